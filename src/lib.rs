@@ -1,3 +1,6 @@
 //! attnviz: what does each attention head of GPT-2 look at?
+pub mod checkpoint;
 pub mod error;
+pub mod model;
+pub mod trace;
 pub use error::{Error, Kind, Result};

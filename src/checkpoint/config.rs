@@ -1,0 +1,107 @@
+//! `config.json` to a [`Spec`]: every field that changes the numbers is honoured or refused by name.
+
+use crate::error::{Error, Result};
+use crate::model::{Activation, Spec};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The fields of a Hugging Face GPT-2 config that matter in a forward pass; the defaults are transformers'.
+#[derive(Deserialize)]
+#[serde(default)]
+struct Config {
+    model_type: Option<String>,
+    n_layer: usize,
+    n_head: usize,
+    n_embd: usize,
+    n_inner: Option<usize>,
+    n_positions: usize,
+    vocab_size: usize,
+    activation_function: String,
+    layer_norm_epsilon: f64,
+    scale_attn_weights: bool,
+    scale_attn_by_inverse_layer_idx: bool,
+    tie_word_embeddings: bool,
+    add_cross_attention: bool,
+    bos_token_id: Value,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            model_type: None,
+            n_layer: 12,
+            n_head: 12,
+            n_embd: 768,
+            n_inner: None,
+            n_positions: 1024,
+            vocab_size: 50257,
+            activation_function: "gelu_new".into(),
+            layer_norm_epsilon: 1e-5,
+            scale_attn_weights: true,
+            scale_attn_by_inverse_layer_idx: false,
+            tie_word_embeddings: true,
+            add_cross_attention: false,
+            bos_token_id: Value::from(50256),
+        }
+    }
+}
+
+/// The largest dimension or count that a config may name: far above any GPT-2, far below what overflows.
+const MOST: usize = 1 << 24;
+
+/// The architecture that a `config.json` describes; `origin` names it in errors.
+pub fn parse(bytes: &[u8], origin: &str) -> Result<Spec> {
+    let config: Config = serde_json::from_slice(bytes).map_err(|e| {
+        Error::failed(format!("{origin} is not a GPT-2 config: {e}")).hint("it should be the config.json of a GPT-2 checkpoint")
+    })?;
+    let refuse = |what: String, hint: &str| Err(Error::failed(format!("{origin}: {what}")).hint(hint));
+    if let Some(other) = config.model_type.as_deref().filter(|t| *t != "gpt2") {
+        return refuse(format!("model_type is {other:?}"), "attnviz reads GPT-2; draw other models' saved attention instead");
+    }
+    if config.add_cross_attention {
+        return refuse("add_cross_attention is true".into(), "attnviz reads decoder-only GPT-2 checkpoints");
+    }
+    let Some(activation) = Activation::named(&config.activation_function) else {
+        let known = "relu, gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, silu, swish, tanh";
+        return refuse(
+            format!("activation_function {:?} is unknown", config.activation_function),
+            &format!("known are {known}"),
+        );
+    };
+    let d_mlp = config.n_inner.unwrap_or(4 * config.n_embd.min(MOST));
+    let sizes = [
+        ("n_layer", config.n_layer),
+        ("n_head", config.n_head),
+        ("n_embd", config.n_embd),
+        ("n_inner", d_mlp),
+        ("n_positions", config.n_positions),
+        ("vocab_size", config.vocab_size),
+    ];
+    if let Some((field, value)) = sizes.iter().find(|(_, value)| *value == 0 || *value > 4 * MOST) {
+        return refuse(format!("{field} is {value}"), "it must be a sensible positive number");
+    }
+    if !config.n_embd.is_multiple_of(config.n_head) {
+        return refuse(
+            format!("n_embd {} is not divisible by n_head {}", config.n_embd, config.n_head),
+            "every head has n_embd / n_head dimensions",
+        );
+    }
+    if !(config.layer_norm_epsilon.is_finite() && config.layer_norm_epsilon >= 0.0) {
+        return refuse("layer_norm_epsilon is not a small positive number".into(), "GPT-2 uses 1e-5");
+    }
+    Ok(Spec {
+        layers: config.n_layer,
+        heads: config.n_head,
+        d_model: config.n_embd,
+        d_head: config.n_embd / config.n_head,
+        d_mlp,
+        vocab: config.vocab_size,
+        context: config.n_positions,
+        activation,
+        eps: config.layer_norm_epsilon,
+        scale_by_width: config.scale_attn_weights,
+        scale_by_layer: config.scale_attn_by_inverse_layer_idx,
+        tied: config.tie_word_embeddings,
+        bos: config.bos_token_id.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| (*id as usize) < config.vocab_size),
+    })
+}

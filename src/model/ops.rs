@@ -1,0 +1,347 @@
+//! The operations of a transformer, each fused and parallel on the CPU with its backward written out, each with a composite
+//! twin made of candle's own differentiable operations (any device, any float type), which is the reference in tests.
+//!
+//! candle's fused `softmax_last_dim`, `layer_norm` and `rms_norm` have no backward and cut the graph silently; none is used.
+
+use super::kernel::{self, View};
+use crate::checkpoint::Param;
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, DType, Device, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+/// A weight: in place in the mapped file for the fused path, or a tensor for the composite one.
+#[derive(Clone, Debug)]
+pub enum Weight {
+    /// Read where it lies, f32, frozen.
+    Mapped(Param),
+    /// Any device, any float type.
+    Dense(Tensor),
+}
+
+impl Weight {
+    /// As a tensor (a copy where it is mapped).
+    pub fn tensor(&self) -> Result<Tensor> {
+        match self {
+            Weight::Mapped(param) => Tensor::from_slice(param.values(), param.shape(), &Device::Cpu),
+            Weight::Dense(tensor) => Ok(tensor.clone()),
+        }
+    }
+
+    /// Rows `first..first + len` of a matrix.
+    pub fn rows(&self, first: usize, len: usize) -> Result<Weight> {
+        Ok(match self {
+            Weight::Mapped(param) => Weight::Mapped(param.rows(first, len)),
+            Weight::Dense(tensor) => Weight::Dense(tensor.narrow(0, first, len)?),
+        })
+    }
+
+    /// The named rows of a matrix, `[ids, cols]`.
+    pub fn gather(&self, ids: &[u32]) -> Result<Weight> {
+        Ok(match self {
+            Weight::Mapped(param) => Weight::Mapped(param.gather(ids)),
+            Weight::Dense(tensor) => Weight::Dense(tensor.index_select(&Tensor::new(ids, tensor.device())?, 0)?),
+        })
+    }
+}
+
+/// An affine map `x · w + b`.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    /// `[inputs, outputs]`, or `[outputs, inputs]` if `transposed`.
+    pub weight: Weight,
+    /// `[outputs]`.
+    pub bias: Option<Weight>,
+    /// GPT-2's Conv1D stores `[inputs, outputs]`; an unembedding is `[outputs, inputs]`.
+    pub transposed: bool,
+}
+
+impl Linear {
+    /// `[rows, inputs]` → `[rows, outputs]`.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        match &self.weight {
+            Weight::Mapped(weight) => {
+                let bias = match &self.bias {
+                    Some(Weight::Mapped(bias)) => Some(bias.clone()),
+                    None => None,
+                    Some(Weight::Dense(_)) => bail!("a mapped weight with a dense bias"),
+                };
+                x.contiguous()?.apply_op1(LinearOp { weight: weight.clone(), bias, transposed: self.transposed })
+            }
+            Weight::Dense(weight) => {
+                let product = if self.transposed { x.matmul(&weight.t()?)? } else { x.matmul(weight)? };
+                match &self.bias {
+                    Some(bias) => product.broadcast_add(&bias.tensor()?),
+                    None => Ok(product),
+                }
+            }
+        }
+    }
+}
+
+struct LinearOp {
+    weight: Param,
+    bias: Option<Param>,
+    transposed: bool,
+}
+
+impl LinearOp {
+    /// The weight as `[inputs, outputs]`.
+    fn view(&self) -> View<'_> {
+        let (rows, cols) = self.weight.dims2();
+        let view = View::new(self.weight.values(), rows, cols, cols, 1);
+        if self.transposed { view.transposed() } else { view }
+    }
+
+    fn outputs(&self) -> usize {
+        let (rows, cols) = self.weight.dims2();
+        if self.transposed { rows } else { cols }
+    }
+}
+
+impl CustomOp1 for LinearOp {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = contiguous(storage, layout)?;
+        let (rows, inputs) = layout.shape().dims2()?;
+        let outputs = self.outputs();
+        let bias = self.bias.as_ref().map(Param::values);
+        let y = kernel::affine(View::new(x, rows, inputs, inputs, 1), self.view(), bias);
+        Ok((CpuStorage::F32(y), (rows, outputs).into()))
+    }
+
+    /// Only the input's gradient: weights are frozen.
+    fn bwd(&self, _x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let back = LinearOp { weight: self.weight.clone(), bias: None, transposed: !self.transposed };
+        Ok(Some(grad.contiguous()?.apply_op1_no_bwd(&back)?))
+    }
+}
+
+/// LayerNorm over the last dimension.
+#[derive(Clone, Debug)]
+pub struct LayerNorm {
+    /// `[d]`.
+    pub weight: Weight,
+    /// `[d]`.
+    pub bias: Weight,
+    /// Added to the variance.
+    pub eps: f64,
+}
+
+impl LayerNorm {
+    /// `[rows, d]` → `[rows, d]`.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        match (&self.weight, &self.bias) {
+            (Weight::Mapped(weight), Weight::Mapped(bias)) => {
+                let op = LayerNormOp { weight: weight.clone(), bias: bias.clone(), eps: self.eps as f32 };
+                x.contiguous()?.apply_op1(op)
+            }
+            (weight, bias) => {
+                let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+                let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?.sqrt()?;
+                centred.broadcast_div(&deviation)?.broadcast_mul(&weight.tensor()?)?.broadcast_add(&bias.tensor()?)
+            }
+        }
+    }
+}
+
+struct LayerNormOp {
+    weight: Param,
+    bias: Param,
+    eps: f32,
+}
+
+impl CustomOp1 for LayerNormOp {
+    fn name(&self) -> &'static str {
+        "layer_norm"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = contiguous(storage, layout)?;
+        let d = self.weight.values().len();
+        let mut y = vec![0.0; x.len()];
+        by_rows(&mut y, x, d, |y, x| {
+            kernel::layer_norm(y, x, self.weight.values(), self.bias.values(), self.eps);
+        });
+        Ok((CpuStorage::F32(y), layout.shape().clone()))
+    }
+
+    fn bwd(&self, x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let back = LayerNormBack { weight: self.weight.clone(), eps: self.eps };
+        Ok(Some(x.contiguous()?.apply_op2_no_bwd(&grad.contiguous()?, &back)?))
+    }
+}
+
+/// `dx = (g − mean g − x̂ · mean(g x̂)) / σ`, with `g = dy · weight` and `x̂ = (x − mean) / σ`.
+struct LayerNormBack {
+    weight: Param,
+    eps: f32,
+}
+
+impl CustomOp2 for LayerNormBack {
+    fn name(&self) -> &'static str {
+        "layer_norm_backward"
+    }
+
+    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (x, grad) = (contiguous(s1, l1)?, contiguous(s2, l2)?);
+        let (weight, d) = (self.weight.values(), self.weight.values().len());
+        let (ones, zeros) = (vec![1.0; d], vec![0.0; d]);
+        let mut dx = vec![0.0; x.len()];
+        dx.par_chunks_mut(d).zip(x.par_chunks(d)).zip(grad.par_chunks(d)).for_each(|((dx, x), grad)| {
+            let (_, inverse) = kernel::layer_norm(dx, x, &ones, &zeros, self.eps);
+            let (mut mean, mut along) = (0.0f64, 0.0f64);
+            for ((hat, g), w) in dx.iter().zip(grad).zip(weight) {
+                mean += f64::from(g * w);
+                along += f64::from(g * w) * f64::from(*hat);
+            }
+            let (mean, along) = ((mean / d as f64) as f32, (along / d as f64) as f32);
+            for ((dx, g), w) in dx.iter_mut().zip(grad).zip(weight) {
+                *dx = inverse * (g * w - mean - *dx * along);
+            }
+        });
+        Ok((CpuStorage::F32(dx), l1.shape().clone()))
+    }
+}
+
+/// The pointwise function of the MLP, by its name in Hugging Face configs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// `max(0, x)`.
+    Relu,
+    /// `x Φ(x)`, with the error function.
+    Gelu,
+    /// `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`: also `gelu_pytorch_tanh` and `gelu_fast`.
+    GeluNew,
+    /// `x · sigmoid(1.702 x)`.
+    QuickGelu,
+    /// `x · sigmoid(x)`: also `swish`.
+    Silu,
+    /// `tanh x`.
+    Tanh,
+}
+
+impl Activation {
+    /// The function of that name in a config, if it is one.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "relu" => Self::Relu,
+            "gelu" => Self::Gelu,
+            "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Self::GeluNew,
+            "quick_gelu" => Self::QuickGelu,
+            "silu" | "swish" => Self::Silu,
+            "tanh" => Self::Tanh,
+            _ => return None,
+        })
+    }
+
+    /// Every element of x, by the fused or the composite path.
+    pub fn forward(self, x: &Tensor, fused: bool) -> Result<Tensor> {
+        if fused {
+            return x.contiguous()?.apply_op1(self);
+        }
+        match self {
+            Self::Relu => x.relu(),
+            Self::Gelu => x.gelu_erf(),
+            Self::GeluNew => x.gelu(),
+            Self::QuickGelu => x * candle_nn::ops::sigmoid(&(x * 1.702)?)?,
+            Self::Silu => x.silu(),
+            Self::Tanh => x.tanh(),
+        }
+    }
+
+    fn apply(self, x: &mut [f32]) {
+        match self {
+            Self::Relu => x.iter_mut().for_each(|x| *x = x.max(0.0)),
+            Self::Gelu => x.iter_mut().for_each(|x| *x *= normal_cdf(*x)),
+            Self::GeluNew => kernel::gelu_new(x),
+            Self::QuickGelu => kernel::swish(x, 1.702),
+            Self::Silu => kernel::swish(x, 1.0),
+            Self::Tanh => x.iter_mut().for_each(|x| *x = x.tanh()),
+        }
+    }
+
+    fn slope(self, x: &mut [f32]) {
+        const DENSITY_AT_0: f32 = 0.398_942_3; // 1 / √(2π)
+        match self {
+            Self::Relu => x.iter_mut().for_each(|x| *x = f32::from(*x > 0.0)),
+            Self::Gelu => x.iter_mut().for_each(|x| *x = normal_cdf(*x) + *x * DENSITY_AT_0 * (-0.5 * *x * *x).exp()),
+            Self::GeluNew => kernel::gelu_new_slope(x),
+            Self::QuickGelu => kernel::swish_slope(x, 1.702),
+            Self::Silu => kernel::swish_slope(x, 1.0),
+            Self::Tanh => x.iter_mut().for_each(|x| *x = 1.0 - x.tanh().powi(2)),
+        }
+    }
+}
+
+/// `Φ(x)`, by the complement so that the left tail keeps its digits.
+fn normal_cdf(x: f32) -> f32 {
+    0.5 * libm::erfcf(-x * std::f32::consts::FRAC_1_SQRT_2)
+}
+
+impl CustomOp1 for Activation {
+    fn name(&self) -> &'static str {
+        "activation"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = contiguous(storage, layout)?;
+        let mut y = x.to_vec();
+        each(&mut y, |y| self.apply(y));
+        Ok((CpuStorage::F32(y), layout.shape().clone()))
+    }
+
+    fn bwd(&self, x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        Ok(Some((x.contiguous()?.apply_op1_no_bwd(&Slope(*self))? * grad)?))
+    }
+}
+
+struct Slope(Activation);
+
+impl CustomOp1 for Slope {
+    fn name(&self) -> &'static str {
+        "activation_slope"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let mut y = contiguous(storage, layout)?.to_vec();
+        each(&mut y, |y| self.0.slope(y));
+        Ok((CpuStorage::F32(y), layout.shape().clone()))
+    }
+}
+
+/// The values of a contiguous f32 tensor.
+pub(super) fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    let CpuStorage::F32(values) = storage else { bail!("the fused path works in f32") };
+    match layout.contiguous_offsets() {
+        Some((first, last)) => Ok(&values[first..last]),
+        None => bail!("a fused operation was given a strided tensor"),
+    }
+}
+
+/// Numbers below which handing work to another thread costs more than doing it.
+const SERIAL: usize = 1 << 15;
+
+/// `f` on every row of `d` numbers, in parallel where that pays.
+fn by_rows(y: &mut [f32], x: &[f32], d: usize, f: impl Fn(&mut [f32], &[f32]) + Sync) {
+    if x.len() <= SERIAL {
+        y.chunks_mut(d).zip(x.chunks(d)).for_each(|(y, x)| f(y, x));
+    } else {
+        y.par_chunks_mut(d).zip(x.par_chunks(d)).with_min_len(SERIAL / d / 2 + 1).for_each(|(y, x)| f(y, x));
+    }
+}
+
+/// `f` on pieces of a slice, in parallel where that pays. Pieces are whole vectors, so no number depends on the cut.
+fn each(values: &mut [f32], f: impl Fn(&mut [f32]) + Sync) {
+    if values.len() <= SERIAL { f(values) } else { values.par_chunks_mut(SERIAL / 2).for_each(&f) }
+}
+
+/// What a query may see: 0 where key j ≤ query i + past, −∞ elsewhere, `[queries, keys]`.
+pub fn causal_mask(queries: usize, keys: usize, dtype: DType, device: &Device) -> Result<Tensor> {
+    let past = keys - queries;
+    let mask: Vec<f32> = (0..queries)
+        .flat_map(|i| (0..keys).map(move |j| if j <= i + past { 0.0 } else { f32::NEG_INFINITY }))
+        .collect();
+    Tensor::from_vec(mask, (queries, keys), device)?.to_dtype(dtype)
+}
