@@ -1,4 +1,5 @@
 //! attnviz: what does each attention head of GPT-2 look at?
+pub mod analysis;
 pub mod checkpoint;
 pub mod error;
 pub mod model;

@@ -1,0 +1,66 @@
+//! A checkpoint ready to answer: model, tokenizer and identity, read at the same time.
+
+use crate::checkpoint::{Checkpoint, Source};
+use crate::error::{Error, Result};
+use crate::model::{Backend, Gpt2, Model};
+use crate::prompt::Tokenizer;
+use candle_core::Tensor;
+
+/// A loaded model with its tokenizer.
+pub struct Session {
+    /// What figures and files call the model.
+    pub name: String,
+    /// XXH3-128 of its weights, in hexadecimal (see [`crate::checkpoint::Weights::hash`]).
+    pub hash: String,
+    /// The model.
+    pub model: Gpt2,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+    checkpoint: Checkpoint,
+}
+
+impl Session {
+    /// Opens a checkpoint. The tokenizer is parsed on one thread while another hashes the weights, which also brings them
+    /// into memory.
+    pub fn load(source: &Source) -> Result<Self> {
+        let checkpoint = Checkpoint::open(source)?;
+        let model = Gpt2::load(&checkpoint.weights, checkpoint.spec.clone(), &Backend::Fused)?;
+        let (tokenizer, hash) = rayon::join(|| tokenizer(&checkpoint), || checkpoint.weights.hash());
+        Ok(Self { name: checkpoint.name.clone(), hash, model, tokenizer: tokenizer?, checkpoint })
+    }
+
+    /// Logits of the next token, `[vocab]`, from the last row of the last `resid_post`.
+    ///
+    /// # Errors
+    /// If they are not finite: then the error names the first tensor of the checkpoint that holds a NaN or an infinity.
+    pub fn next_logits(&self, resid: &Tensor) -> Result<Tensor> {
+        let last = resid.narrow(0, resid.dims()[0] - 1, 1)?;
+        let logits = self.model.unembed(&self.model.final_norm(&last)?, None)?.squeeze(0)?;
+        Ok(logits)
+    }
+
+    /// The same error, with the broken tensor named where the weights hold a NaN or an infinity.
+    pub fn explain(&self, error: Error) -> Error {
+        match self.checkpoint.weights.first_non_finite() {
+            Some(tensor) => Error::failed(format!("model {}: tensor {tensor} holds a NaN or an infinity", self.name))
+                .hint("the checkpoint is broken; download or train it again"),
+            None => error,
+        }
+    }
+}
+
+/// `tokenizer.json`, or `vocab.json` and `merges.txt` where that is all there is.
+fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer> {
+    if let Some(json) = checkpoint.read("tokenizer.json")? {
+        return Tokenizer::from_json(&json, &checkpoint.locate("tokenizer.json"));
+    }
+    let (vocab, merges) = (checkpoint.read("vocab.json")?, checkpoint.read("merges.txt")?);
+    let added = checkpoint.read("added_tokens.json")?;
+    match (vocab, merges) {
+        (Some(vocab), Some(merges)) => {
+            Tokenizer::from_vocab_merges(&vocab, &merges, added.as_deref(), &checkpoint.locate("vocab.json"))
+        }
+        _ => Err(Error::failed(format!("model {} has no tokenizer", checkpoint.name))
+            .hint("its folder needs tokenizer.json, or vocab.json and merges.txt")),
+    }
+}
