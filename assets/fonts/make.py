@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the bundled fonts: python3 assets/fonts/make.py
 
-Needs npm, and fonttools and brotli from PyPI. Sources are fetched from npm (Inter) and PyPI (DejaVu Sans, which travels
-in matplotlib's wheel) and checked against the hashes below, so the same bytes come out everywhere.
+Needs npm, and fonttools and brotli from PyPI. Sources are fetched from npm (Inter, Noto Sans Symbols 2) and PyPI (DejaVu
+Sans, which travels in matplotlib's wheel) and checked against the hashes below, so the same bytes come out everywhere.
 
 Contextual and ligature features of Inter are dropped on purpose: they would turn the token `->` into an arrow.
 """
@@ -20,6 +20,7 @@ from fontTools.ttLib import TTFont
 
 HERE = pathlib.Path(__file__).parent
 INTER = ("inter-ui@4.1.1", "e392e4d71f18a7c1f23dfecd833d68fa05eeab41862686584e80fd2b5d87e9c0")
+NOTO = ("@fontsource/noto-sans-symbols-2@5.3.0", "dd714f47e1ba768274c25d14ac95610ca32e416d70c5455cd11d8995042a4552")
 DEJAVU = ("matplotlib==3.11.2", "3fdf69cabf06049ea70a00b5919340e2ce1e6d02b0cc3c4b44fb6801bd1e0d22")  # of DejaVuSans.ttf, the wheel differs by platform
 
 # Latin, IPA, modifiers, combining marks, Greek, Cyrillic, their extensions; punctuation, superscripts, currency,
@@ -31,13 +32,13 @@ INTER_RANGES = [
 ]
 
 
-def fetch_inter(folder):
-    subprocess.run(["npm", "pack", "--silent", INTER[0]], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    (archive,) = pathlib.Path(folder).glob("inter-ui-*.tgz")
-    check(archive.read_bytes(), INTER)
-    with tarfile.open(archive) as tar:
-        read = lambda name: tar.extractfile(f"package/{name}").read()
-        return {weight: read(f"web/Inter-{weight}.woff2") for weight in ("Regular", "SemiBold")}, read("LICENSE.txt")
+def fetch_npm(source, names):
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["npm", "pack", "--silent", source[0]], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        (archive,) = pathlib.Path(folder).glob("*.tgz")
+        check(archive.read_bytes(), source)
+        with tarfile.open(archive) as tar:
+            return [tar.extractfile(f"package/{name}").read() for name in names]
 
 
 def fetch_dejavu(folder):
@@ -76,11 +77,12 @@ def shrink(data, unicodes, features):
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        inter, inter_licence = fetch_inter(folder)
+        regular, semibold, inter_licence = fetch_npm(INTER, ["web/Inter-Regular.woff2", "web/Inter-SemiBold.woff2", "LICENSE.txt"])
+        noto, noto_licence = fetch_npm(NOTO, ["files/noto-sans-symbols-2-symbols-400-normal.woff2", "LICENSE"])
         dejavu, dejavu_licence = fetch_dejavu(folder)
     wanted = [u for first, last in INTER_RANGES for u in range(first, last + 1)]
     covered = set()
-    for weight, data in inter.items():
+    for weight, data in {"Regular": regular, "SemiBold": semibold}.items():
         font = shrink(data, wanted, ["kern", "mark", "mkmk", "ccmp", "locl"])
         covered |= set(TTFont(io.BytesIO(font)).getBestCmap())
         (HERE / f"Inter-{weight}.ttf").write_bytes(font)
@@ -88,6 +90,9 @@ def main():
     rest = [u for u in TTFont(io.BytesIO(dejavu)).getBestCmap() if u not in covered or u <= 0x7E or 0x300 <= u <= 0x36F]
     features = ["kern", "mark", "mkmk", "ccmp", "locl", "init", "medi", "fina", "isol", "rlig", "liga"]
     (HERE / "DejaVuSans.ttf").write_bytes(shrink(dejavu, rest, features))
+    # Control pictures, which neither has.
+    (HERE / "NotoSansSymbols2.ttf").write_bytes(shrink(noto, range(0x2400, 0x2427), []))
+    (HERE / "LICENSE-NotoSansSymbols2.txt").write_bytes(noto_licence)
     (HERE / "LICENSE-Inter.txt").write_bytes(inter_licence)
     (HERE / "LICENSE-DejaVu.txt").write_bytes(dejavu_licence)
     for font in sorted(HERE.glob("*.ttf")):

@@ -5,7 +5,7 @@ pub(crate) mod colormap;
 mod colormap_tables;
 pub mod layout;
 mod matrix;
-mod scale;
+pub(crate) mod scale;
 
 use serde::{Deserialize, Serialize};
 

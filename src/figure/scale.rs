@@ -107,7 +107,7 @@ impl Scale {
     }
 
     /// Bounds that every formula above can divide by, whatever the fields hold.
-    fn bounds(&self) -> (f32, f32) {
+    pub(crate) fn bounds(&self) -> (f32, f32) {
         let finite = |v: f32, or: f32| if v.is_finite() { v.clamp(-1e30, 1e30) } else { or };
         let (min, max) = (finite(self.min, 0.0), finite(self.max, 1.0));
         if self.colormap.is_diverging() {

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use crate::error::{Error, Result};
 use crate::figure::layout::Rect;
-use crate::figure::{Matrix, Scale, Theme, colormap};
+use crate::figure::{Ink, Matrix, Scale, Theme, colormap};
 
-/// The palette's entry for cells that are not drawn.
+/// The level of cells that are not drawn.
 const NOTHING: u8 = colormap::LEVELS as u8;
 
-/// The colours of a map's cells, as entries of its palette.
+/// The colours of a map's cells, as levels of its colour map.
 pub(super) struct Cells {
     pub rows: usize,
     pub cols: usize,
@@ -47,23 +47,29 @@ impl Cells {
         rects
     }
 
-    /// A PNG with one pixel per cell; cells that are not drawn are transparent.
+    /// A PNG with one pixel per cell and a palette of the colours that occur; cells that are not drawn are transparent.
     pub fn png(&self, scale: &Scale, theme: Theme) -> Result<Vec<u8>> {
         let failed = |error: png::EncodingError| Error::failed(format!("cannot encode the map: {error}"));
+        // The transparent entry comes first, since all entries up to it must say how opaque they are.
+        let (mut entries, mut colours) = ([0u8; 256], theme.ink(Ink::Paper).to_vec());
+        let mut seen = [false; 256];
+        self.levels.iter().for_each(|level| seen[*level as usize] = true);
+        for (level, colour) in scale.colormap.palette(theme).iter().enumerate().filter(|(level, _)| seen[*level]) {
+            entries[level] = (colours.len() / 3) as u8;
+            colours.extend(colour);
+        }
+        let pixels: Vec<u8> = self.levels.iter().map(|level| entries[*level as usize]).collect();
+
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, self.cols as u32, self.rows as u32);
         encoder.set_color(png::ColorType::Indexed);
         encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_compression(png::Compression::Fast);
+        encoder.set_deflate_compression(png::DeflateCompression::Level(1));
         encoder.set_filter(png::Filter::NoFilter);
-        let mut palette = scale.colormap.palette(theme).concat();
-        palette.extend(theme.ink(crate::figure::Ink::Paper));
-        encoder.set_palette(palette);
-        let mut alpha = vec![255; colormap::LEVELS];
-        alpha.push(0);
-        encoder.set_trns(alpha);
+        encoder.set_palette(colours);
+        encoder.set_trns(&[0][..]);
         let mut writer = encoder.write_header().map_err(failed)?;
-        writer.write_image_data(&self.levels).map_err(failed)?;
+        writer.write_image_data(&pixels).map_err(failed)?;
         writer.finish().map_err(failed)?;
         Ok(bytes)
     }

@@ -9,18 +9,22 @@ use skrifa::MetadataProvider;
 use unicode_segmentation::UnicodeSegmentation;
 use usvg::fontdb::{self, Database, Family, ID};
 
-use super::text::{is_ignorable, push_code, visible};
+use super::text::{Spaced, is_ignorable, visible};
 use crate::figure::layout::{Style, Typeface};
 
-/// The bundled fonts: family, whether semibold, file. All but the last two are looked through in this order.
-const BUNDLED: [(&str, bool, &[u8]); 3] = [
-    ("Inter", false, include_bytes!("../../assets/fonts/Inter-Regular.ttf")),
-    ("Inter", true, include_bytes!("../../assets/fonts/Inter-SemiBold.ttf")),
-    ("DejaVu Sans", false, include_bytes!("../../assets/fonts/DejaVuSans.ttf")),
+/// The bundled fonts: family and file.
+const BUNDLED: [(&str, &[u8]); 4] = [
+    ("Inter", include_bytes!("../../assets/fonts/Inter-Regular.ttf")),
+    ("Inter", include_bytes!("../../assets/fonts/Inter-SemiBold.ttf")),
+    ("DejaVu Sans", include_bytes!("../../assets/fonts/DejaVuSans.ttf")),
+    ("Noto Sans Symbols 2", include_bytes!("../../assets/fonts/NotoSansSymbols2.ttf")),
 ];
 const REGULAR: usize = 0;
 const SEMIBOLD: usize = 1;
-const SYMBOLS: usize = 2;
+const SCRIPTS: usize = 2;
+const PICTURES: usize = 3;
+/// Where a character is looked for, in this order.
+const SOUGHT: [usize; 3] = [REGULAR, SCRIPTS, PICTURES];
 
 /// Fonts to draw with, shared by any number of figures and threads.
 pub struct Fonts {
@@ -71,7 +75,7 @@ impl Fonts {
 
     fn new(system: Option<OnceLock<System>>) -> Self {
         let mut database = Database::new();
-        let bundled = BUNDLED.iter().filter_map(|(_, _, bytes)| {
+        let bundled = BUNDLED.iter().filter_map(|(_, bytes)| {
             let font = FontRef::new(bytes).ok()?;
             let id = *database.load_font_source(fontdb::Source::Binary(Arc::new(*bytes))).first()?;
             Some(Bundled { shaper: ShaperData::new(&font), font, id })
@@ -90,7 +94,7 @@ impl Fonts {
             for c in grapheme.chars().filter(|c| !is_ignorable(*c)) {
                 let known = missing.iter().any(|(seen, _)| *seen == c);
                 let bundled =
-                    matches!(face, Some(Face::Bundled(_))) || (REGULAR..=SYMBOLS).any(|face| self.has(face, c));
+                    matches!(face, Some(Face::Bundled(_))) || SOUGHT.into_iter().any(|face| self.has(face, c));
                 if !known && !bundled {
                     missing.push((c, face.map(|face| self.family(face).to_owned())));
                 }
@@ -108,9 +112,8 @@ impl Fonts {
                 .iter()
                 .find_map(|f| if let usvg::FontFamily::Named(n) = f { Some(n.as_str()) } else { None });
             let bundled = match name {
-                Some("DejaVu Sans") => Some(SYMBOLS),
                 Some("Inter") | None => Some(if font.weight() >= 600 { SEMIBOLD } else { REGULAR }),
-                _ => None,
+                Some(name) => BUNDLED.iter().position(|(family, _)| *family == name),
             };
             match bundled {
                 Some(face) => self.bundled.get(face).map(|face| face.id),
@@ -166,11 +169,11 @@ impl Fonts {
     /// The font that has all characters of a grapheme: Inter if it can, or the one before if that keeps a phrase together.
     fn face(&self, grapheme: &str, before: Option<Face>) -> Option<Face> {
         let blank = grapheme.chars().all(|c| c == ' ' || c.is_ascii_punctuation());
-        if blank && before == Some(Face::Bundled(SYMBOLS)) {
+        if blank && before == Some(Face::Bundled(SCRIPTS)) {
             return before;
         }
         let all = |face: usize| grapheme.chars().all(|c| is_ignorable(c) || self.has(face, c));
-        if let Some(face) = [REGULAR, SYMBOLS].into_iter().find(|face| all(*face)) {
+        if let Some(face) = SOUGHT.into_iter().find(|face| all(*face)) {
             return Some(Face::Bundled(face));
         }
         self.system()?.face(grapheme).map(Face::System)
@@ -215,24 +218,18 @@ impl Typeface for Fonts {
         if text.is_ascii() {
             return text;
         }
-        let mut out = String::with_capacity(text.len());
-        let mut code = false;
+        let mut out = Spaced::default();
         for grapheme in text.graphemes(true) {
             let whole = self.face(grapheme, None).is_some();
             for c in grapheme.chars() {
-                if whole || (REGULAR..=SYMBOLS).any(|face| self.has(face, c)) {
-                    if code && c.is_ascii_alphanumeric() {
-                        out.push(' ');
-                    }
-                    out.push(c);
-                    code = false;
+                if whole || !is_ignorable(c) && SOUGHT.into_iter().any(|face| self.has(face, c)) {
+                    out.push(c)
                 } else {
-                    push_code(&mut out, c);
-                    code = true;
+                    out.push_code(c)
                 }
             }
         }
-        out
+        out.text
     }
 
     fn width(&self, text: &str, style: Style) -> f32 {
@@ -261,7 +258,7 @@ impl System {
         database.load_system_fonts();
         let mut names: Vec<String> =
             database.faces().skip(own).filter_map(|f| Some(f.families.first()?.0.clone())).collect();
-        names.retain(|name| !BUNDLED.iter().any(|(family, ..)| family == name) && !name.contains("LastResort"));
+        names.retain(|name| !BUNDLED.iter().any(|(family, _)| family == name) && !name.contains("LastResort"));
         // Noto is drawn to go together.
         names.sort_by_key(|name| (!name.starts_with("Noto"), name.clone()));
         names.dedup();

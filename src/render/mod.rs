@@ -1,5 +1,6 @@
 //! From a [`Figure`](crate::figure::Figure) to bytes, one file per format. Nothing is computed here but pixels.
 
+mod blocks;
 mod cells;
 mod fonts;
 mod png;

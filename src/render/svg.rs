@@ -36,11 +36,11 @@ pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
     }
     let detail = detail(figure)?;
     let scene = layout::layout(figure, fonts);
-    let mut body = Body { theme: figure.theme, detail, ..Body::default() };
+    let mut body = Body { theme: figure.theme, detail: detail * scene.zoom, ..Body::default() };
     body.draw(&scene, fonts)?;
 
-    let (w, h) = (scene.width, scene.height);
-    let (fine_w, fine_h) = (w as f32 * FINE, h as f32 * FINE);
+    let (w, h) = ((scene.width * scene.zoom).round(), (scene.height * scene.zoom).round());
+    let (fine_w, fine_h) = (fine(scene.width), fine(scene.height));
     let mut out = String::with_capacity(body.len() + 1024);
     write!(
         out,
@@ -100,7 +100,7 @@ impl Body {
     }
 
     fn draw(&mut self, scene: &Scene, fonts: &Fonts) -> Result<()> {
-        let size = ((scene.width as f32 * FINE) as u32, (scene.height as f32 * FINE) as u32);
+        let size = ((scene.width * FINE) as u32, (scene.height * FINE) as u32);
         let (mut fills, mut lines) = (String::new(), String::new());
         let mut fill_backend = SVGBackend::with_string(&mut fills, size);
         let mut line_backend = SVGBackend::with_string(&mut lines, size);

@@ -10,7 +10,7 @@ pub fn visible(text: &str) -> String {
     if text.bytes().all(|b| (b' '..0x7f).contains(&b)) {
         return text.to_owned();
     }
-    let mut out = String::with_capacity(text.len());
+    let mut out = Spaced::default();
     for grapheme in text.graphemes(true) {
         let joins = |c: char| is_ignorable(c) && !is_bidi_control(c);
         let shows = grapheme.chars().any(|c| !is_ignorable(c) && !c.is_control());
@@ -18,10 +18,10 @@ pub fn visible(text: &str) -> String {
             match c {
                 '\n' => out.push('⏎'),
                 '\r' if grapheme == "\r\n" => {}
-                '\u{0}'..='\u{1f}' => out.extend(char::from_u32(0x2400 + u32::from(c))),
+                '\u{0}'..='\u{1f}' => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('␦')),
                 '\u{7f}' => out.push('␡'),
                 _ if joins(c) && shows && i > 0 => out.push(c),
-                _ if c.is_control() || is_ignorable(c) || is_forbidden(c) => push_code(&mut out, c),
+                _ if c.is_control() || is_ignorable(c) || is_forbidden(c) => out.push_code(c),
                 _ if i == 0 && !c.is_alphanumeric() && c.width() == Some(0) => {
                     out.push('◌'); // a mark without a letter
                     out.push(c);
@@ -30,15 +30,32 @@ pub fn visible(text: &str) -> String {
             }
         }
     }
-    out
+    out.text
 }
 
-/// Writes a code point, such as `U+4E2D`, apart from what stands before it.
-pub(super) fn push_code(out: &mut String, c: char) {
-    if out.ends_with(|c: char| c != ' ') {
-        out.push(' ');
+/// A text in which code points, such as `U+4E2D`, stand apart from letters and digits around them.
+#[derive(Default)]
+pub(super) struct Spaced {
+    pub text: String,
+    after_code: bool,
+}
+
+impl Spaced {
+    pub fn push(&mut self, c: char) {
+        if self.after_code && c != ' ' {
+            self.text.push(' ');
+        }
+        self.text.push(c);
+        self.after_code = false;
     }
-    out.push_str(&format!("U+{:04X}", u32::from(c)));
+
+    pub fn push_code(&mut self, c: char) {
+        if self.text.ends_with(|c: char| c != ' ') {
+            self.text.push(' ');
+        }
+        self.text.push_str(&format!("U+{:04X}", u32::from(c)));
+        self.after_code = true;
+    }
 }
 
 /// Characters that neither text in XML nor a terminal should carry.
@@ -70,7 +87,7 @@ mod tests {
     #[test]
     fn what_could_act_is_shown_instead() {
         assert_eq!(visible("a\nb\0\u{1b}[31m\u{7f}"), "a⏎b␀␛[31m␡");
-        assert_eq!(visible("x\u{202e}y"), "x U+202Ey");
+        assert_eq!(visible("x\u{202e}y"), "x U+202E y");
         assert_eq!(visible("\u{ffff}"), "U+FFFF");
         assert_eq!(visible("\u{200b}"), "U+200B");
         assert_eq!(visible("\u{301}"), "◌\u{301}");

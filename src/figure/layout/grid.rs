@@ -21,11 +21,14 @@ const LARGEST_CELL: f32 = 48.0;
 const ROOMIER: f32 = 1.4;
 
 /// How many pixels wide and high the maps of a grid are, at 96 dpi, on a page of that width (`None`: as wide as looks good),
-/// with bars beside it or without. Maps of more than that many tokens are pooled: the answer is what [`crate::figure::Matrix::pool`]
-/// leaves (never less than one pixel for each token where there is room). Multiply the width by `dpi / 96` to have the pixels of a finer picture.
+/// with bars or without. Maps of more than that many tokens may be pooled on the spot: the answer is what
+/// [`Matrix::pool`](crate::figure::Matrix::pool) leaves of them. Multiply by `dpi / 96` for a finer picture.
 pub fn panel_pixels(cols: usize, tokens: usize, width: Option<u32>, bars: bool) -> usize {
-    let room = Room { w: page::columns(width, bars).1, h: None };
-    side(tokens, slot(1, cols, room, LEFT, TOP, LEGEND).0, width.is_none()) as usize
+    let zoom = page::zoom(width, None);
+    let room = Room { w: page::columns(width.map(|w| w as f32 / zoom), bars).1, h: None };
+    let (slot, _) = slot(1, cols, room, LEFT, TOP, LEGEND);
+    let pixels = (slot * zoom * if width.is_none() { ROOMIER } else { 1.0 }) as usize;
+    if tokens <= pixels { pixels } else { tokens.div_ceil(pool_block(tokens, (slot * zoom) as usize)) }
 }
 
 /// The largest side that a panel may have, and the gap between panels.
@@ -50,7 +53,7 @@ fn side(n: usize, slot: f32, natural: bool) -> f32 {
         return n;
     }
     if n > slot {
-        return (n as usize).div_ceil(pool_block(n as usize, slot as usize)) as f32;
+        return n / (n / slot).ceil(); // on a large page, or at a high resolution, that is a whole number of pixels
     }
     let cell = (slot / n).floor().min(LARGEST_CELL);
     if natural && cell < LARGEST_CELL {

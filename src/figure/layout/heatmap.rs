@@ -39,8 +39,7 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room) -> 
     let widest = WIDEST.min(room.w.map_or(WIDEST, |w| w * SHARE)).min(room.h.map_or(WIDEST, |h| h * SHARE));
 
     // What stands around the map, as far as it is known before the cells are.
-    let title = Line::fit(face, &map.title, TITLE, room.w.unwrap_or(NATURAL));
-    let above = if title.text.is_empty() { 2.0 } else { TITLE.line() + 6.0 };
+    let above = if map.title.is_empty() { 2.0 } else { TITLE.line() + 6.0 };
     let axis = |text: &str| if small || text.is_empty() { 0.0 } else { AXIS.line() + 6.0 };
     let (axis_left, axis_below) = (axis(&map.row_axis), axis(&map.col_axis));
     let room_for_legend = if small { 0.0 } else { room.w.map_or(150.0, |w| w * 0.3) };
@@ -55,7 +54,7 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room) -> 
     let (cw, ch) = (w / cols as f32, h / rows as f32);
 
     let size = (ch * 0.62).clamp(SMALLEST_TEXT, LARGEST_TEXT);
-    let every = thin(size * 1.25, ch);
+    let every = thin(size, ch);
     let row_labels = fit_all(face, &map.row_labels, rows, every, size, widest);
     let left = axis_left + gutter(&row_labels);
     block.put(
@@ -96,7 +95,9 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room) -> 
         let y = above + h / 2.0;
         block.items.push(Item::Label(line.at(AXIS.size, y, Anchor::Middle, Ink::Soft).turned(-90.0)));
     }
-    if !title.text.is_empty() {
+    if !map.title.is_empty() {
+        let title = Line::fit(face, &map.title, TITLE, room.w.unwrap_or(NATURAL) - left);
+        block.w = block.w.max(left + title.width);
         block.items.push(Item::Label(title.at(left, TITLE.size, Anchor::Start, Ink::Strong)));
     }
     if rough.w > 0.0 {
@@ -165,7 +166,7 @@ fn col_labels(map: &Heatmap, face: &dyn Typeface, cols: usize, cw: f32, left: f3
         Slant::Diagonal => (cw * 0.55).clamp(SMALLEST_TEXT, LARGEST_TEXT),
         Slant::Upright => (cw * 0.7).clamp(SMALLEST_TEXT, LARGEST_TEXT),
     };
-    let every = if slant == Slant::Upright { thin(size * 1.25, cw) } else { 1 };
+    let every = if slant == Slant::Upright { thin(size, cw) } else { 1 };
     // A diagonal label of the first column may reach as far to the left as the row labels do.
     let limit =
         if slant == Slant::Diagonal { widest.min((left + cw / 2.0 - 2.0) / 0.75).max(size * 2.0) } else { widest };
@@ -190,8 +191,11 @@ impl Label {
     }
 }
 
-/// Every how many-th label is drawn, so that none touches the next.
-fn thin(need: f32, pitch: f32) -> usize {
-    let steps = [1usize, 2, 5].into_iter();
-    (0..7).flat_map(|e| steps.clone().map(move |s| s * 10usize.pow(e))).find(|n| *n as f32 * pitch >= need).unwrap_or(1)
+/// Every how many-th label is drawn, so that none touches the next: all if they just fit, else with air between them.
+fn thin(size: f32, pitch: f32) -> usize {
+    if pitch >= size * 1.25 {
+        return 1;
+    }
+    let steps = (0..7).flat_map(|e| [1, 2, 5].map(|s| s * 10usize.pow(e)));
+    steps.skip(1).find(|n| *n as f32 * pitch >= size * 1.7).unwrap_or(1)
 }

@@ -1,4 +1,4 @@
-//! Where everything goes: pure geometry, in pixels at 96 dpi, y downwards. Nothing is drawn here, and nothing is measured
+//! Where everything goes: pure geometry, y downwards. A unit is a pixel at 96 dpi, or more on a large page. Nothing is drawn here, and nothing is measured
 //! here either: a [`Typeface`] says how wide a text is.
 
 mod bars;
@@ -48,10 +48,12 @@ impl Style {
 /// A figure with every part in its place.
 #[derive(Debug)]
 pub struct Scene<'a> {
-    /// Width of the page.
-    pub width: u32,
-    /// Height of the page.
-    pub height: u32,
+    /// Width of the page, in units of layout.
+    pub width: f32,
+    /// Height of the page, in units of layout.
+    pub height: f32,
+    /// Pixels at 96 dpi per unit: more than 1 on a large page, where letters grow with the maps.
+    pub zoom: f32,
     /// What is on it, undermost first.
     pub items: Vec<Item<'a>>,
 }

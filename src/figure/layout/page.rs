@@ -19,11 +19,20 @@ const BESIDE: f32 = 40.0;
 const WIDE: f32 = 640.0;
 /// No page is narrower than this by itself; a headline makes it at most this wide.
 const LEAST: f32 = 400.0;
-const HEADLINE: f32 = 560.0;
+const HEADLINE: f32 = 620.0;
 
-/// How wide the margin is, and what is left for the maps, of a page of that width.
-pub(super) fn columns(width: Option<u32>, with_bars: bool) -> (f32, Option<f32>, bool) {
-    let Some(width) = width.map(|w| w as f32) else { return (MARGIN, None, with_bars) };
+/// A page of at least one and a half times this size is drawn larger, not with more room around the same letters.
+const LARGE: f32 = 1000.0;
+
+/// Pixels per unit: halves, so that cells of whole units mostly stay whole pixels.
+pub(super) fn zoom(width: Option<u32>, height: Option<u32>) -> f32 {
+    let side = width.into_iter().chain(height).min().unwrap_or(0) as f32;
+    ((side / LARGE * 2.0).floor() / 2.0).max(1.0)
+}
+
+/// How wide the margin is, what is left for the maps of a page of that many units, and whether bars stand beside them.
+pub(super) fn columns(width: Option<f32>, with_bars: bool) -> (f32, Option<f32>, bool) {
+    let Some(width) = width else { return (MARGIN, None, with_bars) };
     let margin = (width * 0.045).clamp(8.0, MARGIN).floor();
     let inner = width - 2.0 * margin;
     let beside = with_bars && inner >= WIDE;
@@ -32,11 +41,14 @@ pub(super) fn columns(width: Option<u32>, with_bars: bool) -> (f32, Option<f32>,
 
 /// Puts everything in its place.
 pub fn layout<'a>(figure: &'a Figure, face: &dyn Typeface) -> Scene<'a> {
+    let zoom = zoom(figure.width, figure.height);
+    let units = |pixels: Option<u32>| pixels.map(|p| p as f32 / zoom);
+    let (given_w, given_h) = (units(figure.width), units(figure.height));
     let with_bars = figure.panels.iter().any(|p| matches!(p, Panel::Bars(_)));
     let with_maps = figure.panels.iter().any(|p| !matches!(p, Panel::Bars(_)));
-    let (margin, main, beside) = columns(figure.width, with_bars && with_maps);
-    let inner = figure.width.map(|w| w as f32 - 2.0 * margin);
-    let tall = figure.height.map(|h| h as f32 - 2.0 * margin);
+    let (margin, main, beside) = columns(given_w, with_bars && with_maps);
+    let inner = given_w.map(|w| w - 2.0 * margin);
+    let tall = given_h.map(|h| h - 2.0 * margin);
 
     // Without a given width the headline is as wide as the maps, whose height, if given, depends on the headline.
     let mut top = tall.map_or(0.0, |h| head(figure, face, inner.unwrap_or(HEADLINE), h * 0.4).h + GAP);
@@ -56,13 +68,12 @@ pub fn layout<'a>(figure: &'a Figure, face: &dyn Typeface) -> Scene<'a> {
     page.put(margin, margin, headline);
     let spare_w = (width - body.w).max(0.0);
     let spare_h = tall.map_or(0.0, |h| (h - top - body.h).max(0.0));
-    let x = if figure.width.is_some() { margin + (spare_w / 2.0).floor() } else { margin };
+    let x = if given_w.is_some() { margin + (spare_w / 2.0).floor() } else { margin };
     page.put(x, margin + top + (spare_h / 2.0).floor(), body);
 
-    let width = figure.width.unwrap_or((width + 2.0 * margin).ceil() as u32);
-    let height = figure.height.unwrap_or((page.h + margin).ceil().max(64.0) as u32);
-    page.items.retain(|item| inside(item, width as f32, height as f32));
-    Scene { width, height, items: page.items }
+    let width = given_w.unwrap_or((width + 2.0 * margin).ceil());
+    let height = given_h.unwrap_or((page.h + margin).ceil().max(64.0));
+    Scene { width, height, zoom, items: legible(page.items, width, height) }
 }
 
 /// Title and subtitles, no higher than `limit`.
@@ -105,7 +116,7 @@ fn body<'a>(figure: &'a Figure, face: &dyn Typeface, main: Option<f32>, tall: Op
             Panel::Grid(sheet) => grid::grid(sheet, face, room),
             Panel::Bars(_) => continue,
         };
-        let y = if block.h > 0.0 { block.h + GAP } else { 0.0 };
+        let y = if block.h > 0.0 { (block.h + GAP).ceil() } else { 0.0 };
         block.put(0.0, y, part);
     }
     let mut column = Block::default();
@@ -117,7 +128,7 @@ fn body<'a>(figure: &'a Figure, face: &dyn Typeface, main: Option<f32>, tall: Op
     }
     let (x, y) = match (beside, block.h > 0.0) {
         (true, true) => (block.w + BESIDE, 0.0),
-        (false, true) => (0.0, block.h + GAP),
+        (false, true) => (0.0, (block.h + GAP).ceil()),
         (_, false) => (0.0, 0.0),
     };
     if column.h > 0.0 {
@@ -126,11 +137,34 @@ fn body<'a>(figure: &'a Figure, face: &dyn Typeface, main: Option<f32>, tall: Op
     block
 }
 
-/// A given size can be too small for a label; such a one is left out rather than cut by the page's edge.
-fn inside(item: &Item, width: f32, height: f32) -> bool {
-    let within = |x: f32, y: f32| (-0.5..=width + 0.5).contains(&x) && (-0.5..=height + 0.5).contains(&y);
-    match item {
-        Item::Label(label) => !label.text.is_empty() && label.corners().iter().all(|&(x, y)| within(x, y)),
-        _ => true,
-    }
+/// A given size can be too small for all labels. One that would leave the page or touch an earlier one is left out.
+fn legible(items: Vec<Item>, width: f32, height: f32) -> Vec<Item> {
+    let within = |(x, y): (f32, f32)| (-0.5..=width + 0.5).contains(&x) && (-0.5..=height + 0.5).contains(&y);
+    let mut taken: Vec<[(f32, f32); 4]> = Vec::new();
+    let mut legible = |item: &Item| {
+        let Item::Label(label) = item else { return true };
+        let corners = label.corners();
+        let free =
+            !label.text.is_empty() && corners.into_iter().all(within) && !taken.iter().any(|t| touch(&corners, t));
+        if free {
+            taken.push(corners);
+        }
+        free
+    };
+    items.into_iter().filter(|item| legible(item)).collect()
+}
+
+/// Whether two turned rectangles overlap: none of their sides has the one before it and the other behind it.
+fn touch(a: &[(f32, f32); 4], b: &[(f32, f32); 4]) -> bool {
+    let parted = |(nx, ny): (f32, f32)| {
+        let span = |corners: &[(f32, f32); 4]| {
+            let along = corners.map(|(x, y)| x * nx + y * ny);
+            (along.into_iter().fold(f32::MAX, f32::min), along.into_iter().fold(f32::MIN, f32::max))
+        };
+        let ((a0, a1), (b0, b1)) = (span(a), span(b));
+        a1 <= b0 || b1 <= a0
+    };
+    let sides = |of: &[(f32, f32); 4]| [(of[1].0 - of[0].0, of[1].1 - of[0].1), (of[2].0 - of[1].0, of[2].1 - of[1].1)];
+    // The axes first: they part almost all pairs.
+    ![(1.0, 0.0), (0.0, 1.0)].into_iter().chain(sides(a)).chain(sides(b)).any(parted)
 }
