@@ -5,3 +5,5 @@ pub mod error;
 pub mod model;
 pub mod trace;
 pub use error::{Error, Kind, Result};
+pub mod figure;
+pub mod render;

@@ -1,0 +1,39 @@
+//! The colour bar with its ticks and unit.
+
+use super::text::Line;
+use super::{Anchor, Block, Item, Rect, Style, Typeface};
+use crate::figure::{Ink, Scale};
+
+const BAR: f32 = 9.0;
+const TICK: f32 = 4.0;
+/// From a map to its colour bar.
+pub(super) const GAP: f32 = 22.0;
+const TEXT: Style = Style::regular(10.0);
+
+/// A colour bar for a map of this height, no wider than `limit`; nothing if that is too narrow.
+pub(super) fn legend<'a>(scale: &'a Scale, face: &dyn Typeface, map: f32, limit: f32) -> Block<'a> {
+    let unit = Line::fit(face, &scale.unit, TEXT, limit);
+    let head = if unit.text.is_empty() { 0.0 } else { TEXT.line() + 4.0 };
+    let length = (map - head).clamp(56.0, 190.0).floor();
+    let ticks: Vec<(f32, Line)> = scale
+        .ticks((length / 34.0) as usize + 1)
+        .into_iter()
+        .map(|(position, text)| (position, Line::fit(face, &text, TEXT, 60.0)))
+        .collect();
+    let labels = ticks.iter().map(|(_, line)| line.width).fold(0.0, f32::max);
+    let width = (BAR + TICK + 4.0 + labels).max(unit.width).ceil();
+    if width > limit {
+        return Block::default();
+    }
+    let mut items = vec![Item::Ramp(Rect::new(0.0, head, BAR, length), scale)];
+    items.push(Item::Frame(Rect::new(0.0, head, BAR, length), Ink::Faint));
+    if head > 0.0 {
+        items.push(Item::Label(unit.at(0.0, TEXT.size, Anchor::Start, Ink::Soft)));
+    }
+    for (position, line) in ticks {
+        let y = head + length * (1.0 - position);
+        items.push(Item::Line([BAR, y, BAR + TICK, y], Ink::Soft));
+        items.push(Item::Label(line.at(BAR + TICK + 4.0, y + TEXT.size * 0.36, Anchor::Start, Ink::Soft)));
+    }
+    Block { w: width, h: head + length + TEXT.size * 0.5, items }
+}

@@ -1,0 +1,170 @@
+//! The page: headline, maps, and bars beside or under them.
+
+use super::text::{Line, wrap};
+use super::{Anchor, Block, Item, Room, Scene, Style, Typeface, bars, grid, heatmap};
+use crate::figure::{Figure, Ink, Panel};
+
+const TITLE: Style = Style::bold(19.0);
+const SUBTITLE: Style = Style::regular(12.0);
+/// A narrow page's headline.
+const NARROW: f32 = 480.0;
+const NARROW_TITLE: Style = Style::bold(15.0);
+const MARGIN: f32 = 32.0;
+/// Between the headline and what follows, and between maps.
+const GAP: f32 = 24.0;
+const BARS: f32 = 220.0;
+/// Between a map and the bars beside it.
+const BESIDE: f32 = 40.0;
+/// A page narrower than this has its bars under the maps.
+const WIDE: f32 = 640.0;
+/// No page is narrower than this by itself; a headline makes it at most this wide.
+const LEAST: f32 = 400.0;
+const HEADLINE: f32 = 620.0;
+
+/// A page of at least one and a half times this size is drawn larger, not with more room around the same letters.
+const LARGE: f32 = 1000.0;
+
+/// Pixels per unit: halves, so that cells of whole units mostly stay whole pixels.
+pub(super) fn zoom(width: Option<u32>, height: Option<u32>) -> f32 {
+    let side = width.into_iter().chain(height).min().unwrap_or(0) as f32;
+    ((side / LARGE * 2.0).floor() / 2.0).max(1.0)
+}
+
+/// How wide the margin is, what is left for the maps of a page of that many units, and whether bars stand beside them.
+pub(super) fn columns(width: Option<f32>, with_bars: bool) -> (f32, Option<f32>, bool) {
+    let Some(width) = width else { return (MARGIN, None, with_bars) };
+    let margin = (width * 0.045).clamp(8.0, MARGIN).floor();
+    let inner = width - 2.0 * margin;
+    let beside = with_bars && inner >= WIDE;
+    (margin, Some(if beside { inner - BARS - BESIDE } else { inner }), beside)
+}
+
+/// Puts everything in its place.
+pub fn layout<'a>(figure: &'a Figure, face: &dyn Typeface) -> Scene<'a> {
+    let zoom = zoom(figure.width, figure.height);
+    let units = |pixels: Option<u32>| pixels.map(|p| p as f32 / zoom);
+    let (given_w, given_h) = (units(figure.width), units(figure.height));
+    let with_bars = figure.panels.iter().any(|p| matches!(p, Panel::Bars(_)));
+    let with_maps = figure.panels.iter().any(|p| !matches!(p, Panel::Bars(_)));
+    let (margin, main, beside) = columns(given_w, with_bars && with_maps);
+    let inner = given_w.map(|w| w - 2.0 * margin);
+    let tall = given_h.map(|h| h - 2.0 * margin);
+
+    // Without a given width the headline is as wide as the maps, whose height, if given, depends on the headline.
+    let mut top = tall.map_or(0.0, |h| head(figure, face, inner.unwrap_or(HEADLINE), h * 0.4).h + GAP);
+    let mut body = body(figure, face, main, tall.map(|h| h - top), beside);
+    let width = inner.unwrap_or_else(|| {
+        let wish = head(figure, face, HEADLINE.max(body.w), f32::MAX).w;
+        body.w.max(wish.min(HEADLINE)).max(LEAST).ceil()
+    });
+    let headline = head(figure, face, width, tall.map_or(f32::MAX, |h| h * 0.4));
+    let head_h = if headline.h > 0.0 { headline.h + GAP } else { 0.0 };
+    if let Some(h) = tall.filter(|_| head_h > top) {
+        body = self::body(figure, face, main, Some(h - head_h), beside);
+    }
+    top = head_h;
+
+    let mut page = Block::default();
+    page.put(margin, margin, headline);
+    let spare_w = (width - body.w).max(0.0);
+    let spare_h = tall.map_or(0.0, |h| (h - top - body.h).max(0.0));
+    let x = if given_w.is_some() { margin + (spare_w / 2.0).floor() } else { margin };
+    page.put(x, margin + top + (spare_h / 2.0).floor(), body);
+
+    let width = given_w.unwrap_or((width + 2.0 * margin).ceil());
+    let height = given_h.unwrap_or((page.h + margin).ceil().max(64.0));
+    Scene { width, height, zoom, items: legible(page.items, width, height) }
+}
+
+/// Title and subtitles, no higher than `limit`.
+fn head<'a>(figure: &'a Figure, face: &dyn Typeface, width: f32, limit: f32) -> Block<'a> {
+    let mut block = Block::default();
+    let style = if width < NARROW { NARROW_TITLE } else { TITLE };
+    let title = wrap(face, &figure.title, style, width, 2);
+    let subtitles = figure.subtitle.iter().flat_map(|line| wrap(face, line, SUBTITLE, width, 3));
+    let first = title.len();
+    for (i, line) in title.into_iter().chain(subtitles).enumerate() {
+        let space = if i == first && i > 0 { 5.0 } else { 0.0 };
+        let next = block.h + space + line.style.line();
+        if next > limit {
+            break;
+        }
+        let ink = if i < first { Ink::Strong } else { Ink::Soft };
+        block.w = block.w.max(line.width);
+        let y = block.h + space + line.style.size;
+        block.items.push(Item::Label(Line::at(line, 0.0, y, Anchor::Start, ink)));
+        block.h = next;
+    }
+    block
+}
+
+/// The maps above one another, the bars beside or under them.
+fn body<'a>(figure: &'a Figure, face: &dyn Typeface, main: Option<f32>, tall: Option<f32>, beside: bool) -> Block<'a> {
+    let bar_panels = || figure.panels.iter().filter_map(|p| if let Panel::Bars(b) = p { Some(b) } else { None });
+    let maps = figure.panels.len() - bar_panels().count();
+    let share = |h: f32, n: usize| (h - GAP * n.saturating_sub(1) as f32) / n.max(1) as f32;
+    // Under the maps, all bars together get at most two fifths of a given height.
+    let under = bar_panels().count() > 0 && !beside && maps > 0;
+    let map_tall = tall.map(|h| if under { h * 0.6 - GAP } else { h });
+    let bars_tall = tall.map(|h| if under { h * 0.4 } else { h });
+
+    let mut block = Block::default();
+    for panel in &figure.panels {
+        let room = Room { w: main, h: map_tall.map(|h| share(h, maps)) };
+        let part = match panel {
+            Panel::Heatmap(map) => heatmap::heatmap(map, face, room),
+            Panel::Grid(sheet) => grid::grid(sheet, face, room),
+            Panel::Bars(_) => continue,
+        };
+        let y = if block.h > 0.0 { (block.h + GAP).ceil() } else { 0.0 };
+        block.put(0.0, y, part);
+    }
+    let mut column = Block::default();
+    let width = if beside { BARS } else { main.unwrap_or(HEADLINE).min(HEADLINE) };
+    for panel in bar_panels() {
+        let h = bars_tall.map(|h| share(h, bar_panels().count())).or((beside && block.h > 120.0).then_some(block.h));
+        let y = if column.h > 0.0 { column.h + GAP } else { 0.0 };
+        column.put(0.0, y, bars::bars(panel, face, width, Room { w: Some(width), h }));
+    }
+    let (x, y) = match (beside, block.h > 0.0) {
+        (true, true) => (block.w + BESIDE, 0.0),
+        (false, true) => (0.0, (block.h + GAP).ceil()),
+        (_, false) => (0.0, 0.0),
+    };
+    if column.h > 0.0 {
+        block.put(x, y, column);
+    }
+    block
+}
+
+/// A given size can be too small for all labels. One that would leave the page or touch an earlier one is left out.
+fn legible(items: Vec<Item>, width: f32, height: f32) -> Vec<Item> {
+    let within = |(x, y): (f32, f32)| (-0.5..=width + 0.5).contains(&x) && (-0.5..=height + 0.5).contains(&y);
+    let mut taken: Vec<[(f32, f32); 4]> = Vec::new();
+    let mut legible = |item: &Item| {
+        let Item::Label(label) = item else { return true };
+        let corners = label.corners();
+        let free =
+            !label.text.is_empty() && corners.into_iter().all(within) && !taken.iter().any(|t| touch(&corners, t));
+        if free {
+            taken.push(corners);
+        }
+        free
+    };
+    items.into_iter().filter(|item| legible(item)).collect()
+}
+
+/// Whether two turned rectangles overlap: none of their sides has the one before it and the other behind it.
+fn touch(a: &[(f32, f32); 4], b: &[(f32, f32); 4]) -> bool {
+    let parted = |(nx, ny): (f32, f32)| {
+        let span = |corners: &[(f32, f32); 4]| {
+            let along = corners.map(|(x, y)| x * nx + y * ny);
+            (along.into_iter().fold(f32::MAX, f32::min), along.into_iter().fold(f32::MIN, f32::max))
+        };
+        let ((a0, a1), (b0, b1)) = (span(a), span(b));
+        a1 <= b0 || b1 <= a0
+    };
+    let sides = |of: &[(f32, f32); 4]| [(of[1].0 - of[0].0, of[1].1 - of[0].1), (of[2].0 - of[1].0, of[2].1 - of[1].1)];
+    // The axes first: they part almost all pairs.
+    ![(1.0, 0.0), (0.0, 1.0)].into_iter().chain(sides(a)).chain(sides(b)).any(parted)
+}

@@ -1,0 +1,79 @@
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::{Anchor, Label, Style, Typeface};
+use crate::figure::Ink;
+
+/// No label is read further than this many graphemes: a prompt may hold ten thousand characters without a space.
+const LONGEST: usize = 400;
+
+/// A text made ready to be put somewhere.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub text: String,
+    pub style: Style,
+    pub width: f32,
+}
+
+impl Line {
+    /// Cut with an ellipsis where it is wider than `limit`; empty if not even the ellipsis fits.
+    pub fn fit(face: &dyn Typeface, text: &str, style: Style, limit: f32) -> Self {
+        let shown = face.shown(&head(text));
+        let width = face.width(&shown, style);
+        if width <= limit {
+            return Self { text: shown, style, width };
+        }
+        let ends: Vec<usize> = shown.grapheme_indices(true).map(|(start, _)| start).collect();
+        let cut = |graphemes: usize| format!("{}…", shown[..ends[graphemes]].trim_end());
+        // The widest cut that fits; widths grow with the cut but for a little kerning.
+        let fitting = (0..ends.len()).collect::<Vec<_>>().partition_point(|&n| face.width(&cut(n), style) <= limit);
+        let text = if fitting == 0 { String::new() } else { cut(fitting - 1) };
+        let width = face.width(&text, style);
+        if width > limit {
+            return Self { text: String::new(), style, width: 0.0 };
+        }
+        Self { text, style, width }
+    }
+
+    pub fn at(self, x: f32, y: f32, anchor: Anchor, ink: Ink) -> Label {
+        Label { text: self.text, x, y, style: self.style, ink, anchor, angle: 0.0, width: self.width }
+    }
+}
+
+impl Label {
+    pub(super) fn turned(mut self, angle: f32) -> Self {
+        self.angle = angle;
+        self
+    }
+}
+
+/// Breaks a text at spaces into at most `lines` lines; what is left over is cut with an ellipsis.
+pub(super) fn wrap(face: &dyn Typeface, text: &str, style: Style, limit: f32, lines: usize) -> Vec<Line> {
+    let mut out: Vec<Line> = Vec::new();
+    let head = head(text);
+    let mut rest = head.trim();
+    while !rest.is_empty() {
+        let whole = Line::fit(face, rest, style, limit);
+        let fits = |end: usize| face.width(&face.shown(&rest[..end]), style) <= limit;
+        if out.len() + 1 >= lines || fits(rest.len()) {
+            out.push(whole);
+            break;
+        }
+        let breaks: Vec<usize> = rest.match_indices(' ').map(|(i, _)| i).collect();
+        let end = match breaks.partition_point(|&end| fits(end)) {
+            0 => breaks.first().copied().unwrap_or(rest.len()),
+            n => breaks[n - 1],
+        };
+        out.push(Line::fit(face, &rest[..end], style, limit));
+        rest = rest[end..].trim_start();
+    }
+    out.retain(|line| !line.text.is_empty());
+    out
+}
+
+/// The text's first graphemes, with an ellipsis if there are more.
+fn head(text: &str) -> String {
+    match text.grapheme_indices(true).nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,227 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Colormap, Matrix};
+
+/// How numbers are spread over the colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScaleKind {
+    /// Evenly.
+    #[default]
+    Linear,
+    /// By square root: small numbers show.
+    Sqrt,
+    /// By logarithm: every decade gets the same room.
+    Log,
+}
+
+/// A logarithmic scale without a positive minimum shows this many decades.
+const DECADES: i32 = 4;
+
+/// From numbers to colours. A diverging colour map is symmetric around 0, whatever the bounds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scale {
+    /// How numbers are spread over the colours.
+    pub kind: ScaleKind,
+    /// The colours.
+    pub colormap: Colormap,
+    /// The number at the map's beginning; numbers below it have that colour, too.
+    pub min: f32,
+    /// The number at the map's end; numbers above it have that colour, too.
+    pub max: f32,
+    /// What the numbers are, such as `attention`.
+    pub unit: String,
+}
+
+impl Default for Scale {
+    fn default() -> Self {
+        Self { kind: ScaleKind::Linear, colormap: Colormap::Tide, min: 0.0, max: 1.0, unit: String::new() }
+    }
+}
+
+impl Scale {
+    /// A scale over all finite numbers of some matrices: from 0 if none is negative.
+    pub fn over<'a>(
+        kind: ScaleKind,
+        colormap: Colormap,
+        unit: impl Into<String>,
+        matrices: impl IntoIterator<Item = &'a Matrix>,
+    ) -> Self {
+        let ranges = matrices.into_iter().filter_map(Matrix::range);
+        let (min, max) = ranges.fold((0.0f32, 0.0f32), |(low, high), (a, b)| (low.min(a), high.max(b)));
+        Self { kind, colormap, min, max: if max > min { max } else { min + 1.0 }, unit: unit.into() }
+    }
+
+    /// Where a number stands between the map's beginning, 0, and its end, 1. `None` for NaN.
+    pub fn position(&self, value: f32) -> Option<f32> {
+        if value.is_nan() {
+            return None;
+        }
+        let (min, max) = self.bounds();
+        let value = value.clamp(min, max);
+        if self.colormap.is_diverging() {
+            let strength = match self.kind {
+                ScaleKind::Linear => value.abs() / max,
+                ScaleKind::Sqrt => (value.abs() / max).sqrt(),
+                ScaleKind::Log => 1.0 + (value.abs() / max).log10().max(-DECADES as f32) / DECADES as f32,
+            };
+            return Some(0.5 + 0.5 * strength.copysign(value));
+        }
+        Some(match self.kind {
+            ScaleKind::Linear => (value - min) / (max - min),
+            ScaleKind::Sqrt => ((value - min) / (max - min)).sqrt(),
+            ScaleKind::Log => (value / min).ln() / (max / min).ln(),
+        })
+    }
+
+    /// Round numbers with their positions, as many as `room` labels allow, least first.
+    pub fn ticks(&self, room: usize) -> Vec<(f32, String)> {
+        let (min, max) = self.bounds();
+        let room = room.clamp(2, 12);
+        let values = match (self.kind, self.colormap.is_diverging()) {
+            (ScaleKind::Linear, _) => round_steps(min, max, room),
+            (ScaleKind::Sqrt, false) => {
+                // Evenly spaced on the scale, then the nearest round number.
+                let step = |i| min + (max - min) * (i as f32 / (room - 1) as f32).powi(2);
+                (0..room).map(|i| round_near(step(i))).collect()
+            }
+            (ScaleKind::Log, false) => decades(min, max, room),
+            (_, true) => {
+                let half: Vec<f32> = match self.kind {
+                    ScaleKind::Log => decades(max * 10f32.powi(-DECADES + 1), max, room / 2),
+                    _ => (1..=room / 2).map(|i| round_near(max * (i as f32 / (room / 2) as f32).powi(2))).collect(),
+                };
+                half.iter().rev().map(|v| -v).chain([0.0]).chain(half.iter().copied()).collect()
+            }
+        };
+        let slack = (max - min) * 1e-4;
+        let mut ticks: Vec<(f32, String)> = Vec::new();
+        for value in values.into_iter().filter(|v| (min - slack..=max + slack).contains(v)) {
+            let Some(position) = self.position(value) else { continue };
+            // A tick closer than two thirds of its share to the one before would touch it.
+            if ticks.last().is_none_or(|(last, _)| position - last > 0.66 / room as f32) {
+                ticks.push((position, number(value)));
+            }
+        }
+        ticks
+    }
+
+    /// Bounds that every formula above can divide by, whatever the fields hold.
+    pub(crate) fn bounds(&self) -> (f32, f32) {
+        let finite = |v: f32, or: f32| if v.is_finite() { v.clamp(-1e30, 1e30) } else { or };
+        let (min, max) = (finite(self.min, 0.0), finite(self.max, 1.0));
+        if self.colormap.is_diverging() {
+            let bound = min.abs().max(max.abs());
+            let bound = if bound > f32::MIN_POSITIVE { bound } else { 1.0 };
+            return (-bound, bound);
+        }
+        if self.kind == ScaleKind::Log {
+            let max = if max > 1e-30 { max } else { 1.0 };
+            let min = if min > 0.0 && min < max { min } else { max * 10f32.powi(-DECADES) };
+            return (min, max);
+        }
+        if max - min > f32::MIN_POSITIVE { (min, max) } else { (min, min + min.abs().max(1.0)) }
+    }
+}
+
+/// Multiples of 1, 2 or 5 times a power of ten, at most about `room`.
+fn round_steps(min: f32, max: f32, room: usize) -> Vec<f32> {
+    let (min, max) = (f64::from(min), f64::from(max));
+    let rough = (max - min) / (room - 1) as f64;
+    let power = 10f64.powf(rough.log10().floor());
+    let step =
+        [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= rough * 0.999).unwrap_or(10.0 * power);
+    let first = (min / step - 1e-6).ceil();
+    (0..=room).map(|i| ((first + i as f64) * step) as f32).take_while(|v| f64::from(*v) <= max + step * 1e-4).collect()
+}
+
+/// Powers of ten between two positive numbers; where a single decade holds both, 2 and 5 times them as well.
+fn decades(min: f32, max: f32, room: usize) -> Vec<f32> {
+    let (low, high) = (min.log10().floor() as i32, max.log10().ceil() as i32);
+    let between = |v: &f32| *v >= min * 0.999 && *v <= max * 1.001;
+    let powers: Vec<f32> = (low..=high).map(|e| 10f32.powi(e)).filter(between).collect();
+    if powers.len() >= 2 {
+        let every = powers.len().div_ceil(room.max(1));
+        return powers.into_iter().rev().step_by(every).collect::<Vec<_>>().into_iter().rev().collect();
+    }
+    (low..=high).flat_map(|e| [1.0, 2.0, 5.0].map(|m| m * 10f32.powi(e))).filter(between).collect()
+}
+
+/// The nearest number with one digit that is 1, 2 or 5.
+fn round_near(value: f32) -> f32 {
+    if value == 0.0 || !value.is_finite() {
+        return 0.0;
+    }
+    let power = 10f32.powf(value.abs().log10().floor());
+    let digit = value.abs() / power;
+    let round = [1.0f32, 2.0, 5.0, 10.0].into_iter().min_by(|a, b| (a - digit).abs().total_cmp(&(b - digit).abs()));
+    (round.unwrap_or(1.0) * power).copysign(value)
+}
+
+/// A number for a reader: three digits that count, no padding, a true minus sign.
+pub(crate) fn number(value: f32) -> String {
+    if !value.is_finite() {
+        return if value.is_nan() { "–".into() } else { if value > 0.0 { "∞" } else { "−∞" }.into() };
+    }
+    let size = value.abs();
+    let text = if size == 0.0 {
+        "0".into()
+    } else if !(1e-4..1e6).contains(&size) {
+        let text = format!("{value:.2e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        format!("{}e{exponent}", trim(digits))
+    } else {
+        let decimals = (2 - size.log10().floor() as i32).max(0) as usize;
+        trim(&format!("{value:.decimals$}")).to_owned()
+    };
+    text.replace('-', "−")
+}
+
+fn trim(digits: &str) -> &str {
+    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scale(kind: ScaleKind, colormap: Colormap, min: f32, max: f32) -> Scale {
+        Scale { kind, colormap, min, max, unit: String::new() }
+    }
+
+    #[test]
+    fn no_number_and_no_bounds_put_a_position_outside_the_map() {
+        let odd = [f32::NEG_INFINITY, -1e38, -1.0, -0.0, 0.0, 1e-40, 0.5, 1.0, 1e38, f32::INFINITY, f32::NAN];
+        for kind in [ScaleKind::Linear, ScaleKind::Sqrt, ScaleKind::Log] {
+            for map in [Colormap::Tide, Colormap::Balance] {
+                for (min, max) in odd.into_iter().flat_map(|a| odd.map(|b| (a, b))) {
+                    let scale = scale(kind, map, min, max);
+                    for value in odd {
+                        let position = scale.position(value);
+                        assert_eq!(position.is_none(), value.is_nan());
+                        assert!(position.is_none_or(|p| (0.0..=1.0).contains(&p)), "{scale:?} {value} {position:?}");
+                    }
+                    assert!(scale.ticks(5).iter().all(|(p, _)| (0.0..=1.0).contains(p)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ticks_are_round_numbers() {
+        let labels = |s: Scale| s.ticks(6).into_iter().map(|t| t.1).collect::<Vec<_>>();
+        assert_eq!(labels(scale(ScaleKind::Linear, Colormap::Tide, 0.0, 1.0)), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
+        assert_eq!(labels(scale(ScaleKind::Log, Colormap::Tide, 0.0, 1.0)), ["0.0001", "0.001", "0.01", "0.1", "1"]);
+        assert_eq!(labels(scale(ScaleKind::Linear, Colormap::Balance, -3.0, 2.0)), ["−2", "0", "2"]);
+    }
+
+    #[test]
+    fn zero_is_in_the_middle_of_a_diverging_map() {
+        assert_eq!(scale(ScaleKind::Linear, Colormap::Balance, -1.0, 5.0).position(0.0), Some(0.5));
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!([0.25, 1.0, 0.1234, 1234.5, -0.5, 1e-7].map(number), ["0.25", "1", "0.123", "1234", "−0.5", "1e−7"]);
+    }
+}

@@ -1,0 +1,76 @@
+//! A map as rectangles, where it has few cells, or as a small indexed image.
+
+use std::borrow::Cow;
+
+use crate::error::{Error, Result};
+use crate::figure::layout::Rect;
+use crate::figure::{Ink, Matrix, Scale, Theme, colormap};
+
+/// The level of cells that are not drawn.
+const NOTHING: u8 = colormap::LEVELS as u8;
+
+/// The colours of a map's cells, as levels of its colour map.
+pub(super) struct Cells {
+    pub rows: usize,
+    pub cols: usize,
+    levels: Vec<u8>,
+}
+
+impl Cells {
+    /// `most` is how many cells can be seen, high and wide; a map of more is pooled.
+    pub fn new(matrix: &Matrix, scale: &Scale, most: (usize, usize)) -> Self {
+        let pooled = match matrix.rows > most.0 || matrix.cols > most.1 {
+            true => Cow::Owned(matrix.pool_to(most.0, most.1)),
+            false => Cow::Borrowed(matrix),
+        };
+        let (rows, cols) = (pooled.rows, pooled.cols);
+        let level = |value: &f32| scale.position(*value).map_or(NOTHING, |t| colormap::level(t) as u8);
+        let mut levels: Vec<u8> = pooled.data.iter().take(rows * cols).map(level).collect();
+        levels.resize(rows * cols, NOTHING);
+        Self { rows, cols, levels }
+    }
+
+    /// Rectangles of one colour each, as wide as they can be.
+    pub fn rects(&self, place: Rect, palette: &[[u8; 3]]) -> Vec<(Rect, [u8; 3])> {
+        let (cw, ch) = (place.w / self.cols.max(1) as f32, place.h / self.rows.max(1) as f32);
+        let mut rects = Vec::new();
+        for (row, levels) in self.levels.chunks(self.cols.max(1)).enumerate() {
+            let mut col = 0;
+            for run in levels.chunk_by(|a, b| a == b) {
+                if let Some(colour) = palette.get(run[0] as usize) {
+                    let (x, y) = (place.x + col as f32 * cw, place.y + row as f32 * ch);
+                    rects.push((Rect { x, y, w: run.len() as f32 * cw, h: ch }, *colour));
+                }
+                col += run.len();
+            }
+        }
+        rects
+    }
+
+    /// A PNG with one pixel per cell and a palette of the colours that occur; cells that are not drawn are transparent.
+    pub fn png(&self, scale: &Scale, theme: Theme) -> Result<Vec<u8>> {
+        let failed = |error: png::EncodingError| Error::failed(format!("cannot encode the map: {error}"));
+        // The transparent entry comes first, since all entries up to it must say how opaque they are.
+        let (mut entries, mut colours) = ([0u8; 256], theme.ink(Ink::Paper).to_vec());
+        let mut seen = [false; 256];
+        self.levels.iter().for_each(|level| seen[*level as usize] = true);
+        for (level, colour) in scale.colormap.palette(theme).iter().enumerate().filter(|(level, _)| seen[*level]) {
+            entries[level] = (colours.len() / 3) as u8;
+            colours.extend(colour);
+        }
+        let pixels: Vec<u8> = self.levels.iter().map(|level| entries[*level as usize]).collect();
+
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, self.cols as u32, self.rows as u32);
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_deflate_compression(png::DeflateCompression::Level(1));
+        encoder.set_filter(png::Filter::NoFilter);
+        encoder.set_palette(colours);
+        encoder.set_trns(&[0][..]);
+        let mut writer = encoder.write_header().map_err(failed)?;
+        writer.write_image_data(&pixels).map_err(failed)?;
+        writer.finish().map_err(failed)?;
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,300 @@
+//! The bundled fonts, the system's where they are wanted, and how wide a text is in them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use harfrust::{FontRef, ShapeOptions, ShaperData, UnicodeBuffer};
+use resvg::usvg;
+use skrifa::MetadataProvider;
+use unicode_segmentation::UnicodeSegmentation;
+use usvg::fontdb::{self, Database, Family, ID};
+
+use super::text::{Spaced, is_ignorable, visible};
+use crate::figure::layout::{Style, Typeface};
+
+/// The bundled fonts: family and file.
+const BUNDLED: [(&str, &[u8]); 4] = [
+    ("Inter", include_bytes!("../../assets/fonts/Inter-Regular.ttf")),
+    ("Inter", include_bytes!("../../assets/fonts/Inter-SemiBold.ttf")),
+    ("DejaVu Sans", include_bytes!("../../assets/fonts/DejaVuSans.ttf")),
+    ("Noto Sans Symbols 2", include_bytes!("../../assets/fonts/NotoSansSymbols2.ttf")),
+];
+const REGULAR: usize = 0;
+const SEMIBOLD: usize = 1;
+const SCRIPTS: usize = 2;
+const PICTURES: usize = 3;
+/// Where a character is looked for, in this order.
+const SOUGHT: [usize; 3] = [REGULAR, SCRIPTS, PICTURES];
+
+/// Fonts to draw with, shared by any number of figures and threads.
+pub struct Fonts {
+    bundled: Vec<Bundled>,
+    database: Arc<Database>,
+    /// Read when a character first needs it; `None` where the system's fonts are not wanted.
+    system: Option<OnceLock<System>>,
+    widths: Mutex<HashMap<(String, bool), f32>>,
+}
+
+struct Bundled {
+    font: FontRef<'static>,
+    shaper: ShaperData,
+    id: ID,
+}
+
+struct System {
+    database: Arc<Database>,
+    /// One upright face for each family, in an order that does not depend on the order of files.
+    families: Vec<(String, ID)>,
+    found: Mutex<HashMap<String, Option<usize>>>,
+}
+
+/// Which font draws a part of a text.
+#[derive(Clone, Copy, PartialEq)]
+enum Face {
+    Bundled(usize),
+    System(usize),
+}
+
+/// A part of a text that one font draws.
+pub(super) struct Run<'a> {
+    pub text: &'a str,
+    pub family: &'a str,
+    pub width: f32,
+}
+
+impl Fonts {
+    /// The bundled fonts only: pictures come out the same everywhere. A character that they lack is drawn as its code point.
+    pub fn bundled() -> Self {
+        Self::new(None)
+    }
+
+    /// The bundled fonts, and the system's for characters that those lack. The system's are read when first needed.
+    pub fn with_system() -> Self {
+        Self::new(Some(OnceLock::new()))
+    }
+
+    fn new(system: Option<OnceLock<System>>) -> Self {
+        let mut database = Database::new();
+        let bundled = BUNDLED.iter().filter_map(|(_, bytes)| {
+            let font = FontRef::new(bytes).ok()?;
+            let id = *database.load_font_source(fontdb::Source::Binary(Arc::new(*bytes))).first()?;
+            Some(Bundled { shaper: ShaperData::new(&font), font, id })
+        });
+        let bundled = bundled.collect();
+        Self { bundled, database: Arc::new(database), system, widths: Mutex::default() }
+    }
+
+    /// The characters of a text that the bundled fonts lack, each once, with the system's font that draws it. Where there
+    /// is none, the code point is drawn.
+    pub fn missing(&self, text: &str) -> Vec<(char, Option<String>)> {
+        let mut missing: Vec<(char, Option<String>)> = Vec::new();
+        let text = visible(text);
+        for grapheme in text.graphemes(true) {
+            let face = self.face(grapheme, None);
+            for c in grapheme.chars().filter(|c| !is_ignorable(*c)) {
+                let known = missing.iter().any(|(seen, _)| *seen == c);
+                let bundled =
+                    matches!(face, Some(Face::Bundled(_))) || SOUGHT.into_iter().any(|face| self.has(face, c));
+                if !known && !bundled {
+                    missing.push((c, face.map(|face| self.family(face).to_owned())));
+                }
+            }
+        }
+        missing
+    }
+
+    /// How usvg finds the faces that were chosen here: by family, never by its own fallback.
+    pub(super) fn options(&self) -> usvg::Options<'_> {
+        let system = self.system.as_ref().and_then(OnceLock::get);
+        let select_font = move |font: &usvg::Font, _: &mut Arc<Database>| {
+            let name = font
+                .families()
+                .iter()
+                .find_map(|f| if let usvg::FontFamily::Named(n) = f { Some(n.as_str()) } else { None });
+            let bundled = match name {
+                Some("Inter") | None => Some(if font.weight() >= 600 { SEMIBOLD } else { REGULAR }),
+                Some(name) => BUNDLED.iter().position(|(family, _)| *family == name),
+            };
+            match bundled {
+                Some(face) => self.bundled.get(face).map(|face| face.id),
+                None => system?.families.iter().find(|(family, _)| Some(family.as_str()) == name).map(|(_, id)| *id),
+            }
+        };
+        usvg::Options {
+            fontdb: system.map_or(&self.database, |system| &system.database).clone(),
+            font_resolver: usvg::FontResolver {
+                select_font: Box::new(select_font),
+                select_fallback: Box::new(|_, _, _| None),
+            },
+            ..usvg::Options::default()
+        }
+    }
+
+    /// A text, as shown, in parts that one font draws each.
+    pub(super) fn runs<'a>(&'a self, text: &'a str, style: Style) -> Vec<Run<'a>> {
+        let parts = self.parts(text, style.bold);
+        let run = |(part, face): (&'a str, Face)| {
+            let width = self.advance(part, face) * style.size;
+            Run { text: part, family: self.family(face), width }
+        };
+        parts.into_iter().map(run).collect()
+    }
+
+    fn parts<'a>(&self, text: &'a str, bold: bool) -> Vec<(&'a str, Face)> {
+        let primary = if bold { SEMIBOLD } else { REGULAR };
+        if text.is_ascii() {
+            return vec![(text, Face::Bundled(primary))];
+        }
+        let mut parts: Vec<(&str, Face)> = Vec::new();
+        let mut start = 0;
+        for (at, grapheme) in text.grapheme_indices(true) {
+            let before = parts.last().map(|part| part.1);
+            let face = match self.face(grapheme, before) {
+                Some(Face::Bundled(REGULAR)) => Face::Bundled(primary),
+                Some(face) => face,
+                None => before.unwrap_or(Face::Bundled(primary)),
+            };
+            let end = at + grapheme.len();
+            match parts.last_mut() {
+                Some((part, last)) if *last == face => *part = &text[start..end],
+                _ => {
+                    start = at;
+                    parts.push((&text[at..end], face));
+                }
+            }
+        }
+        parts
+    }
+
+    /// The font that has all characters of a grapheme: Inter if it can, or the one before if that keeps a phrase together.
+    fn face(&self, grapheme: &str, before: Option<Face>) -> Option<Face> {
+        let blank = grapheme.chars().all(|c| c == ' ' || c.is_ascii_punctuation());
+        if blank && before == Some(Face::Bundled(SCRIPTS)) {
+            return before;
+        }
+        let all = |face: usize| grapheme.chars().all(|c| is_ignorable(c) || self.has(face, c));
+        if let Some(face) = SOUGHT.into_iter().find(|face| all(*face)) {
+            return Some(Face::Bundled(face));
+        }
+        self.system()?.face(grapheme).map(Face::System)
+    }
+
+    fn has(&self, face: usize, c: char) -> bool {
+        self.bundled.get(face).is_some_and(|face| face.font.charmap().map(c).is_some())
+    }
+
+    fn family(&self, face: Face) -> &str {
+        match face {
+            Face::Bundled(face) => BUNDLED[face].0,
+            Face::System(face) => self.system().and_then(|s| s.families.get(face)).map_or(BUNDLED[REGULAR].0, |f| &f.0),
+        }
+    }
+
+    fn system(&self) -> Option<&System> {
+        Some(self.system.as_ref()?.get_or_init(|| System::read(&self.database)))
+    }
+
+    /// The width of a text in ems.
+    fn advance(&self, text: &str, face: Face) -> f32 {
+        match face {
+            Face::Bundled(face) => self.bundled.get(face).map_or(0.0, |face| shaped(&face.font, &face.shaper, text)),
+            Face::System(face) => self
+                .system()
+                .and_then(|system| {
+                    let id = system.families.get(face)?.1;
+                    system.database.with_face_data(id, |data, index| {
+                        let font = FontRef::from_index(data, index).ok()?;
+                        Some(shaped(&font, &ShaperData::new(&font), text))
+                    })?
+                })
+                .unwrap_or(0.0),
+        }
+    }
+}
+
+impl Typeface for Fonts {
+    fn shown(&self, text: &str) -> String {
+        let text = visible(text);
+        if text.is_ascii() {
+            return text;
+        }
+        let mut out = Spaced::default();
+        for grapheme in text.graphemes(true) {
+            let whole = self.face(grapheme, None).is_some();
+            for c in grapheme.chars() {
+                if whole || !is_ignorable(c) && SOUGHT.into_iter().any(|face| self.has(face, c)) {
+                    out.push(c)
+                } else {
+                    out.push_code(c)
+                }
+            }
+        }
+        out.text
+    }
+
+    fn width(&self, text: &str, style: Style) -> f32 {
+        let key = (text.to_owned(), style.bold);
+        let known = self.widths.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        let ems = known.unwrap_or_else(|| {
+            let ems = self.parts(text, style.bold).into_iter().map(|(part, face)| self.advance(part, face)).sum();
+            let mut widths = self.widths.lock().unwrap_or_else(PoisonError::into_inner);
+            if widths.len() >= MOST_WIDTHS {
+                widths.clear();
+            }
+            widths.insert(key, ems);
+            ems
+        });
+        ems * style.size
+    }
+}
+
+/// So many widths are remembered: a batch of thousands of prompts shall not fill the memory.
+const MOST_WIDTHS: usize = 16_384;
+
+impl System {
+    fn read(bundled: &Database) -> Self {
+        let mut database = bundled.clone();
+        let own = database.len();
+        database.load_system_fonts();
+        let mut names: Vec<String> =
+            database.faces().skip(own).filter_map(|f| Some(f.families.first()?.0.clone())).collect();
+        names.retain(|name| !BUNDLED.iter().any(|(family, _)| family == name) && !name.contains("LastResort"));
+        // Noto is drawn to go together.
+        names.sort_by_key(|name| (!name.starts_with("Noto"), name.clone()));
+        names.dedup();
+        let upright =
+            |name: &str| database.query(&fontdb::Query { families: &[Family::Name(name)], ..Default::default() });
+        let families = names.into_iter().filter_map(|name| upright(&name).map(|id| (name, id))).collect();
+        Self { database: Arc::new(database), families, found: Mutex::default() }
+    }
+
+    /// The first family that has all characters of a grapheme.
+    fn face(&self, grapheme: &str) -> Option<usize> {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(face) = found.get(grapheme) {
+            return *face;
+        }
+        let has_all = |data: &[u8], index: u32| {
+            let font = FontRef::from_index(data, index).ok()?;
+            let charmap = font.charmap();
+            Some(grapheme.chars().all(|c| is_ignorable(c) || charmap.map(c).is_some()))
+        };
+        let face = self
+            .families
+            .iter()
+            .position(|(_, id)| self.database.with_face_data(*id, has_all).flatten().unwrap_or(false));
+        found.insert(grapheme.to_owned(), face);
+        face
+    }
+}
+
+/// The width of a text in ems, with the shaping that resvg does.
+fn shaped(font: &FontRef, data: &ShaperData, text: &str) -> f32 {
+    let shaper = data.shaper(font).build();
+    let mut buffer = UnicodeBuffer::new();
+    buffer.push_str(text);
+    buffer.guess_segment_properties();
+    let units = shaper.units_per_em().max(1) as f32;
+    let glyphs = shaper.shape(buffer, ShapeOptions::new());
+    glyphs.glyph_positions().iter().map(|p| p.x_advance as f32).sum::<f32>() / units
+}

@@ -1,0 +1,15 @@
+//! From a [`Figure`](crate::figure::Figure) to bytes, one file per format. Nothing is computed here but pixels.
+
+mod blocks;
+mod cells;
+mod fonts;
+mod png;
+mod svg;
+mod terminal;
+mod text;
+
+pub use fonts::Fonts;
+pub use png::{pixels, png};
+pub use svg::svg;
+pub use terminal::{Colour, Terminal, terminal};
+pub use text::visible;

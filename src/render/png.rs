@@ -1,0 +1,62 @@
+//! The figure as PNG: its SVG, drawn by resvg.
+
+use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::usvg::Tree;
+
+use super::fonts::Fonts;
+use super::svg::{detail, provenance, svg};
+use crate::error::{Error, Result};
+use crate::figure::{Figure, Ink, Theme};
+
+/// A picture of more pixels than this is a mistake: it would take 4 bytes for each of them.
+const MOST_PIXELS: f32 = 150e6;
+
+/// The figure as PNG, with its provenance as JSON in the text chunk `attnviz`. The same figure and fonts give the same bytes.
+///
+/// Fails if the figure asks for a size that nothing can be drawn in.
+pub fn png(figure: &Figure, fonts: &Fonts) -> Result<Vec<u8>> {
+    let pixmap = pixels(&svg(figure, fonts)?, fonts, detail(figure)?, figure.theme)?;
+    encode(&pixmap, figure)
+}
+
+/// An SVG that [`svg`] made, drawn at `detail` pixels per unit.
+pub fn pixels(svg: &str, fonts: &Fonts, detail: f32, theme: Theme) -> Result<Pixmap> {
+    let tree = Tree::from_str(svg, &fonts.options())
+        .map_err(|error| Error::failed(format!("cannot read our SVG: {error}")))?;
+    let (w, h) = ((tree.size().width() * detail).round(), (tree.size().height() * detail).round());
+    let too_large = || {
+        Error::usage(format!("the picture would have {w} × {h} pixels"))
+            .hint("lower --dpi, --width or --height, or write an .svg, which has no pixels")
+    };
+    if w * h > MOST_PIXELS {
+        return Err(too_large());
+    }
+    let mut pixmap = Pixmap::new(w.max(1.0) as u32, h.max(1.0) as u32).ok_or_else(too_large)?;
+    let [r, g, b] = theme.ink(Ink::Paper);
+    pixmap.fill(resvg::tiny_skia::Color::from_rgba8(r, g, b, 255));
+    resvg::render(&tree, Transform::from_scale(detail, detail), &mut pixmap.as_mut());
+    Ok(pixmap)
+}
+
+fn encode(pixmap: &Pixmap, figure: &Figure) -> Result<Vec<u8>> {
+    let failed = |error: png::EncodingError| Error::failed(format!("cannot encode the PNG: {error}"));
+    // The page is opaque, so the alpha channel says nothing.
+    let mut rgb = Vec::with_capacity(pixmap.data().len() / 4 * 3);
+    for pixel in pixmap.data().chunks_exact(4) {
+        rgb.extend_from_slice(&pixel[..3]);
+    }
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, pixmap.width(), pixmap.height());
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    // Of an 800 × 800 map this makes 46 kB in 0.5 ms; the smallest setting makes 26 kB in 5 ms.
+    encoder.set_compression(png::Compression::Fast);
+    encoder.set_filter(png::Filter::Adaptive);
+    let per_metre = (figure.dpi / 0.0254).round() as u32;
+    encoder.set_pixel_dims(Some(png::PixelDimensions { xppu: per_metre, yppu: per_metre, unit: png::Unit::Meter }));
+    encoder.add_itxt_chunk("attnviz".to_owned(), provenance(figure)).map_err(failed)?;
+    let mut writer = encoder.write_header().map_err(failed)?;
+    writer.write_image_data(&rgb).map_err(failed)?;
+    writer.finish().map_err(failed)?;
+    Ok(bytes)
+}

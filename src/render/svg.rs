@@ -1,0 +1,279 @@
+//! The figure as SVG. plotters draws the shapes; texts, images, gradients and metadata are written here, since plotters can
+//! neither fix a text's length nor embed an image that is valid.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use plotters::backend::{DrawingBackend, SVGBackend};
+use plotters::style::{RGBColor, ShapeStyle};
+
+use super::cells::Cells;
+use super::fonts::Fonts;
+use crate::error::{Error, Result};
+use crate::figure::layout::{self, Item, Label, Rect, Scene};
+use crate::figure::{Colormap, Figure, Ink, Scale, Theme};
+
+/// plotters' coordinates are integers: the drawing is this many times larger than the page.
+const FINE: f32 = 10.0;
+/// With more cells than this a figure's maps become images. Where both are possible an image of the same cells parses and
+/// draws faster, and rectangles can be edited.
+const MOST_RECTS: usize = 2000;
+/// Sizes in pixels that a page may have.
+const SIZES: std::ops::RangeInclusive<u32> = 120..=20_000;
+/// How many colours a gradient names.
+const STOPS: usize = 33;
+
+/// The figure as a standalone SVG document. The same figure and fonts give the same text.
+///
+/// Fails if the figure asks for a size that nothing can be drawn in.
+pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
+    for (flag, size) in [("--width", figure.width), ("--height", figure.height)] {
+        if let Some(size) = size.filter(|size| !SIZES.contains(size)) {
+            let hint = format!("give a size between {} and {} pixels", SIZES.start(), SIZES.end());
+            return Err(Error::usage(format!("{flag} {size}: a picture cannot have that size")).hint(hint));
+        }
+    }
+    let detail = detail(figure)?;
+    let scene = layout::layout(figure, fonts);
+    let mut body = Body { theme: figure.theme, detail: detail * scene.zoom, ..Body::default() };
+    body.draw(&scene, fonts)?;
+
+    let (w, h) = ((scene.width * scene.zoom).round(), (scene.height * scene.zoom).round());
+    let (fine_w, fine_h) = (fine(scene.width), fine(scene.height));
+    let mut out = String::with_capacity(body.len() + 1024);
+    write!(
+        out,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {fine_w} {fine_h}\" role=\"img\">\n\
+         <title>{}</title>\n<metadata id=\"attnviz\">{}</metadata>\n{}",
+        escape(&super::visible(&figure.title)),
+        escape(&provenance(figure)),
+        body.gradients,
+    )?;
+    let [r, g, b] = figure.theme.ink(Ink::Paper);
+    writeln!(out, "<rect width=\"{fine_w}\" height=\"{fine_h}\" fill=\"#{r:02x}{g:02x}{b:02x}\"/>")?;
+    // Cells meet exactly, which antialiasing would spoil with seams.
+    writeln!(out, "<g shape-rendering=\"crispEdges\">\n{}</g>", body.fills)?;
+    writeln!(out, "{}{}", body.images, body.lines)?;
+    writeln!(out, "<g text-rendering=\"geometricPrecision\">\n{}</g>\n</svg>", body.labels)?;
+    Ok(out)
+}
+
+/// The provenance as JSON without characters that XML forbids.
+pub(super) fn provenance(figure: &Figure) -> String {
+    let json = figure.provenance.to_string();
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => out.extend(format!("\\u{:04x}", u32::from(c)).chars()),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// Pixels per unit of layout.
+pub(super) fn detail(figure: &Figure) -> Result<f32> {
+    match figure.dpi {
+        dpi if (10.0..=2400.0).contains(&dpi) => Ok(dpi / 96.0),
+        dpi => Err(Error::usage(format!("--dpi {dpi}: a picture cannot have that resolution"))
+            .hint("give a number between 10 and 2400, such as 96 for a screen or 300 for print")),
+    }
+}
+
+/// The parts of the document, drawn one kind after the other: fills, images, lines, labels.
+#[derive(Default)]
+struct Body {
+    theme: Theme,
+    detail: f32,
+    fills: String,
+    images: String,
+    lines: String,
+    labels: String,
+    gradients: String,
+    maps: Vec<Colormap>,
+}
+
+impl Body {
+    fn len(&self) -> usize {
+        self.fills.len() + self.images.len() + self.lines.len() + self.labels.len() + self.gradients.len()
+    }
+
+    fn draw(&mut self, scene: &Scene, fonts: &Fonts) -> Result<()> {
+        let size = ((scene.width * FINE) as u32, (scene.height * FINE) as u32);
+        let (mut fills, mut lines) = (String::new(), String::new());
+        let mut fill_backend = SVGBackend::with_string(&mut fills, size);
+        let mut line_backend = SVGBackend::with_string(&mut lines, size);
+        let as_image = scene.items.iter().map(cell_count).sum::<usize>() > MOST_RECTS;
+        for item in &scene.items {
+            match item {
+                Item::Fill(rect, ink) => fill(&mut fill_backend, *rect, self.theme.ink(*ink))?,
+                Item::Frame(r, ink) => {
+                    let (left, top, right, bottom) = (r.x - 0.5, r.y - 0.5, r.x + r.w + 0.5, r.y + r.h + 0.5);
+                    let corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)];
+                    line(&mut line_backend, &corners, self.theme.ink(*ink))?;
+                }
+                Item::Line([x1, y1, x2, y2], ink) => {
+                    line(&mut line_backend, &[(*x1, *y1), (*x2, *y2)], self.theme.ink(*ink))?;
+                }
+                Item::Label(label) => self.label(label, fonts)?,
+                Item::Cells(rect, matrix, scale) => {
+                    let most = |side: f32| ((side * self.detail).round() as usize).max(1);
+                    let cells = Cells::new(matrix, scale, (most(rect.h), most(rect.w)));
+                    if as_image {
+                        self.image(*rect, &cells, scale)?;
+                    } else {
+                        for (rect, colour) in cells.rects(*rect, scale.colormap.palette(self.theme)) {
+                            fill(&mut fill_backend, rect, colour)?;
+                        }
+                    }
+                }
+                Item::Ramp(rect, scale) => self.ramp(*rect, scale)?,
+            }
+        }
+        drop((fill_backend, line_backend));
+        self.fills = inner(&fills).to_owned();
+        self.lines = inner(&lines).to_owned();
+        Ok(())
+    }
+
+    fn image(&mut self, rect: Rect, cells: &Cells, scale: &Scale) -> Result<()> {
+        if cells.rows == 0 || cells.cols == 0 {
+            return Ok(());
+        }
+        let png = cells.png(scale, self.theme)?;
+        let Rect { x, y, w, h } = rect;
+        write!(
+            self.images,
+            "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" \
+             href=\"data:image/png;base64,",
+            fine(x),
+            fine(y),
+            fine(w),
+            fine(h),
+        )?;
+        BASE64_STANDARD.encode_string(png, &mut self.images);
+        self.images.push_str("\"/>\n");
+        Ok(())
+    }
+
+    fn ramp(&mut self, rect: Rect, scale: &Scale) -> Result<()> {
+        let map = scale.colormap;
+        if !self.maps.contains(&map) {
+            self.maps.push(map);
+            write!(self.gradients, "<linearGradient id=\"{}\" x1=\"0\" y1=\"1\" x2=\"0\" y2=\"0\">", map.name())?;
+            for i in 0..STOPS {
+                let t = i as f32 / (STOPS - 1) as f32;
+                let [r, g, b] = map.rgb(self.theme, t);
+                write!(self.gradients, "<stop offset=\"{t}\" stop-color=\"#{r:02x}{g:02x}{b:02x}\"/>")?;
+            }
+            self.gradients.push_str("</linearGradient>\n");
+        }
+        let Rect { x, y, w, h } = rect;
+        writeln!(
+            self.images,
+            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"url(#{})\"/>",
+            fine(x),
+            fine(y),
+            fine(w),
+            fine(h),
+            map.name(),
+        )?;
+        Ok(())
+    }
+
+    /// Each font's part of a label is a text of its own, so that no viewer moves one when it lacks the font of another.
+    fn label(&mut self, label: &Label, fonts: &Fonts) -> Result<()> {
+        let [r, g, b] = self.theme.ink(label.ink);
+        let (x, y) = (fine(label.x), fine(label.y));
+        let turn =
+            if label.angle == 0.0 { String::new() } else { format!(" transform=\"rotate({} {x} {y})\"", label.angle) };
+        let mut start = label.x + label.start();
+        for run in fonts.runs(&label.text, label.style) {
+            let keep = if run.text.starts_with(' ') || run.text.ends_with(' ') || run.text.contains("  ") {
+                " xml:space=\"preserve\""
+            } else {
+                ""
+            };
+            writeln!(
+                self.labels,
+                "<text x=\"{}\" y=\"{y}\" textLength=\"{}\" font-family=\"{}\" font-size=\"{}\"{} fill=\"#{r:02x}{g:02x}{b:02x}\"{turn}{keep}>{}</text>",
+                fine(start),
+                fine(run.width),
+                stack(run.family),
+                fine(label.style.size),
+                if label.style.bold { " font-weight=\"600\"" } else { "" },
+                escape(run.text),
+            )?;
+            start += run.width;
+        }
+        Ok(())
+    }
+}
+
+/// A family with what a viewer without it should take.
+fn stack(family: &str) -> String {
+    match family {
+        "Inter" => "Inter,'Helvetica Neue',Arial,sans-serif".to_owned(),
+        // Quotes and backslashes would end the name.
+        other => format!("'{}',sans-serif", escape(&other.replace(['\'', '\\'], ""))),
+    }
+}
+
+/// How many rectangles an item takes at most.
+fn cell_count(item: &Item) -> usize {
+    match item {
+        Item::Cells(_, matrix, _) => matrix.data.iter().filter(|v| !v.is_nan()).count(),
+        _ => 0,
+    }
+}
+
+fn fill(backend: &mut SVGBackend, rect: Rect, [r, g, b]: [u8; 3]) -> Result<()> {
+    let style = ShapeStyle { color: RGBColor(r, g, b).into(), filled: true, stroke_width: 0 };
+    let (from, to) = (integer((rect.x, rect.y)), integer((rect.x + rect.w, rect.y + rect.h)));
+    backend
+        .draw_rect(from, to, &style, true)
+        .map_err(|error| Error::failed(format!("cannot draw a rectangle: {error}")))
+}
+
+fn line(backend: &mut SVGBackend, points: &[(f32, f32)], [r, g, b]: [u8; 3]) -> Result<()> {
+    let style = ShapeStyle { color: RGBColor(r, g, b).into(), filled: false, stroke_width: FINE as u32 };
+    let points = points.iter().map(|point| integer(*point));
+    backend.draw_path(points, &style).map_err(|error| Error::failed(format!("cannot draw a line: {error}")))
+}
+
+fn integer((x, y): (f32, f32)) -> (i32, i32) {
+    ((x * FINE).round() as i32, (y * FINE).round() as i32)
+}
+
+/// A coordinate or length in the drawing's units, to a tenth.
+fn fine(v: f32) -> f32 {
+    (v * FINE * 10.0).round() / 10.0
+}
+
+/// What stands between plotters' opening and closing tags.
+fn inner(document: &str) -> &str {
+    let start = document.find('\n').map_or(0, |end| end + 1);
+    document[start..].trim_end().trim_end_matches("</svg>")
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+impl From<std::fmt::Error> for Error {
+    fn from(error: std::fmt::Error) -> Self {
+        Self::failed(format!("cannot write the picture: {error}"))
+    }
+}
