@@ -1,6 +1,6 @@
 //! A checkpoint ready to answer: model, tokenizer and identity, read at the same time.
 
-use crate::checkpoint::{Checkpoint, Source};
+use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::model::{Backend, Gpt2, Model};
 use crate::prompt::Tokenizer;
@@ -20,23 +20,18 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens a checkpoint. The tokenizer is parsed on one thread while another hashes the weights, which also brings them
+    /// Brings a checkpoint to life. The tokenizer is parsed on one thread while another hashes the weights, which also brings them
     /// into memory.
-    pub fn load(source: &Source) -> Result<Self> {
-        let checkpoint = Checkpoint::open(source)?;
+    pub fn new(checkpoint: Checkpoint) -> Result<Self> {
         let model = Gpt2::load(&checkpoint.weights, checkpoint.spec.clone(), &Backend::Fused)?;
         let (tokenizer, hash) = rayon::join(|| tokenizer(&checkpoint), || checkpoint.weights.hash());
         Ok(Self { name: checkpoint.name.clone(), hash, model, tokenizer: tokenizer?, checkpoint })
     }
 
     /// Logits of the next token, `[vocab]`, from the last row of the last `resid_post`.
-    ///
-    /// # Errors
-    /// If they are not finite: then the error names the first tensor of the checkpoint that holds a NaN or an infinity.
     pub fn next_logits(&self, resid: &Tensor) -> Result<Tensor> {
         let last = resid.narrow(0, resid.dims()[0] - 1, 1)?;
-        let logits = self.model.unembed(&self.model.final_norm(&last)?, None)?.squeeze(0)?;
-        Ok(logits)
+        Ok(self.model.unembed(&self.model.final_norm(&last)?, None)?.squeeze(0)?)
     }
 
     /// The same error, with the broken tensor named where the weights hold a NaN or an infinity.

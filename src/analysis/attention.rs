@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::trace::{Activation, Recorder, forward};
+use crate::trace::{Activation, Recorder, Trace, forward};
 use candle_core::Tensor;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -44,6 +44,8 @@ pub struct Request {
     pub heads_to: Option<Reduction>,
     /// Makes one map of all layers.
     pub layers_to: Option<Reduction>,
+    /// Activations to record besides, of every layer.
+    pub keep: Vec<Activation>,
     /// Pools every map to at most this many rows and columns, by block maximum.
     pub pool: Option<usize>,
 }
@@ -60,10 +62,14 @@ pub struct Map {
 /// The attention of one prompt.
 #[derive(Clone, Debug)]
 pub struct Attention {
-    /// Rows of `maps`: the layers, or nothing named if they were reduced to one.
+    /// The layers that were looked at: the rows of `maps`, unless they were reduced to one.
     pub layers: Vec<usize>,
-    /// Columns of `maps`: the heads, or nothing named if they were reduced to one.
+    /// The heads that were looked at: the columns of `maps`, unless they were reduced to one.
     pub heads: Vec<usize>,
+    /// How the layers were reduced.
+    pub layers_to: Option<Reduction>,
+    /// How the heads were reduced.
+    pub heads_to: Option<Reduction>,
     /// `[layer, head]` of `[query, key]`.
     pub maps: Vec<Map>,
     /// For each token: the attention it receives, a mean over the queries that can see it, the heads and the layers.
@@ -72,6 +78,28 @@ pub struct Attention {
     pub sink_share: f32,
     /// The last `resid_post`, `[len, d_model]`.
     pub resid: Tensor,
+    /// What `keep` asked for.
+    pub trace: Trace,
+}
+
+impl Attention {
+    /// What each row of maps is: a layer's number, or how the layers were reduced.
+    pub fn layer_names(&self) -> Vec<String> {
+        names(&self.layers, self.layers_to)
+    }
+
+    /// What each column of maps is: a head's number, or how the heads were reduced.
+    pub fn head_names(&self) -> Vec<String> {
+        names(&self.heads, self.heads_to)
+    }
+}
+
+fn names(indices: &[usize], reduced: Option<Reduction>) -> Vec<String> {
+    match reduced {
+        None => indices.iter().map(usize::to_string).collect(),
+        Some(Reduction::Mean) => vec!["mean".into()],
+        Some(Reduction::Max) => vec!["max".into()],
+    }
 }
 
 /// Runs the model over one prompt and gathers its patterns.
@@ -83,7 +111,8 @@ pub fn attention(model: &dyn Model, ids: &[u32], request: &Request) -> Result<At
     let mut rows: Vec<Vec<Map>> = vec![Vec::new(); request.layers.len()];
     let mut columns = vec![0.0f64; n];
     let mut deepest = 0;
-    let mut recorder = Recorder::new().reduce(Activation::Pattern, &request.layers, |site, pattern| {
+    let keep = request.keep.iter().fold(Recorder::new(), |recorder, at| recorder.keep(*at));
+    let mut recorder = keep.reduce(Activation::Pattern, &request.layers, |site, pattern| {
         let (storage, layout) = pattern.storage_and_layout();
         let (candle_core::Storage::Cpu(storage), Some((first, last))) = (&*storage, layout.contiguous_offsets()) else {
             return Err(Error::failed("a pattern must be contiguous and on the CPU"));
@@ -132,7 +161,7 @@ pub fn attention(model: &dyn Model, ids: &[u32], request: &Request) -> Result<At
         Ok(None)
     });
     let resid = forward(model, &[ids], &mut recorder)?;
-    drop(recorder);
+    let trace = recorder.trace();
     let mut maps: Vec<Map> = rows.into_iter().flatten().collect();
     if let Some(how) = request.layers_to {
         for map in &mut maps {
@@ -146,12 +175,15 @@ pub fn attention(model: &dyn Model, ids: &[u32], request: &Request) -> Result<At
     // The first query can see nothing else; it says nothing about a sink.
     let sink_share = if n > 1 { ((columns[0] / patterns - 1.0) / (n - 1) as f64) as f32 } else { 0.0 };
     Ok(Attention {
-        layers: if request.layers_to.is_some() { Vec::new() } else { request.layers.clone() },
-        heads: if request.heads_to.is_some() { Vec::new() } else { request.heads.clone() },
+        layers: request.layers.clone(),
+        heads: request.heads.clone(),
+        layers_to: request.layers_to,
+        heads_to: request.heads_to,
         maps,
         received,
         sink_share,
         resid,
+        trace,
     })
 }
 
@@ -260,22 +292,25 @@ fn pooled(map: &Map, most: Option<usize>) -> Map {
     }
 }
 
-/// Block maximum of a lower triangle `[n, n]` to `[most, most]`, NaN where a block lies above the diagonal.
+/// Block maximum of a lower triangle `[n, n]` with the smallest whole block that brings it to at most `most`, NaN where a
+/// block lies above the diagonal.
 fn pool_rows(values: &[f32], n: usize, most: usize) -> Map {
-    let edge = |block: usize| block * n / most;
-    let mut out = vec![f32::NAN; most * most];
+    let block = n.div_ceil(most.max(1)).max(1);
+    let side = n.div_ceil(block);
+    let mut out = vec![f32::NAN; side * side];
     let mut peaks = vec![0.0f32; n];
-    for (block, row) in out.chunks_exact_mut(most).enumerate() {
-        let (first, end) = (edge(block), edge(block + 1));
+    for (index, row) in out.chunks_exact_mut(side).enumerate() {
+        let (first, end) = (index * block, ((index + 1) * block).min(n));
         peaks[..end].fill(0.0);
         for i in first..end {
-            peaks[..=i].iter_mut().zip(&values[i * n..=i * n + i]).for_each(|(peak, a)| *peak = if *a > *peak { *a } else { *peak });
+            let seen = &values[i * n..=i * n + i];
+            peaks.iter_mut().zip(seen).for_each(|(peak, a)| *peak = if *a > *peak { *a } else { *peak });
         }
-        for (column, cell) in row.iter_mut().enumerate().take_while(|(column, _)| edge(*column) < end) {
-            *cell = peaks[edge(column)..edge(column + 1).min(end)].iter().copied().fold(0.0, f32::max);
+        for (cell, peaks) in row.iter_mut().zip(peaks[..end].chunks(block)) {
+            *cell = peaks.iter().copied().fold(0.0, f32::max);
         }
     }
-    Map { side: most, values: out }
+    Map { side, values: out }
 }
 
 #[cfg(test)]
@@ -288,9 +323,9 @@ mod tests {
         let values: Vec<f32> =
             (0..n * n).map(|at| if at % n <= at / n { (at + 1) as f32 } else { 0.0 }).collect();
         let map = pool_rows(&values, n, 2);
-        assert_eq!(map.values[0], 7.0); // rows 0..2, columns 0..2
+        assert_eq!((map.side, map.values[0]), (2, 13.0)); // rows 0..3, columns 0..3
         assert!(map.values[1].is_nan());
-        assert_eq!(&map.values[2..], &[22.0, 25.0]);
+        assert_eq!(&map.values[2..], &[23.0, 25.0]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! GPT-2, whole: a config, weights under the checkpoint's own names, and a forward that a tap can watch and change.
 
 use super::attend::{causal_softmax, mix, pattern, scores};
-use super::ops::{LayerNorm, Linear, Weight};
+use super::ops::{LayerNorm, Linear, Weight, add};
 use super::{Model, Segment, Segments, Spec};
 use crate::checkpoint::{Param, Weights};
 use crate::error::{Error, Result};
@@ -138,11 +138,11 @@ impl Model for Gpt2 {
         }
         let z = if z.len() == 1 { z.remove(0) } else { Tensor::cat(&z, 0)? }; // [rows, d]
         let attn_out = by_segment(tap, At::AttnOut, layer, segments, block.attn_c_proj.forward(&z)?)?;
-        let resid = by_segment(tap, At::ResidMid, layer, segments, (resid + attn_out)?)?;
+        let resid = by_segment(tap, At::ResidMid, layer, segments, add(&resid, &attn_out, self.fused)?)?;
         let hidden = block.c_fc.forward(&block.ln_2.forward(&resid)?)?; // [rows, d_mlp]
         let hidden = self.spec.activation.forward(&hidden, self.fused)?;
         let mlp_out = by_segment(tap, At::MlpOut, layer, segments, block.mlp_c_proj.forward(&hidden)?)?; // [rows, d]
-        by_segment(tap, At::ResidPost, layer, segments, (resid + mlp_out)?)
+        by_segment(tap, At::ResidPost, layer, segments, add(&resid, &mlp_out, self.fused)?)
     }
 
     fn final_norm(&self, resid: &Tensor) -> Result<Tensor> {

@@ -12,7 +12,7 @@
 use rayon::prelude::*;
 
 /// How many terms are summed in one chain before they are added to the result.
-pub const CHUNK: usize = 256;
+pub const CHUNK: usize = 64;
 
 /// A borrowed matrix `[rows, cols]` with strides counted in elements.
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! What analyses know of a model: its sizes, its layers, and one hook. What the model knows of analyses: nothing.
 
-mod attend;
+pub mod attend;
 mod gpt2;
 mod kernel;
 pub mod ops;

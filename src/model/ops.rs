@@ -205,6 +205,31 @@ impl CustomOp2 for LayerNormBack {
     }
 }
 
+/// `a + b`, both `[rows, d]`: the residual stream. (candle's own addition wakes a second pool of threads.)
+pub fn add(a: &Tensor, b: &Tensor, fused: bool) -> Result<Tensor> {
+    if fused { a.contiguous()?.apply_op2(&b.contiguous()?, Add) } else { a + b }
+}
+
+struct Add;
+
+impl CustomOp2 for Add {
+    fn name(&self) -> &'static str {
+        "add"
+    }
+
+    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (a, b) = (contiguous(s1, l1)?, contiguous(s2, l2)?);
+        if l1.shape() != l2.shape() {
+            bail!("cannot add {:?} and {:?}", l1.shape(), l2.shape());
+        }
+        Ok((CpuStorage::F32(a.iter().zip(b).map(|(a, b)| a + b).collect()), l1.shape().clone()))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        Ok((Some(grad.clone()), Some(grad.clone())))
+    }
+}
+
 /// The pointwise function of the MLP, by its name in Hugging Face configs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {

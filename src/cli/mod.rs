@@ -1,0 +1,90 @@
+//! The command line: one file per command, shared groups of flags, one place that speaks of failures.
+
+mod args;
+mod attention;
+mod output;
+
+use attnviz::error::{Error, Kind};
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// What each attention head of GPT-2 looks at: heatmaps and numbers.
+///
+/// `attnviz TEXT` draws the attention of every layer and head on one sheet; it is short for `attnviz attention TEXT`. A first
+/// word that names a command is that command.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "\
+Examples:
+  attnviz \"Once upon a time\"                          all heads on one sheet, as a PNG
+  attnviz \"Once upon a time\" --layer 4 --head 3 -o head.svg
+  attnviz \"Once upon a time\" --reduce heads=mean --sink mask
+  attnviz \"Once upon a time\" -o 'heads/{layer}-{head}.png'
+  attnviz \"Once upon a time\" -o - --format json | jq .results[0].attention[0][0]")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    attention: attention::AttentionArgs,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Draw or export what each head attends to (the default)
+    Attention(attention::AttentionArgs),
+}
+
+/// Why the program ends early.
+pub enum Stop {
+    /// Something failed.
+    Failed(Error),
+    /// clap has something to say: help, the version, or what is wrong with the arguments.
+    Clap(Box<clap::Error>),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+/// What was typed.
+pub fn parse() -> Result<Cli, Stop> {
+    Cli::try_parse().map_err(|error| Stop::Clap(Box::new(error)))
+}
+
+/// Does it.
+pub fn run(cli: Cli) -> Result<(), Stop> {
+    let args = match cli.command {
+        Some(Command::Attention(args)) => args,
+        None => cli.attention,
+    };
+    Ok(attention::run(args)?)
+}
+
+/// Says why on stderr (help and version on stdout) and chooses the exit code. A closed pipe is not a failure.
+pub fn report(stop: Stop) -> ExitCode {
+    let (text, code) = match stop {
+        Stop::Failed(error) if error.message == output::CLOSED => return ExitCode::SUCCESS,
+        Stop::Failed(error) => {
+            let hint = error.hint.map_or(String::new(), |hint| format!("hint: {}\n", output::printable(&hint)));
+            let code = if error.kind == Kind::Usage { 2 } else { 1 };
+            (format!("error: {}\n{hint}", output::printable(&error.message)), code)
+        }
+        Stop::Clap(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            let _ = error.print(); // nobody is left to tell
+            return ExitCode::SUCCESS;
+        }
+        Stop::Clap(error) => {
+            let whole = error.render().to_string();
+            let first = whole.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+            let first: Vec<&str> = first.split_whitespace().collect();
+            let tip = whole.lines().find_map(|line| line.trim().strip_prefix("tip: ")).unwrap_or("attnviz --help lists everything");
+            (format!("{}\nhint: {}\n", output::printable(&first.join(" ")), output::printable(tip)), 2)
+        }
+    };
+    let _ = std::io::stderr().write_all(text.as_bytes()); // nobody is left to tell
+    ExitCode::from(code)
+}

@@ -1,0 +1,198 @@
+//! Where results go: files by extension or template, standard output, a preview on a terminal.
+
+use attnviz::error::{Error, Result};
+use attnviz::export::file::write_atomically;
+use attnviz::export::template::{Fields, Template};
+use attnviz::figure::Figure;
+use attnviz::prompt::label_of;
+use attnviz::render::terminal::{Colour, Terminal, terminal};
+use clap::{Args, ValueEnum};
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// Where to and how loud.
+#[derive(Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// A file, or a template with {layer}, {head}, {slug} or {hash}; the extension decides; `-` is standard output
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Vec<String>,
+    /// The format for `-o -`, or of the file in the current folder without -o
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Print no preview and no remarks
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Say how long each part took
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
+}
+
+/// A kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
+pub enum Format {
+    /// Picture
+    Png,
+    /// Picture, vector
+    Svg,
+    /// Picture in characters, as in a terminal without colours
+    Txt,
+    /// Numbers and tokens, one object
+    Json,
+    /// Numbers for NumPy
+    Npz,
+    /// Numbers for tensor libraries
+    Safetensors,
+    /// Numbers for spreadsheets and data frames
+    Csv,
+}
+
+impl Format {
+    /// Whether it shows a figure rather than numbers.
+    pub fn is_picture(self) -> bool {
+        matches!(self, Format::Png | Format::Svg | Format::Txt)
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Format::Png => "png",
+            Format::Svg => "svg",
+            Format::Txt => "txt",
+            Format::Json => "json",
+            Format::Npz => "npz",
+            Format::Safetensors => "safetensors",
+            Format::Csv => "csv",
+        }
+    }
+}
+
+/// One destination, checked before anything is computed.
+pub enum Target {
+    /// Standard output.
+    Stdout(Format),
+    /// A file, or one for each head.
+    File(Template, Format),
+}
+
+impl Target {
+    /// Its format.
+    pub fn format(&self) -> Format {
+        match self {
+            Target::Stdout(format) | Target::File(_, format) => *format,
+        }
+    }
+
+    /// Whether there is one file for each layer or head.
+    pub fn splits(&self) -> bool {
+        matches!(self, Target::File(template, _) if template.has("layer") || template.has("head"))
+    }
+}
+
+impl OutputArgs {
+    /// Every destination; without `-o`, a file in the current folder named after the command and the prompt.
+    pub fn targets(&self, command: &str) -> Result<Vec<Target>> {
+        if self.output.is_empty() {
+            let format = self.format.unwrap_or(Format::Png);
+            let template = Template::parse(&format!("{command}-{{slug}}.{}", format.extension()))?;
+            return Ok(vec![Target::File(template, format)]);
+        }
+        let mut targets: Vec<Target> = Vec::new();
+        for path in &self.output {
+            let target = self.target(path)?;
+            if self.output.iter().filter(|other| *other == path).count() > 1 {
+                return Err(Error::usage(format!("-o {path} is given twice")).hint("every result needs a name of its own"));
+            }
+            targets.push(target);
+        }
+        Ok(targets)
+    }
+
+    fn target(&self, path: &str) -> Result<Target> {
+        if path == "-" {
+            let format = self.format.ok_or_else(|| {
+                Error::usage("-o - needs a format").hint("add --format json (or png, svg, txt, npz, safetensors, csv)")
+            })?;
+            let binary = matches!(format, Format::Png | Format::Npz | Format::Safetensors);
+            if binary && std::io::stdout().is_terminal() {
+                return Err(Error::usage(format!("-o - would write {} to a terminal", format.extension()))
+                    .hint("send it to a file or a pipe, or choose --format txt"));
+            }
+            return Ok(Target::Stdout(format));
+        }
+        let extension = Path::new(path).extension().map(|e| e.to_string_lossy().to_lowercase());
+        let format = match extension.as_deref().map(|e| Format::from_str(e, false)) {
+            Some(Ok(format)) => format,
+            _ => {
+                return Err(Error::usage(format!("-o {path}: its extension names no format"))
+                    .hint("use .png, .svg, .txt, .json, .npz, .safetensors or .csv"));
+            }
+        };
+        if self.format.is_some_and(|asked| asked != format) {
+            return Err(Error::usage(format!("-o {path} and --format {} disagree", self.format.unwrap_or(format).extension()))
+                .hint("leave --format out; the extension decides"));
+        }
+        let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir() && !folder.to_string_lossy().contains('{')) {
+            return Err(Error::failed(format!("-o {path}: there is no folder {}", folder.display()))
+                .hint(format!("create it: mkdir -p {}", folder.display())));
+        }
+        Ok(Target::File(Template::parse(path)?, format))
+    }
+}
+
+/// What marks an error as a closed pipe.
+pub const CLOSED: &str = "standard output was closed";
+
+/// Bytes to standard output.
+pub fn print(bytes: &[u8]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|e| match e.kind() {
+        std::io::ErrorKind::BrokenPipe => Error::failed(CLOSED),
+        _ => Error::failed(format!("cannot write to standard output: {e}")),
+    })
+}
+
+/// A remark on stderr.
+pub fn remark(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", printable(text)); // a remark that nobody can read is no failure
+}
+
+/// Text without anything that a terminal would obey: names, paths and prompts are not ours.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() && c != '\n' { label_of(&c.to_string()) } else { c.to_string() })
+        .collect::<String>()
+        .replace('\n', " ")
+}
+
+/// The file that a template names for these fields, written whole or not at all.
+pub fn write(template: &Template, fields: &Fields, bytes: &[u8]) -> Result<PathBuf> {
+    let path = template.fill(fields);
+    write_atomically(&path, |file| {
+        file.write_all(bytes).map_err(|e| Error::failed(format!("cannot write {}: {e}", path.display())))
+    })?;
+    Ok(path)
+}
+
+/// The figure on a terminal, if a person is looking.
+pub fn preview(figure: &Figure) {
+    if !std::io::stdout().is_terminal() || !std::io::stderr().is_terminal() {
+        return;
+    }
+    let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
+    let options = Terminal { width, colour: colour(), theme: figure.theme };
+    let _ = std::io::stderr().write_all(terminal(figure, &options).as_bytes()); // a preview is a courtesy
+}
+
+/// How many colours the terminal shows, by the usual variables.
+fn colour() -> Colour {
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let term = variable("TERM");
+    if !variable("NO_COLOR").is_empty() || term == "dumb" {
+        return Colour::None;
+    }
+    if matches!(variable("COLORTERM").as_str(), "truecolor" | "24bit") {
+        return Colour::True;
+    }
+    if term.contains("256") { Colour::Palette } else { Colour::None }
+}

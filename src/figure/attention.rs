@@ -1,0 +1,77 @@
+//! The figures of `attention`: maps of layers and heads, and the words ranked by the attention that they receive.
+
+use super::{Bars, Grid, Heatmap, Matrix, Panel, Scale};
+use crate::analysis::Attention;
+use crate::analysis::attention::Map;
+use crate::prompt::{Prompt, Word};
+
+/// Bars shown beside a map.
+const MOST_BARS: usize = 12;
+
+/// The map as what a figure draws: nothing above the diagonal.
+pub fn matrix(map: &Map) -> Matrix {
+    Matrix::causal(map.side, map.values.clone())
+}
+
+/// One map as a large labelled heatmap, several as a sheet of layers × heads.
+pub fn panel(attention: &Attention, maps: &[Matrix], labels: &[String], scale: Scale) -> Panel {
+    match maps {
+        [one] => heatmap(one.clone(), labels, scale),
+        many => {
+            let (rows, cols) = (attention.layer_names().len(), attention.head_names().len());
+            debug_assert_eq!(many.len(), rows * cols);
+            Panel::Grid(Grid {
+                cells: many.to_vec(),
+                row_titles: attention.layer_names().iter().map(|name| format!("layer {name}")).collect(),
+                col_titles: attention.head_names().iter().map(|name| format!("head {name}")).collect(),
+                scale,
+            })
+        }
+    }
+}
+
+/// One map with a label on each row and column.
+pub fn heatmap(values: Matrix, labels: &[String], scale: Scale) -> Panel {
+    Panel::Heatmap(Heatmap {
+        title: String::new(),
+        values,
+        row_labels: labels.to_vec(),
+        col_labels: labels.to_vec(),
+        row_axis: "query".into(),
+        col_axis: "key".into(),
+        scale,
+    })
+}
+
+/// A word and the attention that its tokens receive together, the most first.
+pub struct Rank<'a> {
+    /// The word.
+    pub word: &'a Word,
+    /// What its tokens receive, the first token of the prompt left out: it is the sink.
+    pub received: f32,
+}
+
+/// All words but the first token, ranked.
+pub fn rank<'a>(attention: &Attention, words: &'a [Word]) -> Vec<Rank<'a>> {
+    let mut ranks: Vec<Rank> = words
+        .iter()
+        .filter(|word| word.tokens.end > 1)
+        .map(|word| Rank { word, received: attention.received[word.tokens.start.max(1)..word.tokens.end].iter().sum() })
+        .collect();
+    ranks.sort_by(|a, b| b.received.total_cmp(&a.received));
+    ranks
+}
+
+/// The ranked words as bars, the sink in a note.
+pub fn bars(attention: &Attention, ranks: &[Rank], prompt: &Prompt, most: Option<usize>) -> Panel {
+    let shown = &ranks[..ranks.len().min(most.unwrap_or(MOST_BARS))];
+    let first = attention.received.first().copied().unwrap_or_default();
+    let label = prompt.tokens.first().map_or("", |token| &token.label);
+    Panel::Bars(Bars {
+        title: "Attention received".into(),
+        labels: shown.iter().map(|rank| rank.word.label.clone()).collect(),
+        values: shown.iter().map(|rank| rank.received).collect(),
+        unit: "mean share of each later query".into(),
+        note: format!("first token {label}: {first:.2}"),
+    })
+}
