@@ -197,15 +197,15 @@ def variants():
     def plain(name, **config):
         return name, (lambda: build(name, make(name, **config)))
 
-    def changed(name, save=None, **how):
-        return name, (lambda: build(name, make(name), save=save or {}, **how))
+    def changed(name, n_layer=2, **how):
+        return name, (lambda: build(name, make(name, n_layer=n_layer), **how))
 
     yield changed("base")
     yield changed("no-prefix", head=False)
     yield changed("sharded", save={"max_shard_size": "22KB"})
     yield "f16", lambda: build("f16", make("f16").to(torch.float16))
     yield "bf16", lambda: build("bf16", make("bf16").to(torch.bfloat16))
-    yield plain("untied", tie_word_embeddings=False)
+    yield plain("untied", n_layer=1, tie_word_embeddings=False)
     yield plain("n-inner", n_inner=24)
     yield plain("no-scale", scale_attn_weights=False)
     yield plain("inverse-layer", scale_attn_by_inverse_layer_idx=True, reorder_and_upcast_attn=True)
@@ -217,8 +217,8 @@ def variants():
     yield plain("wide-vocab", vocab_size=320)
     yield changed("misaligned", raw=misalign)
     yield plain("odd-heads", n_embd=15, n_head=3, n_layer=1)
-    yield changed("vocab-merges")
-    yield changed("tied-with-head", tensors=other_head)
+    yield changed("vocab-merges", n_layer=1)
+    yield changed("tied-with-head", n_layer=1, tensors=other_head)
 
 
 def main():
