@@ -75,7 +75,9 @@ impl Gpt2 {
             });
         }
         let ln_f = norm("ln_f")?;
-        let unembedding = if spec.tied { wte.clone() } else { bring(weights.get("lm_head.weight", &[spec.vocab, d])?)? };
+        // Like transformers 5: a head that the file holds is used, even where the config ties it to the embedding.
+        let own_head = !spec.tied || weights.contains("lm_head.weight");
+        let unembedding = if own_head { bring(weights.get("lm_head.weight", &[spec.vocab, d])?)? } else { wte.clone() };
         let lm_head = Linear { weight: unembedding, bias: None, transposed: true };
         Ok(Self { spec, fused: matches!(backend, Backend::Fused), wte, wpe, h, ln_f, lm_head })
     }
