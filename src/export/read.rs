@@ -8,7 +8,7 @@ mod safetensors;
 
 use super::size;
 use crate::error::{Error, Result};
-use numbers::Kind;
+use numbers::{Append, Kind};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -18,6 +18,8 @@ use std::path::Path;
 const ZIP_MAGIC: [u8; 2] = *b"PK";
 /// Bytes that are read at once: a multiple of every number's width.
 const BLOCK: usize = 1 << 20;
+/// The longest error message, in characters: about three lines of a terminal.
+const MOST_MESSAGE: usize = 240;
 /// The way out when a file holds something else.
 const WHAT_FITS: &str = "`attention` should hold numbers [layer, head, query, key] or [layer, 1, head, query, key]";
 
@@ -62,14 +64,26 @@ pub fn read_from(mut input: impl Read + Seek, name: &str) -> Result<Trace> {
     let mut magic = [0; 2];
     let length = input.seek(SeekFrom::End(0)).and_then(|length| {
         input.rewind()?;
-        input.by_ref().take(2).read(&mut magic)?; // a shorter file is neither
+        if length >= 2 {
+            input.read_exact(&mut magic)?;
+        }
         input.rewind()?;
         Ok(length)
     });
     let found = length.map_err(|error| Error::failed(error.to_string())).and_then(|length| {
         if magic == ZIP_MAGIC { npz::load(input, length) } else { safetensors::load(input, length) }
     });
-    found.and_then(Raw::check).map_err(|error| Error { message: format!("{name}: {}", error.message), ..error })
+    found.and_then(Raw::check).map_err(|error| Error { message: format!("{name}: {}", tame(&error.message)), ..error })
+}
+
+/// A message that may quote the file: one line, and not a long one.
+fn tame(message: &str) -> String {
+    let printable = |character: char| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character };
+    let mut tame: String = message.chars().take(MOST_MESSAGE).map(printable).collect();
+    if tame.len() < message.len() {
+        tame.push('…');
+    }
+    tame
 }
 
 /// A file's contents before they are compared with each other.
@@ -148,11 +162,11 @@ struct Announced<'a> {
 impl Announced<'_> {
     fn attention(&self, input: &mut dyn Read) -> Result<Vec<f32>> {
         attention_shape(self.shape)?;
-        let convert = self.kind.floats().ok_or_else(|| {
+        let append = self.kind.floats().ok_or_else(|| {
             Error::failed(format!("{} has numbers of type {}", self.name, self.kind.name()))
                 .hint("save it as f16, bf16, f32 or f64")
         })?;
-        self.numbers(convert, input)
+        self.numbers(append, input)
     }
 
     fn token_ids(&self, input: &mut dyn Read) -> Result<Vec<i64>> {
@@ -160,18 +174,19 @@ impl Announced<'_> {
         if !matches!(shape, [_] | [1, _]) {
             return Err(Error::failed(format!("{name} has shape {shape:?}")).hint("it should be [token]"));
         }
-        let convert = self.kind.integers().ok_or_else(|| {
+        let append = self.kind.integers().ok_or_else(|| {
             Error::failed(format!("{name} has numbers of type {}", self.kind.name()))
                 .hint("save it as i32, i64, u32 or u64, or leave it out")
         })?;
-        self.numbers(convert, input)
+        self.numbers(append, input)
     }
 
     /// Reads exactly the announced numbers, block by block: memory grows with what is there, not with what is claimed.
-    fn numbers<T>(&self, convert: fn(&[u8], &mut Vec<T>), input: &mut dyn Read) -> Result<Vec<T>> {
+    fn numbers<T>(&self, append: Append<T>, input: &mut dyn Read) -> Result<Vec<T>> {
         let Self { name, shape, .. } = self;
         let wanted = size(shape).and_then(|count| count.checked_mul(self.kind.width()));
-        let wanted = wanted.ok_or_else(|| Error::failed(format!("{name} has shape {shape:?}: that is too large")))?;
+        let wanted = wanted
+            .ok_or_else(|| Error::failed(format!("{name} has shape {shape:?}: that is too large")).hint(WHAT_FITS))?;
         let (mut numbers, mut block, mut left) = (Vec::new(), Vec::new(), wanted);
         while left > 0 {
             block.clear();
@@ -183,7 +198,7 @@ impl Announced<'_> {
                 return Err(Error::failed(format!("{name} needs {wanted} bytes, but {there} are there"))
                     .hint("the file is cut short; copy or save it again"));
             }
-            convert(&block, &mut numbers);
+            append(&block, &mut numbers);
             left -= most;
         }
         Ok(numbers)

@@ -1,6 +1,9 @@
 //! Little-endian numbers of every kind that a trace may use.
 use half::{bf16, f16};
 
+/// Appends the numbers that the bytes hold.
+pub(super) type Append<T> = fn(&[u8], &mut Vec<T>);
+
 /// What kind of number a tensor holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -28,7 +31,7 @@ impl Kind {
     }
 
     /// Appends bytes as floats, where the kind is one.
-    pub(super) fn floats(&self) -> Option<fn(&[u8], &mut Vec<f32>)> {
+    pub(super) fn floats(&self) -> Option<Append<f32>> {
         Some(match self {
             Self::F16 => |bytes, numbers| convert(bytes, numbers, |number| f16::from_le_bytes(number).to_f32()),
             Self::Bf16 => |bytes, numbers| convert(bytes, numbers, |number| bf16::from_le_bytes(number).to_f32()),
@@ -39,7 +42,7 @@ impl Kind {
     }
 
     /// Appends bytes as integers, where the kind is one; what does not fit becomes -1, which is no token.
-    pub(super) fn integers(&self) -> Option<fn(&[u8], &mut Vec<i64>)> {
+    pub(super) fn integers(&self) -> Option<Append<i64>> {
         Some(match self {
             Self::I32 => |bytes, numbers| convert(bytes, numbers, |number| i32::from_le_bytes(number).into()),
             Self::I64 => |bytes, numbers| convert(bytes, numbers, i64::from_le_bytes),
