@@ -1,6 +1,6 @@
 //! Numbers as files: what was computed goes out as JSON, CSV, safetensors or NPZ, and traces come back in.
 //!
-//! Every exporter is a function from [`Data`] to bytes, and the same data give the same bytes. [`file`] owns the disk.
+//! Every exporter is a function from [`Data`] to bytes, and the same data give the same bytes. [`mod@file`] owns the disk.
 pub mod csv;
 pub mod file;
 pub mod json;
