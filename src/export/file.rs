@@ -1,0 +1,171 @@
+//! Files appear whole or not at all: written beside the target, then renamed onto it.
+use crate::error::{Error, Result};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A symbolic link that points to a link that points to a link: more than the system itself follows.
+const MOST_LINKS: usize = 40;
+
+/// Calls `write` with a file that becomes `path` when `write` succeeds, and disappears when it fails.
+///
+/// A file that was there before keeps its permissions; a symbolic link stays one, and what it points at is replaced; a
+/// pipe or a device is written directly. Nothing is forced to the disk: this guards against failures, not power cuts.
+///
+/// # Errors
+/// What `write` returns, or a failure that names the file: its folder is missing, it is a folder, it is read-only, the
+/// disk is full.
+pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let named = path.to_string_lossy();
+    if named.is_empty() || named.ends_with(std::path::is_separator) {
+        return Err(is_folder(path));
+    }
+    let old = fs::metadata(path);
+    let target = follow(path).map_err(|error| failure(path, &error))?;
+    let special = old.as_ref().is_ok_and(|old| !old.is_file() && !old.is_dir());
+    let Some(target) = target.filter(|_| !special) else {
+        let open = OpenOptions::new().append(true).open(path).map_err(|error| failure(path, &error))?;
+        return fill(path, open, write).map(drop);
+    };
+    match old {
+        Ok(old) if old.is_dir() => Err(is_folder(path)),
+        Ok(old) if old.permissions().readonly() => {
+            Err(Error::failed(format!("{} is read-only", path.display()))
+                .hint("make it writable, or choose another name"))
+        }
+        Ok(old) => replace(path, &target, Some(old.permissions()), write),
+        Err(error) if error.kind() == ErrorKind::NotFound => replace(path, &target, None, write),
+        Err(error) => Err(failure(path, &error)),
+    }
+}
+
+fn replace(
+    path: &Path,
+    target: &Path,
+    permissions: Option<fs::Permissions>,
+    write: impl FnOnce(&mut dyn Write) -> Result<()>,
+) -> Result<()> {
+    let (file, draft) = Draft::create(target).map_err(|error| failure(path, &error))?;
+    let file = fill(path, file, write)?;
+    permissions
+        .map_or(Ok(()), |permissions| file.set_permissions(permissions))
+        .map_err(|error| failure(path, &error))?;
+    drop(file); // Windows renames no open file
+    draft.publish(target).map_err(|error| failure(path, &error))
+}
+
+/// Runs `write`, and when the disk is why it fails, says so instead of what `write` made of it.
+fn fill(path: &Path, file: File, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<File> {
+    let mut out = BufWriter::new(Watched { file, failed: None });
+    let result = write(&mut out);
+    let flushed = out.flush();
+    let (Watched { file, failed }, _) = out.into_parts();
+    match (failed, result, flushed) {
+        (Some(error), _, _) | (None, Ok(()), Err(error)) => Err(failure(path, &error)),
+        (None, Err(error), _) => Err(error),
+        (None, Ok(()), Ok(())) => Ok(file),
+    }
+}
+
+/// A file that remembers why a write failed.
+struct Watched {
+    file: File,
+    failed: Option<io::Error>,
+}
+
+impl Watched {
+    fn watch<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        result.inspect_err(|error| {
+            if error.kind() != ErrorKind::Interrupted && self.failed.is_none() {
+                self.failed = Some(error.raw_os_error().map_or(error.kind().into(), io::Error::from_raw_os_error));
+            }
+        })
+    }
+}
+
+impl Write for Watched {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.file.write(bytes);
+        self.watch(result)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let result = self.file.flush();
+        self.watch(result)
+    }
+}
+
+/// A hidden file beside the target that is gone when it is dropped.
+struct Draft(PathBuf);
+
+impl Draft {
+    fn create(target: &Path) -> io::Result<(File, Self)> {
+        static COUNTER: AtomicU64 = AtomicU64::new(0);
+        loop {
+            let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+            let draft = target.with_file_name(format!(".attnviz-{}-{count}.tmp", std::process::id()));
+            match File::create_new(&draft) {
+                Ok(file) => return Ok((file, Self(draft))),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {} // left by a killed process of this id
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn publish(mut self, target: &Path) -> io::Result<()> {
+        fs::rename(&self.0, target)?;
+        self.0 = PathBuf::new();
+        Ok(())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.0.as_os_str().is_empty() {
+            let _ = fs::remove_file(&self.0); // the failure that led here says more
+        }
+    }
+}
+
+/// What a chain of symbolic links ends at, there or not; nothing where it leads to a process's open file, as
+/// `/dev/stdout` does.
+fn follow(path: &Path) -> io::Result<Option<PathBuf>> {
+    let mut target = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        if target.starts_with("/proc") {
+            return Ok(None);
+        }
+        match fs::read_link(&target) {
+            Ok(next) => target = target.parent().unwrap_or(Path::new("")).join(next),
+            Err(_) => return Ok(Some(target)), // not a link
+        }
+    }
+    Err(io::Error::other("too many symbolic links"))
+}
+
+fn is_folder(path: &Path) -> Error {
+    Error::failed(format!("`{}` is a folder, not a file", path.display())).hint("add a file name to it")
+}
+
+fn failure(path: &Path, error: &io::Error) -> Error {
+    let name = path.display();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.display();
+    match error.kind() {
+        ErrorKind::NotFound => Error::failed(format!("cannot write {name}: there is no folder {folder}"))
+            .hint(format!("create it first: mkdir -p {folder}")),
+        ErrorKind::NotADirectory => {
+            Error::failed(format!("cannot write {name}: {folder} is not a folder")).hint("choose another name")
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            Error::failed(format!("cannot write {name}: permission denied"))
+                .hint(format!("make {folder} writable, or choose another folder"))
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            Error::failed(format!("cannot write {name}: the disk is full"))
+                .hint("make room, or choose a folder on another disk")
+        }
+        _ => Error::failed(format!("cannot write {name}: {error}")).hint("choose another name or folder"),
+    }
+}

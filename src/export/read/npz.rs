@@ -1,0 +1,95 @@
+//! An NPZ trace: a zip of `.npy` members, stored or deflated.
+use super::npy::{self, Npy};
+use super::{Announced, Kind, Notes, Raw};
+use crate::error::{Error, Result};
+use std::io::{Read, Seek};
+use zip::ZipArchive;
+use zip::result::ZipError;
+
+/// The largest compressed member that is unpacked, in bytes: a small file may claim any size.
+const MOST_UNPACKED: u64 = 1 << 32;
+/// The largest text that is read, in bytes: a long prompt's tokens take a few megabytes.
+const MOST_TEXT: usize = 1 << 28;
+
+pub(super) fn load(input: impl Read + Seek, length: u64) -> Result<Raw> {
+    let mut zip = ZipArchive::new(input).map_err(|error| {
+        Error::failed(format!("the NPZ file cannot be opened: {error}"))
+            .hint("the file is cut short or damaged; copy or save it again")
+    })?;
+    let attention = member(&mut zip, "attention", length, |npy, input| {
+        let announced = Announced { name: "attention", kind: npy.kind()?, shape: &npy.shape };
+        Ok((announced.attention(input)?, npy.shape.clone()))
+    })?;
+    let Some((attention, shape)) = attention else {
+        let names: Vec<_> = zip.file_names().flatten().map(|name| name.trim_end_matches(".npy").to_owned()).collect();
+        return Err(
+            Error::failed(format!("there is no array `attention`, only: {}", names.join(", "))).hint(super::WHAT_FITS)
+        );
+    };
+    let token_ids = member(&mut zip, "token_ids", length, |npy, input| {
+        Announced { name: "token_ids", kind: npy.kind()?, shape: &npy.shape }.token_ids(input)
+    })?;
+    let tokens = member(&mut zip, "tokens", length, |npy, input| texts("tokens", npy, 1, input))?;
+    let mut text = |name| -> Result<Option<String>> {
+        Ok(member(&mut zip, name, length, |npy, input| texts(name, npy, 0, input))?
+            .and_then(|texts| texts.into_iter().next()))
+    };
+    let mut notes = Notes { tokens, prompt: text("prompt")? };
+    if let Some(meta) = text("meta")? {
+        notes.add_header(&meta);
+    }
+    Ok(Raw { attention, shape, token_ids, notes })
+}
+
+/// Opens `name`, where there is one, and hands its header and its numbers to `take`.
+fn member<T, R: Read + Seek>(
+    zip: &mut ZipArchive<R>,
+    name: &str,
+    length: u64,
+    take: impl FnOnce(&Npy, &mut dyn Read) -> Result<T>,
+) -> Result<Option<T>> {
+    let mut file = match zip.by_name(&format!("{name}.npy")) {
+        Ok(file) => file,
+        Err(ZipError::FileNotFound) => return Ok(None),
+        Err(error) => {
+            return Err(Error::failed(format!("{name} cannot be opened: {error}"))
+                .hint("save it with np.savez or np.savez_compressed"));
+        }
+    };
+    let size = file.size();
+    if size > length && size > MOST_UNPACKED {
+        return Err(Error::failed(format!("{name} would unpack to {size} bytes"))
+            .hint("save it with np.savez, which does not compress"));
+    }
+    let npy = npy::header(name, &mut file)?;
+    take(&npy, &mut file).map(Some)
+}
+
+/// The entries of a `<U` array with this many axes: UTF-32, padded with NUL.
+fn texts(name: &str, npy: &Npy, axes: usize, input: &mut dyn Read) -> Result<Vec<String>> {
+    let wrong = |what: String, hint: &str| Err(Error::failed(format!("{name} {what}")).hint(hint));
+    let Some(characters) = npy.descr.strip_prefix("<U").and_then(|count| count.parse::<usize>().ok()) else {
+        return wrong(format!("has entries of type {}, not text", npy.descr), "save it as np.array(list_of_str)");
+    };
+    if npy.shape.len() != axes {
+        return wrong(format!("has shape {:?}", npy.shape), "tokens should be [token], prompt and meta a single text");
+    }
+    let count = npy.shape.first().copied().unwrap_or(1);
+    if count.checked_mul(characters.max(1)).is_none_or(|total| total > MOST_TEXT / 4) {
+        return wrong(format!("announces {count} texts of {characters} characters"), "the file is damaged");
+    }
+    let shape = [count, characters];
+    let announced = Announced { name, kind: Kind::U32, shape: &shape }; // one u32 per character
+    let codes: Vec<char> = announced.numbers(characters_of, input)?;
+    if codes.len() < count * characters {
+        return wrong("holds a code that is no character".to_owned(), "the file is damaged");
+    }
+    let text = |index| codes[index * characters..(index + 1) * characters].iter().collect::<String>();
+    Ok((0..count).map(|index| text(index).trim_end_matches('\0').to_owned()).collect())
+}
+
+/// Appends the UTF-32 codes that are characters.
+fn characters_of(bytes: &[u8], characters: &mut Vec<char>) {
+    let codes = bytes.as_chunks::<4>().0.iter().map(|code| u32::from_le_bytes(*code));
+    characters.extend(codes.filter_map(char::from_u32));
+}

@@ -1,0 +1,45 @@
+//! The weights' own format: a JSON header, then the numbers as they lie in memory.
+use super::{Data, as_bytes, ids_as_bytes, unwritten};
+use crate::error::{Error, Result};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use std::collections::HashMap;
+use std::io::Write;
+
+/// The header's length is a multiple of it, so that the numbers can be used in place.
+const ALIGNMENT: usize = 8;
+
+/// Writes `token_ids` (i64) and every array (f32), with the one metadata key `attnviz`. One, because the crate writes
+/// several in random order.
+///
+/// # Errors
+/// Shapes that do not fit, or a failed write.
+pub fn write(data: &Data, out: &mut dyn Write) -> Result<()> {
+    data.check()?;
+    let ids = ids_as_bytes(&data.token_ids);
+    let mut tensors = Vec::with_capacity(1 + data.arrays.len());
+    let mut end = 0;
+    let mut place = |name: &str, dtype, shape: &[usize], bytes: usize| {
+        let data_offsets = (end, end + bytes);
+        end += bytes;
+        tensors.push((name.to_owned(), TensorInfo { dtype, shape: shape.to_vec(), data_offsets }));
+    };
+    place("token_ids", Dtype::I64, &[data.token_ids.len()], ids.len()); // the widest type first keeps all aligned
+    for array in &data.arrays {
+        place(&array.name, Dtype::F32, &array.shape, size_of_val(array.values.as_slice()));
+    }
+    let metadata = HashMap::from([("attnviz".to_owned(), data.header()?)]);
+    let mut header = Metadata::new(Some(metadata), tensors)
+        .map_err(|error| error.to_string())
+        .and_then(|header| serde_json::to_vec(&header).map_err(|error| error.to_string()))
+        .map_err(|error| Error::failed(format!("the safetensors header could not be made: {error}")))?;
+    header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
+
+    let mut write = |bytes: &[u8]| out.write_all(bytes).map_err(unwritten);
+    write(&(header.len() as u64).to_le_bytes())?;
+    write(&header)?;
+    write(&ids)?;
+    for array in &data.arrays {
+        write(&as_bytes(&array.values))?;
+    }
+    out.flush().map_err(unwritten)
+}
