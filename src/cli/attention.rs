@@ -246,7 +246,7 @@ impl Outcome<'_> {
         match format {
             Format::Png => bytes = png(&self.figure(map), fonts)?,
             Format::Svg => bytes = svg(&self.figure(map), fonts)?.into_bytes(),
-            Format::Txt => bytes = terminal::terminal(&self.figure(map), &Default::default()).into_bytes(),
+            Format::Txt => bytes = terminal(&self.figure(map), &Default::default()).into_bytes(),
             Format::Json => export::json::write(&self.data(map)?, &mut bytes)?,
             Format::Npz => export::npz::write(&self.data(map)?, &mut bytes)?,
             Format::Safetensors => export::safetensors::write(&self.data(map)?, &mut bytes)?,

@@ -1,11 +1,10 @@
 //! Where results go: files by extension or template, standard output, a preview on a terminal.
 
 use attnviz::error::{Error, Result};
-use attnviz::export::file::write_atomically;
-use attnviz::export::template::{Fields, Template};
+use attnviz::export::{Field, Fields, Template, write_atomically};
 use attnviz::figure::Figure;
 use attnviz::prompt::label_of;
-use attnviz::render::terminal::{Colour, Terminal, terminal};
+use attnviz::render::{Colour, Terminal, terminal};
 use clap::{Args, ValueEnum};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -84,7 +83,7 @@ impl Target {
 
     /// Whether there is one file for each layer or head.
     pub fn splits(&self) -> bool {
-        matches!(self, Target::File(template, _) if template.has("layer") || template.has("head"))
+        matches!(self, Target::File(template, _) if template.fields().iter().any(|f| matches!(f, Field::Layer | Field::Head)))
     }
 }
 
@@ -194,5 +193,5 @@ fn colour() -> Colour {
     if matches!(variable("COLORTERM").as_str(), "truecolor" | "24bit") {
         return Colour::True;
     }
-    if term.contains("256") { Colour::Palette } else { Colour::None }
+    if term.contains("256") { Colour::Indexed } else { Colour::None }
 }

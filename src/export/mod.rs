@@ -30,6 +30,8 @@ pub struct Data {
     pub token_ids: Vec<u32>,
     /// The prompt's tokens as text, `[token]`.
     pub tokens: Vec<String>,
+    /// The words along the axes of `attention`, where tokens were gathered to words.
+    pub words: Option<Vec<String>>,
     /// `attention` first, then what was asked for besides.
     pub arrays: Vec<Array>,
     /// The words by the attention that they receive, the most first; empty where they were not ranked.
