@@ -70,7 +70,7 @@ impl Scale {
         Some(match self.kind {
             ScaleKind::Linear => (value - min) / (max - min),
             ScaleKind::Sqrt => ((value - min) / (max - min)).sqrt(),
-            ScaleKind::Log => (value / min).ln() / (max / min).ln(),
+            ScaleKind::Log => ((value.ln() - min.ln()) / (max.ln() - min.ln())).clamp(0.0, 1.0),
         })
     }
 
@@ -117,7 +117,7 @@ impl Scale {
         }
         if self.kind == ScaleKind::Log {
             let max = if max > 1e-30 { max } else { 1.0 };
-            let min = if min > 0.0 && min < max { min } else { max * 10f32.powi(-DECADES) };
+            let min = if min > f32::MIN_POSITIVE && min < max * 0.999 { min } else { max * 10f32.powi(-DECADES) };
             return (min, max);
         }
         if max - min > f32::MIN_POSITIVE { (min, max) } else { (min, min + min.abs().max(1.0)) }

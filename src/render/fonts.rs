@@ -259,8 +259,9 @@ impl System {
         let mut names: Vec<String> =
             database.faces().skip(own).filter_map(|f| Some(f.families.first()?.0.clone())).collect();
         names.retain(|name| !BUNDLED.iter().any(|(family, _)| family == name) && !name.contains("LastResort"));
-        // Noto is drawn to go together.
-        names.sort_by_key(|name| (!name.starts_with("Noto"), name.clone()));
+        // Noto is drawn to go together, and a plain face goes better with Inter.
+        let plain = |name: &str| !["Serif", "Mono", "Math"].iter().any(|kind| name.contains(kind));
+        names.sort_by_key(|name| (!name.starts_with("Noto"), !plain(name), name.clone()));
         names.dedup();
         let upright =
             |name: &str| database.query(&fontdb::Query { families: &[Family::Name(name)], ..Default::default() });

@@ -41,9 +41,9 @@ pub fn pixels(svg: &str, fonts: &Fonts, detail: f32, theme: Theme) -> Result<Pix
 fn encode(pixmap: &Pixmap, figure: &Figure) -> Result<Vec<u8>> {
     let failed = |error: png::EncodingError| Error::failed(format!("cannot encode the PNG: {error}"));
     // The page is opaque, so the alpha channel says nothing.
-    let mut rgb = Vec::with_capacity(pixmap.data().len() / 4 * 3);
-    for pixel in pixmap.data().chunks_exact(4) {
-        rgb.extend_from_slice(&pixel[..3]);
+    let mut rgb = vec![0; pixmap.data().len() / 4 * 3];
+    for (to, from) in rgb.chunks_exact_mut(3).zip(pixmap.data().chunks_exact(4)) {
+        to.copy_from_slice(&from[..3]);
     }
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, pixmap.width(), pixmap.height());

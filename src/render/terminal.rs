@@ -170,8 +170,15 @@ impl Page {
                 self.ink.end();
             }
         }
-        let all = if drawn < cols { format!("first {drawn} of {cols} columns") } else { String::new() };
-        self.legend(&grid.scale, left, &all);
+        let first =
+            |titles: &[String]| titles.first().and_then(|t| t.rsplit_once(' ')).map_or(String::new(), |t| visible(t.0));
+        let (down, across) = (first(&grid.row_titles), first(&grid.col_titles));
+        let mut remark =
+            if down.is_empty() || across.is_empty() { down + &across } else { format!("{down} × {across}") };
+        if drawn < cols {
+            remark += &format!(", first {drawn} of {cols} columns");
+        }
+        self.legend(&grid.scale, left, &remark);
     }
 
     fn bars(&mut self, bars: &Bars) {
