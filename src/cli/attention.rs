@@ -364,7 +364,7 @@ impl Outcome<'_> {
             "reduce_layers": name(attention.layers_to),
             "reduce_heads": name(attention.heads_to),
             "sink": match args.selection.sink { SinkArg::Keep => "keep", SinkArg::Mask => "mask", SinkArg::Renorm => "renorm" },
-            "words": args.selection.words.map(|w| if w == WordsArg::Space { "space" } else { "default" }),
+            "word_rule": args.selection.words.map(|w| if w == WordsArg::Space { "space" } else { "default" }),
             "bos": args.prompt.bos,
         })
     }

@@ -23,7 +23,7 @@ pub fn write_attention(data: &Data, layers: &[String], heads: &[String], out: &m
     let pairs: usize = (0..queries).map(|query| past + query + 1).sum();
     check_text_size(layer_count.saturating_mul(head_count).saturating_mul(pairs), "CSV")?;
 
-    let tokens: Vec<_> = data.tokens.iter().map(|token| quote(token)).collect();
+    let tokens: Vec<_> = data.labels().iter().map(|token| quote(token)).collect();
     let layers: Vec<_> = layers.iter().map(|label| quote(label)).collect();
     let heads: Vec<_> = heads.iter().map(|label| quote(label)).collect();
     let mut out = BufWriter::new(out);

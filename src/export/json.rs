@@ -40,11 +40,11 @@ fn write_attention(data: &Data, out: &mut impl Write) -> io::Result<()> {
     out.write_all(b"{\"method\": \"attention\"")?;
     write_field(", ", "layers", &data.meta.layers, out)?;
     write_field(", ", "heads", &data.meta.heads, out)?;
-    write_settings(
-        &data.meta.settings,
-        &["method", "layers", "heads", "attention", "logits", "hidden", "scores"],
-        out,
-    )?;
+    let own = ["method", "layers", "heads", "words", "attention", "logits", "hidden", "scores"];
+    write_settings(&data.meta.settings, &own, out)?;
+    if let Some(words) = &data.words {
+        write_field(",\n", "words", words, out)?;
+    }
     for array in &data.arrays {
         out.write_all(b",\n")?;
         write_value(&array.name, out)?;

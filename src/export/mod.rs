@@ -116,13 +116,18 @@ impl Data {
                 return Err(Error::failed(format!("there are two arrays named {}", array.name)));
             }
         }
-        let (tokens, ids) = (self.tokens.len(), self.token_ids.len());
-        if tokens != keys || ids != keys || queries > keys {
+        let (tokens, ids, labels) = (self.tokens.len(), self.token_ids.len(), self.labels().len());
+        if tokens != ids || labels != keys || queries > keys {
             return Err(Error::failed(format!(
-                "attention has {queries} queries and {keys} keys, but there are {tokens} tokens and {ids} token ids"
+                "attention has {queries} queries and {keys} keys, but there are {labels} labels, {tokens} tokens and {ids} token ids"
             )));
         }
         Ok(())
+    }
+
+    /// What the axes of `attention` are labelled with: words where tokens were gathered to words, else tokens.
+    fn labels(&self) -> &[String] {
+        self.words.as_deref().unwrap_or(&self.tokens)
     }
 
     /// The JSON object that travels inside binary files.
@@ -135,6 +140,7 @@ impl Data {
             hash: &meta.hash,
             prompt: &meta.prompt,
             tokens: &self.tokens,
+            words: self.words.as_deref(),
             layers: &meta.layers,
             heads: &meta.heads,
             settings: &meta.settings,
@@ -151,6 +157,8 @@ struct Header<'a> {
     hash: &'a str,
     prompt: &'a str,
     tokens: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<&'a [String]>,
     layers: &'a [usize],
     heads: &'a [usize],
     settings: &'a Value,
