@@ -52,9 +52,9 @@ pub enum Truncate {
 pub struct Prompt {
     /// The text, if it was given as text; what is left of it after truncation.
     pub text: Option<String>,
-    /// The ids that the model is run on, [token].
+    /// The ids that the model is run on, `[token]`.
     pub ids: Vec<u32>,
-    /// What each id stands for, [token].
+    /// What each id stands for, `[token]`.
     pub tokens: Vec<Token>,
     /// Whether the first id is the beginning-of-sequence token that was asked for.
     pub bos: bool,
