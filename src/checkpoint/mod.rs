@@ -1,0 +1,2 @@
+//! From a model's name to its files.
+pub mod hub;
