@@ -8,7 +8,7 @@ use ureq::{Agent, Body, Timeout};
 
 use super::digest::Digest;
 use super::name::{Name, is_commit, printable};
-use super::settings::{Environment, Limits};
+use super::settings::{Environment, Limits, Token};
 use super::url::{Url, encode};
 use crate::{Error, Result};
 
@@ -58,7 +58,7 @@ impl From<Error> for Failure {
 pub(super) struct Client {
     agent: Agent,
     endpoint: Url,
-    authorization: Option<String>,
+    token: Option<Token>,
     pub limits: Limits,
     /// Whether the hub has answered once: before that it counts as out of reach, later as interrupted.
     answered: AtomicBool,
@@ -76,13 +76,11 @@ impl Client {
             Error::usage(format!("HF_ENDPOINT is no web address: '{}'", printable(&environment.endpoint)))
                 .hint("it has the form https://huggingface.co")
         })?;
-        let authorization = match &environment.token {
-            Some(token) if !token.0.bytes().all(|b| b.is_ascii_graphic()) => {
-                return Err(Error::usage("the hub token has characters that no token has")
-                    .hint("look at HF_TOKEN, or at the token file in HF_HOME"));
-            }
-            token => token.as_ref().map(|token| format!("Bearer {}", token.0)),
-        };
+        let token = environment.token.clone();
+        if token.as_ref().is_some_and(|token| !token.0.bytes().all(|b| b.is_ascii_graphic())) {
+            return Err(Error::usage("the hub token has characters that no token has")
+                .hint("look at HF_TOKEN, or at the token file in HF_HOME"));
+        }
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -93,7 +91,7 @@ impl Client {
             .timeout_per_read(Some(limits.stall))
             .timeout_per_write(Some(limits.stall));
         let config = if environment.proxy { config } else { config.proxy(None) };
-        Ok(Self { agent: config.build().into(), endpoint, authorization, limits, answered: AtomicBool::new(false) })
+        Ok(Self { agent: config.build().into(), endpoint, token, limits, answered: AtomicBool::new(false) })
     }
 
     /// What the hub says of a file at a revision; none if the repository has no such file there.
@@ -213,8 +211,8 @@ impl Client {
         if let Method::Get { from: from @ 1.. } = method {
             request = request.header("range", format!("bytes={from}-"));
         }
-        if let Some(authorization) = self.authorization.as_ref().filter(|_| url.same_origin(&self.endpoint)) {
-            request = request.header("authorization", authorization);
+        if let Some(token) = self.token.as_ref().filter(|_| url.same_origin(&self.endpoint)) {
+            request = request.header("authorization", format!("Bearer {}", token.0));
         }
         let answer = request.config().timeout_recv_response(Some(limit)).build().call();
         let answer = answer.map_err(|error| self.transport(url, &error))?;
@@ -259,7 +257,7 @@ impl Client {
                 Error::failed(format!("model '{id}' is gated, and {host} does not give it to this user"))
                     .hint(format!("accept its terms on its page ({host}/{id}), then set HF_TOKEN"))
             }
-            (401, _) if code != "RepoNotFound" && self.authorization.is_some() => {
+            (401, _) if code != "RepoNotFound" && self.token.is_some() => {
                 Error::failed(format!("{host} does not accept the token for model '{id}'"))
                     .hint("look at HF_TOKEN, or at the token file in HF_HOME")
             }
