@@ -470,6 +470,21 @@ fn wrong_bytes_never_get_a_name() {
 }
 
 #[test]
+fn a_server_that_does_not_say_how_much_it_sends_is_held_to_what_was_announced() {
+    let bench = Bench::new();
+    bench.server.fault("HEAD", "config.json", 1, Fault::Unsized);
+    bench.server.fault("GET", "config.json", 1, Fault::Unsized);
+    bench.server.fault("GET", &sha256(&weights()), 1, Fault::Unsized);
+    bench.assert_whole(&bench.get().unwrap());
+
+    let bench = Bench::new();
+    bench.server.fault("GET", &sha256(&weights()), 99, Fault::Endless);
+    let error = bench.fails();
+    assert!(error.message.contains("where 3145728 are announced"), "{error}");
+    assert!(!bench.incomplete().exists());
+}
+
+#[test]
 fn small_files_are_checked_as_well() {
     let bench = Bench::new();
     bench.server.fault("GET", "tokenizer.json", 99, Fault::Corrupt);

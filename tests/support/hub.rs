@@ -32,6 +32,10 @@ pub enum Fault {
     OtherRange,
     /// Other bytes of the same length.
     Corrupt,
+    /// The right bytes, without saying how many; the end of the connection is their end.
+    Unsized,
+    /// The right bytes and then many more.
+    Endless,
     /// More or fewer bytes than announced.
     Resize(isize),
 }
@@ -289,12 +293,15 @@ fn send(mut stream: &TcpStream, request: &Request, answer: Answer, fault: Option
     for (name, value) in &answer.headers {
         head += &format!("{name}: {value}\r\n");
     }
-    if !answer.headers.iter().any(|(name, _)| *name == "Content-Length") {
+    let is_unsized = matches!(fault, Some(Fault::Unsized | Fault::Endless));
+    if is_unsized {
+        head += "Connection: close\r\n";
+    } else if !answer.headers.iter().any(|(name, _)| *name == "Content-Length") {
         head += &format!("Content-Length: {}\r\n", answer.body.len());
     }
     stream.write_all(format!("{head}\r\n").as_bytes()).ok()?;
     if request.method == "HEAD" {
-        return Some(());
+        return (!is_unsized).then_some(());
     }
     let body = &answer.body;
     match fault {
@@ -305,6 +312,17 @@ fn send(mut stream: &TcpStream, request: &Request, answer: Answer, fault: Option
         Some(Fault::Stall(at)) => {
             stream.write_all(&body[..at.min(body.len())]).ok()?;
             thread::sleep(Duration::from_secs(8));
+            None
+        }
+        Some(Fault::Unsized) => {
+            stream.write_all(body).ok()?;
+            None
+        }
+        Some(Fault::Endless) => {
+            stream.write_all(body).ok()?;
+            for _ in 0..1000 {
+                stream.write_all(&[0; 1 << 16]).ok()?;
+            }
             None
         }
         Some(Fault::Drip(chunk, pause)) => {
