@@ -5,6 +5,8 @@
 pub enum Kind {
     /// A file, the network, or a checkpoint that is missing or broken: exit code 1.
     Failed,
+    /// The hub cannot be asked (no network, offline, or it keeps failing): exit code 1, but a default may step in.
+    Unreachable,
     /// Something typed that cannot be meant: exit code 2.
     Usage,
 }
@@ -28,6 +30,11 @@ impl Error {
     /// A failure of a file, the network or a checkpoint.
     pub fn failed(message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None, kind: Kind::Failed }
+    }
+
+    /// A hub that cannot be asked; the caller may have something else to offer.
+    pub fn unreachable(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, kind: Kind::Unreachable }
     }
 
     /// A failure of what was typed.

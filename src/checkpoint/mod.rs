@@ -1,6 +1,7 @@
 //! From a name to weights: a directory, or the built-in model.
 
 pub mod config;
+pub mod hub;
 mod weights;
 
 pub use weights::{Param, Weights};

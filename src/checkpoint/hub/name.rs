@@ -1,0 +1,91 @@
+//! What names a model: its id and its revision. Both become folders and addresses, so neither may be anything else.
+use std::fmt;
+
+use crate::{Error, Result};
+
+/// The longest id that the hub gives out.
+const LONGEST_ID: usize = 96;
+/// Far more than any branch needs, far less than a file system allows.
+const LONGEST_REVISION: usize = 200;
+pub(super) const DEFAULT_REVISION: &str = "main";
+
+/// `org/name@revision` as its id and its revision.
+pub fn split_revision(text: &str) -> (&str, Option<&str>) {
+    match text.split_once('@') {
+        Some((id, revision)) => (id, Some(revision)),
+        None => (text, None),
+    }
+}
+
+/// A model's id and revision, checked.
+#[derive(Clone, Debug)]
+pub(super) struct Name {
+    pub id: String,
+    pub revision: String,
+}
+
+impl Name {
+    pub fn new(id: &str, revision: Option<&str>) -> Result<Self> {
+        let parts: Vec<&str> = id.split('/').collect();
+        if parts.len() > 2 || id.len() > LONGEST_ID || !parts.iter().all(|part| is_id_part(part)) {
+            return Err(Error::usage(format!("'{}' is not the id of a hub model", printable(id))).hint(
+                "an id is `name` or `org/name`, as in openai-community/gpt2; a local directory is written ./name",
+            ));
+        }
+        let revision = revision.unwrap_or(DEFAULT_REVISION);
+        if !is_revision(revision) {
+            return Err(Error::usage(format!("'{}' is not a revision of a hub model", printable(revision)))
+                .hint("a revision is a branch, a tag, a commit or refs/pr/1, as in gpt2@main"));
+        }
+        Ok(Self { id: id.into(), revision: revision.into() })
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.revision.as_str() {
+            DEFAULT_REVISION => f.write_str(&self.id),
+            revision => write!(f, "{}@{revision}", self.id),
+        }
+    }
+}
+
+/// An id of the cache folder `models--org--name`.
+pub(super) fn id_of_folder(folder: &str) -> Option<String> {
+    let id = folder.strip_prefix("models--")?.replacen("--", "/", 1);
+    Name::new(&id, None).ok().map(|name| name.id)
+}
+
+/// A commit in full, as folders are named after it.
+pub(super) fn is_commit(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_id_part(part: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let edge = |b: Option<&u8>| b.is_some_and(|b| !matches!(b, b'.' | b'-'));
+    let bytes = part.as_bytes();
+    // `--` stands for `/` in the cache's folder names, so the hub allows it in no id.
+    bytes.iter().all(|&b| word(b))
+        && edge(bytes.first())
+        && edge(bytes.last())
+        && !["--", ".."].iter().any(|s| part.contains(s))
+}
+
+fn is_revision(revision: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+' | b'=' | b'@' | b'#');
+    revision.len() <= LONGEST_REVISION
+        && revision
+            .split('/')
+            .all(|part| !part.is_empty() && !part.starts_with('.') && !part.ends_with('.') && part.bytes().all(word))
+}
+
+/// Untrusted text for a message: short, and without control characters.
+pub(super) fn printable(text: &str) -> String {
+    const LONGEST: usize = 80;
+    let mut shown: String = text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown
+}
