@@ -20,7 +20,11 @@ fn main() -> attnviz::Result<()> {
     println!("load {:.4} s", started.elapsed().as_secs_f64());
     let started = Instant::now();
     println!("hash {} {:.4} s", checkpoint.weights.hash(), started.elapsed().as_secs_f64());
-    let lengths = if lengths.is_empty() { vec![1, 11, 24, 72, 128, 901] } else { lengths.iter().filter_map(|n| n.parse().ok()).collect() };
+    let lengths = if lengths.is_empty() {
+        vec![1, 11, 24, 72, 128, 901]
+    } else {
+        lengths.iter().filter_map(|n| n.parse().ok()).collect()
+    };
     for n in lengths {
         let ids: Vec<u32> = (0..n as u64).map(|i| (i * 7919 + 13) as u32 % model.spec().vocab as u32).collect();
         let mut times: Vec<f64> = (0..if n > 256 { 5 } else { 15 })

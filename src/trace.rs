@@ -131,8 +131,7 @@ impl Tap for Recorder<'_> {
 }
 
 /// Recorded activations, by site.
-#[derive(Default)]
-#[derive(Clone, Debug)]
+#[derive(Default, Clone, Debug)]
 pub struct Trace(HashMap<Site, Tensor>);
 
 impl Trace {

@@ -146,7 +146,8 @@ fn the_gradient_of_a_whole_model_reaches_the_embeddings() {
                 model.unembed(&model.final_norm(&resid).unwrap(), Some(&[3, 17])).unwrap()
             })
         };
-        let (exact, fused) = (load(&folder, &Backend::Composite(DType::F64, Device::Cpu)), load(&folder, &Backend::Fused));
+        let (exact, fused) =
+            (load(&folder, &Backend::Composite(DType::F64, Device::Cpu)), load(&folder, &Backend::Fused));
         let d = exact.spec().d_model;
         check(name, run(exact), run(fused), &[input(&[7, d], 9)]);
     }

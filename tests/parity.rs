@@ -21,8 +21,7 @@ struct Run {
 fn run(model: &dyn Model, ids: &[u32]) -> Run {
     let layers = model.spec().layers;
     let segments = Segments::packed(&[ids.len()]);
-    let mut recorder =
-        Recorder::new().keep(Activation::Pattern).keep(Activation::Scores).keep(Activation::ResidPre);
+    let mut recorder = Recorder::new().keep(Activation::Pattern).keep(Activation::Scores).keep(Activation::ResidPre);
     let resid = model.start(&model.embed(ids).unwrap(), &segments).unwrap();
     let resid = model.blocks(resid, &segments, &mut recorder).unwrap();
     let trace = recorder.trace();
@@ -137,7 +136,11 @@ fn a_checkpoint_of_124_million_parameters_gives_the_numbers_of_transformers() {
         let rows = run.logits.dims()[0].min(if n < 1024 { n } else { 8 });
         let layers: Vec<u32> = layers.iter().map(|l| *l as u32).collect();
         let ours = [
-            ("attention", run.attention.index_select(&Tensor::new(layers, &Device::Cpu).unwrap(), 0).unwrap(), stacked("")),
+            (
+                "attention",
+                run.attention.index_select(&Tensor::new(layers, &Device::Cpu).unwrap(), 0).unwrap(),
+                stacked(""),
+            ),
             ("hidden", run.hidden, golden["hidden"].clone()),
             ("logits", run.logits.narrow(0, n - rows, rows).unwrap(), golden["logits"].clone()),
         ];
@@ -146,7 +149,9 @@ fn a_checkpoint_of_124_million_parameters_gives_the_numbers_of_transformers() {
             let unit = if name == "attention" { 1.0 } else { size(&exact) };
             let [apart, off, noise] =
                 [(&ours, &theirs), (&ours, &exact), (&theirs, &exact)].map(|(a, b)| distance(a, b) / unit);
-            println!("{n} tokens, {name}: {apart:.1e} from transformers; from float64 {off:.1e}, transformers {noise:.1e}");
+            println!(
+                "{n} tokens, {name}: {apart:.1e} from transformers; from float64 {off:.1e}, transformers {noise:.1e}"
+            );
             assert!(apart <= f64::max(1e-5, 3.0 * noise) && off <= f64::max(1e-5, 2.0 * noise), "{n} tokens, {name}");
         }
     }

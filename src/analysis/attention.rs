@@ -208,7 +208,9 @@ impl Head {
             let seen = &row[..=i];
             let sum = lane_sum(seen);
             if !((sum - 1.0).abs() < 1e-4) {
-                return Err(Error::failed(format!("attention of layer {layer}, head {head} does not sum to 1 (it is {sum})")));
+                return Err(Error::failed(format!(
+                    "attention of layer {layer}, head {head} does not sum to 1 (it is {sum})"
+                )));
             }
             columns.iter_mut().zip(seen).for_each(|(c, a)| *c += a);
         }
@@ -320,8 +322,7 @@ mod tests {
     #[test]
     fn pooling_keeps_the_largest_of_each_block_and_hides_what_no_query_sees() {
         let n = 5;
-        let values: Vec<f32> =
-            (0..n * n).map(|at| if at % n <= at / n { (at + 1) as f32 } else { 0.0 }).collect();
+        let values: Vec<f32> = (0..n * n).map(|at| if at % n <= at / n { (at + 1) as f32 } else { 0.0 }).collect();
         let map = pool_rows(&values, n, 2);
         assert_eq!((map.side, map.values[0]), (2, 13.0)); // rows 0..3, columns 0..3
         assert!(map.values[1].is_nan());

@@ -52,11 +52,15 @@ const MOST: usize = 1 << 24;
 /// The architecture that a `config.json` describes; `origin` names it in errors.
 pub fn parse(bytes: &[u8], origin: &str) -> Result<Spec> {
     let config: Config = serde_json::from_slice(bytes).map_err(|e| {
-        Error::failed(format!("{origin} is not a GPT-2 config: {e}")).hint("it should be the config.json of a GPT-2 checkpoint")
+        Error::failed(format!("{origin} is not a GPT-2 config: {e}"))
+            .hint("it should be the config.json of a GPT-2 checkpoint")
     })?;
     let refuse = |what: String, hint: &str| Err(Error::failed(format!("{origin}: {what}")).hint(hint));
     if let Some(other) = config.model_type.as_deref().filter(|t| *t != "gpt2") {
-        return refuse(format!("model_type is {other:?}"), "attnviz reads GPT-2; draw other models' saved attention instead");
+        return refuse(
+            format!("model_type is {other:?}"),
+            "attnviz reads GPT-2; draw other models' saved attention instead",
+        );
     }
     if config.add_cross_attention {
         return refuse("add_cross_attention is true".into(), "attnviz reads decoder-only GPT-2 checkpoints");
@@ -102,6 +106,10 @@ pub fn parse(bytes: &[u8], origin: &str) -> Result<Spec> {
         scale_by_width: config.scale_attn_weights,
         scale_by_layer: config.scale_attn_by_inverse_layer_idx,
         tied: config.tie_word_embeddings,
-        bos: config.bos_token_id.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| (*id as usize) < config.vocab_size),
+        bos: config
+            .bos_token_id
+            .as_u64()
+            .and_then(|id| u32::try_from(id).ok())
+            .filter(|id| (*id as usize) < config.vocab_size),
     })
 }

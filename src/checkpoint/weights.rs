@@ -140,11 +140,14 @@ impl Weights {
                     .hint("download or convert the checkpoint again")
             };
             if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\x80\x02") {
-                return Err(broken("it is a PyTorch pickle".into())
-                    .hint("convert it: load it in transformers and call save_pretrained(dir, safe_serialization=True)"));
+                return Err(broken("it is a PyTorch pickle".into()).hint(
+                    "convert it: load it in transformers and call save_pretrained(dir, safe_serialization=True)",
+                ));
             }
             if bytes.starts_with(b"version https://git-lfs") {
-                return Err(broken("it is a git-lfs pointer, not the weights".into()).hint("run `git lfs pull` in its folder"));
+                return Err(
+                    broken("it is a git-lfs pointer, not the weights".into()).hint("run `git lfs pull` in its folder")
+                );
             }
             let tensors = SafeTensors::deserialize(bytes).map_err(|e| broken(e.to_string()))?;
             let first = bytes.as_ptr() as usize;
@@ -181,8 +184,11 @@ impl Weights {
                 .hint("the checkpoint is incomplete, or its config.json describes another model")
         })?;
         if entry.shape != shape {
-            return Err(Error::failed(format!("tensor {name} has shape {:?}, config.json says {shape:?}", entry.shape))
-                .hint("config.json and the weights are not of the same model"));
+            return Err(Error::failed(format!(
+                "tensor {name} has shape {:?}, config.json says {shape:?}",
+                entry.shape
+            ))
+            .hint("config.json and the weights are not of the same model"));
         }
         let bytes = &self.files[entry.file].1;
         let raw = &bytes[entry.start..entry.start + entry.len];
@@ -225,7 +231,9 @@ impl Weights {
     fn files_named(&self) -> String {
         match &*self.files {
             [(name, _)] => name.clone(),
-            many => format!("{} and its {} other shards", many.first().map_or("", |f| &f.0), many.len().saturating_sub(1)),
+            many => {
+                format!("{} and its {} other shards", many.first().map_or("", |f| &f.0), many.len().saturating_sub(1))
+            }
         }
     }
 }

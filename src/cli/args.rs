@@ -90,13 +90,15 @@ impl PromptArgs {
             (Some(text), None, None) => text.clone(),
             (None, Some(path), None) => {
                 let name = path.display().to_string();
-                let file = std::fs::File::open(path)
-                    .map_err(|e| Error::failed(format!("cannot read {name}: {e}")).hint("check the path after --file"))?;
+                let file = std::fs::File::open(path).map_err(|e| {
+                    Error::failed(format!("cannot read {name}: {e}")).hint("check the path after --file")
+                })?;
                 read_text(file, &name)?
             }
             _ => {
-                return Err(Error::usage("there is no prompt")
-                    .hint("give a text, as in: attnviz \"Once upon a time\" (or --file, --ids, or - for standard input)"));
+                return Err(Error::usage("there is no prompt").hint(
+                    "give a text, as in: attnviz \"Once upon a time\" (or --file, --ids, or - for standard input)",
+                ));
             }
         };
         if text.is_empty() {
@@ -253,7 +255,8 @@ impl SelectionArgs {
 fn indices(flag: &str, list: Option<&str>, count: usize) -> Result<Vec<usize>> {
     let Some(list) = list else { return Ok((0..count).collect()) };
     let wrong = |item: &str| {
-        Error::usage(format!("{flag} {item:?} is not a number or a range")).hint("write numbers and ranges, such as 0,3-5,-1")
+        Error::usage(format!("{flag} {item:?} is not a number or a range"))
+            .hint("write numbers and ranges, such as 0,3-5,-1")
     };
     let resolve = |text: &str, item: &str| -> Result<usize> {
         let index: i64 = text.parse().map_err(|_| wrong(item))?;

@@ -106,7 +106,8 @@ pub fn run(args: AttentionArgs) -> Result<()> {
         }
     }
     lap("written");
-    let listing: String = paths.iter().map(|path| format!("{}\n", output::printable(&path.display().to_string()))).collect();
+    let listing: String =
+        paths.iter().map(|path| format!("{}\n", output::printable(&path.display().to_string()))).collect();
     if !args.output.quiet {
         outcome.mention_fonts(&fonts);
         output::preview(&outcome.figure(None));
@@ -119,17 +120,22 @@ impl AttentionArgs {
     fn check(&self, targets: &[Target]) -> Result<()> {
         let pictures = targets.iter().any(|t| t.format().is_picture());
         if self.received && !self.with.is_empty() {
-            return Err(Error::usage("--with and --received do not go together").hint("ask for them one after the other"));
+            return Err(
+                Error::usage("--with and --received do not go together").hint("ask for them one after the other")
+            );
         }
         if !self.with.is_empty() && targets.iter().all(|t| t.format().is_picture() || t.format() == Format::Csv) {
-            return Err(Error::usage("--with needs a data file")
-                .hint("write a .safetensors, .npz or .json file with -o"));
+            return Err(
+                Error::usage("--with needs a data file").hint("write a .safetensors, .npz or .json file with -o")
+            );
         }
         if self.received && targets.iter().any(|t| matches!(t.format(), Format::Npz | Format::Safetensors)) {
             return Err(Error::usage("--received is a table of words").hint("write it as .csv, .json or a picture"));
         }
         if self.received && targets.iter().any(Target::splits) {
-            return Err(Error::usage("--received has no file for each layer or head").hint("leave {layer} and {head} out"));
+            return Err(
+                Error::usage("--received has no file for each layer or head").hint("leave {layer} and {head} out")
+            );
         }
         if pictures && !(self.figure.dpi.is_finite() && (10.0..=2400.0).contains(&self.figure.dpi)) {
             return Err(Error::usage(format!("--dpi {} is not a resolution", self.figure.dpi)).hint("give 10 to 2400"));
@@ -152,7 +158,8 @@ impl AttentionArgs {
         let count = cols * maps(selection.layers_to, &selection.layers);
         let tokens = if self.selection.words.is_some() { words.len() } else { prompt.ids.len() };
         let only_sheets = targets.iter().all(|t| t.format().is_picture() && !t.splits());
-        let pixels = panel_pixels(cols, tokens, self.figure.width, true).max(1) as f32 * (self.figure.dpi / 96.0).max(1.0);
+        let pixels =
+            panel_pixels(cols, tokens, self.figure.width, true).max(1) as f32 * (self.figure.dpi / 96.0).max(1.0);
         let request = Request {
             layers: selection.layers,
             heads: selection.heads,
@@ -160,11 +167,15 @@ impl AttentionArgs {
             words: self.selection.words.map(|_| words.iter().map(|word| word.tokens.clone()).collect()),
             heads_to: selection.heads_to,
             layers_to: selection.layers_to,
-            keep: self.with.iter().filter_map(|extra| match extra {
-                Extra::Hidden => Some(Activation::ResidPre),
-                Extra::Scores => Some(Activation::Scores),
-                Extra::Logits => None,
-            }).collect(),
+            keep: self
+                .with
+                .iter()
+                .filter_map(|extra| match extra {
+                    Extra::Hidden => Some(Activation::ResidPre),
+                    Extra::Scores => Some(Activation::Scores),
+                    Extra::Logits => None,
+                })
+                .collect(),
             pool: (only_sheets && count > WHOLE).then_some(pixels.ceil() as usize),
         };
         let broken = |error: Error| if error.kind == Kind::Failed { session.explain(error) } else { error };
@@ -181,7 +192,8 @@ impl AttentionArgs {
             layers.iter().map(|layer| attention.trace.get(at, *layer, 0).cloned()).collect()
         };
         let mut arrays: Vec<Array> = Vec::new();
-        for extra in [Extra::Logits, Extra::Hidden, Extra::Scores].into_iter().filter(|extra| self.with.contains(extra)) {
+        for extra in [Extra::Logits, Extra::Hidden, Extra::Scores].into_iter().filter(|extra| self.with.contains(extra))
+        {
             let (name, tensor) = match extra {
                 Extra::Logits => ("logits", model.unembed(&model.final_norm(&attention.resid)?, None)?),
                 Extra::Hidden => {
@@ -237,7 +249,10 @@ impl Outcome<'_> {
             return Err(Error::usage(format!("two files would be named {}", template.fill(fields).display()))
                 .hint("put both {layer} and {head} into the name, or select one layer or head"));
         }
-        items.par_iter().map(|(map, fields)| output::write(template, fields, &self.bytes(*format, Some(*map), fonts)?)).collect()
+        items
+            .par_iter()
+            .map(|(map, fields)| output::write(template, fields, &self.bytes(*format, Some(*map), fonts)?))
+            .collect()
     }
 
     /// One result in one format: everything, or one map of it.
@@ -305,7 +320,8 @@ impl Outcome<'_> {
 
     /// The prompt in one line; the renderer cuts what is too long.
     fn headline(&self) -> String {
-        let text: String = self.prompt.tokens.iter().skip(usize::from(self.args.prompt.bos)).map(|t| t.text.as_str()).collect();
+        let text: String =
+            self.prompt.tokens.iter().skip(usize::from(self.args.prompt.bos)).map(|t| t.text.as_str()).collect();
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
@@ -329,7 +345,9 @@ impl Outcome<'_> {
             SinkArg::Keep => {}
             SinkArg::Mask => lines.push(format!("attention on the first token, {share} of all, is hidden")),
             SinkArg::Renorm => {
-                lines.push(format!("attention on the first token, {share} of all, is hidden and rows are rescaled to 1"));
+                lines.push(format!(
+                    "attention on the first token, {share} of all, is hidden and rows are rescaled to 1"
+                ));
             }
         }
         lines

@@ -81,7 +81,10 @@ pub fn report(stop: Stop) -> ExitCode {
             let whole = error.render().to_string();
             let first = whole.split("\n\n").next().unwrap_or_default().replace('\n', " ");
             let first: Vec<&str> = first.split_whitespace().collect();
-            let tip = whole.lines().find_map(|line| line.trim().strip_prefix("tip: ")).unwrap_or("attnviz --help lists everything");
+            let tip = whole
+                .lines()
+                .find_map(|line| line.trim().strip_prefix("tip: "))
+                .unwrap_or("attnviz --help lists everything");
             (format!("{}\nhint: {}\n", output::printable(&first.join(" ")), output::printable(tip)), 2)
         }
     };

@@ -99,7 +99,9 @@ impl OutputArgs {
         for path in &self.output {
             let target = self.target(path)?;
             if self.output.iter().filter(|other| *other == path).count() > 1 {
-                return Err(Error::usage(format!("-o {path} is given twice")).hint("every result needs a name of its own"));
+                return Err(
+                    Error::usage(format!("-o {path} is given twice")).hint("every result needs a name of its own")
+                );
             }
             targets.push(target);
         }
@@ -127,8 +129,11 @@ impl OutputArgs {
             }
         };
         if self.format.is_some_and(|asked| asked != format) {
-            return Err(Error::usage(format!("-o {path} and --format {} disagree", self.format.unwrap_or(format).extension()))
-                .hint("leave --format out; the extension decides"));
+            return Err(Error::usage(format!(
+                "-o {path} and --format {} disagree",
+                self.format.unwrap_or(format).extension()
+            ))
+            .hint("leave --format out; the extension decides"));
         }
         let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| !folder.is_dir() && !folder.to_string_lossy().contains('{')) {

@@ -185,7 +185,13 @@ impl CustomOp2 for Mix {
         Ok((CpuStorage::F32(z), (queries, heads, d).into()))
     }
 
-    fn bwd(&self, pattern: &Tensor, v: &Tensor, _z: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        pattern: &Tensor,
+        v: &Tensor,
+        _z: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let grad = by_head(grad)?;
         let dp = grad.matmul(&by_head(v)?.t()?.contiguous()?)?;
         let dv = pattern.t()?.contiguous()?.matmul(&grad)?;

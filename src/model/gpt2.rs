@@ -54,7 +54,11 @@ impl Gpt2 {
         let get = |name: &str, shape: &[usize]| bring(weights.get(&format!("{prefix}{name}"), shape)?);
         let (d, eps) = (spec.d_model, spec.eps);
         let norm = |name: &str| -> Result<LayerNorm> {
-            Ok(LayerNorm { weight: get(&format!("{name}.weight"), &[d])?, bias: get(&format!("{name}.bias"), &[d])?, eps })
+            Ok(LayerNorm {
+                weight: get(&format!("{name}.weight"), &[d])?,
+                bias: get(&format!("{name}.bias"), &[d])?,
+                eps,
+            })
         };
         let linear = |name: &str, inputs: usize, outputs: usize| -> Result<Linear> {
             let weight = get(&format!("{name}.weight"), &[inputs, outputs])?;
@@ -114,8 +118,11 @@ impl Model for Gpt2 {
 
     fn embed(&self, ids: &[u32]) -> Result<Tensor> {
         if let Some(id) = ids.iter().find(|id| **id as usize >= self.spec.vocab) {
-            return Err(Error::usage(format!("token id {id} is outside the model's vocabulary of {}", self.spec.vocab))
-                .hint("this tokenizer and this model do not belong together, or the id was mistyped"));
+            return Err(Error::usage(format!(
+                "token id {id} is outside the model's vocabulary of {}",
+                self.spec.vocab
+            ))
+            .hint("this tokenizer and this model do not belong together, or the id was mistyped"));
         }
         Ok(self.wte.gather(ids)?.tensor()?)
     }
@@ -124,8 +131,11 @@ impl Model for Gpt2 {
         let positions: Vec<u32> =
             segments.iter().flat_map(|s| s.position as u32..(s.position + s.len) as u32).collect();
         if let Some(beyond) = positions.iter().find(|p| **p as usize >= self.spec.context) {
-            return Err(Error::usage(format!("position {beyond} is beyond the model's context of {}", self.spec.context))
-                .hint("shorten the prompt"));
+            return Err(Error::usage(format!(
+                "position {beyond} is beyond the model's context of {}",
+                self.spec.context
+            ))
+            .hint("shorten the prompt"));
         }
         Ok((embeddings + self.wpe.gather(&positions)?.tensor()?)?)
     }

@@ -204,6 +204,9 @@ mod avx512 {
     const TILE: usize = 12;
     /// Rows whose chunk of x stays in the second-level cache while the strips pass by.
     const BLOCK: usize = 384;
+    /// How deep a strip is packed: its weights and a tile's rows of x stay in the first-level cache, and the result is
+    /// fetched once for several chunks.
+    const DEPTH: usize = 4 * CHUNK;
     /// Up to this many rows the weights are read where they lie; above, packing a strip pays.
     const IN_PLACE: usize = 48;
 
@@ -213,9 +216,11 @@ mod avx512 {
     /// AVX-512 is there, the matrices agree in shape and lie inside their memory, and nobody else writes these columns.
     #[target_feature(enable = "avx512f,avx512vl,fma")]
     pub unsafe fn columns(out: Out, x: View, w: View, first: usize, last: usize) {
-        let mut packed = Packed([0.0; CHUNK * STRIP]);
-        for k in (0..x.cols).step_by(CHUNK) {
-            let depth = CHUNK.min(x.cols - k);
+        let mut packed = Packed([0.0; DEPTH * STRIP]);
+        let in_place = w.col_stride == 1 && x.rows <= IN_PLACE;
+        let deepest = if in_place { CHUNK } else { DEPTH };
+        for k in (0..x.cols).step_by(deepest) {
+            let depth = deepest.min(x.cols - k);
             for top in (0..x.rows).step_by(BLOCK) {
                 let rows = BLOCK.min(x.rows - top);
                 let mut col = first;
@@ -226,14 +231,29 @@ mod avx512 {
                         let w0 = w.data.as_ptr().add(k * w.row_stride + col * w.col_stride);
                         let c0 = out.data.add(top * out.stride + col);
                         let bias = out.bias.map_or(std::ptr::null(), |bias| bias.as_ptr().add(col));
-                        let from = if k > 0 { From::Sum } else if bias.is_null() { From::Zero } else { From::Bias(bias) };
-                        if w.col_stride == 1 && x.rows <= IN_PLACE && last - col >= STRIP {
+                        let from = if k > 0 {
+                            From::Sum
+                        } else if bias.is_null() {
+                            From::Zero
+                        } else {
+                            From::Bias(bias)
+                        };
+                        if in_place && last - col >= STRIP {
                             let vectors = match x.rows {
                                 1..=3 if last - col >= 128 => 8,
                                 1..=6 if last - col >= 64 => 4,
                                 _ => 2,
                             };
-                            let tile = Tile { depth, x: x0, xs: x.row_stride, w: w0, ws: w.row_stride, c: c0, cs: out.stride, from };
+                            let tile = Tile {
+                                depth,
+                                x: x0,
+                                xs: x.row_stride,
+                                w: w0,
+                                ws: w.row_stride,
+                                c: c0,
+                                cs: out.stride,
+                                from,
+                            };
                             match vectors {
                                 8 => tile.rows::<8, true>(rows, 3),
                                 4 => tile.rows::<4, true>(rows, 6),
@@ -243,8 +263,16 @@ mod avx512 {
                         } else {
                             let width = STRIP.min(last - col);
                             pack(&mut packed.0, w0, w.row_stride, w.col_stride, depth, width);
-                            let tile =
-                                Tile { depth, x: x0, xs: x.row_stride, w: packed.0.as_ptr(), ws: STRIP, c: c0, cs: out.stride, from };
+                            let tile = Tile {
+                                depth,
+                                x: x0,
+                                xs: x.row_stride,
+                                w: packed.0.as_ptr(),
+                                ws: STRIP,
+                                c: c0,
+                                cs: out.stride,
+                                from,
+                            };
                             if width == STRIP {
                                 tile.rows::<2, false>(rows, TILE);
                             } else {
@@ -259,12 +287,12 @@ mod avx512 {
     }
 
     #[repr(align(64))]
-    struct Packed([f32; CHUNK * STRIP]);
+    struct Packed([f32; DEPTH * STRIP]);
 
     /// Copies `depth × width` weights to rows of `STRIP`, the missing columns zero.
     #[target_feature(enable = "avx512f,avx512vl,fma")]
     unsafe fn pack(to: &mut [f32], w: *const f32, rs: usize, cs: usize, depth: usize, width: usize) {
-        // SAFETY: the caller's strip lies inside the weights; `to` holds CHUNK × STRIP.
+        // SAFETY: the caller's strip lies inside the weights; `to` holds DEPTH × STRIP.
         unsafe {
             if cs == 1 && width == STRIP {
                 for k in 0..depth {
@@ -337,39 +365,42 @@ mod avx512 {
             }
         }
 
-        /// `R` rows by `16 V` columns in registers.
+        /// `R` rows by `16 V` columns in registers, one chunk after another.
         #[inline]
         #[target_feature(enable = "avx512f,avx512vl,fma")]
         unsafe fn run<const R: usize, const V: usize>(self, prefetch: bool) {
             // SAFETY: the caller's tile lies inside the three matrices; prefetching past the end touches nothing.
             unsafe {
-                let mut sum = [[_mm512_setzero_ps(); V]; R];
                 let mut w = self.w;
-                for k in 0..self.depth {
-                    let mut weight = [_mm512_setzero_ps(); V];
-                    for v in 0..V {
-                        weight[v] = _mm512_loadu_ps(w.add(16 * v));
-                        if prefetch {
-                            _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add(16 * (V + v)).cast());
-                        }
-                    }
-                    for (r, sum) in sum.iter_mut().enumerate() {
-                        let x = _mm512_set1_ps(*self.x.add(r * self.xs + k));
+                for first in (0..self.depth).step_by(CHUNK) {
+                    let mut sum = [[_mm512_setzero_ps(); V]; R];
+                    for k in first..(first + CHUNK).min(self.depth) {
+                        let mut weight = [_mm512_setzero_ps(); V];
                         for v in 0..V {
-                            sum[v] = _mm512_fmadd_ps(x, weight[v], sum[v]);
+                            weight[v] = _mm512_loadu_ps(w.add(16 * v));
+                            if prefetch {
+                                _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add(16 * (V + v)).cast());
+                            }
                         }
+                        for (r, sum) in sum.iter_mut().enumerate() {
+                            let x = _mm512_set1_ps(*self.x.add(r * self.xs + k));
+                            for v in 0..V {
+                                sum[v] = _mm512_fmadd_ps(x, weight[v], sum[v]);
+                            }
+                        }
+                        w = w.wrapping_add(self.ws);
                     }
-                    w = w.wrapping_add(self.ws);
-                }
-                for (r, sum) in sum.iter().enumerate() {
-                    for (v, sum) in sum.iter().enumerate() {
-                        let c = self.c.add(r * self.cs + 16 * v);
-                        let before = match self.from {
-                            From::Zero => _mm512_setzero_ps(),
-                            From::Bias(bias) => _mm512_loadu_ps(bias.add(16 * v)),
-                            From::Sum => _mm512_loadu_ps(c),
-                        };
-                        _mm512_storeu_ps(c, _mm512_add_ps(before, *sum));
+                    let from = if first > 0 { From::Sum } else { self.from };
+                    for (r, sum) in sum.iter().enumerate() {
+                        for (v, sum) in sum.iter().enumerate() {
+                            let c = self.c.add(r * self.cs + 16 * v);
+                            let before = match from {
+                                From::Zero => _mm512_setzero_ps(),
+                                From::Bias(bias) => _mm512_loadu_ps(bias.add(16 * v)),
+                                From::Sum => _mm512_loadu_ps(c),
+                            };
+                            _mm512_storeu_ps(c, _mm512_add_ps(before, *sum));
+                        }
                     }
                 }
             }
