@@ -3,6 +3,7 @@ use std::ops::Range;
 
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
+use super::label::label_of_bytes;
 use super::{Prompt, Token};
 
 /// Where words begin.
@@ -65,11 +66,14 @@ impl Prompt {
     }
 
     fn word(&self, tokens: Range<usize>) -> Word {
-        let joined: String = self.tokens[tokens.clone()].iter().map(|token| token.label.as_str()).collect();
-        let spaces =
-            self.tokens[tokens.clone()].iter().flat_map(|token| &token.bytes).take_while(|&&b| b == b' ').count();
-        // Spaces are all that is shown of a word of spaces.
-        let label = joined.get(spaces * '·'.len_utf8()..).filter(|rest| !rest.is_empty()).unwrap_or(&joined).to_owned();
+        let bytes: Vec<u8> = self.tokens[tokens.clone()].iter().flat_map(|token| &token.bytes).copied().collect();
+        let spaces = bytes.iter().take_while(|&&byte| byte == b' ').count();
+        let label = match &bytes[spaces..] {
+            // Spaces are all that is shown of a word of spaces; an unknown id has no bytes.
+            [] => self.tokens[tokens.clone()].iter().map(|token| token.label.as_str()).collect(),
+            // A character split over tokens is whole in its word.
+            rest => label_of_bytes(rest),
+        };
         Word { tokens, label }
     }
 }
