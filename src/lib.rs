@@ -26,6 +26,8 @@
 //! assert_eq!(attention.maps.len(), spec.layers * spec.heads);
 //! # Ok::<(), attnviz::Error>(())
 //! ```
+#![deny(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod analysis;
 pub mod checkpoint;

@@ -1,5 +1,6 @@
 //! attnviz from the shell: parse, run, report the error and its hint, exit code.
 #![forbid(unsafe_code)]
+#![deny(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod cli;
 

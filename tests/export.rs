@@ -27,6 +27,7 @@ fn sample() -> Data {
         },
         token_ids: vec![64, 50256, 7],
         tokens: vec!["a,".into(), " \"b\"\n".into(), "😀".into()],
+        words: None,
         arrays: vec![
             Array { name: "attention".into(), shape: vec![2, 1, 3, 3], values: attention },
             Array { name: "scores".into(), shape: vec![2, 1, 3, 3], values: scores },

@@ -3,8 +3,8 @@
 
 mod support;
 
-use attnviz::model::ops::{Activation, LayerNorm, Linear, Weight};
-use attnviz::model::{Backend, Model, Segments, attend};
+use attnviz::model::ops::{LayerNorm, Linear, Weight};
+use attnviz::model::{Activation, Backend, Model, Segments, attend};
 use attnviz::trace::NoTap;
 use candle_core::{DType, Device, Tensor, Var};
 use support::{distance, fixtures, load, noise, numbers, size};

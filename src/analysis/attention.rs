@@ -207,7 +207,7 @@ impl Head {
         for (i, row) in pattern.chunks_exact(n).enumerate() {
             let seen = &row[..=i];
             let sum = lane_sum(seen);
-            if !((sum - 1.0).abs() < 1e-4) {
+            if sum.is_nan() || (sum - 1.0).abs() > 1e-4 {
                 return Err(Error::failed(format!(
                     "attention of layer {layer}, head {head} does not sum to 1 (it is {sum})"
                 )));

@@ -3,7 +3,9 @@
 //! Both halves skip what the causal mask hides: key j is visible to query i when `j ≤ i + past`, `past = keys − queries`.
 
 use super::kernel::{self, View};
+use super::memory::zeroed;
 use super::ops::{causal_mask, contiguous};
+use super::vector;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -88,14 +90,14 @@ impl CustomOp2 for Pattern {
             bail!("queries {:?} do not fit keys {:?}", q.dims, k.dims);
         }
         let past = keys - queries;
-        let mut out = kernel::zeroed(heads * queries * keys);
+        let mut out = zeroed(heads * queries * keys);
         let block = |head: usize, first: usize, out: &mut [f32]| {
             let rows = out.len() / keys;
             let visible = first + rows + past;
             kernel::product(out, keys, q.head(head, first, rows), k.head(head, 0, visible).transposed());
             for (i, row) in out.chunks_mut(keys).enumerate() {
                 let (seen, hidden) = row[..visible].split_at_mut(first + i + past + 1);
-                kernel::softmax(seen, self.scale);
+                vector::softmax(seen, self.scale);
                 hidden.fill(0.0);
             }
         };
@@ -141,7 +143,7 @@ impl CustomOp1 for CausalSoftmax {
         out.par_chunks_mut(keys).zip(scores.par_chunks(keys)).enumerate().for_each(|(row, (out, scores))| {
             let seen = row % queries + past + 1;
             out[..seen].copy_from_slice(&scores[..seen]);
-            kernel::softmax(&mut out[..seen], 1.0);
+            vector::softmax(&mut out[..seen], 1.0);
         });
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }

@@ -1,13 +1,16 @@
 //! What analyses know of a model: its sizes, its layers, and one hook. What the model knows of analyses: nothing.
 
+mod activation;
 pub mod attend;
 mod gpt2;
 mod kernel;
+mod memory;
 pub mod ops;
+mod vector;
 
+pub use activation::Activation;
 pub use gpt2::{Backend, Gpt2};
-pub use kernel::keep_freed_memory;
-pub use ops::Activation;
+pub use memory::keep_freed_memory;
 
 use crate::error::Result;
 use crate::trace::Tap;
