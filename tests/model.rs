@@ -100,7 +100,8 @@ fn logits_of_chosen_ids_are_those_of_all_ids() {
     let normed = model.final_norm(&resid).unwrap();
     let (all, some) = (model.unembed(&normed, None).unwrap(), model.unembed(&normed, Some(&[7, 0, 200])).unwrap());
     for (column, id) in [7, 0, 200].into_iter().enumerate() {
-        assert_eq!(bits(&all.narrow(1, id, 1).unwrap()), bits(&some.narrow(1, column, 1).unwrap()));
+        // Not bit for bit: without AVX-512, gemm takes another path for a few columns.
+        assert!(distance(&all.narrow(1, id, 1).unwrap(), &some.narrow(1, column, 1).unwrap()) <= 1e-6 * size(&all));
     }
 }
 

@@ -12,6 +12,7 @@
 #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
 mod avx512;
 
+#[cfg(all(target_arch = "x86_64", feature = "avx512"))]
 use rayon::prelude::*;
 
 /// How many terms are summed in one chain before they are added to the result.
@@ -164,7 +165,8 @@ fn portable(out: Out, x: View, w: View, threads: bool) {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
+/// Whether the tiles can be used on this processor.
+#[cfg(all(target_arch = "x86_64", feature = "avx512"))]
 pub(super) fn has_avx512() -> bool {
     is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") && is_x86_feature_detected!("fma")
 }
