@@ -18,14 +18,13 @@ pub fn panel(attention: &Attention, maps: &[Matrix], labels: &[String], scale: S
     match maps {
         [one] => heatmap(one.clone(), labels, scale),
         many => {
-            let (rows, cols) = (attention.layer_names().len(), attention.head_names().len());
-            debug_assert_eq!(many.len(), rows * cols);
-            Panel::Grid(Grid {
-                cells: many.to_vec(),
-                row_titles: attention.layer_names().iter().map(|name| format!("layer {name}")).collect(),
-                col_titles: attention.head_names().iter().map(|name| format!("head {name}")).collect(),
-                scale,
-            })
+            let titles = |what: &str, names: Vec<String>| names.iter().map(|name| format!("{what} {name}")).collect();
+            let (mut rows, mut cols): (Vec<_>, Vec<_>) =
+                (titles("layer", attention.layer_names()), titles("head", attention.head_names()));
+            if cols.len() == 1 {
+                std::mem::swap(&mut rows, &mut cols); // layers side by side rather than a tower
+            }
+            Panel::Grid(Grid { cells: many.to_vec(), row_titles: rows, col_titles: cols, scale })
         }
     }
 }
