@@ -6,10 +6,10 @@ use std::arch::x86_64::*;
 
 /// Columns of a packed strip: two vectors of sixteen.
 pub const STRIP: usize = 32;
-/// Rows of a tile: 12 × 2 accumulators, 2 weights and a broadcast fill the 32 registers.
-const TILE: usize = 12;
+/// Rows of a tile: 14 × 2 accumulators, 2 weights and a broadcast take 31 of the 32 registers.
+const TILE: usize = 14;
 /// Rows whose chunk of x stays in the second-level cache while the strips pass by.
-const BLOCK: usize = 384;
+const BLOCK: usize = 392;
 /// How deep a strip is packed: its weights and a tile's rows of x stay in the first-level cache, and the result is
 /// fetched once for several chunks.
 const DEPTH: usize = 4 * CHUNK;
@@ -165,6 +165,8 @@ impl Tile {
                     (2, 10) => at.run::<10, V>(first),
                     (2, 11) => at.run::<11, V>(first),
                     (2, 12) => at.run::<12, V>(first),
+                    (2, 13) => at.run::<13, V>(first),
+                    (2, 14) => at.run::<14, V>(first),
                     _ => unreachable!("a tile has at most `most` rows"),
                 }
             }
