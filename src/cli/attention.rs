@@ -1,9 +1,9 @@
 //! `attnviz attention`: from text to heatmaps and their numbers.
 
-use super::args::{FigureArgs, ModelArgs, PromptArgs, Selection, SelectionArgs, SinkArg, WordsArg};
+use super::args::{FigureArgs, PromptArgs, Selection, SelectionArgs, SinkArg, WordsArg};
+use super::model::{ModelArgs, Opened};
 use super::output::{self, Format, OutputArgs, Target};
 use attnviz::analysis::{Attention, Prediction, Reduction, Request, attention, next_tokens};
-use attnviz::checkpoint::{Checkpoint, Source};
 use attnviz::error::{Error, Kind, Result};
 use attnviz::export::{self, Array, Data, Fields, Meta, Received};
 use attnviz::figure::attention::{bars, heatmap, matrix, panel, rank};
@@ -69,7 +69,7 @@ struct Outcome<'a> {
     attention: Attention,
     next: Vec<Prediction>,
     extras: Vec<Array>,
-    named: bool,
+    note: Option<String>,
 }
 
 /// Runs the command.
@@ -86,16 +86,12 @@ pub fn run(args: AttentionArgs) -> Result<()> {
     args.selection.reductions()?;
     let words = args.prompt.read()?;
     args.model.start_threads()?;
-    let (source, named) = args.model.source()?;
-    let checkpoint = Checkpoint::open(&source)?;
+    let Opened { checkpoint, note } = args.model.open(true, args.output.quiet)?;
     let selection = args.selection.resolve(&checkpoint.spec)?;
-    if !named && source == Source::Builtin && !args.output.quiet {
-        output::remark("no model was named: using the small built-in one (-m DIR chooses another)");
-    }
     let session = Session::new(checkpoint)?;
     lap("loaded");
     let prompt = args.prompt.resolve(words, &session.tokenizer, session.model.spec())?;
-    let outcome = args.compute(&session, prompt, selection, &targets, named)?;
+    let outcome = args.compute(&session, prompt, selection, &targets, note)?;
     lap("computed");
     let fonts = Fonts::with_system();
     let mut paths = Vec::new();
@@ -149,7 +145,7 @@ impl AttentionArgs {
         prompt: Prompt,
         selection: Selection,
         targets: &[Target],
-        named: bool,
+        note: Option<String>,
     ) -> Result<Outcome<'a>> {
         let rule = self.selection.words.map_or(WordRule::Default, WordRule::from);
         let words = prompt.words(rule);
@@ -182,7 +178,7 @@ impl AttentionArgs {
         let attention = attention(&session.model, &prompt.ids, &request).map_err(broken)?;
         let next = next_tokens(&session.next_logits(&attention.resid)?, NEXT).map_err(broken)?;
         let extras = self.extras(session, &attention)?;
-        Ok(Outcome { args: self, session, prompt, words, attention, next, extras, named })
+        Ok(Outcome { args: self, session, prompt, words, attention, next, extras, note })
     }
 
     /// The arrays that `--with` asked for.
@@ -326,7 +322,7 @@ impl Outcome<'_> {
     }
 
     fn subtitle(&self, map: Option<usize>) -> Vec<String> {
-        let model = if self.named { self.session.name.clone() } else { "built-in model (none was named)".into() };
+        let model = self.note.as_ref().unwrap_or(&self.session.name);
         let mut lines = vec![format!("{model} · {} · {} tokens", self.what(map), self.prompt.ids.len())];
         let next: Vec<String> = self
             .next
@@ -395,6 +391,7 @@ impl Outcome<'_> {
             "attnviz": env!("CARGO_PKG_VERSION"),
             "command": "attention",
             "model": self.session.name,
+            "revision": self.session.revision,
             "weights": self.session.hash,
             "prompt": self.prompt.text,
             "token_ids": self.prompt.ids,
@@ -442,7 +439,7 @@ impl Outcome<'_> {
             meta: Meta {
                 version: env!("CARGO_PKG_VERSION").into(),
                 model: self.session.name.clone(),
-                revision: None,
+                revision: self.session.revision.clone(),
                 hash: self.session.hash.clone(),
                 prompt: self.prompt.text.clone().unwrap_or_else(|| text().collect()),
                 layers: one(&self.attention.layers, &layers),

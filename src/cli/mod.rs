@@ -2,6 +2,9 @@
 
 mod args;
 mod attention;
+mod download;
+mod model;
+mod models;
 mod output;
 
 use attnviz::error::{Error, Kind};
@@ -22,6 +25,7 @@ Examples:
   attnviz \"Once upon a time\" --layer 4 --head 3 -o head.svg
   attnviz \"Once upon a time\" --reduce heads=mean --sink mask
   attnviz \"Once upon a time\" -o 'heads/{layer}-{head}.png'
+  attnviz \"Once upon a time\" -m distilgpt2            another model of the hub
   attnviz \"Once upon a time\" -o - --format json | jq .results[0].attention[0][0]")]
 pub struct Cli {
     #[command(subcommand)]
@@ -34,6 +38,8 @@ pub struct Cli {
 enum Command {
     /// Draw or export what each head attends to (the default)
     Attention(attention::AttentionArgs),
+    /// List the models that need no network, or download one
+    Models(models::ModelsArgs),
 }
 
 /// Why the program ends early.
@@ -57,11 +63,12 @@ pub fn parse() -> Result<Cli, Stop> {
 
 /// Does it.
 pub fn run(cli: Cli) -> Result<(), Stop> {
-    let args = match cli.command {
-        Some(Command::Attention(args)) => args,
-        None => cli.attention,
-    };
-    Ok(attention::run(args)?)
+    match cli.command {
+        Some(Command::Attention(args)) => attention::run(args)?,
+        Some(Command::Models(args)) => models::run(args)?,
+        None => attention::run(cli.attention)?,
+    }
+    Ok(())
 }
 
 /// Says why on stderr (help and version on stdout) and chooses the exit code. A closed pipe is not a failure.
