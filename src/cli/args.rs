@@ -1,12 +1,14 @@
 //! What the user types: the groups of flags that commands share, and what they mean.
 
+use super::subject::Subject;
 use attnviz::analysis::{Reduction, Sink};
 use attnviz::checkpoint::Source;
 use attnviz::error::{Error, Result};
-use attnviz::figure::{Colormap, ScaleKind, Theme};
+use attnviz::figure::{Colormap, Figure, Panel, ScaleKind, Theme};
 use attnviz::model::Spec;
 use attnviz::prompt::{Prompt, Tokenizer, Truncate, WordRule};
 use clap::{Args, ValueEnum};
+use serde_json::Value;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -310,6 +312,30 @@ pub struct FigureArgs {
     /// Dark ink on white, or light ink on black
     #[arg(long, value_name = "THEME", default_value = "light")]
     pub theme: ThemeArg,
+}
+
+impl FigureArgs {
+    /// These panels in this style. The resolution is checked by [`Self::check`].
+    pub fn figure(&self, subject: &Subject, subtitle: Vec<String>, panels: Vec<Panel>, provenance: Value) -> Figure {
+        Figure {
+            title: self.title.clone().unwrap_or_else(|| subject.headline()),
+            subtitle,
+            panels,
+            theme: self.theme.into(),
+            width: self.width,
+            height: self.height,
+            dpi: self.dpi,
+            provenance,
+        }
+    }
+
+    /// What no picture can have.
+    pub fn check(&self) -> Result<()> {
+        if self.dpi.is_finite() && (10.0..=2400.0).contains(&self.dpi) {
+            return Ok(());
+        }
+        Err(Error::usage(format!("--dpi {} is not a resolution", self.dpi)).hint("give 10 to 2400"))
+    }
 }
 
 /// `--scale`.

@@ -2,11 +2,15 @@
 
 mod args;
 mod attention;
+mod findings;
 mod output;
+mod recipe;
+mod subject;
 
 use attnviz::error::{Error, Kind};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use recipe::Recipe;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -51,17 +55,17 @@ impl From<Error> for Stop {
 }
 
 /// What was typed.
-pub fn parse() -> Result<Cli, Stop> {
-    Cli::try_parse().map_err(|error| Stop::Clap(Box::new(error)))
+pub fn parse() -> Result<(Cli, Recipe), Stop> {
+    recipe::parse("attention").map_err(|error| Stop::Clap(Box::new(error)))
 }
 
 /// Does it.
-pub fn run(cli: Cli) -> Result<(), Stop> {
-    let args = match cli.command {
-        Some(Command::Attention(args)) => args,
-        None => cli.attention,
+pub fn run((cli, recipe): (Cli, Recipe)) -> Result<(), Stop> {
+    let found = match cli.command {
+        Some(Command::Attention(args)) => findings::run(&args, &recipe),
+        None => findings::run(&cli.attention, &recipe),
     };
-    Ok(attention::run(args)?)
+    Ok(found?)
 }
 
 /// Says why on stderr (help and version on stdout) and chooses the exit code. A closed pipe is not a failure.

@@ -50,6 +50,18 @@ pub struct Rank<'a> {
     pub received: f32,
 }
 
+impl Rank<'_> {
+    /// The position of its first token, without the sink.
+    pub fn first_token(&self) -> usize {
+        self.word.tokens.start.max(1)
+    }
+
+    /// The position of its last token.
+    pub fn last_token(&self) -> usize {
+        self.word.tokens.end - 1
+    }
+}
+
 /// All words but the first token, ranked.
 pub fn rank<'a>(attention: &Attention, words: &'a [Word]) -> Vec<Rank<'a>> {
     let mut ranks: Vec<Rank> = words
