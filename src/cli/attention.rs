@@ -2,6 +2,7 @@
 
 use super::args::{FigureArgs, ModelArgs, PromptArgs, Selection, SelectionArgs, SinkArg, WordsArg};
 use super::output::{self, Format, OutputArgs, Target};
+use super::preview::preview;
 use attnviz::analysis::{Attention, Prediction, Reduction, Request, attention, next_tokens};
 use attnviz::checkpoint::{Checkpoint, Source};
 use attnviz::error::{Error, Kind, Result};
@@ -110,7 +111,7 @@ pub fn run(args: AttentionArgs) -> Result<()> {
         paths.iter().map(|path| format!("{}\n", output::printable(&path.display().to_string()))).collect();
     if !args.output.quiet {
         outcome.mention_fonts(&fonts);
-        output::preview(&outcome.figure(None));
+        preview(&outcome.figure(None), &fonts);
     }
     output::print(listing.as_bytes())
 }

@@ -3,6 +3,7 @@
 mod args;
 mod attention;
 mod output;
+mod preview;
 
 use attnviz::error::{Error, Kind};
 use clap::error::ErrorKind;
