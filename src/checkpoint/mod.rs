@@ -114,7 +114,9 @@ fn read(source: &Source, name: &str) -> Result<Option<Cow<'static, [u8]>>> {
         return Ok(BUILTIN.iter().find(|(file, _)| *file == name).map(|(_, bytes)| Cow::Borrowed(*bytes)));
     };
     let path = folder.join(name);
-    let broken = |e: std::io::Error| Error::failed(format!("cannot read {}: {e}", path.display()));
+    let broken = |e: std::io::Error| {
+        Error::failed(format!("cannot read {}: {e}", path.display())).hint("check that it is a file that can be read")
+    };
     match std::fs::metadata(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(broken(e)),
@@ -129,7 +131,7 @@ fn read(source: &Source, name: &str) -> Result<Option<Cow<'static, [u8]>>> {
 /// One safetensors file, or the shards that an index names.
 fn weight_files(source: &Source, folder: &Path) -> Result<Vec<PathBuf>> {
     let whole = folder.join("model.safetensors");
-    if whole.exists() {
+    if whole.symlink_metadata().is_ok() {
         return Ok(vec![whole]);
     }
     const INDEX: &str = "model.safetensors.index.json";

@@ -112,13 +112,17 @@ pub fn run(args: AttentionArgs) -> Result<()> {
         outcome.mention_fonts(&fonts);
         output::preview(&outcome.figure(None));
     }
-    output::print(listing.as_bytes())
+    // Data on standard output stand alone.
+    if targets.iter().any(|target| matches!(target, Target::Stdout(_))) {
+        Ok(())
+    } else {
+        output::print(listing.as_bytes())
+    }
 }
 
 impl AttentionArgs {
     /// What cannot be meant together.
     fn check(&self, targets: &[Target]) -> Result<()> {
-        let pictures = targets.iter().any(|t| t.format().is_picture());
         if self.received && !self.with.is_empty() {
             return Err(
                 Error::usage("--with and --received do not go together").hint("ask for them one after the other")
@@ -136,9 +140,6 @@ impl AttentionArgs {
             return Err(
                 Error::usage("--received has no file for each layer or head").hint("leave {layer} and {head} out")
             );
-        }
-        if pictures && !(self.figure.dpi.is_finite() && (10.0..=2400.0).contains(&self.figure.dpi)) {
-            return Err(Error::usage(format!("--dpi {} is not a resolution", self.figure.dpi)).hint("give 10 to 2400"));
         }
         Ok(())
     }
@@ -320,9 +321,7 @@ impl Outcome<'_> {
 
     /// The prompt in one line; the renderer cuts what is too long.
     fn headline(&self) -> String {
-        let text: String =
-            self.prompt.tokens.iter().skip(usize::from(self.args.prompt.bos)).map(|t| t.text.as_str()).collect();
-        text.split_whitespace().collect::<Vec<_>>().join(" ")
+        self.prompt.written().split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     fn subtitle(&self, map: Option<usize>) -> Vec<String> {
@@ -396,7 +395,7 @@ impl Outcome<'_> {
             "command": "attention",
             "model": self.session.name,
             "weights": self.session.hash,
-            "prompt": self.prompt.text,
+            "prompt": self.prompt.written(),
             "token_ids": self.prompt.ids,
             "settings": self.settings(),
             "shown": { "layers": layers, "heads": heads, "received": self.args.received },
@@ -444,7 +443,7 @@ impl Outcome<'_> {
                 model: self.session.name.clone(),
                 revision: None,
                 hash: self.session.hash.clone(),
-                prompt: self.prompt.text.clone().unwrap_or_else(|| text().collect()),
+                prompt: self.prompt.written(),
                 layers: one(&self.attention.layers, &layers),
                 heads: one(&self.attention.heads, &heads),
                 settings: self.settings(),
