@@ -74,10 +74,14 @@ fn a_sheet_shows_every_layer_and_head_and_the_ranked_words() {
     let shell = Shell::new();
     shell.ok(&["-m", "builtin", "The fox and the crow", "-o", "a.svg"]);
     let sheet = svg(&shell.text("a.svg"));
-    for title in ["layer 0", "layer 5", "head 0", "head 5", "Attention received", "fox", "crow"] {
+    for title in ["layer", "head", "Attention received", "fox", "crow"] {
         assert!(sheet.shows(title), "{title}: {:?}", sheet.texts);
     }
-    assert!(!sheet.shows("layer 6") && !sheet.shows("head 6"));
+    for number in ["0", "1", "2", "3", "4", "5"] {
+        // A row of maps, a column of them; the scale has a 0 and a 1 as well.
+        assert!(sheet.texts.iter().filter(|text| *text == number).count() >= 2, "{number}: {:?}", sheet.texts);
+    }
+    assert!(!sheet.texts.contains(&"6".into()), "{:?}", sheet.texts);
 }
 
 #[test]
@@ -347,7 +351,7 @@ fn received_ranks_words_by_the_mean_over_the_queries_that_see_them() {
     let data = json(&shell.read("a.json"));
     assert_eq!(data["results"][1]["words"], json!(words));
     let chart = svg(&shell.text("a.svg"));
-    assert!(words.iter().all(|word| chart.shows(word)) && !chart.shows("layer 0"), "{:?}", chart.texts);
+    assert!(words.iter().all(|word| chart.shows(word)) && !chart.shows("layer"), "{:?}", chart.texts);
     assert_eq!(png(&shell.read("a.png")).provenance["prompt"], TEXT);
     assert!(words.iter().all(|word| shell.text("a.txt").contains(word.as_str())));
     for (flags, about) in [(["-o", "a.npz"], ".csv"), (["-o", "{head}.png"], "{layer}")] {
@@ -417,11 +421,12 @@ fn ids_stand_for_their_text() {
     let ids = golden()["ids"].to_vec1::<i64>().unwrap().iter().map(i64::to_string).collect::<Vec<_>>().join(",");
     let by_ids = json(&shell.ok(&["-m", BASE, "--ids", &ids, "-o", "-", "--format", "json"]));
     let by_text = numbers(&[]);
-    assert_eq!(by_ids, by_text);
+    assert_eq!(by_ids["prompt"], TEXT);
+    assert!(by_ids == by_text);
     shell.write("p.txt", format!("{TEXT}\r\n"));
     for args in [["--file", "p.txt"], ["-", "-q"]] {
         let all = [&["-m", BASE, "-o", "-", "--format", "json"], &args[..]].concat();
-        assert_eq!(json(&shell.pipe(&all, format!("{TEXT}\n").as_bytes()).ok()), by_text);
+        assert!(json(&shell.pipe(&all, format!("{TEXT}\n").as_bytes()).ok()) == by_text, "{args:?}");
     }
     assert_eq!(shell.says(&["-m", BASE, "--ids", "5,6"]), "attention-ids.png\n");
 }

@@ -141,12 +141,13 @@ fn outputs_are_checked_before_anything_is_read() {
 }
 
 #[test]
-fn arguments_are_checked_before_weights_are_looked_at() {
+fn arguments_are_checked_before_weights_are_loaded() {
     let shell = Shell::new();
     fs::create_dir(shell.path("m")).unwrap();
     fs::copy(format!("{BASE}/config.json"), shell.path("m/config.json")).unwrap();
-    shell.write("m/model.safetensors", "no weights");
-    let flags: [&[&str]; 12] = [
+    // A whole file without a single tensor.
+    shell.write("m/model.safetensors", [&2u64.to_le_bytes()[..], b"{}"].concat());
+    let flags: [&[&str]; 11] = [
         &["hi", "--layer", "2"],
         &["hi", "--head", "2"],
         &["hi", "--layer", "x"],
@@ -156,16 +157,15 @@ fn arguments_are_checked_before_weights_are_looked_at() {
         &["hi", "-o", "a.bmp"],
         &["hi", "--received", "-o", "a.npz"],
         &["hi", "--with", "logits"],
-        &["--ids", "300"],
         &[""],
         &[],
     ];
     for more in flags {
         shell.fails(2, &[&["-m", "m"], more].concat());
     }
-    assert!(shell.fails(1, &["-m", "m", "hi"]).0.contains("model.safetensors"));
     assert!(shell.fails(1, &["-m", "m", "--file", "none.txt"]).0.contains("none.txt"));
     assert!(shell.fails(1, &["-m", "m", "hi", "-o", "none/a.png"]).0.contains("none"));
+    assert!(shell.fails(1, &["-m", "m", "hi"]).0.contains("0 layers"));
 }
 
 #[test]
