@@ -60,7 +60,6 @@ impl Command for AttentionArgs {
     }
 
     fn check(&self, targets: &[Target]) -> Result<()> {
-        let pictures = targets.iter().any(|t| t.format().is_picture());
         if self.received && !self.with.is_empty() {
             return Err(
                 Error::usage("--with and --received do not go together").hint("ask for them one after the other")
@@ -78,9 +77,6 @@ impl Command for AttentionArgs {
             return Err(
                 Error::usage("--received has no file for each layer or head").hint("leave {layer} and {head} out")
             );
-        }
-        if pictures {
-            self.figure.check()?;
         }
         self.selection.reductions().map(drop)
     }

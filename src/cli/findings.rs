@@ -90,6 +90,10 @@ pub fn run(command: &dyn Command, recipe: &Recipe) -> Result<()> {
         mention_fonts(found.subject(), &fonts);
         preview(&found.figure(None), &fonts);
     }
+    // Data on standard output stand alone.
+    if targets.iter().any(|target| matches!(target, Target::Stdout(_))) {
+        return Ok(());
+    }
     output::print(listing.as_bytes())
 }
 

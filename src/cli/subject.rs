@@ -4,7 +4,7 @@ use super::recipe::Recipe;
 use attnviz::analysis::{Prediction, next_tokens};
 use attnviz::error::Result;
 use attnviz::export::{Data, Entry, Fields, Meta, slug};
-use attnviz::prompt::{Prompt, Token};
+use attnviz::prompt::Prompt;
 use attnviz::session::Session;
 use candle_core::Tensor;
 use serde_json::{Value, json};
@@ -27,15 +27,9 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// The tokens without the beginning-of-text token that was asked for.
-    fn text_tokens(&self) -> &[Token] {
-        &self.prompt.tokens[usize::from(self.prompt.bos).min(self.prompt.tokens.len())..]
-    }
-
     /// The prompt in one line; the renderer cuts what is too long.
     pub fn headline(&self) -> String {
-        let text: String = self.text_tokens().iter().map(|token| token.text.as_str()).collect();
-        text.split_whitespace().collect::<Vec<_>>().join(" ")
+        self.prompt.written().split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     /// The labels of the tokens.
@@ -66,12 +60,6 @@ impl Subject<'_> {
         format!("next: {}", named.join(", "))
     }
 
-    /// The text that the model read.
-    pub fn text(&self) -> String {
-        let written = || self.text_tokens().iter().map(|token| token.text.as_str()).collect();
-        self.prompt.text.clone().unwrap_or_else(written)
-    }
-
     /// What was found, with where it comes from.
     pub fn data(&self, results: Vec<Entry>) -> Data {
         Data {
@@ -80,7 +68,7 @@ impl Subject<'_> {
                 model: self.session.name.clone(),
                 revision: self.session.revision.clone(),
                 hash: self.session.hash.clone(),
-                prompt: self.text(),
+                prompt: self.prompt.written(),
                 command: self.recipe.command.clone(),
                 args: self.recipe.args.clone(),
             },
@@ -99,7 +87,7 @@ impl Subject<'_> {
             "model": self.session.name,
             "revision": self.session.revision,
             "weights": self.session.hash,
-            "prompt": self.text(),
+            "prompt": self.prompt.written(),
             "token_ids": self.prompt.ids,
         })
     }
