@@ -1,11 +1,13 @@
 //! What the user types: the groups of flags that commands share, and what they mean.
 
+use super::subject::Subject;
 use attnviz::analysis::{Reduction, Sink};
 use attnviz::error::{Error, Result};
-use attnviz::figure::{Colormap, ScaleKind, Theme};
+use attnviz::figure::{Colormap, Figure, Panel, ScaleKind, Theme};
 use attnviz::model::Spec;
 use attnviz::prompt::{Prompt, Tokenizer, Truncate, WordRule};
 use clap::{Args, ValueEnum};
+use serde_json::Value;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -259,24 +261,40 @@ pub struct FigureArgs {
     /// How numbers are spread over the colours
     #[arg(long, value_name = "SCALE", default_value = "linear")]
     pub scale: ScaleArg,
-    /// The colours
+    /// The colours: tide, grey, viridis, magma, inferno, cividis, or balance for signed numbers
     #[arg(long, value_name = "NAME", value_parser = colormap, default_value = "tide")]
     pub colormap: Colormap,
     /// The headline [default: the prompt]; an empty one leaves it out
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
     /// Width in pixels at 96 dpi [default: as wide as the content]
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(120..=20_000))]
     pub width: Option<u32>,
     /// Height in pixels at 96 dpi [default: as high as the content]
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(120..=20_000))]
     pub height: Option<u32>,
     /// Resolution of a PNG, in pixels per inch
-    #[arg(long, value_name = "N", default_value_t = 96.0)]
+    #[arg(long, value_name = "N", default_value_t = 96.0, value_parser = resolution, allow_negative_numbers = true)]
     pub dpi: f32,
     /// Dark ink on white, or light ink on black
     #[arg(long, value_name = "THEME", default_value = "light")]
     pub theme: ThemeArg,
+}
+
+impl FigureArgs {
+    /// These panels in this style.
+    pub fn figure(&self, subject: &Subject, subtitle: Vec<String>, panels: Vec<Panel>, provenance: Value) -> Figure {
+        Figure {
+            title: self.title.clone().unwrap_or_else(|| subject.headline()),
+            subtitle,
+            panels,
+            theme: self.theme.into(),
+            width: self.width,
+            height: self.height,
+            dpi: self.dpi,
+            provenance,
+        }
+    }
 }
 
 /// `--scale`.
@@ -322,4 +340,9 @@ fn colormap(name: &str) -> Result<Colormap, String> {
     Colormap::named(name).ok_or_else(|| {
         format!("there is no such colour map; known are {}", Colormap::ALL.map(Colormap::name).join(", "))
     })
+}
+
+fn resolution(text: &str) -> Result<f32, String> {
+    let dpi = text.parse().ok().filter(|dpi| (10.0..=2400.0).contains(dpi));
+    dpi.ok_or_else(|| "a resolution is a number from 10 to 2400".into())
 }

@@ -106,7 +106,7 @@ impl ModelArgs {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads.into())
             .build_global()
-            .map_err(|e| Error::failed(format!("cannot start {threads} threads: {e}")))
+            .map_err(|e| Error::failed(format!("cannot start {threads} threads: {e}")).hint("ask for fewer --threads"))
     }
 }
 

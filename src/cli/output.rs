@@ -1,13 +1,12 @@
-//! Where results go: files by extension or template, standard output, a preview on a terminal.
+//! Where results go: files by extension or template, standard output.
 
 use attnviz::error::{Error, Result};
 use attnviz::export::{Field, Fields, Template, write_atomically};
-use attnviz::figure::Figure;
 use attnviz::prompt::label_of;
-use attnviz::render::{Colour, Terminal, terminal};
 use clap::{Args, ValueEnum};
+use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Where to and how loud.
 #[derive(Args)]
@@ -95,17 +94,13 @@ impl OutputArgs {
             let template = Template::parse(&format!("{command}-{{slug}}.{}", format.extension()))?;
             return Ok(vec![Target::File(template, format)]);
         }
-        let mut targets: Vec<Target> = Vec::new();
-        for path in &self.output {
-            let target = self.target(path)?;
-            if self.output.iter().filter(|other| *other == path).count() > 1 {
-                return Err(
-                    Error::usage(format!("-o {path} is given twice")).hint("every result needs a name of its own")
-                );
-            }
-            targets.push(target);
+        let plain =
+            |path: &str| Path::new(path).components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
+        let mut names = HashSet::new();
+        if let Some(path) = self.output.iter().find(|path| !names.insert(plain(path))) {
+            return Err(Error::usage(format!("-o {path} is given twice")).hint("every result needs a name of its own"));
         }
-        Ok(targets)
+        self.output.iter().map(|path| self.target(path)).collect()
     }
 
     fn target(&self, path: &str) -> Result<Target> {
@@ -128,7 +123,8 @@ impl OutputArgs {
                     .hint("use .png, .svg, .txt, .json, .npz, .safetensors or .csv"));
             }
         };
-        if self.format.is_some_and(|asked| asked != format) {
+        let meant = !self.output.iter().any(|path| path == "-"); // else it is the format of `-o -`
+        if meant && self.format.is_some_and(|asked| asked != format) {
             return Err(Error::usage(format!(
                 "-o {path} and --format {} disagree",
                 self.format.unwrap_or(format).extension()
@@ -152,7 +148,8 @@ pub fn print(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|e| match e.kind() {
         std::io::ErrorKind::BrokenPipe => Error::failed(CLOSED),
-        _ => Error::failed(format!("cannot write to standard output: {e}")),
+        _ => Error::failed(format!("cannot write to standard output: {e}"))
+            .hint("check where it is sent to, or write a file with -o"),
     })
 }
 
@@ -163,10 +160,16 @@ pub fn remark(text: &str) {
 
 /// Text without anything that a terminal would obey: names, paths and prompts are not ours.
 pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() && c != '\n' { label_of(&c.to_string()) } else { c.to_string() })
-        .collect::<String>()
-        .replace('\n', " ")
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let shown = |c: char| match c {
+        '\n' => " ".into(),
+        c if acts(c) => label_of(&c.to_string()),
+        c => c.to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 /// The file that a template names for these fields, written whole or not at all.
@@ -176,27 +179,4 @@ pub fn write(template: &Template, fields: &Fields, bytes: &[u8]) -> Result<PathB
         file.write_all(bytes).map_err(|e| Error::failed(format!("cannot write {}: {e}", path.display())))
     })?;
     Ok(path)
-}
-
-/// The figure on a terminal, if a person is looking.
-pub fn preview(figure: &Figure) {
-    if !std::io::stdout().is_terminal() || !std::io::stderr().is_terminal() {
-        return;
-    }
-    let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
-    let options = Terminal { width, colour: colour(), theme: figure.theme };
-    let _ = std::io::stderr().write_all(terminal(figure, &options).as_bytes()); // a preview is a courtesy
-}
-
-/// How many colours the terminal shows, by the usual variables.
-fn colour() -> Colour {
-    let variable = |name: &str| std::env::var(name).unwrap_or_default();
-    let term = variable("TERM");
-    if !variable("NO_COLOR").is_empty() || term == "dumb" {
-        return Colour::None;
-    }
-    if matches!(variable("COLORTERM").as_str(), "truecolor" | "24bit") {
-        return Colour::True;
-    }
-    if term.contains("256") { Colour::Indexed } else { Colour::None }
 }
