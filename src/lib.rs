@@ -30,6 +30,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod analysis;
+pub mod batch;
 pub mod checkpoint;
 pub mod error;
 pub mod export;

@@ -2,6 +2,7 @@
 
 mod args;
 mod attention;
+mod batch;
 mod download;
 mod findings;
 mod model;
@@ -13,8 +14,9 @@ mod subject;
 
 use attnviz::error::{Error, Kind};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use recipe::Recipe;
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -44,6 +46,11 @@ pub struct Cli {
 enum Command {
     /// Draw or export what each head attends to (the default)
     Attention(attention::AttentionArgs),
+    /// Do the work of a command for each of many prompts, into one folder
+    ///
+    /// All flags but the following are those of the command that --run names, as in: attnviz batch prompts.txt --out results
+    /// --run attention --layer 4 --sink mask --format png,json
+    Batch(batch::BatchArgs),
     /// List the models that need no network, or download one
     Models(models::ModelsArgs),
 }
@@ -62,17 +69,62 @@ impl From<Error> for Stop {
     }
 }
 
+impl Cli {
+    /// The command, if it looks at one prompt.
+    fn looks(&self) -> Option<&dyn findings::Command> {
+        match &self.command {
+            None => Some(&self.attention),
+            Some(Command::Attention(args)) => Some(args),
+            Some(Command::Batch(_) | Command::Models(_)) => None,
+        }
+    }
+}
+
+/// What was typed: the command and its recipe; of `batch`, those of the command that it runs as well.
+pub struct Typed {
+    cli: Cli,
+    recipe: Recipe,
+    of_batch: Option<(Cli, Recipe)>,
+}
+
 /// What was typed.
-pub fn parse() -> Result<(Cli, Recipe), Stop> {
-    recipe::parse("attention").map_err(|error| Stop::Clap(Box::new(error)))
+pub fn parse() -> Result<Typed, Stop> {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let read =
+        |words: Vec<OsString>| recipe::parse::<Cli>(words, "attention").map_err(|error| Stop::Clap(Box::new(error)));
+    let [program, batch, rest @ ..] = &words[..] else {
+        let (cli, recipe) = read(words)?;
+        return Ok(Typed { cli, recipe, of_batch: None });
+    };
+    if batch != "batch" {
+        let (cli, recipe) = read(words)?;
+        return Ok(Typed { cli, recipe, of_batch: None });
+    }
+    let (name, own, theirs) = batch::divide(rest, &Cli::command());
+    let (cli, recipe) = read([vec![program.clone(), batch.clone()], own].concat())?;
+    let (command, of_command) = read([vec![program.clone(), name.clone().into()], theirs].concat())?;
+    if command.looks().is_none() || of_command.command != name {
+        return Err(Error::usage(format!("--run {name:?} is not a command that looks at prompts"))
+            .hint("attnviz --help lists the commands; attention is the default")
+            .into());
+    }
+    Ok(Typed { cli, recipe, of_batch: Some((command, of_command)) })
 }
 
 /// Does it.
-pub fn run((cli, recipe): (Cli, Recipe)) -> Result<(), Stop> {
-    match cli.command {
-        Some(Command::Attention(args)) => findings::run(&args, &recipe)?,
-        Some(Command::Models(args)) => models::run(args)?,
-        None => findings::run(&cli.attention, &recipe)?,
+pub fn run(typed: Typed) -> Result<(), Stop> {
+    let Typed { cli, recipe, of_batch } = typed;
+    if let Some(command) = cli.looks() {
+        return Ok(findings::run(command, &recipe)?);
+    }
+    match (cli.command, of_batch) {
+        (Some(Command::Models(args)), _) => models::run(args)?,
+        (Some(Command::Batch(args)), Some((command, recipe))) => {
+            if let Some(command) = command.looks() {
+                batch::run(&args, command, &recipe)?;
+            }
+        }
+        _ => {}
     }
     Ok(())
 }

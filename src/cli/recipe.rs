@@ -1,6 +1,7 @@
 //! What was typed, in the form that travels inside files: enough to do it again, nothing of this machine.
 
 use clap::{ArgMatches, CommandFactory, Parser, parser::ValueSource};
+use std::ffi::OsString;
 
 /// A command and its flags.
 #[derive(Clone, Debug, Default)]
@@ -36,10 +37,13 @@ impl Recipe {
     }
 }
 
-/// Parses the command line, and what of it is worth remembering.
-pub fn parse<C: Parser + CommandFactory>(default: &str) -> Result<(C, Recipe), clap::Error> {
+/// Parses a command line, and what of it is worth remembering.
+pub fn parse<C: Parser + CommandFactory>(
+    words: impl IntoIterator<Item = OsString>,
+    default: &str,
+) -> Result<(C, Recipe), clap::Error> {
     let command = C::command();
-    let matches = command.clone().try_get_matches()?;
+    let matches = command.clone().try_get_matches_from(words)?;
     let recipe = match matches.subcommand() {
         Some((name, matches)) => {
             command.find_subcommand(name).map_or_else(Recipe::default, |command| Recipe::of(command, matches))
