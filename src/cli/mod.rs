@@ -2,11 +2,19 @@
 
 mod args;
 mod attention;
+mod download;
+mod findings;
+mod model;
+mod models;
 mod output;
+mod preview;
+mod recipe;
+mod subject;
 
 use attnviz::error::{Error, Kind};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
+use recipe::Recipe;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -22,6 +30,7 @@ Examples:
   attnviz \"Once upon a time\" --layer 4 --head 3 -o head.svg
   attnviz \"Once upon a time\" --reduce heads=mean --sink mask
   attnviz \"Once upon a time\" -o 'heads/{layer}-{head}.png'
+  attnviz \"Once upon a time\" -m distilgpt2            another model of the hub
   attnviz \"Once upon a time\" -o - --format json | jq .results[0].attention[0][0]")]
 pub struct Cli {
     #[command(subcommand)]
@@ -31,9 +40,12 @@ pub struct Cli {
 }
 
 #[derive(Subcommand)]
+#[allow(clippy::large_enum_variant)] // there is only ever one
 enum Command {
     /// Draw or export what each head attends to (the default)
     Attention(attention::AttentionArgs),
+    /// List the models that need no network, or download one
+    Models(models::ModelsArgs),
 }
 
 /// Why the program ends early.
@@ -51,17 +63,18 @@ impl From<Error> for Stop {
 }
 
 /// What was typed.
-pub fn parse() -> Result<Cli, Stop> {
-    Cli::try_parse().map_err(|error| Stop::Clap(Box::new(error)))
+pub fn parse() -> Result<(Cli, Recipe), Stop> {
+    recipe::parse("attention").map_err(|error| Stop::Clap(Box::new(error)))
 }
 
 /// Does it.
-pub fn run(cli: Cli) -> Result<(), Stop> {
-    let args = match cli.command {
-        Some(Command::Attention(args)) => args,
-        None => cli.attention,
-    };
-    Ok(attention::run(args)?)
+pub fn run((cli, recipe): (Cli, Recipe)) -> Result<(), Stop> {
+    match cli.command {
+        Some(Command::Attention(args)) => findings::run(&args, &recipe)?,
+        Some(Command::Models(args)) => models::run(args)?,
+        None => findings::run(&cli.attention, &recipe)?,
+    }
+    Ok(())
 }
 
 /// Says why on stderr (help and version on stdout) and chooses the exit code. A closed pipe is not a failure.

@@ -17,8 +17,8 @@ const PREFIX: usize = 10;
 pub fn write(data: &Data, out: &mut dyn Write) -> Result<()> {
     data.check()?;
     let mut zip = ZipWriter::new_stream(out);
-    for array in &data.arrays {
-        write_member(&mut zip, &array.name, "<f4", &array.shape, &as_bytes(&array.values))?;
+    for (name, array) in data.arrays() {
+        write_member(&mut zip, &name, "<f4", &array.shape, &as_bytes(&array.values))?;
     }
     write_member(&mut zip, "token_ids", "<i8", &[data.token_ids.len()], &ids_as_bytes(&data.token_ids))?;
     let meta = data.header()?;

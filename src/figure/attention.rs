@@ -38,6 +38,7 @@ pub fn heatmap(values: Matrix, labels: &[String], scale: Scale) -> Panel {
         col_labels: labels.to_vec(),
         row_axis: "query".into(),
         col_axis: "key".into(),
+        cell_labels: Vec::new(),
         scale,
     })
 }
@@ -48,6 +49,18 @@ pub struct Rank<'a> {
     pub word: &'a Word,
     /// What its tokens receive, the first token of the prompt left out: it is the sink.
     pub received: f32,
+}
+
+impl Rank<'_> {
+    /// The position of its first token, without the sink.
+    pub fn first_token(&self) -> usize {
+        self.word.tokens.start.max(1)
+    }
+
+    /// The position of its last token.
+    pub fn last_token(&self) -> usize {
+        self.word.tokens.end - 1
+    }
 }
 
 /// All words but the first token, ranked.
