@@ -224,6 +224,8 @@ fn a_name_is_a_directory_if_there_is_one_and_a_model_of_the_hub_otherwise() {
     for (file, bytes) in base() {
         fs::write(folder.join(file), bytes).unwrap();
     }
+    let said = bench.run_with(&["-m", "gpt2/config.json", "Once"], &[]);
+    assert!(text(&said.stderr).contains("is a file, not the folder of a checkpoint"));
     for name in ["gpt2", "./gpt2", "~/gpt2", "gpt2/"] {
         let made = bench.json(&["-m", name]);
         assert_eq!(named(&made), (Some("gpt2"), None), "{name}");
@@ -407,7 +409,8 @@ fn a_download_that_was_killed_is_finished_by_the_next_command() {
 
     let (out, err) = bench.ok(&TO_JSON);
     assert!(err.contains("of it here already"), "{err}");
-    assert_eq!(bench.server.requests().last().unwrap().range, Some(format!("bytes={begun}-")));
+    let resumed = bench.server.requests().into_iter().rfind(|request| request.at_store).unwrap();
+    assert_eq!(resumed.range, Some(format!("bytes={begun}-")));
     assert_eq!(sha256(&fs::read(&blob).unwrap()), digest);
     assert!(!part.exists());
     let made: Value = serde_json::from_str(&out).unwrap();

@@ -44,7 +44,8 @@ impl Source {
         }
         let is_file = path.is_file();
         // No id of the hub ends like a file of weights, so a file of that name is what is meant.
-        if !text.starts_with(['.', '/', '~']) && !path.is_absolute() && !(is_file && path.extension().is_some()) {
+        let is_path = text.starts_with(['.', '/', '~']) || path.is_absolute() || is_file && path.extension().is_some();
+        if !is_path {
             return Name::parse(text).map(Source::Hub);
         }
         let what = if is_file { "is a file, not the folder of a checkpoint" } else { "does not exist" };

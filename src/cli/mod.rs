@@ -41,6 +41,7 @@ pub struct Cli {
 }
 
 #[derive(Subcommand)]
+#[allow(clippy::large_enum_variant)] // there is only ever one
 enum Command {
     /// Draw or export what each head attends to (the default)
     Attention(attention::AttentionArgs),
