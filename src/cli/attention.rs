@@ -1,23 +1,25 @@
 //! `attnviz attention`: from text to heatmaps and their numbers.
 
-mod found;
+pub mod found;
+pub mod view;
 
-use super::args::{FigureArgs, PromptArgs, SelectionArgs};
+use super::args::PromptArgs;
 use super::findings::{Command, Findings, Groups};
 use super::model::ModelArgs;
 use super::output::{Format, OutputArgs, Target};
 use super::subject::Subject;
-use attnviz::analysis::{Attention, Reduction, Request, attention};
+use attnviz::analysis::{Attention, Pass, Request, packed};
 use attnviz::error::{Error, Result};
 use attnviz::export::Array;
-use attnviz::figure::panel_pixels;
 use attnviz::model::{Model, Spec};
-use attnviz::prompt::WordRule;
+use attnviz::prompt::Word;
 use attnviz::session::Session;
 use attnviz::trace::Activation;
 use candle_core::Tensor;
 use clap::{Args, ValueEnum};
 use found::Found;
+use rayon::prelude::*;
+use view::ViewArgs;
 
 /// The flags of `attention`.
 #[derive(Args)]
@@ -27,14 +29,9 @@ pub struct AttentionArgs {
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
-    selection: SelectionArgs,
-    #[command(flatten)]
-    figure: FigureArgs,
+    view: ViewArgs,
     #[command(flatten)]
     output: OutputArgs,
-    /// Only the words ranked by the attention they receive, as bars or as a table
-    #[arg(long, help_heading = "Output")]
-    received: bool,
     /// More arrays in a .safetensors, .npz or .json file
     #[arg(long, value_name = "logits,hidden,scores", value_delimiter = ',', help_heading = "Output")]
     with: Vec<Extra>,
@@ -51,16 +48,13 @@ enum Extra {
     Scores,
 }
 
-/// Up to this many maps are kept whole even for a picture: each may be drawn large.
-const WHOLE: usize = 4;
-
 impl Command for AttentionArgs {
     fn groups(&self) -> Groups<'_> {
         Groups { prompt: &self.prompt, model: &self.model, output: &self.output }
     }
 
     fn check(&self, targets: &[Target]) -> Result<()> {
-        if self.received && !self.with.is_empty() {
+        if self.view.received && !self.with.is_empty() {
             return Err(
                 Error::usage("--with and --received do not go together").hint("ask for them one after the other")
             );
@@ -70,72 +64,76 @@ impl Command for AttentionArgs {
                 Error::usage("--with needs a data file").hint("write a .safetensors, .npz or .json file with -o")
             );
         }
-        if self.received && targets.iter().any(|t| matches!(t.format(), Format::Npz | Format::Safetensors)) {
-            return Err(Error::usage("--received is a table of words").hint("write it as .csv, .json or a picture"));
-        }
-        if self.received && targets.iter().any(Target::splits) {
-            return Err(
-                Error::usage("--received has no file for each layer or head").hint("leave {layer} and {head} out")
-            );
-        }
-        self.selection.reductions().map(drop)
+        self.view.check(targets)
     }
 
     fn fits(&self, spec: &Spec) -> Result<()> {
-        self.selection.resolve(spec).map(drop)
+        self.view.selection.resolve(spec).map(drop)
     }
 
     fn find<'a>(&'a self, subject: Subject<'a>, targets: &[Target]) -> Result<Box<dyn Findings + 'a>> {
-        let model = &subject.session.model;
-        let selection = self.selection.resolve(model.spec())?;
-        let words = subject.prompt.words(self.selection.words.map_or(WordRule::Default, WordRule::from));
-        let maps = |reduced: Option<Reduction>, all: &[usize]| if reduced.is_some() { 1 } else { all.len() };
-        let cols = maps(selection.heads_to, &selection.heads);
-        let count = cols * maps(selection.layers_to, &selection.layers);
-        let tokens = if self.selection.words.is_some() { words.len() } else { subject.prompt.ids.len() };
-        let only_sheets = targets.iter().all(|t| t.format().is_picture() && !t.splits());
-        let pixels =
-            panel_pixels(cols, tokens, self.figure.width, true).max(1) as f32 * (self.figure.dpi / 96.0).max(1.0);
-        let request = Request {
-            layers: selection.layers,
-            heads: selection.heads,
-            sink: self.selection.sink.into(),
-            words: self.selection.words.map(|_| words.iter().map(|word| word.tokens.clone()).collect()),
-            heads_to: selection.heads_to,
-            layers_to: selection.layers_to,
-            keep: self
-                .with
-                .iter()
-                .filter_map(|extra| match extra {
-                    Extra::Hidden => Some(Activation::ResidPre),
-                    Extra::Scores => Some(Activation::Scores),
-                    Extra::Logits => None,
-                })
-                .collect(),
-            pool: (only_sheets && count > WHOLE).then_some(pixels.ceil() as usize),
+        self.find_all(vec![subject], targets).remove(0)
+    }
+
+    /// All prompts in one forward pass.
+    fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, targets: &[Target]) -> Vec<Result<Box<dyn Findings + 'a>>> {
+        let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
+        let words: Vec<_> = subjects.iter().map(|subject| subject.prompt.words(self.view.word_rule())).collect();
+        let request = |(subject, words): (&Subject, &Vec<Word>)| self.request(subject, words, targets);
+        let found = subjects.iter().zip(&words).map(request).collect::<Result<Vec<_>>>().and_then(|requests| {
+            let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
+            packed(&session.model, &prompts, &requests)
+        });
+        let found = match found {
+            Ok(found) => found,
+            // Broken for one, broken for all: alone, each prompt says so itself.
+            Err(error) if subjects.len() == 1 => return vec![Err(error)],
+            Err(_) => return subjects.into_iter().map(|subject| self.find(subject, targets)).collect(),
         };
-        let attention = attention(model, &subject.prompt.ids, &request)?;
-        let next = subject.next(&attention.resid)?;
-        let extras = self.extras(subject.session, &attention)?;
-        Ok(Box::new(Found { args: self, subject, words, attention, next, extras }))
+        let all: Vec<_> = subjects.into_iter().zip(words).zip(found).collect();
+        all.into_par_iter().map(|((subject, words), found)| self.found(subject, words, found)).collect()
     }
 }
 
 impl AttentionArgs {
+    fn request(&self, subject: &Subject, words: &[Word], targets: &[Target]) -> Result<Request> {
+        let selection = self.view.selection.resolve(subject.session.model.spec())?;
+        let recorded = |extra: &Extra| match extra {
+            Extra::Hidden => Some(Activation::ResidPre),
+            Extra::Scores => Some(Activation::Scores),
+            Extra::Logits => None,
+        };
+        let keep = self.with.iter().filter_map(recorded).collect();
+        Ok(Request { keep, ..self.view.request(selection, words, subject.prompt.ids.len(), targets) })
+    }
+
+    fn found<'a>(
+        &'a self,
+        subject: Subject<'a>,
+        words: Vec<Word>,
+        found: Result<(Attention, Pass)>,
+    ) -> Result<Box<dyn Findings + 'a>> {
+        let (attention, pass) = found?;
+        let next = Some(subject.next_line(&subject.next(&pass.resid)?));
+        let extras = self.extras(subject.session, &attention, &pass)?;
+        let Subject { about, .. } = subject;
+        Ok(Box::new(Found { view: &self.view, about, words, by_word: false, attention, next, extras }))
+    }
+
     /// The arrays that `--with` asked for.
-    fn extras(&self, session: &Session, attention: &Attention) -> Result<Vec<Array>> {
+    fn extras(&self, session: &Session, attention: &Attention, pass: &Pass) -> Result<Vec<Array>> {
         let model = &session.model;
         let recorded = |at, layers: &[usize]| -> Result<Vec<Tensor>> {
-            layers.iter().map(|layer| attention.trace.get(at, *layer, 0).cloned()).collect()
+            layers.iter().map(|layer| pass.trace.get(at, *layer, 0).cloned()).collect()
         };
         let mut arrays: Vec<Array> = Vec::new();
         for extra in [Extra::Logits, Extra::Hidden, Extra::Scores].into_iter().filter(|extra| self.with.contains(extra))
         {
             let (name, tensor) = match extra {
-                Extra::Logits => ("logits", model.unembed(&model.final_norm(&attention.resid)?, None)?),
+                Extra::Logits => ("logits", model.unembed(&model.final_norm(&pass.resid)?, None)?),
                 Extra::Hidden => {
                     let mut all = recorded(Activation::ResidPre, &(0..model.spec().layers).collect::<Vec<_>>())?;
-                    all.push(model.final_norm(&attention.resid)?);
+                    all.push(model.final_norm(&pass.resid)?);
                     ("hidden", Tensor::stack(&all, 0)?)
                 }
                 Extra::Scores => {

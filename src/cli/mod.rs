@@ -10,6 +10,7 @@ mod models;
 mod output;
 mod preview;
 mod recipe;
+mod render;
 mod subject;
 
 use attnviz::error::{Error, Kind};
@@ -51,6 +52,8 @@ enum Command {
     /// All flags but the following are those of the command that --run names, as in: attnviz batch prompts.txt --out results
     /// --run attention --layer 4 --sink mask --format png,json
     Batch(batch::BatchArgs),
+    /// Draw or export attention from a .safetensors or .npz file, whatever program wrote it
+    Render(render::RenderArgs),
     /// List the models that need no network, or download one
     Models(models::ModelsArgs),
 }
@@ -75,7 +78,7 @@ impl Cli {
         match &self.command {
             None => Some(&self.attention),
             Some(Command::Attention(args)) => Some(args),
-            Some(Command::Batch(_) | Command::Models(_)) => None,
+            Some(Command::Batch(_) | Command::Render(_) | Command::Models(_)) => None,
         }
     }
 }
@@ -118,12 +121,13 @@ pub fn run(typed: Typed) -> Result<(), Stop> {
         return Ok(findings::run(command, &recipe)?);
     }
     match (cli.command, of_batch) {
-        (Some(Command::Models(args)), _) => models::run(args)?,
         (Some(Command::Batch(args)), Some((command, recipe))) => {
             if let Some(command) = command.looks() {
                 batch::run(&args, command, &recipe)?;
             }
         }
+        (Some(Command::Render(args)), _) => render::run(&args, &recipe)?,
+        (Some(Command::Models(args)), _) => models::run(args)?,
         _ => {}
     }
     Ok(())

@@ -223,13 +223,7 @@ impl Job<'_> {
                 self.command.groups().prompt.resolve(words, &self.session.tokenizer, self.session.model.spec())
             }
         };
-        let subject = prompt.map(|prompt| Subject {
-            session: self.session,
-            prompt,
-            note: None,
-            recipe: self.recipe,
-            index: item.index as usize,
-        });
+        let subject = prompt.map(|prompt| Subject::new(self.session, prompt, None, self.recipe, item.index as usize));
         (item, subject)
     }
 
@@ -296,8 +290,8 @@ impl Job<'_> {
     /// All files of one prompt.
     fn files(&self, found: &dyn Findings) -> Result<Vec<(String, Vec<u8>)>> {
         let mut files = Vec::new();
-        let subject = found.subject();
-        let fields = Fields { index: format!("{:06}", subject.index), ..subject.fields() };
+        let about = found.about();
+        let fields = Fields { index: format!("{:06}", about.index), ..about.fields() };
         for target in &self.targets {
             let Target::File(template, format) = target else { continue };
             let parts = if target.splits() { found.parts() } else { Vec::new() };
