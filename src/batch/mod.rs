@@ -5,12 +5,14 @@
 
 mod folder;
 mod input;
+mod interrupt;
 mod manifest;
 mod merge;
 mod shard;
 
 pub use folder::Folder;
 pub use input::{Inputs, Item, Kind};
+pub use interrupt::{interrupted, watch_for_interrupts};
 pub use manifest::{Entry, Origin, Outcome, Written};
 pub use merge::merge;
 pub use shard::Shard;

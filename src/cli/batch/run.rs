@@ -7,7 +7,9 @@ use crate::cli::model::Opened;
 use crate::cli::output::{self, Format, Target};
 use crate::cli::recipe::Recipe;
 use crate::cli::subject::Subject;
-use attnviz::batch::{BLOCK, Entry, Folder, Inputs, Item, Outcome, Shard, Written, merge};
+use attnviz::batch::{
+    BLOCK, Entry, Folder, Inputs, Item, Outcome, Shard, Written, interrupted, merge, watch_for_interrupts,
+};
 use attnviz::error::{Error, Result};
 use attnviz::export::{Field, Fields, Template, write_atomically};
 use attnviz::model::Model;
@@ -20,13 +22,9 @@ use serde_json::json;
 use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Numbers of all patterns that are held at once: two such groups of prompts stand in memory.
 const MOST_NUMBERS: usize = 48 << 20;
-
-/// Set by Ctrl-C.
-static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Runs the command for every prompt, or joins shares.
 pub fn run(args: &BatchArgs, command: &dyn Command, recipe: &Recipe) -> Result<()> {
@@ -47,8 +45,7 @@ pub fn run(args: &BatchArgs, command: &dyn Command, recipe: &Recipe) -> Result<(
     let settings =
         json!([env!("CARGO_PKG_VERSION"), session.hash, recipe.command, recipe.args, args.name, names(args)]);
     let settings = format!("{:016x}", xxhash_rust::xxh3::xxh3_64(settings.to_string().as_bytes()));
-    // A second handler is refused: then the first one does the same.
-    let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed));
+    watch_for_interrupts();
     let bar = bar(args, open)?;
     let job = Job { args, command, recipe, session: &session, fonts: Fonts::bundled(), targets, settings, shard, bar };
     let (done, failed) = job.run(inputs, &mut folder)?;
@@ -172,7 +169,7 @@ impl Job<'_> {
                 self.remember(written?, &mut entries, &mut failed, folder)?;
                 pending = found;
                 size = 0;
-                if STOP.load(Ordering::Relaxed) {
+                if interrupted() {
                     let done = count - pending.len() as u64;
                     return Err(Error::failed(format!("interrupted after about {done} prompts"))
                         .hint("nothing is half written; --resume goes on"));
