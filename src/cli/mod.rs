@@ -9,6 +9,7 @@ mod models;
 mod output;
 mod preview;
 mod recipe;
+mod render;
 mod subject;
 
 use attnviz::error::{Error, Kind};
@@ -44,6 +45,8 @@ pub struct Cli {
 enum Command {
     /// Draw or export what each head attends to (the default)
     Attention(attention::AttentionArgs),
+    /// Draw or export attention from a .safetensors or .npz file, whatever program wrote it
+    Render(render::RenderArgs),
     /// List the models that need no network, or download one
     Models(models::ModelsArgs),
 }
@@ -71,6 +74,7 @@ pub fn parse() -> Result<(Cli, Recipe), Stop> {
 pub fn run((cli, recipe): (Cli, Recipe)) -> Result<(), Stop> {
     match cli.command {
         Some(Command::Attention(args)) => findings::run(&args, &recipe)?,
+        Some(Command::Render(args)) => render::run(&args, &recipe)?,
         Some(Command::Models(args)) => models::run(args)?,
         None => findings::run(&cli.attention, &recipe)?,
     }

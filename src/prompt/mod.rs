@@ -1,4 +1,5 @@
 //! What the model is given: token ids, how each token is shown, and which tokens make a word.
+mod foreign;
 mod label;
 mod quick;
 mod tokenizer;
