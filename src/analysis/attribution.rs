@@ -1,6 +1,6 @@
 //! Which input tokens moved a prediction: seven methods over the token embeddings, batched, with the weights frozen.
 //!
-//! A [`Probe`] is the question: a prompt, an [`Objective`] and a baseline. [`attribute`] answers it by one [`Method`]; a method
+//! A [`Probe`] is the question: a prompt, an [`Objective`](super::Objective) and a baseline. [`attribute`] answers it by one [`Method`]; a method
 //! of one's own needs only the probe's `values` and `gradients`.
 
 mod attention;
@@ -15,7 +15,6 @@ pub use draws::{Dice, Draws};
 pub use path::gauss_legendre;
 pub use probe::{Baseline, Probe, Watch};
 
-use super::objective::Objective;
 use crate::error::Result;
 
 /// How scores are found.

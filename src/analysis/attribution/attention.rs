@@ -1,11 +1,11 @@
 //! Relevance through the attention patterns (Chefer, Gur & Wolf, ICCV 2021).
 
-use super::probe::cut;
+use super::probe::{cut, numbers};
 use super::{Numbers, Probe};
 use crate::error::Result;
 use crate::model::Segments;
 use crate::trace::{Activation, Site, Tap};
-use candle_core::{DType, Tensor, Var};
+use candle_core::{Tensor, Var};
 
 /// Adds a zero to each pattern, where the gradient can be read, and keeps the pattern.
 #[derive(Default)]
@@ -37,8 +37,7 @@ pub fn relevance(probe: &Probe) -> Result<Numbers> {
         let mut gradients = probe.objective_of(&logits)?.1.backward()?;
         for (leaf, pattern) in leaves.0.iter().rev() {
             let gradient = gradients.remove(leaf).ok_or_else(cut)?;
-            let map = (gradient * pattern)?.relu()?.mean(0)?; // [len, len]
-            let map: Vec<f64> = map.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+            let map = numbers(&(gradient * pattern)?.relu()?.mean(0)?)?; // [len, len]
             let above = row.clone();
             for (weight, from) in above.iter().zip(map.chunks(len)) {
                 row.iter_mut().zip(from).for_each(|(row, a)| *row += weight * a);

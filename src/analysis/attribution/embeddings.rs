@@ -1,8 +1,8 @@
 //! What all embeddings of a model have in common, read a piece at a time.
 
+use super::probe::numbers;
 use crate::error::Result;
 use crate::model::Model;
-use candle_core::DType;
 
 /// Rows gathered at a time: 3 MiB for each 1024 dimensions.
 const PIECE: u32 = 768;
@@ -13,8 +13,7 @@ pub fn mean_and_deviation(model: &dyn Model) -> Result<(Vec<f64>, f64)> {
     let (mut sum, mut squares) = (vec![0.0f64; d], 0.0f64);
     for first in (0..vocab).step_by(PIECE as usize) {
         let ids: Vec<u32> = (first..vocab.min(first + PIECE)).collect();
-        let rows: Vec<f64> = model.embed(&ids)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
-        for row in rows.chunks(d) {
+        for row in numbers(&model.embed(&ids)?)?.chunks(d) {
             sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
             squares += row.iter().map(|x| x * x).sum::<f64>();
         }

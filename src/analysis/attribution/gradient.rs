@@ -2,9 +2,9 @@
 
 use super::draws::{Dice, Draws};
 use super::embeddings::mean_and_deviation;
+use super::probe::numbers;
 use super::{Numbers, Probe, Request, Score, norm};
 use crate::error::Result;
-use candle_core::DType;
 
 /// Smoothgrad's deviation, as a share of that of all embeddings' entries.
 const NOISE: f64 = 0.15;
@@ -26,13 +26,13 @@ pub fn norms(probe: &Probe) -> Result<Numbers> {
 
 /// `e ⊙ ∂y/∂e`.
 pub fn input_x_gradient(probe: &Probe) -> Result<Numbers> {
-    Ok(Numbers::Vectors(times(&gradient(probe)?, &numbers(probe)?)))
+    Ok(Numbers::Vectors(times(&gradient(probe)?, &numbers(probe.embeddings())?)))
 }
 
 /// `e ⊙ g`, or g alone where norms are asked for; g is the mean of the gradients at `e + noise`.
 pub fn smoothgrad(probe: &Probe, samples: usize, request: &Request, draws: &mut Vec<Draws>) -> Result<Numbers> {
     let deviation = NOISE * mean_and_deviation(probe.model())?.1;
-    let embeddings = numbers(probe)?;
+    let embeddings = numbers(probe.embeddings())?;
     let noise = |sample: usize| -> Vec<f64> {
         let mut dice = Dice::new(request.seed, sample as u64);
         // As single precision holds it: an export gives a reference exactly what was used here.
@@ -55,11 +55,6 @@ pub fn smoothgrad(probe: &Probe, samples: usize, request: &Request, draws: &mut 
         draws.push(Draws { name: "noise", shape: vec![samples, probe.visible(), probe.width()], values });
     }
     Ok(Numbers::Vectors(if request.score == Score::Signed { times(&mean, &embeddings) } else { mean }))
-}
-
-/// The embeddings as plain numbers.
-fn numbers(probe: &Probe) -> Result<Vec<f64>> {
-    Ok(probe.embeddings().to_dtype(DType::F64)?.flatten_all()?.to_vec1()?)
 }
 
 fn times(a: &[f64], b: &[f64]) -> Vec<f64> {

@@ -1,9 +1,9 @@
 //! Gradients along paths from baselines to the prompt.
 
 use super::draws::{Dice, Draws};
+use super::probe::numbers;
 use super::{Gap, Probe, Request, Steps};
 use crate::error::Result;
-use candle_core::{DType, Tensor};
 
 /// Where `--steps auto` begins and gives up.
 const AUTO: [usize; 2] = [16, 1024];
@@ -96,10 +96,6 @@ pub fn gradient_shap(
         draws.push(Draws { name: "baseline_ids", shape: vec![samples, len], values: ids });
     }
     Ok((found, change))
-}
-
-fn numbers(x: &Tensor) -> Result<Vec<f64>> {
-    Ok(x.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?)
 }
 
 #[cfg(test)]

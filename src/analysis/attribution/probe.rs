@@ -70,6 +70,12 @@ impl<'a> Probe<'a> {
         Ok(Self { model, ids, objective, embeddings, baseline, watch })
     }
 
+    /// The same question with another objective at the same position.
+    pub fn asking(&self, target: u32, foil: Option<u32>, of: Of) -> Self {
+        let objective = Objective { position: self.objective.position, target, foil, of };
+        Self { embeddings: self.embeddings.clone(), baseline: self.baseline.clone(), objective, ..*self }
+    }
+
     /// The model.
     pub fn model(&self) -> &'a dyn Model {
         self.model
@@ -141,8 +147,7 @@ impl<'a> Probe<'a> {
             let segments = Segments::packed(&vec![len; all.len()]);
             let logits = self.logits(leaf.as_tensor(), &segments, &mut NoTap)?;
             let (values, objective) = self.objective_of(&logits)?;
-            let gradient = objective.backward()?.remove(&leaf).ok_or_else(cut)?;
-            let gradient: Vec<f64> = gradient.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+            let gradient = numbers(&objective.backward()?.remove(&leaf).ok_or_else(cut)?)?;
             let rows = gradient.chunks(len * spec.d_model);
             inputs.zip(values).zip(rows).try_for_each(|((i, value), gradient)| each(i, value, gradient))
         })
@@ -194,7 +199,7 @@ impl<'a> Probe<'a> {
     /// y of each row of logits and ∂y/∂logits, in double precision.
     pub(super) fn measure(&self, logits: &Tensor) -> Result<(Vec<f64>, Vec<f64>)> {
         let (rows, width) = logits.dims2()?;
-        let logits: Vec<f64> = logits.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+        let logits = numbers(logits)?;
         let (mut values, mut slopes) = (Vec::with_capacity(rows), Vec::with_capacity(rows * width));
         for row in logits.chunks(width) {
             let value = self.value(row, &mut slopes);
@@ -228,6 +233,11 @@ impl<'a> Probe<'a> {
         }
         value
     }
+}
+
+/// A tensor's numbers in double precision, row-major.
+pub(super) fn numbers(x: &Tensor) -> Result<Vec<f64>> {
+    Ok(x.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?)
 }
 
 /// A gradient that never arrived would look like a plausible zero.
