@@ -275,9 +275,10 @@ pub struct FigureArgs {
     /// How numbers are spread over the colours
     #[arg(long, value_name = "SCALE", default_value = "linear")]
     pub scale: ScaleArg,
-    /// The colours: tide, grey, viridis, magma, inferno, cividis, or balance for signed numbers
-    #[arg(long, value_name = "NAME", value_parser = colormap, default_value = "tide")]
-    pub colormap: Colormap,
+    /// The colours: tide, grey, viridis, magma, inferno, cividis or balance
+    /// [default: tide, or balance where numbers have signs]
+    #[arg(long, value_name = "NAME", value_parser = colormap)]
+    pub colormap: Option<Colormap>,
     /// The headline [default: the prompt]; an empty one leaves it out
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,

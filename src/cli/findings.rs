@@ -4,6 +4,7 @@ use super::args::PromptArgs;
 use super::model::{ModelArgs, Opened};
 use super::output::{self, Format, OutputArgs, Target};
 use super::preview::preview;
+use super::progress::Progress;
 use super::recipe::Recipe;
 use super::subject::{About, Subject};
 use attnviz::error::{Error, Kind, Result};
@@ -47,6 +48,10 @@ pub trait Findings: Sync {
     fn data(&self, part: Option<usize>) -> Result<Data>;
     /// As a table.
     fn csv(&self, part: Option<usize>, out: &mut Vec<u8>) -> Result<()>;
+    /// What a reader of the numbers should know, one line each.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// The layer and head of each part.
     fn parts(&self) -> Vec<(String, String)> {
         Vec::new()
@@ -72,7 +77,10 @@ pub fn run(command: &dyn Command, recipe: &Recipe) -> Result<()> {
     let session = Session::new(checkpoint)?;
     lap("loaded");
     let prompt = prompt.resolve(words, &session.tokenizer, session.model.spec())?;
-    let found = find(command, Subject::new(&session, prompt, note.as_deref(), recipe, 0), &targets)?;
+    let progress = Progress::new(output.quiet);
+    let found = find(command, Subject::new(&session, prompt, note.as_deref(), recipe, &progress), &targets);
+    progress.finish();
+    let found = found?;
     lap("computed");
     deliver(&*found, &targets, output.quiet)?;
     lap("written");
@@ -99,6 +107,7 @@ pub fn deliver(found: &dyn Findings, targets: &[Target], quiet: bool) -> Result<
         }
     }
     if !quiet {
+        found.remarks().iter().for_each(|remark| output::remark(remark));
         mention_fonts(found.about(), &fonts);
         preview(&found.figure(None), &fonts);
     }

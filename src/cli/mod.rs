@@ -8,9 +8,12 @@ mod model;
 mod models;
 mod output;
 mod preview;
+mod progress;
 mod recipe;
 mod render;
+mod saliency;
 mod subject;
+mod target;
 
 use attnviz::error::{Error, Kind};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -49,6 +52,8 @@ enum Command {
     Render(render::RenderArgs),
     /// List the models that need no network, or download one
     Models(models::ModelsArgs),
+    /// Show which tokens moved a prediction
+    Saliency(saliency::SaliencyArgs),
 }
 
 /// Why the program ends early.
@@ -76,6 +81,7 @@ pub fn run((cli, recipe): (Cli, Recipe)) -> Result<(), Stop> {
         Some(Command::Attention(args)) => findings::run(&args, &recipe)?,
         Some(Command::Render(args)) => render::run(&args, &recipe)?,
         Some(Command::Models(args)) => models::run(args)?,
+        Some(Command::Saliency(args)) => findings::run(&args, &recipe)?,
         None => findings::run(&cli.attention, &recipe)?,
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! A model with a prompt to look at, and what every figure and file says about the two.
 
+use super::progress::Progress;
 use super::recipe::Recipe;
 use attnviz::analysis::{Prediction, next_tokens};
 use attnviz::error::Result;
@@ -12,7 +13,7 @@ use std::ops::Deref;
 use std::path::Path;
 
 /// Next tokens named under the headline.
-const NEXT: usize = 3;
+pub const NEXT: usize = 3;
 
 /// What a command of one prompt starts from.
 pub struct Subject<'a> {
@@ -20,6 +21,8 @@ pub struct Subject<'a> {
     pub session: &'a Session,
     /// What is known without them.
     pub about: About<'a>,
+    /// How far the work is.
+    pub progress: &'a Progress,
 }
 
 impl<'a> Deref for Subject<'a> {
@@ -31,10 +34,16 @@ impl<'a> Deref for Subject<'a> {
 
 impl<'a> Subject<'a> {
     /// A prompt and the model that reads it.
-    pub fn new(session: &'a Session, prompt: Prompt, note: Option<&'a str>, recipe: &'a Recipe, index: usize) -> Self {
+    pub fn new(
+        session: &'a Session,
+        prompt: Prompt,
+        note: Option<&'a str>,
+        recipe: &'a Recipe,
+        progress: &'a Progress,
+    ) -> Self {
         let (model, hash) = (session.name.clone(), session.hash.clone());
         let revision = session.revision.clone();
-        Self { session, about: About { model, revision, hash, input: None, prompt, note, recipe, index } }
+        Self { session, about: About { model, revision, hash, input: None, prompt, note, recipe, index: 0 }, progress }
     }
 
     /// How a figure shows a token id.
