@@ -5,128 +5,19 @@ use std::path::{Path, PathBuf};
 
 use attnviz::Kind;
 use attnviz::figure::layout::{Item, Label, Scene, layout};
-use attnviz::figure::{Bars, Colormap, Figure, Grid, Heatmap, Matrix, Panel, Scale, ScaleKind, Theme, panel_pixels};
+use attnviz::figure::{
+    Bars, Colormap, Curves, Figure, Grid, Heatmap, Matrix, Panel, Scale, ScaleKind, Series, Sheet, SheetMap, Strip,
+    StripRow, Table, Theme, panel_pixels,
+};
 use attnviz::render::{Colour, Fonts, Terminal, pixels, png, svg, terminal};
+use figures::{
+    atlas, attention, everything, grid, heatmap, hostile, hostile_figure, hostile_table, lens, saliency, scale, sheet,
+    table, with_bars, words,
+};
 use resvg::usvg;
 
-/// A plausible causal map: a sink, a diagonal, and something in between.
-fn attention(n: usize) -> Matrix {
-    let weight = |i: usize, j: usize| match (i - j, j) {
-        (0, _) => 3.0,
-        (_, 0) => 2.0,
-        (d, _) => ((i * 7 + j * 13) % 11) as f32 / 11.0 / d as f32,
-    };
-    let mut data = vec![0.0; n * n];
-    for (i, row) in data.chunks_mut(n.max(1)).enumerate() {
-        let sum: f32 = (0..=i).map(|j| weight(i, j)).sum();
-        (0..=i).for_each(|j| row[j] = weight(i, j) / sum);
-    }
-    Matrix::causal(n, data)
-}
-
-fn scale() -> Scale {
-    Scale { unit: "attention".into(), ..Scale::default() }
-}
-
-fn heatmap(labels: &[String]) -> Figure {
-    Figure {
-        title: "Layer 4 · head 11".into(),
-        subtitle: vec!["tiny model · attention".into(), "next: “·fox” 41 %, “·dog” 12 %, “·cat” 6 %".into()],
-        panels: vec![Panel::Heatmap(Heatmap {
-            title: String::new(),
-            values: attention(labels.len()),
-            row_labels: labels.to_vec(),
-            col_labels: labels.to_vec(),
-            row_axis: "query".into(),
-            col_axis: "key".into(),
-            scale: scale(),
-        })],
-        provenance: serde_json::json!({ "prompt": "a\u{0}b]]><script>&\u{ffff}\u{85}", "layer": 4 }),
-        ..Figure::default()
-    }
-}
-
-fn grid(rows: usize, cols: usize, matrix: &Matrix) -> Figure {
-    Figure {
-        title: "Attention of every head".into(),
-        subtitle: vec!["tiny model · attention, square-root scale".into()],
-        panels: vec![Panel::Grid(Grid {
-            cells: vec![matrix.clone(); rows * cols],
-            row_titles: (0..rows).map(|i| format!("layer {i}")).collect(),
-            col_titles: (0..cols).map(|i| format!("head {i}")).collect(),
-            scale: Scale { kind: ScaleKind::Sqrt, ..scale() },
-        })],
-        ..Figure::default()
-    }
-}
-
-fn bars(labels: &[String]) -> Panel {
-    Panel::Bars(Bars {
-        title: "Words by attention received".into(),
-        labels: labels.to_vec(),
-        values: (0..labels.len()).map(|i| 0.3 / (i + 1) as f32).collect(),
-        unit: "mean over heads and queries".into(),
-        note: "The first token receives 62 % and is left out.".into(),
-    })
-}
-
-fn with_bars(mut figure: Figure, labels: &[String]) -> Figure {
-    figure.panels.push(bars(labels));
-    figure
-}
-
-fn words(n: usize) -> Vec<String> {
-    let some = ["The", "·quick", "·brown", "·fox", ",", "·counterrevolutionaries", "·over", "⏎", "⟨E2⟩", "·ⅷ"];
-    (0..n).map(|i| some[i % some.len()].to_owned()).collect()
-}
-
-fn hostile() -> Vec<String> {
-    let mut labels: Vec<String> = [
-        "<script>alert(1)</script>",
-        "]]>",
-        "-->",
-        "&amp;\"'",
-        "\0\u{1}\u{1b}[31mred\u{1b}[0m\u{7f}\u{85}",
-        "\r\n\t",
-        "\u{fffe}\u{ffff}\u{fdd0}",
-        "\u{202e}reversed\u{2066}",
-        "שלום עולם",
-        "مرحبا",
-        "e\u{301}",
-        "\u{301}",
-        "👨\u{200d}👩\u{200d}👧\u{200d}👦",
-        "👍🏽",
-        "🇩🇪",
-        "你好",
-        "\u{200b}",
-        "",
-        "   ",
-        "\u{e0001}\u{e0041}",
-    ]
-    .map(String::from)
-    .into();
-    labels.push("x".repeat(10_000));
-    labels.push(format!("a{}", "\u{301}".repeat(5_000)));
-    labels
-}
-
-fn hostile_figure() -> Figure {
-    let all = hostile();
-    let mut figure = with_bars(heatmap(&all), &all);
-    figure.title = all.concat();
-    figure.subtitle = all.clone();
-    if let Panel::Heatmap(map) = &mut figure.panels[0] {
-        (map.title, map.row_axis, map.col_axis) = (all.concat(), all[4].clone(), all[0].clone());
-        map.scale.unit = all[7].clone();
-    }
-    let mut sheet = grid(2, 2, &attention(3));
-    if let Panel::Grid(grid) = &mut sheet.panels[0] {
-        grid.row_titles = all[..2].to_vec();
-        grid.col_titles = all[4..6].to_vec();
-    }
-    figure.panels.append(&mut sheet.panels);
-    figure
-}
+#[path = "support/figures.rs"]
+mod figures;
 
 fn labels<'a>(scene: &'a Scene) -> Vec<&'a Label> {
     scene.items.iter().filter_map(|item| if let Item::Label(label) = item { Some(label) } else { None }).collect()
@@ -182,6 +73,12 @@ fn labels_never_overlap_nor_leave_the_page() {
     for (rows, cols) in [(1, 1), (1, 12), (12, 1), (12, 12), (48, 25)] {
         figures.push(grid(rows, cols, &attention(7)));
     }
+    for n in [1, 2, 11, 40, 200] {
+        figures.extend([saliency(&words(n), 1, false), saliency(&words(n), 7, true), lens(&words(n), 13)]);
+        figures.extend([sheet(&words(n)), everything(&words(n))]);
+    }
+    figures.extend([saliency(&hostile(), 3, true), lens(&hostile(), 3), sheet(&hostile()), everything(&hostile())]);
+    figures.extend([atlas(12, 12), atlas(48, 25), saliency(&words(1024), 7, false)]);
     for figure in &mut figures {
         for (width, height) in sizes.into_iter().flat_map(|w| [None, w, Some(300)].map(|h| (w, h))) {
             (figure.width, figure.height) = (width, height);
@@ -307,19 +204,146 @@ fn no_figure_is_too_odd_to_draw() {
             let scale = Scale { kind, colormap, min, max, unit: String::new() };
             let map =
                 Heatmap { values: matrix.clone(), row_labels: words(2), scale: scale.clone(), ..Heatmap::default() };
-            let sheet = Grid { cells: vec![matrix.clone()], row_titles: words(2), col_titles: words(3), scale };
+            let sheet =
+                Grid { cells: vec![matrix.clone()], row_titles: words(2), col_titles: words(3), scale: scale.clone() };
             let odd = Bars { labels: words(3), values: vec![nan, -1.0], ..Bars::default() };
-            let panels = vec![Panel::Heatmap(map), Panel::Grid(sheet), Panel::Bars(odd)];
+            let row = StripRow { values: matrix.data.clone(), scale: Some(scale.clone()), ..StripRow::default() };
+            let strip = Strip { labels: words(3), rows: vec![row, StripRow::default()], ..Strip::default() };
+            let line = Series {
+                xs: words(4).iter().map(|w| w.len() as f32).collect(),
+                ys: matrix.data.clone(),
+                ..Series::default()
+            };
+            let chart = Curves { series: vec![line, Series::default()], ..Curves::default() };
+            let named = SheetMap { values: matrix.clone(), ..SheetMap::default() };
+            let maps =
+                Sheet { maps: vec![named, SheetMap::default()], row_labels: words(2), scale, ..Sheet::default() };
+            let mut panels = vec![Panel::Heatmap(map), Panel::Grid(sheet), Panel::Bars(odd)];
+            panels.extend([Panel::Strip(strip), Panel::Curves(chart), Panel::Sheet(maps)]);
             for (width, theme) in [(None, Theme::Light), (Some(120), Theme::Dark)] {
                 let figure = Figure { panels: panels.clone(), width, height: width, theme, ..Figure::default() };
                 png(&figure, &fonts).unwrap();
-                terminal(&figure, &Terminal { width: 1, colour: Colour::True, theme });
+                terminal(&figure, &Terminal { width: 1, colour: Colour::True, theme, ..Terminal::default() });
             }
         }
     }
     png(&Figure::default(), &fonts).unwrap();
-    let empty = vec![Panel::Grid(Grid::default()), Panel::Bars(Bars::default())];
+    let empty = vec![
+        Panel::Grid(Grid::default()),
+        Panel::Bars(Bars::default()),
+        Panel::Strip(Strip::default()),
+        Panel::Curves(Curves::default()),
+        Panel::Table(Table::default()),
+        Panel::Sheet(Sheet::default()),
+    ];
     png(&Figure { panels: empty, ..Figure::default() }, &fonts).unwrap();
+}
+
+#[test]
+fn a_token_is_as_coloured_as_its_score_and_can_be_read() {
+    let fonts = Fonts::bundled();
+    for theme in [Theme::Light, Theme::Dark] {
+        let figure = Figure { theme, ..saliency(&words(6), 3, true) };
+        let Panel::Strip(strip) = &figure.panels[0] else { unreachable!() };
+        let scene = layout(&figure, &fonts);
+        let fills = scene.items.iter().filter_map(|item| if let Item::Fill(_, ink) = item { Some(*ink) } else { None });
+        let fills: Vec<[u8; 3]> = fills.map(|ink| theme.ink(ink)).collect();
+        let colours = strip.rows.iter().flat_map(|row| {
+            let scale = row.scale.as_ref().unwrap();
+            row.values.iter().map(|v| scale.colormap.rgb(theme, scale.position(*v).unwrap()))
+        });
+        assert_eq!(fills, colours.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn rows_of_a_strip_put_a_token_under_itself() {
+    let (figure, fonts) = (saliency(&words(9), 5, true), Fonts::bundled());
+    let scene = layout(&figure, &fonts);
+    let fills: Vec<_> =
+        scene.items.iter().filter_map(|item| if let Item::Fill(rect, _) = item { Some(*rect) } else { None }).collect();
+    assert_eq!(fills.len(), 45);
+    assert!(fills.iter().enumerate().all(|(i, rect)| (rect.x, rect.w) == (fills[i % 9].x, fills[i % 9].w)));
+}
+
+#[test]
+fn bars_of_negative_numbers_grow_to_the_other_side_of_zero() {
+    let values = vec![0.5, -0.25, 0.0];
+    let bars = Bars { labels: words(3), values, ..Bars::default() };
+    let figure = Figure { panels: vec![Panel::Bars(bars)], width: Some(400), ..Figure::default() };
+    let fonts = Fonts::bundled();
+    let scene = layout(&figure, &fonts);
+    let bars: Vec<_> =
+        scene.items.iter().filter_map(|item| if let Item::Fill(rect, _) = item { Some(*rect) } else { None }).collect();
+    let zero = bars[0].x;
+    assert!((bars[1].x + bars[1].w - zero).abs() < 0.01, "{bars:?}");
+    assert!((bars[0].w - 2.0 * bars[1].w).abs() < 0.1 && bars[2].w == 0.0);
+}
+
+#[test]
+fn cells_have_their_texts_as_long_as_they_can_be_read() {
+    let fonts = Fonts::bundled();
+    let texts = |figure: &Figure| {
+        let scene = layout(figure, &fonts);
+        labels(&scene).iter().filter(|label| label.text == "·fox" || label.text == "prev").count()
+    };
+    assert!(texts(&lens(&words(11), 13)) > 10);
+    assert_eq!(texts(&Figure { width: Some(1200), ..atlas(12, 12) }), 24);
+    assert!(texts(&lens(&words(200), 13)) < 40); // the column labels alone
+}
+
+#[test]
+fn a_long_table_says_what_it_leaves_out() {
+    let fonts = Fonts::bundled();
+    let figure = Figure { panels: vec![table(144)], ..Figure::default() };
+    let scene = layout(&figure, &fonts);
+    assert!(labels(&scene).iter().any(|label| label.text == "… 105 more"));
+    assert!(terminal(&figure, &Terminal::default()).contains("… 105 more rows"));
+}
+
+#[test]
+fn a_curve_goes_through_its_points_and_stops_where_one_is_missing() {
+    let nan = f32::NAN;
+    let series = Series { xs: vec![0.0, 1.0, 2.0, 3.0, 4.0], ys: vec![1.0, 0.5, nan, 0.5, 0.0], ..Series::default() };
+    let chart = Curves { series: vec![series], ..Curves::default() };
+    let figure = Figure { panels: vec![Panel::Curves(chart)], ..Figure::default() };
+    let fonts = Fonts::bundled();
+    let scene = layout(&figure, &fonts);
+    let curves: Vec<_> = scene
+        .items
+        .iter()
+        .filter_map(|item| if let Item::Curve { points, .. } = item { Some(points) } else { None })
+        .collect();
+    assert_eq!(curves.iter().map(|points| points.len()).collect::<Vec<_>>(), [2, 2]);
+    let (first, last) = (curves[0][0], curves[1][1]);
+    assert!(last.0 > first.0 && last.1 > first.1);
+    assert!((curves[0][1].0 - first.0 - (last.0 - first.0) / 4.0).abs() < 0.01);
+    assert!((curves[0][1].1 - first.1 - (last.1 - first.1) / 2.0).abs() < 0.01);
+}
+
+#[test]
+fn every_map_and_strip_has_a_scale_with_its_unit() {
+    let fonts = Fonts::bundled();
+    let figures = [heatmap(&words(5)), grid(2, 3, &attention(4)), lens(&words(5), 3), sheet(&words(5)), atlas(4, 4)];
+    let figures = figures.into_iter().chain([saliency(&words(5), 2, false), saliency(&words(5), 2, true)]);
+    for figure in figures {
+        let units = ["attention", "probability", "share", "confidence", "log p", "nats"];
+        let scene = layout(&figure, &fonts);
+        let ramps = scene.items.iter().filter(|item| matches!(item, Item::Ramp(..))).count();
+        let named = labels(&scene).iter().filter(|label| units.contains(&label.text.as_str())).count();
+        assert!(ramps >= 1 && named >= 1, "{}: {ramps} {named}", figure.title);
+        let text = terminal(&figure, &Terminal::default());
+        assert!(units.iter().any(|unit| text.contains(unit)), "{text}");
+    }
+}
+
+#[test]
+fn figures_survive_json() {
+    for figure in [everything(&words(5)), sheet(&words(3)), lens(&words(3), 2), grid(2, 2, &attention(3))] {
+        let json = serde_json::to_string(&figure).unwrap();
+        let back: Figure = serde_json::from_str(&json).unwrap();
+        assert_eq!(serde_json::to_string(&back).unwrap(), json);
+    }
 }
 
 #[test]
@@ -340,9 +364,15 @@ fn an_absurd_size_is_refused_with_a_way_out() {
 
 #[test]
 fn a_terminal_gets_nothing_but_what_can_be_read() {
-    let figure = hostile_figure();
-    for colour in [Colour::None, Colour::Indexed, Colour::True] {
-        let text = terminal(&figure, &Terminal { colour, ..Terminal::default() });
+    let mut figure = hostile_figure();
+    for mut other in [saliency(&hostile(), 3, true), lens(&hostile(), 3), sheet(&hostile()), everything(&hostile())] {
+        figure.panels.append(&mut other.panels);
+    }
+    figure.panels.push(hostile_table());
+    let colours = [Colour::None, Colour::Basic, Colour::Indexed, Colour::True];
+    for (colour, ascii) in colours.into_iter().flat_map(|c| [(c, false), (c, true)]) {
+        let text = terminal(&figure, &Terminal { colour, ascii, ..Terminal::default() });
+        assert!(!ascii || text.is_ascii());
         // Our own colours are the only escapes.
         let mut plain = String::new();
         for (i, part) in text.split('\u{1b}').enumerate() {
@@ -372,6 +402,11 @@ fn pictures_look_as_they_did() {
         ("ranked-dark", sized(with_bars(heatmap(&words(8)), &words(4)), 360, Theme::Dark)),
         ("grid", sized(grid(3, 4, &attention(40)), 360, Theme::Light)),
         ("signed", sized(signed, 320, Theme::Light)),
+        ("strip", sized(saliency(&words(8), 3, true), 700, Theme::Light)),
+        ("strip-long-dark", sized(saliency(&words(70), 2, false), 420, Theme::Dark)),
+        ("lens", sized(lens(&words(5), 4), 480, Theme::Light)),
+        ("sheet", sized(sheet(&words(6)), 700, Theme::Light)),
+        ("everything", sized(everything(&words(9)), 760, Theme::Light)),
         ("hostile", sized(heatmap(&hostile()[..14]), 420, Theme::Light)),
     ];
     let changed = pictures.iter().filter_map(|(name, figure)| differs(name, &png(figure, &fonts).unwrap()));

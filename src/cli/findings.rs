@@ -2,6 +2,7 @@
 
 use super::args::{ModelArgs, PromptArgs};
 use super::output::{self, Format, OutputArgs, Target};
+use super::preview::preview;
 use super::recipe::Recipe;
 use super::subject::Subject;
 use attnviz::checkpoint::{Checkpoint, Source};
@@ -92,7 +93,7 @@ pub fn run(command: &dyn Command, recipe: &Recipe) -> Result<()> {
         paths.iter().map(|path| format!("{}\n", output::printable(&path.display().to_string()))).collect();
     if !output.quiet {
         mention_fonts(found.subject(), &fonts);
-        output::preview(&found.figure(None));
+        preview(&found.figure(None), &fonts);
     }
     output::print(listing.as_bytes())
 }

@@ -4,6 +4,7 @@ mod args;
 mod attention;
 mod findings;
 mod output;
+mod preview;
 mod recipe;
 mod subject;
 

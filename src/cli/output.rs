@@ -1,10 +1,8 @@
-//! Where results go: files by extension or template, standard output, a preview on a terminal.
+//! Where results go: files by extension or template, standard output.
 
 use attnviz::error::{Error, Result};
 use attnviz::export::{Field, Fields, Template, write_atomically};
-use attnviz::figure::Figure;
 use attnviz::prompt::label_of;
-use attnviz::render::{Colour, Terminal, terminal};
 use clap::{Args, ValueEnum};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -176,27 +174,4 @@ pub fn write(template: &Template, fields: &Fields, bytes: &[u8]) -> Result<PathB
         file.write_all(bytes).map_err(|e| Error::failed(format!("cannot write {}: {e}", path.display())))
     })?;
     Ok(path)
-}
-
-/// The figure on a terminal, if a person is looking.
-pub fn preview(figure: &Figure) {
-    if !std::io::stdout().is_terminal() || !std::io::stderr().is_terminal() {
-        return;
-    }
-    let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
-    let options = Terminal { width, colour: colour(), theme: figure.theme };
-    let _ = std::io::stderr().write_all(terminal(figure, &options).as_bytes()); // a preview is a courtesy
-}
-
-/// How many colours the terminal shows, by the usual variables.
-fn colour() -> Colour {
-    let variable = |name: &str| std::env::var(name).unwrap_or_default();
-    let term = variable("TERM");
-    if !variable("NO_COLOR").is_empty() || term == "dumb" {
-        return Colour::None;
-    }
-    if matches!(variable("COLORTERM").as_str(), "truecolor" | "24bit") {
-        return Colour::True;
-    }
-    if term.contains("256") { Colour::Indexed } else { Colour::None }
 }

@@ -38,6 +38,7 @@ pub fn heatmap(values: Matrix, labels: &[String], scale: Scale) -> Panel {
         col_labels: labels.to_vec(),
         row_axis: "query".into(),
         col_axis: "key".into(),
+        cell_labels: Vec::new(),
         scale,
     })
 }

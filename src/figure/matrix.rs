@@ -1,4 +1,4 @@
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// Numbers in rows and columns. NaN means that nothing is there, such as above the diagonal of a causal map.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -8,7 +8,7 @@ pub struct Matrix {
     /// How many columns.
     pub cols: usize,
     /// Row by row. Entries that are missing at the end count as NaN.
-    #[serde(serialize_with = "nan_as_null", deserialize_with = "null_as_nan")]
+    #[serde(with = "super::nan")]
     pub data: Vec<f32>,
 }
 
@@ -68,15 +68,6 @@ impl Matrix {
 /// The smallest block side that pools `n` to at most `limit`.
 pub(super) fn block(n: usize, limit: usize) -> usize {
     n.div_ceil(limit.max(1)).max(1)
-}
-
-fn nan_as_null<S: Serializer>(data: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(data.iter().map(|v| (!v.is_nan()).then_some(*v)))
-}
-
-fn null_as_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
-    let data = Vec::<Option<f32>>::deserialize(deserializer)?;
-    Ok(data.into_iter().map(|v| v.unwrap_or(f32::NAN)).collect())
 }
 
 #[cfg(test)]

@@ -52,6 +52,13 @@ impl Scale {
         Self { kind, colormap, min, max: if max > min { max } else { min + 1.0 }, unit: unit.into() }
     }
 
+    /// A diverging scale over signed scores: 0 in its middle, the largest of them, whatever its sign, at an end.
+    pub fn signed(unit: impl Into<String>, scores: impl IntoIterator<Item = f32>) -> Self {
+        let bound = scores.into_iter().filter(|v| v.is_finite()).fold(0.0f32, |most, v| most.max(v.abs()));
+        let bound = if bound > 0.0 { bound } else { 1.0 };
+        Self { colormap: Colormap::Balance, min: -bound, max: bound, unit: unit.into(), ..Self::default() }
+    }
+
     /// Where a number stands between the map's beginning, 0, and its end, 1. `None` for NaN.
     pub fn position(&self, value: f32) -> Option<f32> {
         if value.is_nan() {
@@ -106,6 +113,12 @@ impl Scale {
         ticks
     }
 
+    /// A number with two digits of the scale's largest; empty for NaN.
+    pub(crate) fn short(&self, value: f32) -> String {
+        let (low, high) = self.bounds();
+        if value.is_nan() { String::new() } else { decimals(value, low.abs().max(high.abs()), 2) }
+    }
+
     /// Bounds that every formula above can divide by, whatever the fields hold.
     pub(crate) fn bounds(&self) -> (f32, f32) {
         let finite = |v: f32, or: f32| if v.is_finite() { v.clamp(-1e30, 1e30) } else { or };
@@ -156,6 +169,17 @@ fn round_near(value: f32) -> f32 {
     let digit = value.abs() / power;
     let round = [1.0f32, 2.0, 5.0, 10.0].into_iter().min_by(|a, b| (a - digit).abs().total_cmp(&(b - digit).abs()));
     (round.unwrap_or(1.0) * power).copysign(value)
+}
+
+/// A number with as many decimals as `largest` needs for so many digits: numbers of one column end under one another.
+pub(crate) fn decimals(value: f32, largest: f32, digits: i32) -> String {
+    if !value.is_finite() || !(1e-4..1e6).contains(&largest) {
+        return number(value);
+    }
+    let decimals = (digits - 1 - largest.log10().floor() as i32).max(0) as usize;
+    let text = format!("{value:.decimals$}");
+    let zero = text.bytes().all(|b| matches!(b, b'-' | b'0' | b'.'));
+    if zero { text.replace('-', "") } else { text.replace('-', "−") }
 }
 
 /// A number for a reader: three digits that count, no padding, a true minus sign.

@@ -1,6 +1,5 @@
 //! From a [`Figure`](crate::figure::Figure) to bytes, one file per format. Nothing is computed here but pixels.
 
-mod blocks;
 mod cells;
 mod fonts;
 mod png;

@@ -12,7 +12,7 @@ use super::cells::Cells;
 use super::fonts::Fonts;
 use crate::error::{Error, Result};
 use crate::figure::layout::{self, Item, Label, Rect, Scene};
-use crate::figure::{Colormap, Figure, Ink, Scale, Theme};
+use crate::figure::{Figure, Ink, Scale, Theme};
 
 /// plotters' coordinates are integers: the drawing is this many times larger than the page.
 const FINE: f32 = 10.0;
@@ -54,7 +54,7 @@ pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
     writeln!(out, "<rect width=\"{fine_w}\" height=\"{fine_h}\" fill=\"#{r:02x}{g:02x}{b:02x}\"/>")?;
     // Cells meet exactly, which antialiasing would spoil with seams.
     writeln!(out, "<g shape-rendering=\"crispEdges\">\n{}</g>", body.fills)?;
-    writeln!(out, "{}{}", body.images, body.lines)?;
+    writeln!(out, "{}{}{}", body.images, body.lines, body.curves)?;
     writeln!(out, "<g text-rendering=\"geometricPrecision\">\n{}</g>\n</svg>", body.labels)?;
     Ok(out)
 }
@@ -81,7 +81,7 @@ pub(super) fn detail(figure: &Figure) -> Result<f32> {
     }
 }
 
-/// The parts of the document, drawn one kind after the other: fills, images, lines, labels.
+/// The parts of the document, drawn one kind after the other: fills, images, lines, curves, labels.
 #[derive(Default)]
 struct Body {
     theme: Theme,
@@ -89,14 +89,20 @@ struct Body {
     fills: String,
     images: String,
     lines: String,
+    curves: String,
     labels: String,
     gradients: String,
-    maps: Vec<Colormap>,
+    ramps: Vec<String>,
 }
 
 impl Body {
     fn len(&self) -> usize {
-        self.fills.len() + self.images.len() + self.lines.len() + self.labels.len() + self.gradients.len()
+        self.fills.len()
+            + self.images.len()
+            + self.lines.len()
+            + self.curves.len()
+            + self.labels.len()
+            + self.gradients.len()
     }
 
     fn draw(&mut self, scene: &Scene, fonts: &Fonts) -> Result<()> {
@@ -115,6 +121,9 @@ impl Body {
                 }
                 Item::Line([x1, y1, x2, y2], ink) => {
                     line(&mut line_backend, &[(*x1, *y1), (*x2, *y2)], self.theme.ink(*ink))?;
+                }
+                Item::Curve { points, ink, thick, dashed } => {
+                    self.curve(points, self.theme.ink(*ink), *thick, *dashed)?;
                 }
                 Item::Label(label) => self.label(label, fonts)?,
                 Item::Cells(rect, matrix, scale) => {
@@ -157,11 +166,29 @@ impl Body {
         Ok(())
     }
 
+    /// plotters has neither round corners nor dashes.
+    fn curve(&mut self, points: &[(f32, f32)], [r, g, b]: [u8; 3], thick: f32, dashed: bool) -> Result<()> {
+        self.curves.push_str("<polyline points=\"");
+        for (i, (x, y)) in points.iter().enumerate() {
+            write!(self.curves, "{}{},{}", if i > 0 { " " } else { "" }, fine(*x), fine(*y))?;
+        }
+        let dashes = if dashed { format!(" stroke-dasharray=\"{} {}\"", fine(4.5), fine(4.0)) } else { String::new() };
+        writeln!(
+            self.curves,
+            "\" fill=\"none\" stroke=\"#{r:02x}{g:02x}{b:02x}\" stroke-width=\"{}\" stroke-linecap=\"round\" \
+             stroke-linejoin=\"round\"{dashes}/>",
+            fine(thick),
+        )?;
+        Ok(())
+    }
+
     fn ramp(&mut self, rect: Rect, scale: &Scale) -> Result<()> {
-        let map = scale.colormap;
-        if !self.maps.contains(&map) {
-            self.maps.push(map);
-            write!(self.gradients, "<linearGradient id=\"{}\" x1=\"0\" y1=\"1\" x2=\"0\" y2=\"0\">", map.name())?;
+        let (map, lying) = (scale.colormap, rect.w > rect.h);
+        let id = format!("{}{}", map.name(), if lying { "-lying" } else { "" });
+        if !self.ramps.contains(&id) {
+            let to = if lying { "x1=\"0\" y1=\"0\" x2=\"1\" y2=\"0\"" } else { "x1=\"0\" y1=\"1\" x2=\"0\" y2=\"0\"" };
+            write!(self.gradients, "<linearGradient id=\"{id}\" {to}>")?;
+            self.ramps.push(id.clone());
             for i in 0..STOPS {
                 let t = i as f32 / (STOPS - 1) as f32;
                 let [r, g, b] = map.rgb(self.theme, t);
@@ -172,12 +199,11 @@ impl Body {
         let Rect { x, y, w, h } = rect;
         writeln!(
             self.images,
-            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"url(#{})\"/>",
+            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"url(#{id})\"/>",
             fine(x),
             fine(y),
             fine(w),
             fine(h),
-            map.name(),
         )?;
         Ok(())
     }

@@ -1,16 +1,23 @@
 //! One large map with its labels.
 
+use super::labels::{self, Rows};
 use super::text::Line;
-use super::{Anchor, Block, Item, Label, Rect, Room, Style, Typeface, legend};
+use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, legend};
 use crate::figure::matrix::block as pool_block;
 use crate::figure::{Heatmap, Ink};
 
 const TITLE: Style = Style::bold(12.0);
 const AXIS: Style = Style::regular(11.0);
-const LARGEST_TEXT: f32 = 12.0;
-const SMALLEST_TEXT: f32 = 8.5;
-/// From a map to its labels.
-const PAD: f32 = 7.0;
+/// The texts in cells: their size, and the width of a cell that is too narrow for any.
+const LARGEST_CELL_TEXT: f32 = 11.5;
+const SMALLEST_CELL_TEXT: f32 = 7.5;
+const NARROWEST: f32 = 22.0;
+const LOWEST: f32 = 11.0;
+/// Where nobody asks for a size, a cell with a text is at least this wide and this high, and at most so wide.
+const LEAST_CELL: (f32, f32) = (38.0, 25.0);
+const WIDEST_CELL: f32 = 92.0;
+/// More texts than this are not read.
+const MOST_TEXTS: usize = 4000;
 /// No label is wider than this where nobody asks for a size, nor than this share of a given one.
 const WIDEST: f32 = 150.0;
 const SHARE: f32 = 0.24;
@@ -20,14 +27,6 @@ const LARGEST: f32 = 1080.0;
 const LARGEST_CELL: f32 = 56.0;
 /// In a given size cells may grow beyond that, but a map of two tokens shall not look like a flag.
 const GIVEN_CELL: f32 = 120.0;
-
-/// How the labels under the columns stand.
-#[derive(Clone, Copy, PartialEq)]
-enum Slant {
-    Flat,
-    Diagonal,
-    Upright,
-}
 
 pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room) -> Block<'a> {
     let (rows, cols) = (map.values.rows, map.values.cols);
@@ -45,44 +44,27 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room) -> 
     let room_for_legend = if small { 0.0 } else { room.w.map_or(150.0, |w| w * 0.3) };
     let rough = legend::legend(&map.scale, face, 400.0, room_for_legend - legend::GAP);
     let right = if rough.w > 0.0 { legend::GAP + rough.w } else { 2.0 };
-    let rough_left = gutter(&fit_all(face, &map.row_labels, rows, 1, LARGEST_TEXT, widest));
-    let rough_below = gutter(&fit_all(face, &map.col_labels, cols, 1, LARGEST_TEXT, widest));
+    let rough_left = labels::rough_gutter(face, &map.row_labels, rows, widest);
+    let rough_below = labels::rough_gutter(face, &map.col_labels, cols, widest);
 
     let space_w = room.w.map(|w| w - axis_left - rough_left - right);
     let space_h = room.h.map(|h| h - above - axis_below - rough_below);
-    let (w, h) = extent(rows, cols, space_w, space_h);
+    let (w, h) = roomy(map, face, space_w, space_h).unwrap_or_else(|| extent(rows, cols, space_w, space_h));
     let (cw, ch) = (w / cols as f32, h / rows as f32);
 
-    let size = (ch * 0.62).clamp(SMALLEST_TEXT, LARGEST_TEXT);
-    let every = thin(size, ch);
-    let row_labels = fit_all(face, &map.row_labels, rows, every, size, widest);
-    let left = axis_left + gutter(&row_labels);
+    let row_labels = Rows::new(face, &map.row_labels, rows, ch, widest);
+    let left = axis_left + row_labels.gutter();
     block.put(
         left,
         above,
         Block { w, h, items: vec![Item::Cells(Rect::new(0.0, 0.0, w, h), &map.values, &map.scale)] },
     );
     block.items.push(Item::Frame(Rect::new(left, above, w, h), Ink::Faint));
-    for (i, line) in row_labels {
-        let y = above + (i as f32 + 0.5) * ch;
-        if every > 1 {
-            block.items.push(Item::Line([left - 4.0, y, left, y], Ink::Faint));
-        }
-        block.items.push(Item::Label(line.at(left - PAD, y + size * 0.36, Anchor::End, Ink::Normal)));
-    }
+    row_labels.put(&mut block, left, above);
+    block.items.extend(cell_texts(map, face, Rect::new(left, above, w, h)));
 
     let below = above + h;
-    let mut deepest: f32 = 0.0;
-    for (label, tick) in col_labels(map, face, cols, cw, left, widest) {
-        if tick {
-            let x = left + label.x;
-            block.items.push(Item::Line([x, below, x, below + 4.0], Ink::Faint));
-        }
-        let label = Label { x: left + label.x + label.nudge(), y: below + label.y, ..label };
-        deepest = label.corners().iter().fold(deepest, |deep, corner| deep.max(corner.1 - below));
-        block.items.push(Item::Label(label));
-    }
-    block.h = block.h.max(below + deepest);
+    let deepest = labels::put_cols(&mut block, face, &map.col_labels, (cols, cw), (left, below), widest);
 
     if axis_below > 0.0 {
         let line = Line::fit(face, &map.col_axis, AXIS, w.max(60.0));
@@ -104,6 +86,37 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room) -> 
         block.put(left + w + legend::GAP, above, legend::legend(&map.scale, face, h, room_for_legend - legend::GAP));
     }
     block
+}
+
+/// Width and height of a map whose cells have texts in them; `None` if no text would fit.
+fn roomy(map: &Heatmap, face: &dyn Typeface, space_w: Option<f32>, space_h: Option<f32>) -> Option<(f32, f32)> {
+    let (rows, cols) = (map.values.rows as f32, map.values.cols as f32);
+    let style = Style::regular(LARGEST_CELL_TEXT);
+    let widths = map.cell_labels.iter().take(MOST_TEXTS).map(|text| Line::fit(face, text, style, WIDEST_CELL).width);
+    let wish = widths.fold(0.0, f32::max) + 10.0;
+    let cw = match space_w {
+        None => wish.clamp(LEAST_CELL.0, WIDEST_CELL).min(LARGEST / cols),
+        Some(w) => (w / cols).min(GIVEN_CELL),
+    };
+    let ch = space_h.map_or(LEAST_CELL.1, |h| (h / rows).min(LEAST_CELL.1 * 1.5));
+    (wish > 10.0 && cw >= NARROWEST && ch >= LOWEST).then(|| ((cols * cw).floor(), (rows * ch).floor()))
+}
+
+/// The texts in the cells of a map: all of one size, none where cells are too small.
+fn cell_texts<'a>(map: &Heatmap, face: &dyn Typeface, place: Rect) -> Vec<Item<'a>> {
+    let (rows, cols) = (map.values.rows, map.values.cols);
+    let (cw, ch) = (place.w / cols as f32, place.h / rows as f32);
+    if map.cell_labels.is_empty() || cw < NARROWEST || ch < LOWEST || rows * cols > MOST_TEXTS {
+        return Vec::new();
+    }
+    let size = (ch * 0.5).min(cw * 0.3).clamp(SMALLEST_CELL_TEXT, LARGEST_CELL_TEXT);
+    let text = |(i, text): (usize, &String)| {
+        let (row, col) = (i / cols, i % cols);
+        let line = Line::fit(face, text, Style::regular(size), cw - 4.0);
+        let (x, y) = (place.x + (col as f32 + 0.5) * cw, place.y + (row as f32 + 0.5) * ch + size * 0.36);
+        Item::Label(line.at(x, y, Anchor::Middle, Ink::over(map.values.at(row, col), &map.scale)))
+    };
+    map.cell_labels.iter().enumerate().take(rows * cols).map(text).collect()
 }
 
 /// Width and height of the map: whole pixels per cell where there is a pixel for each, else whole cells per pixel.
@@ -131,71 +144,4 @@ fn extent(rows: usize, cols: usize, space_w: Option<f32>, space_h: Option<f32>) 
         side => n.div_ceil(pool_block(n, side as usize)) as f32,
     };
     (whole(cols, cw), whole(rows, ch))
-}
-
-/// Every so many-th label, cut to a width; where some are left out, those that stay say which they are.
-fn fit_all(
-    face: &dyn Typeface,
-    labels: &[String],
-    n: usize,
-    every: usize,
-    size: f32,
-    limit: f32,
-) -> Vec<(usize, Line)> {
-    let style = Style::regular(size);
-    let numbered = |i: usize| if every > 1 { format!("{i} {}", labels[i]) } else { labels[i].clone() };
-    (0..n.min(labels.len())).step_by(every).map(|i| (i, Line::fit(face, &numbered(i), style, limit))).collect()
-}
-
-fn gutter(labels: &[(usize, Line)]) -> f32 {
-    let widest = labels.iter().map(|(_, line)| line.width).fold(0.0, f32::max);
-    if widest > 0.0 { (widest + PAD).ceil() } else { 0.0 }
-}
-
-/// Labels for the columns, relative to the map's lower left corner, and whether each needs a tick.
-fn col_labels(map: &Heatmap, face: &dyn Typeface, cols: usize, cw: f32, left: f32, widest: f32) -> Vec<(Label, bool)> {
-    let flat = fit_all(face, &map.col_labels, cols, 1, LARGEST_TEXT, widest);
-    let need = flat.iter().map(|(_, line)| line.width).fold(0.0, f32::max) + 6.0;
-    let slant = match cw {
-        _ if need <= cw => Slant::Flat,
-        _ if cw >= 17.0 => Slant::Diagonal,
-        _ => Slant::Upright,
-    };
-    let size = match slant {
-        Slant::Flat => LARGEST_TEXT,
-        Slant::Diagonal => (cw * 0.55).clamp(SMALLEST_TEXT, LARGEST_TEXT),
-        Slant::Upright => (cw * 0.7).clamp(SMALLEST_TEXT, LARGEST_TEXT),
-    };
-    let every = if slant == Slant::Upright { thin(size, cw) } else { 1 };
-    // A diagonal label of the first column may reach as far to the left as the row labels do.
-    let limit =
-        if slant == Slant::Diagonal { widest.min((left + cw / 2.0 - 2.0) / 0.75).max(size * 2.0) } else { widest };
-    let lines = if slant == Slant::Flat { flat } else { fit_all(face, &map.col_labels, cols, every, size, limit) };
-    let place = |(i, line): (usize, Line)| {
-        let x = (i as f32 + 0.5) * cw;
-        let label = match slant {
-            Slant::Flat => line.at(x, PAD + size * 0.8, Anchor::Middle, Ink::Normal),
-            Slant::Diagonal => line.at(x, PAD + 2.0, Anchor::End, Ink::Normal).turned(-45.0),
-            Slant::Upright => line.at(x, PAD, Anchor::End, Ink::Normal).turned(-90.0),
-        };
-        (label, every > 1)
-    };
-    lines.into_iter().map(place).collect()
-}
-
-impl Label {
-    /// How far a turned label moves to the right so that the middle of its letters, not their baseline, points at its column.
-    fn nudge(&self) -> f32 {
-        let sin = (-self.angle).to_radians().sin();
-        self.style.size * 0.36 * sin
-    }
-}
-
-/// Every how many-th label is drawn, so that none touches the next: all if they just fit, else with air between them.
-fn thin(size: f32, pitch: f32) -> usize {
-    if pitch >= size * 1.25 {
-        return 1;
-    }
-    let steps = (0..7).flat_map(|e| [1, 2, 5].map(|s| s * 10usize.pow(e)));
-    steps.skip(1).find(|n| *n as f32 * pitch >= size * 1.7).unwrap_or(1)
 }

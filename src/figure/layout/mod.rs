@@ -2,14 +2,20 @@
 //! here either: a [`Typeface`] says how wide a text is.
 
 mod bars;
+mod curves;
 mod grid;
 mod heatmap;
+mod labels;
 mod legend;
 mod page;
+mod sheet;
+mod strip;
+mod table;
 mod text;
 
 use super::{Ink, Matrix, Scale};
 
+pub(crate) use curves::{axes as curve_axes, inks as curve_inks};
 pub use grid::panel_pixels;
 pub use page::layout;
 
@@ -67,11 +73,22 @@ pub enum Item<'a> {
     Frame(Rect, Ink),
     /// A hairline from one point to another.
     Line([f32; 4], Ink),
+    /// A curve through these points; dashed or not.
+    Curve {
+        /// At least two.
+        points: Vec<(f32, f32)>,
+        /// Its colour.
+        ink: Ink,
+        /// How thick it is.
+        thick: f32,
+        /// Whether it is dashed.
+        dashed: bool,
+    },
     /// A text.
     Label(Label),
     /// A map, its rows and columns spread evenly over the rectangle.
     Cells(Rect, &'a Matrix, &'a Scale),
-    /// A scale's colours, lowest number at the bottom.
+    /// A scale's colours, lowest number at the bottom, or left where it is wider than high.
     Ramp(Rect, &'a Scale),
 }
 
@@ -176,6 +193,7 @@ impl Item<'_> {
                 *y1 += dy;
                 *y2 += dy;
             }
+            Item::Curve { points, .. } => points.iter_mut().for_each(|(x, y)| (*x, *y) = (*x + dx, *y + dy)),
             Item::Label(label) => {
                 label.x += dx;
                 label.y += dy;
@@ -190,4 +208,20 @@ impl Item<'_> {
 struct Room {
     w: Option<f32>,
     h: Option<f32>,
+}
+
+/// Shares room out: who wishes little gets it, the others get the same.
+fn share_out(wishes: &[f32], room: f32) -> Vec<f32> {
+    let mut sorted = wishes.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    let (mut rest, mut limit) = (room, f32::MAX);
+    for (i, wish) in sorted.iter().enumerate() {
+        let share = rest / (sorted.len() - i) as f32;
+        if *wish > share {
+            limit = share.max(0.0);
+            break;
+        }
+        rest -= wish;
+    }
+    wishes.iter().map(|wish| wish.min(limit)).collect()
 }

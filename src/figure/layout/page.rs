@@ -1,7 +1,8 @@
-//! The page: headline, maps, and bars beside or under them.
+//! The page: headline, panels above one another, and bars beside or under maps.
 
 use super::text::{Line, wrap};
-use super::{Anchor, Block, Item, Room, Scene, Style, Typeface, bars, grid, heatmap};
+use super::{Anchor, Block, Item, Room, Scene, Style, Typeface, share_out};
+use super::{bars, curves, grid, heatmap, sheet, strip, table};
 use crate::figure::{Figure, Ink, Panel};
 
 const TITLE: Style = Style::bold(19.0);
@@ -15,6 +16,8 @@ const GAP: f32 = 24.0;
 const BARS: f32 = 220.0;
 /// Between a map and the bars beside it.
 const BESIDE: f32 = 40.0;
+/// How wide two panels side by side are together, where nobody asks for a width.
+const PAIR: f32 = 880.0;
 /// A page narrower than this has its bars under the maps.
 const WIDE: f32 = 640.0;
 /// No page is narrower than this by itself; a headline makes it at most this wide.
@@ -44,9 +47,7 @@ pub fn layout<'a>(figure: &'a Figure, face: &dyn Typeface) -> Scene<'a> {
     let zoom = zoom(figure.width, figure.height);
     let units = |pixels: Option<u32>| pixels.map(|p| p as f32 / zoom);
     let (given_w, given_h) = (units(figure.width), units(figure.height));
-    let with_bars = figure.panels.iter().any(|p| matches!(p, Panel::Bars(_)));
-    let with_maps = figure.panels.iter().any(|p| !matches!(p, Panel::Bars(_)));
-    let (margin, main, beside) = columns(given_w, with_bars && with_maps);
+    let (margin, main, beside) = columns(given_w, has_aside(figure));
     let inner = given_w.map(|w| w - 2.0 * margin);
     let tall = given_h.map(|h| h - 2.0 * margin);
 
@@ -98,33 +99,36 @@ fn head<'a>(figure: &'a Figure, face: &dyn Typeface, width: f32, limit: f32) -> 
     block
 }
 
-/// The maps above one another, the bars beside or under them.
-fn body<'a>(figure: &'a Figure, face: &dyn Typeface, main: Option<f32>, tall: Option<f32>, beside: bool) -> Block<'a> {
-    let bar_panels = || figure.panels.iter().filter_map(|p| if let Panel::Bars(b) = p { Some(b) } else { None });
-    let maps = figure.panels.len() - bar_panels().count();
-    let share = |h: f32, n: usize| (h - GAP * n.saturating_sub(1) as f32) / n.max(1) as f32;
-    // Under the maps, all bars together get at most two fifths of a given height.
-    let under = bar_panels().count() > 0 && !beside && maps > 0;
-    let map_tall = tall.map(|h| if under { h * 0.6 - GAP } else { h });
-    let bars_tall = tall.map(|h| if under { h * 0.4 } else { h });
+fn is_map(panel: &Panel) -> bool {
+    matches!(panel, Panel::Heatmap(_) | Panel::Grid(_) | Panel::Sheet(_))
+}
 
-    let mut block = Block::default();
-    for panel in &figure.panels {
-        let room = Room { w: main, h: map_tall.map(|h| share(h, maps)) };
-        let part = match panel {
-            Panel::Heatmap(map) => heatmap::heatmap(map, face, room),
-            Panel::Grid(sheet) => grid::grid(sheet, face, room),
-            Panel::Bars(_) => continue,
-        };
-        let y = if block.h > 0.0 { (block.h + GAP).ceil() } else { 0.0 };
-        block.put(0.0, y, part);
-    }
-    let mut column = Block::default();
+fn is_bars(panel: &Panel) -> bool {
+    matches!(panel, Panel::Bars(_))
+}
+
+/// Whether there are bars that belong to maps, and stand beside or under them.
+fn has_aside(figure: &Figure) -> bool {
+    figure.panels.iter().any(is_bars) && figure.panels.iter().any(is_map)
+}
+
+/// The panels above one another, the bars of maps beside or under them.
+fn body<'a>(figure: &'a Figure, face: &dyn Typeface, main: Option<f32>, tall: Option<f32>, beside: bool) -> Block<'a> {
+    let aside = has_aside(figure);
+    let (asides, panels): (Vec<&Panel>, Vec<&Panel>) = figure.panels.iter().partition(|p| aside && is_bars(p));
+    // Under the maps, all bars together get at most two fifths of a given height.
+    let under = aside && !beside;
+    let main_tall = tall.map(|h| if under { h * 0.6 - GAP } else { h });
+    let aside_tall = tall.map(|h| if under { h * 0.4 } else { h });
+
+    let mut block = stack(&rows(&panels, main), face, main, main_tall);
     let width = if beside { BARS } else { main.unwrap_or(HEADLINE).min(HEADLINE) };
-    for panel in bar_panels() {
-        let h = bars_tall.map(|h| share(h, bar_panels().count())).or((beside && block.h > 120.0).then_some(block.h));
+    let aside_tall = aside_tall.or((beside && block.h > 120.0).then_some(block.h));
+    let share = |h: f32| (h - GAP * asides.len().saturating_sub(1) as f32) / asides.len().max(1) as f32;
+    let mut column = Block::default();
+    for panel in &asides {
         let y = if column.h > 0.0 { column.h + GAP } else { 0.0 };
-        column.put(0.0, y, bars::bars(panel, face, width, Room { w: Some(width), h }));
+        column.put(0.0, y, part(panel, face, Room { w: Some(width), h: aside_tall.map(share) }));
     }
     let (x, y) = match (beside, block.h > 0.0) {
         (true, true) => (block.w + BESIDE, 0.0),
@@ -135,6 +139,58 @@ fn body<'a>(figure: &'a Figure, face: &dyn Typeface, main: Option<f32>, tall: Op
         block.put(x, y, column);
     }
     block
+}
+
+/// Small panels that follow one another stand side by side, two in a row, where each has room enough.
+fn rows<'p>(panels: &[&'p Panel], main: Option<f32>) -> Vec<Vec<&'p Panel>> {
+    let small = |panel: &Panel| matches!(panel, Panel::Curves(_) | Panel::Bars(_));
+    let mut rows: Vec<Vec<&Panel>> = Vec::new();
+    for panel in panels {
+        let together = small(panel) && main.is_none_or(|w| w >= WIDE);
+        match rows.last_mut() {
+            Some(row) if together && row.len() == 1 && small(row[0]) => row.push(panel),
+            _ => rows.push(vec![panel]),
+        }
+    }
+    rows
+}
+
+/// Rows of panels above one another. In a given height maps share what the others do not need.
+fn stack<'a>(rows: &[Vec<&'a Panel>], face: &dyn Typeface, main: Option<f32>, tall: Option<f32>) -> Block<'a> {
+    let across = |row: &[&Panel]| match row {
+        [_, _] => Some((main.unwrap_or(PAIR) - BESIDE) / 2.0),
+        [Panel::Curves(_) | Panel::Bars(_)] => Some(main.unwrap_or(HEADLINE).min(HEADLINE)),
+        _ => main,
+    };
+    let side_by_side = |row: &[&'a Panel], h: Option<f32>| {
+        let mut line = Block::default();
+        for (i, panel) in row.iter().enumerate() {
+            let w = across(row);
+            line.put(w.map_or(0.0, |w| i as f32 * (w + BESIDE)), 0.0, part(panel, face, Room { w, h }));
+        }
+        line
+    };
+    let wish = |row: &Vec<&'a Panel>| if is_map(row[0]) { f32::MAX } else { side_by_side(row, None).h };
+    let room = tall.map(|h| h - GAP * rows.len().saturating_sub(1) as f32);
+    let shares = room.map(|h| share_out(&rows.iter().map(wish).collect::<Vec<_>>(), h));
+    let mut block = Block::default();
+    for (i, row) in rows.iter().enumerate() {
+        let y = if block.h > 0.0 { (block.h + GAP).ceil() } else { 0.0 };
+        block.put(0.0, y, side_by_side(row, shares.as_ref().map(|shares| shares[i])));
+    }
+    block
+}
+
+fn part<'a>(panel: &'a Panel, face: &dyn Typeface, room: Room) -> Block<'a> {
+    match panel {
+        Panel::Heatmap(map) => heatmap::heatmap(map, face, room),
+        Panel::Grid(grid) => grid::grid(grid, face, room),
+        Panel::Sheet(sheet) => sheet::sheet(sheet, face, room),
+        Panel::Bars(bars) => bars::bars(bars, face, room.w.unwrap_or(HEADLINE), room),
+        Panel::Strip(strip) => strip::strip(strip, face, room),
+        Panel::Curves(chart) => curves::curves(chart, face, room),
+        Panel::Table(table) => table::table(table, face, room),
+    }
 }
 
 /// A given size can be too small for all labels. One that would leave the page or touch an earlier one is left out.

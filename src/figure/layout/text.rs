@@ -1,6 +1,6 @@
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::{Anchor, Label, Style, Typeface};
+use super::{Anchor, Block, Item, Label, Style, Typeface};
 use crate::figure::Ink;
 
 /// No label is read further than this many graphemes: a prompt may hold ten thousand characters without a space.
@@ -68,6 +68,16 @@ pub(super) fn wrap(face: &dyn Typeface, text: &str, style: Style, limit: f32, li
     }
     out.retain(|line| !line.text.is_empty());
     out
+}
+
+/// Puts lines of text under what is there already, and grows by them.
+pub(super) fn put_lines(block: &mut Block, lines: Vec<Line>, x: f32, ink: Ink) {
+    for line in lines {
+        let (size, height) = (line.style.size, line.style.line());
+        block.w = block.w.max(x + line.width);
+        block.items.push(Item::Label(line.at(x, block.h + size, Anchor::Start, ink)));
+        block.h += height;
+    }
 }
 
 /// The text's first graphemes, with an ellipsis if there are more.

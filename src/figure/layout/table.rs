@@ -1,0 +1,82 @@
+//! Rows and columns of text and numbers.
+
+use super::text::{Line, put_lines, wrap};
+use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, share_out};
+use crate::figure::{Column, Ink, Table};
+
+const TITLE: Style = Style::bold(12.0);
+const HEAD: Style = Style::bold(10.5);
+const CELL: Style = Style::regular(11.0);
+const SMALL: Style = Style::regular(10.0);
+const ROW: f32 = 19.0;
+const GAP: f32 = 18.0;
+/// Around the number in a coloured cell.
+const PAD: f32 = 7.0;
+/// The widest table where nobody asks for a width, and the widest column.
+const NATURAL: f32 = 860.0;
+const WIDEST: f32 = 320.0;
+/// A longer table is for a data file.
+const MOST: usize = 40;
+
+pub(super) fn table<'a>(table: &'a Table, face: &dyn Typeface, room: Room) -> Block<'a> {
+    let width = room.w.unwrap_or(NATURAL);
+    let mut block = Block::default();
+    put_lines(&mut block, wrap(face, &table.title, TITLE, width, 2), 0.0, Ink::Strong);
+    block.h += if block.h > 0.0 { 4.0 } else { 0.0 };
+    let note = wrap(face, &table.note, SMALL, width, 4);
+    let below = note.len() as f32 * SMALL.line() + if note.is_empty() { 0.0 } else { 6.0 };
+
+    let count = table.columns.iter().map(|column| column.cells.len()).max().unwrap_or(0);
+    let fitting = room.h.map_or(MOST, |h| ((h - block.h - ROW - below) / ROW).max(0.0) as usize).min(MOST);
+    let drawn = if count > fitting { fitting.saturating_sub(1) } else { count };
+    let widths = widths(table, face, drawn, width);
+    let (mut x, top) = (0.0, block.h);
+    for (column, &w) in table.columns.iter().zip(&widths) {
+        if x + w > width + 0.5 {
+            break; // a page this narrow has no room for more columns
+        }
+        let inner = if column.shades.is_empty() { (x, w) } else { (x + PAD, w - 2.0 * PAD) };
+        let put = |block: &mut Block<'a>, text: &str, style: Style, base: f32, ink: Ink| {
+            let line = Line::fit(face, text, style, inner.1);
+            let (at, anchor) = if column.right { (inner.0 + inner.1, Anchor::End) } else { (inner.0, Anchor::Start) };
+            block.items.push(Item::Label(line.at(at, base, anchor, ink)));
+        };
+        put(&mut block, &column.head, HEAD, top + HEAD.size + 1.0, Ink::Soft);
+        for (i, cell) in column.cells.iter().enumerate().take(drawn) {
+            let y = top + ROW * (i + 1) as f32;
+            let shade = column.shades.get(i).copied().unwrap_or(f32::NAN);
+            let fill = Ink::of(shade, &column.scale);
+            block.items.extend(fill.map(|ink| Item::Fill(Rect::new(x, y + 1.0, w, ROW - 1.0), ink)));
+            let ink = if fill.is_some() { Ink::over(shade, &column.scale) } else { Ink::Normal };
+            put(&mut block, cell, CELL, y + ROW / 2.0 + CELL.size * 0.38, ink);
+        }
+        x += w + GAP;
+    }
+    block.w = block.w.max((x - GAP).max(0.0));
+    if !table.columns.is_empty() {
+        let y = top + ROW - 1.0;
+        block.items.push(Item::Line([0.0, y, (x - GAP).max(0.0), y], Ink::Faint));
+        block.h = top + ROW * (drawn + 1) as f32;
+    }
+    if drawn < count && fitting > 0 {
+        let more = Line::fit(face, &format!("… {} more", count - drawn), SMALL, width);
+        let base = block.h + ROW / 2.0 + SMALL.size * 0.36;
+        block.items.push(Item::Label(more.at(0.0, base, Anchor::Start, Ink::Soft)));
+        block.h += ROW;
+    }
+    block.h += if note.is_empty() { 0.0 } else { 6.0 };
+    put_lines(&mut block, note, 0.0, Ink::Soft);
+    block
+}
+
+/// As wide as what is in them; where that is too much together, the widest give way.
+fn widths(table: &Table, face: &dyn Typeface, drawn: usize, width: f32) -> Vec<f32> {
+    let widest = |column: &Column| {
+        let cells = column.cells.iter().take(drawn).map(|cell| Line::fit(face, cell, CELL, WIDEST).width);
+        let pad = if column.shades.is_empty() { 0.0 } else { 2.0 * PAD };
+        (cells.fold(Line::fit(face, &column.head, HEAD, WIDEST).width, f32::max) + pad).ceil()
+    };
+    let widths: Vec<f32> = table.columns.iter().map(widest).collect();
+    let room = width - GAP * widths.len().saturating_sub(1) as f32;
+    share_out(&widths, room).into_iter().map(f32::floor).collect()
+}

@@ -1,0 +1,87 @@
+//! Texts in columns.
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::figure::scale::number;
+use crate::render::visible;
+
+/// How many columns a text takes.
+pub(super) fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// A text made visible and cut to so many columns.
+pub(super) fn fit(text: &str, limit: usize) -> String {
+    // A grapheme takes at least one column, or none at all: no need to read further.
+    let head: String = text.graphemes(true).take(limit + 1).collect();
+    let text = visible(&head);
+    if columns(&text) <= limit {
+        return text;
+    }
+    let mut out = String::new();
+    for grapheme in text.graphemes(true) {
+        if columns(&out) + columns(grapheme) + 1 > limit {
+            break;
+        }
+        out.push_str(grapheme);
+    }
+    if limit > 0 {
+        out.push('…');
+    }
+    out
+}
+
+/// A text with blanks after it, or before, up to so many columns.
+pub(super) fn pad(text: &str, to: usize, right: bool) -> String {
+    let blanks = " ".repeat(to.saturating_sub(columns(text)));
+    if right { blanks + text } else { text.to_owned() + &blanks }
+}
+
+/// A text in lines of so many columns, three at most.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    const MOST: usize = 3;
+    let mut lines = vec![String::new()];
+    let text: String = text.graphemes(true).take(width * MOST).collect();
+    let text = visible(&text);
+    for word in text.split(' ') {
+        let (count, last) = (lines.len(), lines.last_mut());
+        match last {
+            Some(line) if line.is_empty() => *line = word.to_owned(),
+            Some(line) if columns(line) + 1 + columns(word) <= width || count == MOST => {
+                *line = format!("{line} {word}")
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.retain(|line| !line.is_empty());
+    lines.iter().map(|line| fit(line, width)).collect()
+}
+
+/// A number in few columns: `.42`.
+pub(super) fn short(value: f32) -> String {
+    if !(0.0..1.0).contains(&value) {
+        return number(value);
+    }
+    let text = format!("{value:.2}");
+    if text.starts_with('1') { "1".to_owned() } else { text.trim_start_matches('0').to_owned() }
+}
+
+/// What a terminal without Unicode gets instead, as wide as before.
+pub(super) fn ascii(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\0'..='\u{7f}' => out.push(c),
+            '·' => out.push('.'),
+            '−' | '–' | '—' => out.push('-'),
+            '×' => out.push('x'),
+            '…' => out.push('~'),
+            '“' | '”' => out.push('"'),
+            '’' | '‘' => out.push('\''),
+            '⏎' => out.push('$'),
+            _ => out.extend(std::iter::repeat_n('?', c.width().unwrap_or(0))),
+        }
+    }
+    out
+}
