@@ -2,7 +2,6 @@
 
 use super::subject::Subject;
 use attnviz::analysis::{Reduction, Sink};
-use attnviz::checkpoint::Source;
 use attnviz::error::{Error, Result};
 use attnviz::figure::{Colormap, Figure, Panel, ScaleKind, Theme};
 use attnviz::model::Spec;
@@ -11,38 +10,6 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 use std::io::Read;
 use std::path::PathBuf;
-
-/// Which model.
-#[derive(Args)]
-#[command(next_help_heading = "Model")]
-pub struct ModelArgs {
-    /// The folder of a GPT-2 checkpoint, or `builtin` [default: $ATTNVIZ_MODEL, else builtin]
-    #[arg(short, long, value_name = "MODEL")]
-    pub model: Option<String>,
-    /// Threads to compute with [default: all cores]; the numbers do not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub threads: Option<u16>,
-}
-
-impl ModelArgs {
-    /// The checkpoint meant, and whether the user named it.
-    pub fn source(&self) -> Result<(Source, bool)> {
-        let from_environment = std::env::var("ATTNVIZ_MODEL").ok().filter(|name| !name.is_empty());
-        match self.model.clone().or(from_environment) {
-            Some(name) => Ok((Source::parse(&name)?, true)),
-            None => Ok((Source::Builtin, false)),
-        }
-    }
-
-    /// Sizes the thread pool, once, before anything is computed.
-    pub fn start_threads(&self) -> Result<()> {
-        let Some(threads) = self.threads else { return Ok(()) };
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.into())
-            .build_global()
-            .map_err(|e| Error::failed(format!("cannot start {threads} threads: {e}")))
-    }
-}
 
 /// Which text.
 #[derive(Args)]

@@ -2,8 +2,9 @@
 
 mod found;
 
-use super::args::{FigureArgs, ModelArgs, PromptArgs, SelectionArgs};
+use super::args::{FigureArgs, PromptArgs, SelectionArgs};
 use super::findings::{Command, Findings, Groups};
+use super::model::ModelArgs;
 use super::output::{Format, OutputArgs, Target};
 use super::subject::Subject;
 use attnviz::analysis::{Attention, Reduction, Request, attention};

@@ -1,11 +1,11 @@
 //! From a command of one prompt to its files: check what was typed, load, find, write, show.
 
-use super::args::{ModelArgs, PromptArgs};
+use super::args::PromptArgs;
+use super::model::{ModelArgs, Opened};
 use super::output::{self, Format, OutputArgs, Target};
 use super::preview::preview;
 use super::recipe::Recipe;
 use super::subject::Subject;
-use attnviz::checkpoint::{Checkpoint, Source};
 use attnviz::error::{Error, Kind, Result};
 use attnviz::export::{self, Data};
 use attnviz::figure::Figure;
@@ -66,17 +66,12 @@ pub fn run(command: &dyn Command, recipe: &Recipe) -> Result<()> {
     command.check(&targets)?;
     let words = prompt.read()?;
     model.start_threads()?;
-    let (source, named) = model.source()?;
-    let checkpoint = Checkpoint::open(&source)?;
+    let Opened { checkpoint, note } = model.open(true, output.quiet)?;
     command.fits(&checkpoint.spec)?;
-    let note = (!named && source == Source::Builtin).then_some("built-in model (none was named)");
-    if note.is_some() && !output.quiet {
-        output::remark("no model was named: using the small built-in one (-m DIR chooses another)");
-    }
     let session = Session::new(checkpoint)?;
     lap("loaded");
     let prompt = prompt.resolve(words, &session.tokenizer, session.model.spec())?;
-    let subject = Subject { session: &session, prompt, note, recipe, index: 0 };
+    let subject = Subject { session: &session, prompt, note: note.as_deref(), recipe, index: 0 };
     let broken = |error: Error| if error.kind == Kind::Failed { session.explain(error) } else { error };
     let found = command.find(subject, &targets).map_err(broken)?;
     lap("computed");

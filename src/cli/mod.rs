@@ -2,7 +2,10 @@
 
 mod args;
 mod attention;
+mod download;
 mod findings;
+mod model;
+mod models;
 mod output;
 mod preview;
 mod recipe;
@@ -27,6 +30,7 @@ Examples:
   attnviz \"Once upon a time\" --layer 4 --head 3 -o head.svg
   attnviz \"Once upon a time\" --reduce heads=mean --sink mask
   attnviz \"Once upon a time\" -o 'heads/{layer}-{head}.png'
+  attnviz \"Once upon a time\" -m distilgpt2            another model of the hub
   attnviz \"Once upon a time\" -o - --format json | jq .results[0].attention[0][0]")]
 pub struct Cli {
     #[command(subcommand)]
@@ -39,6 +43,8 @@ pub struct Cli {
 enum Command {
     /// Draw or export what each head attends to (the default)
     Attention(attention::AttentionArgs),
+    /// List the models that need no network, or download one
+    Models(models::ModelsArgs),
 }
 
 /// Why the program ends early.
@@ -62,11 +68,12 @@ pub fn parse() -> Result<(Cli, Recipe), Stop> {
 
 /// Does it.
 pub fn run((cli, recipe): (Cli, Recipe)) -> Result<(), Stop> {
-    let found = match cli.command {
-        Some(Command::Attention(args)) => findings::run(&args, &recipe),
-        None => findings::run(&cli.attention, &recipe),
-    };
-    Ok(found?)
+    match cli.command {
+        Some(Command::Attention(args)) => findings::run(&args, &recipe)?,
+        Some(Command::Models(args)) => models::run(args)?,
+        None => findings::run(&cli.attention, &recipe)?,
+    }
+    Ok(())
 }
 
 /// Says why on stderr (help and version on stdout) and chooses the exit code. A closed pipe is not a failure.

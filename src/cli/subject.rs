@@ -78,7 +78,7 @@ impl Subject<'_> {
             meta: Meta {
                 version: env!("CARGO_PKG_VERSION").into(),
                 model: self.session.name.clone(),
-                revision: None,
+                revision: self.session.revision.clone(),
                 hash: self.session.hash.clone(),
                 prompt: self.text(),
                 command: self.recipe.command.clone(),
@@ -97,6 +97,7 @@ impl Subject<'_> {
             "command": self.recipe.command,
             "args": self.recipe.args,
             "model": self.session.name,
+            "revision": self.session.revision,
             "weights": self.session.hash,
             "prompt": self.text(),
             "token_ids": self.prompt.ids,

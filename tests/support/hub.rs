@@ -1,7 +1,10 @@
 //! A hub in miniature: one repository, two ports (the hub and the store behind it), and faults to order.
+#![allow(dead_code)] // each test file uses its own part
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -333,5 +336,25 @@ fn send(mut stream: &TcpStream, request: &Request, answer: Answer, fault: Option
             Some(())
         }
         _ => stream.write_all(body).ok(),
+    }
+}
+
+/// A cache as `huggingface_hub` writes it.
+pub fn write_cache(root: &Path, id: &str, commit: &str, reference: &str, files: &[(&str, Vec<u8>)], symlinks: bool) {
+    let repository = root.join(format!("models--{}", id.replace('/', "--")));
+    let snapshot = repository.join("snapshots").join(commit);
+    let reference = repository.join("refs").join(reference);
+    for dir in [&snapshot, &repository.join("blobs"), reference.parent().unwrap()] {
+        fs::create_dir_all(dir).unwrap();
+    }
+    fs::write(reference, commit).unwrap();
+    for (file, bytes) in files {
+        if symlinks && cfg!(unix) {
+            fs::write(repository.join("blobs").join(etag(file, bytes)), bytes).unwrap();
+            #[cfg(unix)]
+            std::os::unix::fs::symlink(Path::new("../../blobs").join(etag(file, bytes)), snapshot.join(file)).unwrap();
+        } else {
+            fs::write(snapshot.join(file), bytes).unwrap();
+        }
     }
 }
