@@ -2,6 +2,8 @@
 
 pub mod attention;
 pub mod next;
+pub mod objective;
 
 pub use attention::{Attention, Reduction, Request, Sink, attention};
 pub use next::{Prediction, next_tokens};
+pub use objective::{Objective, Of};

@@ -10,6 +10,7 @@ mod output;
 mod preview;
 mod recipe;
 mod subject;
+mod target;
 
 use attnviz::error::{Error, Kind};
 use clap::error::ErrorKind;
