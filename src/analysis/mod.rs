@@ -1,9 +1,13 @@
 //! Numbers from traces, one file per method. Nothing here formats, and no model knows of it.
 
 pub mod attention;
+pub mod direct;
+pub mod lens;
 pub mod next;
 pub mod objective;
 
 pub use attention::{Attention, Reduction, Request, Sink, attention};
+pub use direct::{Direct, Parts, direct};
+pub use lens::{Answer, Lens, lens};
 pub use next::{Prediction, next_tokens};
 pub use objective::{Objective, Of};
