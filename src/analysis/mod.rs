@@ -1,7 +1,11 @@
 //! Numbers from traces, one file per method. Nothing here formats, and no model knows of it.
 
+pub mod agreement;
 pub mod attention;
+pub mod attribution;
 pub mod direct;
+pub mod faithfulness;
+pub mod generate;
 pub mod lens;
 pub mod next;
 pub mod objective;
@@ -9,5 +13,5 @@ pub mod objective;
 pub use attention::{Attention, Reduction, Request, Sink, attention};
 pub use direct::{Direct, Parts, direct};
 pub use lens::{Answer, Lens, lens};
-pub use next::{Prediction, next_tokens};
+pub use next::{Prediction, next_tokens, probability};
 pub use objective::{Objective, Of};

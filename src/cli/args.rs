@@ -261,9 +261,9 @@ pub struct FigureArgs {
     /// How numbers are spread over the colours
     #[arg(long, value_name = "SCALE", default_value = "linear")]
     pub scale: ScaleArg,
-    /// The colours
-    #[arg(long, value_name = "NAME", value_parser = colormap, default_value = "tide")]
-    pub colormap: Colormap,
+    /// The colours [default: tide, or balance where numbers have signs]
+    #[arg(long, value_name = "NAME", value_parser = colormap)]
+    pub colormap: Option<Colormap>,
     /// The headline [default: the prompt]; an empty one leaves it out
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,

@@ -4,6 +4,7 @@ use super::args::PromptArgs;
 use super::model::{ModelArgs, Opened};
 use super::output::{self, Format, OutputArgs, Target};
 use super::preview::preview;
+use super::progress::Progress;
 use super::recipe::Recipe;
 use super::subject::Subject;
 use attnviz::error::{Error, Kind, Result};
@@ -46,6 +47,10 @@ pub trait Findings: Sync {
     fn data(&self, part: Option<usize>) -> Result<Data>;
     /// As a table.
     fn csv(&self, part: Option<usize>, out: &mut Vec<u8>) -> Result<()>;
+    /// What a reader of the numbers should know, one line each.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// The layer and head of each part.
     fn parts(&self) -> Vec<(String, String)> {
         Vec::new()
@@ -71,9 +76,12 @@ pub fn run(command: &dyn Command, recipe: &Recipe) -> Result<()> {
     let session = Session::new(checkpoint)?;
     lap("loaded");
     let prompt = prompt.resolve(words, &session.tokenizer, session.model.spec())?;
-    let subject = Subject { session: &session, prompt, note: note.as_deref(), recipe, index: 0 };
+    let progress = Progress::new(output.quiet);
+    let subject = Subject { session: &session, prompt, note: note.as_deref(), recipe, index: 0, progress: &progress };
     let broken = |error: Error| if error.kind == Kind::Failed { session.explain(error) } else { error };
-    let found = command.find(subject, &targets).map_err(broken)?;
+    let found = command.find(subject, &targets);
+    progress.finish();
+    let found = found.map_err(broken)?;
     lap("computed");
     let fonts = Fonts::with_system();
     let mut paths = Vec::new();
@@ -87,6 +95,7 @@ pub fn run(command: &dyn Command, recipe: &Recipe) -> Result<()> {
     let listing: String =
         paths.iter().map(|path| format!("{}\n", output::printable(&path.display().to_string()))).collect();
     if !output.quiet {
+        found.remarks().iter().for_each(|remark| output::remark(remark));
         mention_fonts(found.subject(), &fonts);
         preview(&found.figure(None), &fonts);
     }

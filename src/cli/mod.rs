@@ -8,7 +8,9 @@ mod model;
 mod models;
 mod output;
 mod preview;
+mod progress;
 mod recipe;
+mod saliency;
 mod subject;
 mod target;
 
@@ -46,6 +48,8 @@ enum Command {
     Attention(attention::AttentionArgs),
     /// List the models that need no network, or download one
     Models(models::ModelsArgs),
+    /// Show which tokens moved a prediction
+    Saliency(saliency::SaliencyArgs),
 }
 
 /// Why the program ends early.
@@ -72,6 +76,7 @@ pub fn run((cli, recipe): (Cli, Recipe)) -> Result<(), Stop> {
     match cli.command {
         Some(Command::Attention(args)) => findings::run(&args, &recipe)?,
         Some(Command::Models(args)) => models::run(args)?,
+        Some(Command::Saliency(args)) => findings::run(&args, &recipe)?,
         None => findings::run(&cli.attention, &recipe)?,
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! A model with a prompt to look at, and what every figure and file says about the two.
 
+use super::progress::Progress;
 use super::recipe::Recipe;
 use attnviz::analysis::{Prediction, next_tokens};
 use attnviz::error::Result;
@@ -10,7 +11,7 @@ use candle_core::Tensor;
 use serde_json::{Value, json};
 
 /// Next tokens named under the headline.
-const NEXT: usize = 3;
+pub const NEXT: usize = 3;
 
 /// What a command of one prompt starts from.
 pub struct Subject<'a> {
@@ -24,6 +25,8 @@ pub struct Subject<'a> {
     pub recipe: &'a Recipe,
     /// The prompt's position in its batch.
     pub index: usize,
+    /// How far the work is.
+    pub progress: &'a Progress,
 }
 
 impl Subject<'_> {

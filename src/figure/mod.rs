@@ -8,6 +8,7 @@ pub mod layout;
 mod matrix;
 mod nan;
 mod panel;
+pub mod saliency;
 pub(crate) mod scale;
 mod theme;
 
