@@ -5,6 +5,7 @@ pub mod attention;
 pub(crate) mod colormap;
 mod colormap_tables;
 pub mod layout;
+pub mod lens;
 mod matrix;
 mod nan;
 mod panel;

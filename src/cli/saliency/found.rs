@@ -43,8 +43,7 @@ impl<'a> Found<'a> {
         if wanted.foil == Some(target) {
             return Err(Error::usage("--foil is what the model itself would say").hint("name a --target, too"));
         }
-        let objective =
-            Objective { position: wanted.position, target, foil: wanted.foil, of: args.method.of() };
+        let objective = Objective { position: wanted.position, target, foil: wanted.foil, of: args.method.of() };
         let watch = |done, planned| subject.progress.watch(done, planned);
         let probe = Probe::new(&session.model, ids, objective, args.method.baseline(&subject)?, &watch)?;
         let request = args.method.request(&subject, args.with.is_some());
@@ -238,7 +237,8 @@ impl<'a> Found<'a> {
     /// One row for each method and token or word.
     fn table(&self) -> Table {
         let header = vec![
-            "method", "target", "foil", "of", "baseline", "steps", "samples", "seed", "gap", "position", "token", "score",
+            "method", "target", "foil", "of", "baseline", "steps", "samples", "seed", "gap", "position", "token",
+            "score",
         ];
         let text = |id: Option<u32>| id.map_or(String::new(), |id| self.subject.label(id));
         let number = |n: Option<usize>| n.map_or(String::new(), |n| n.to_string());
@@ -354,7 +354,8 @@ impl SaliencyArgs {
     /// From scores to colours; 0 keeps the page's colour.
     pub(super) fn scale(&self, scores: &[f32], unit: &str) -> Scale {
         let colormap = self.figure.colormap.unwrap_or(Colormap::Balance);
-        let mut scale = Scale { kind: self.figure.scale.into(), colormap, ..Scale::signed(unit, scores.iter().copied()) };
+        let mut scale =
+            Scale { kind: self.figure.scale.into(), colormap, ..Scale::signed(unit, scores.iter().copied()) };
         if !colormap.is_diverging() {
             scale.min = scores.iter().copied().filter(|score| score.is_finite()).fold(0.0, f32::min);
         }

@@ -146,7 +146,10 @@ impl Findings for Generated<'_> {
                 }
             }
         }
-        write_table(&Table { header: vec!["method", "written", "written_token", "position", "token", "score"], rows }, out)
+        write_table(
+            &Table { header: vec!["method", "written", "written_token", "position", "token", "score"], rows },
+            out,
+        )
     }
 
     fn remarks(&self) -> Vec<String> {
