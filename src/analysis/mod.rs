@@ -6,6 +6,7 @@ pub mod attribution;
 pub mod direct;
 pub mod faithfulness;
 pub mod generate;
+pub mod heads;
 pub mod lens;
 pub mod next;
 pub mod objective;

@@ -4,6 +4,7 @@ mod args;
 mod attention;
 mod download;
 mod findings;
+mod heads;
 mod lens;
 mod model;
 mod models;
@@ -47,6 +48,8 @@ pub struct Cli {
 enum Command {
     /// Draw or export what each head attends to (the default)
     Attention(attention::AttentionArgs),
+    /// Show what each head does, by name
+    Heads(heads::HeadsArgs),
     /// Show what each layer would have answered, or who wrote the answer
     Lens(lens::LensArgs),
     /// List the models that need no network, or download one
@@ -78,6 +81,7 @@ pub fn parse() -> Result<(Cli, Recipe), Stop> {
 pub fn run((cli, recipe): (Cli, Recipe)) -> Result<(), Stop> {
     match cli.command {
         Some(Command::Attention(args)) => findings::run(&args, &recipe)?,
+        Some(Command::Heads(args)) => findings::run(&args, &recipe)?,
         Some(Command::Lens(args)) => findings::run(&args, &recipe)?,
         Some(Command::Models(args)) => models::run(args)?,
         Some(Command::Saliency(args)) => findings::run(&args, &recipe)?,

@@ -17,7 +17,7 @@ pub const NEXT: usize = 3;
 pub struct Subject<'a> {
     /// The model and its tokenizer.
     pub session: &'a Session,
-    /// The prompt.
+    /// The prompt; empty for a command that looks at the model alone.
     pub prompt: Prompt,
     /// What the figure must say of the model's origin, instead of its name.
     pub note: Option<&'a str>,
@@ -35,8 +35,16 @@ impl Subject<'_> {
         &self.prompt.tokens[usize::from(self.prompt.bos).min(self.prompt.tokens.len())..]
     }
 
-    /// The prompt in one line; the renderer cuts what is too long.
+    /// Whether there is a prompt.
+    pub fn has_prompt(&self) -> bool {
+        !self.prompt.ids.is_empty()
+    }
+
+    /// The prompt in one line, or the model's name without one; the renderer cuts what is too long.
     pub fn headline(&self) -> String {
+        if !self.has_prompt() {
+            return self.session.name.clone();
+        }
         let text: String = self.text_tokens().iter().map(|token| token.text.as_str()).collect();
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
@@ -54,7 +62,10 @@ impl Subject<'_> {
     /// The first line under the headline: the model, what is drawn, the prompt's length.
     pub fn line(&self, what: &str) -> String {
         let model = self.note.unwrap_or(&self.session.name);
-        format!("{model} · {what} · {} tokens", self.prompt.ids.len())
+        match self.prompt.ids.len() {
+            0 => format!("{model} · {what}"),
+            tokens => format!("{model} · {what} · {tokens} tokens"),
+        }
     }
 
     /// The model's most probable next tokens, from the last `resid_post`.
@@ -114,7 +125,11 @@ impl Subject<'_> {
             layer: "all".into(),
             head: "all".into(),
             index: self.index.to_string(),
-            slug: self.prompt.text.as_deref().map_or_else(|| "ids".into(), slug),
+            slug: match self.prompt.text.as_deref() {
+                Some(text) => slug(text),
+                None if self.has_prompt() => "ids".into(),
+                None => slug(&self.session.name),
+            },
             hash: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(what.as_bytes())),
         }
     }

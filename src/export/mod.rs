@@ -89,7 +89,7 @@ impl Data {
     /// Fails unless every shape fits its numbers, so that no exporter writes a file that no reader opens.
     fn check(&self) -> Result<()> {
         let (tokens, ids) = (self.tokens.len(), self.token_ids.len());
-        if tokens != ids || tokens == 0 {
+        if tokens != ids {
             return Err(Error::failed(format!("there are {tokens} tokens and {ids} token ids")));
         }
         let arrays = self.arrays();

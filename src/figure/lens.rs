@@ -1,5 +1,6 @@
 //! The figures of `lens`: every layer's answer at every position, and who wrote one of them.
 
+use super::scale::decimals;
 use super::{Bars, Heatmap, Matrix, Panel, Scale};
 use crate::analysis::Parts;
 
@@ -52,7 +53,7 @@ pub fn written(parts: &Parts, heads: usize, scale: Scale) -> Vec<Panel> {
         col_labels: (0..heads).map(|head| head.to_string()).collect(),
         row_axis: "layer".into(),
         col_axis: "head".into(),
-        cell_labels: parts.heads.iter().map(|x| format!("{x:.1}").replace('-', "−").replace("−0.0", "0.0")).collect(),
+        cell_labels: parts.heads.iter().map(|x| decimals(*x as f32, scale.max, 2)).collect(),
         scale: scale.clone(),
     };
     let mut rest: Vec<(String, f64)> =
@@ -64,7 +65,8 @@ pub fn written(parts: &Parts, heads: usize, scale: Scale) -> Vec<Panel> {
         ("attention biases".into(), parts.attn_bias.iter().sum()),
         ("final bias".into(), parts.bias),
     ]);
-    rest.sort_by(|a, b| b.1.total_cmp(&a.1));
+    // Few bars are drawn: the ones that matter, whichever way.
+    rest.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
     let bars = Bars {
         title: "Heads together, MLPs and the rest".into(),
         labels: rest.iter().map(|(name, _)| name.clone()).collect(),

@@ -5,7 +5,7 @@ use crate::cli::findings::Findings;
 use crate::cli::subject::Subject;
 use crate::cli::target::settings;
 use attnviz::analysis::{Direct, Parts, Prediction, direct};
-use attnviz::error::Result;
+use attnviz::error::{Error, Result};
 use attnviz::export::csv::{Table, write_table};
 use attnviz::export::{Array, Data, Entry};
 use attnviz::figure::lens::written;
@@ -31,6 +31,9 @@ impl<'a> Written<'a> {
         let wanted = args.target.resolve(&subject)?;
         let (model, ids) = (&subject.session.model, &subject.prompt.ids);
         let direct = direct(model, ids, wanted.target, wanted.foil, wanted.position)?;
+        if wanted.foil == Some(direct.target) {
+            return Err(Error::usage("--foil is what the model itself would say").hint("name a --target, too"));
+        }
         let next = subject.next(&direct.resid)?;
         Ok(Self { args, subject, direct, position: wanted.position, foil: wanted.foil, next })
     }
@@ -58,7 +61,7 @@ impl<'a> Written<'a> {
         match self.foil {
             Some(_) => format!("logit difference {}, the sum of all parts", number(self.direct.logit)),
             None => format!(
-                "logit {}, {} to the mean of all tokens, which is the sum of the parts shown",
+                "logit {}; {} against the mean of all tokens, the sum of the parts shown",
                 number(self.direct.logit),
                 number(self.direct.centred.total)
             ),
@@ -86,7 +89,7 @@ impl Findings for Written<'_> {
 
     fn figure(&self, _: Option<usize>) -> Figure {
         let style = &self.args.figure;
-        let unit = if self.foil.is_some() { "logit difference" } else { "logit above the mean token's" };
+        let unit = if self.foil.is_some() { "logit difference" } else { "logit, centred" };
         let signed = Scale::signed(unit, self.direct.centred.heads.iter().map(|x| *x as f32));
         let scale = Scale { kind: style.scale.into(), colormap: style.colormap.unwrap_or(signed.colormap), ..signed };
         let panels = written(&self.direct.centred, self.heads(), scale);
