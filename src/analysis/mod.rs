@@ -5,11 +5,16 @@ pub mod attention;
 pub mod attribution;
 pub mod direct;
 pub mod faithfulness;
+pub mod flow;
 pub mod generate;
 pub mod heads;
 pub mod lens;
+pub mod mixing;
 pub mod next;
+pub mod norms;
 pub mod objective;
+pub mod rollout;
+pub mod zeroing;
 
 pub use attention::{Attention, Reduction, Request, Sink, attention};
 pub use direct::{Direct, Parts, direct};

@@ -6,6 +6,7 @@ mod download;
 mod findings;
 mod heads;
 mod lens;
+mod mix;
 mod model;
 mod models;
 mod output;
@@ -52,6 +53,8 @@ enum Command {
     Heads(heads::HeadsArgs),
     /// Show what each layer would have answered, or who wrote the answer
     Lens(lens::LensArgs),
+    /// Show how much of each token reaches each position, by several methods
+    Mix(mix::MixArgs),
     /// List the models that need no network, or download one
     Models(models::ModelsArgs),
     /// Show which tokens moved a prediction
@@ -83,6 +86,7 @@ pub fn run((cli, recipe): (Cli, Recipe)) -> Result<(), Stop> {
         Some(Command::Attention(args)) => findings::run(&args, &recipe)?,
         Some(Command::Heads(args)) => findings::run(&args, &recipe)?,
         Some(Command::Lens(args)) => findings::run(&args, &recipe)?,
+        Some(Command::Mix(args)) => findings::run(&args, &recipe)?,
         Some(Command::Models(args)) => models::run(args)?,
         Some(Command::Saliency(args)) => findings::run(&args, &recipe)?,
         None => findings::run(&cli.attention, &recipe)?,

@@ -8,6 +8,7 @@ pub mod heads;
 pub mod layout;
 pub mod lens;
 mod matrix;
+pub mod mix;
 mod nan;
 mod panel;
 pub mod saliency;
