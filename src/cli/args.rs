@@ -51,6 +51,11 @@ pub enum Words {
 const LARGEST_PROMPT: u64 = 64 << 20;
 
 impl PromptArgs {
+    /// Whether there is one.
+    pub fn is_given(&self) -> bool {
+        self.text.is_some() || self.file.is_some() || self.ids.is_some()
+    }
+
     /// Reads the prompt, so that a missing one is noticed before a model is loaded.
     pub fn read(&self) -> Result<Words> {
         let text = match (&self.text, &self.file, &self.ids) {

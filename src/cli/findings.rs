@@ -11,6 +11,7 @@ use attnviz::error::{Error, Kind, Result};
 use attnviz::export::{self, Data};
 use attnviz::figure::Figure;
 use attnviz::model::{Model, Spec};
+use attnviz::prompt::Prompt;
 use attnviz::render::{Fonts, png, svg, terminal};
 use attnviz::session::Session;
 use rayon::prelude::*;
@@ -23,6 +24,10 @@ use std::time::Instant;
 pub trait Command: Sync {
     /// The flags that all such commands share.
     fn groups(&self) -> Groups<'_>;
+    /// Whether there is nothing to look at without a prompt. Where there is, the subject's prompt is empty.
+    fn needs_prompt(&self) -> bool {
+        true
+    }
     /// What cannot be meant, before anything is loaded.
     fn check(&self, targets: &[Target]) -> Result<()>;
     /// What this model does not have, before its weights are read.
@@ -70,13 +75,16 @@ pub fn run(command: &dyn Command, recipe: &Recipe) -> Result<()> {
     // What was typed is checked before anything slow.
     let targets = output.targets(&recipe.command)?;
     command.check(&targets)?;
-    let words = prompt.read()?;
+    let words = if command.needs_prompt() || prompt.is_given() { Some(prompt.read()?) } else { None };
     model.start_threads()?;
     let Opened { checkpoint, note } = model.open(true, output.quiet)?;
     command.fits(&checkpoint.spec)?;
     let session = Session::new(checkpoint)?;
     lap("loaded");
-    let prompt = prompt.resolve(words, &session.tokenizer, session.model.spec())?;
+    let prompt = match words {
+        Some(words) => prompt.resolve(words, &session.tokenizer, session.model.spec())?,
+        None => Prompt::default(),
+    };
     let progress = Progress::new(output.quiet);
     let found = find(command, Subject::new(&session, prompt, note.as_deref(), recipe, &progress), &targets);
     progress.finish();

@@ -101,7 +101,7 @@ struct MoreArgs {
 
 /// `--of`.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum OfArg {
+pub enum OfArg {
     /// The logit
     Logit,
     /// The natural logarithm of the probability

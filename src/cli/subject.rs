@@ -85,8 +85,17 @@ pub struct About<'a> {
 }
 
 impl About<'_> {
-    /// The prompt in one line; the renderer cuts what is too long. Without a text, the file that was read.
+    /// Whether there is a prompt.
+    pub fn has_prompt(&self) -> bool {
+        !self.prompt.tokens.is_empty()
+    }
+
+    /// The prompt in one line; the renderer cuts what is too long. Without a text, the file that was read; without a prompt, the
+    /// model.
     pub fn headline(&self) -> String {
+        if !self.has_prompt() {
+            return self.model.clone();
+        }
         let text = self.prompt.written().split_whitespace().collect::<Vec<_>>().join(" ");
         if text.is_empty() { self.input.as_ref().map_or(text, |input| input.name.clone()) } else { text }
     }
@@ -104,8 +113,11 @@ impl About<'_> {
             Some(input) if model.is_empty() => input.name.clone(),
             Some(input) => format!("{} from {model}", input.name),
         };
-        let count = self.prompt.tokens.len();
-        format!("{from} · {what} · {count} token{}", if count == 1 { "" } else { "s" })
+        match self.prompt.tokens.len() {
+            0 => format!("{from} · {what}"),
+            1 => format!("{from} · {what} · 1 token"),
+            count => format!("{from} · {what} · {count} tokens"),
+        }
     }
 
     /// What was found, with where it comes from.
@@ -155,7 +167,11 @@ impl About<'_> {
         let what = json!([seen, self.prompt.ids, self.recipe.command, self.recipe.args]).to_string();
         let stem =
             |input: &Input| slug(Path::new(&input.name).file_stem().unwrap_or_default().to_string_lossy().as_ref());
-        let text = || self.prompt.text.as_deref().map_or_else(|| "ids".into(), slug);
+        let text = || match self.prompt.text.as_deref() {
+            Some(text) => slug(text),
+            None if self.has_prompt() => "ids".into(),
+            None => slug(&self.model),
+        };
         Fields {
             layer: "all".into(),
             head: "all".into(),
