@@ -5,13 +5,19 @@ mod attention;
 mod batch;
 mod download;
 mod findings;
+mod heads;
+mod lens;
+mod mix;
 mod model;
 mod models;
 mod output;
 mod preview;
+mod progress;
 mod recipe;
 mod render;
+mod saliency;
 mod subject;
+mod target;
 
 use attnviz::error::{Error, Kind};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -54,8 +60,16 @@ enum Command {
     Batch(batch::BatchArgs),
     /// Draw or export attention from a .safetensors or .npz file, whatever program wrote it
     Render(render::RenderArgs),
+    /// Show what each head does, by name
+    Heads(heads::HeadsArgs),
+    /// Show what each layer would have answered, or who wrote the answer
+    Lens(lens::LensArgs),
+    /// Show how much of each token reaches each position, by several methods
+    Mix(mix::MixArgs),
     /// List the models that need no network, or download one
     Models(models::ModelsArgs),
+    /// Show which tokens moved a prediction
+    Saliency(saliency::SaliencyArgs),
 }
 
 /// Why the program ends early.
@@ -78,6 +92,10 @@ impl Cli {
         match &self.command {
             None => Some(&self.attention),
             Some(Command::Attention(args)) => Some(args),
+            Some(Command::Heads(args)) => Some(args),
+            Some(Command::Lens(args)) => Some(args),
+            Some(Command::Mix(args)) => Some(args),
+            Some(Command::Saliency(args)) => Some(args),
             Some(Command::Batch(_) | Command::Render(_) | Command::Models(_)) => None,
         }
     }

@@ -5,6 +5,7 @@ use crate::cli::args::Words;
 use crate::cli::findings::{Command, Findings, bytes};
 use crate::cli::model::Opened;
 use crate::cli::output::{self, Format, Target};
+use crate::cli::progress::Progress;
 use crate::cli::recipe::Recipe;
 use crate::cli::subject::Subject;
 use attnviz::batch::{
@@ -47,7 +48,18 @@ pub fn run(args: &BatchArgs, command: &dyn Command, recipe: &Recipe) -> Result<(
     let settings = format!("{:016x}", xxhash_rust::xxh3::xxh3_64(settings.to_string().as_bytes()));
     watch_for_interrupts();
     let bar = bar(args, open)?;
-    let job = Job { args, command, recipe, session: &session, fonts: Fonts::bundled(), targets, settings, shard, bar };
+    let job = Job {
+        args,
+        command,
+        recipe,
+        session: &session,
+        fonts: Fonts::bundled(),
+        targets,
+        settings,
+        shard,
+        bar,
+        silent: Progress::new(true),
+    };
     let (done, failed) = job.run(inputs, &mut folder)?;
     job.bar.finish_and_clear();
     folder.finish()?;
@@ -123,6 +135,8 @@ struct Job<'a> {
     settings: String,
     shard: Shard,
     bar: ProgressBar,
+    /// The bar of a single prompt's work, which is not shown.
+    silent: Progress,
 }
 
 /// A prompt that was worked on, or why not.
@@ -220,7 +234,11 @@ impl Job<'_> {
                 self.command.groups().prompt.resolve(words, &self.session.tokenizer, self.session.model.spec())
             }
         };
-        let subject = prompt.map(|prompt| Subject::new(self.session, prompt, None, self.recipe, item.index as usize));
+        let subject = prompt.map(|prompt| {
+            let mut subject = Subject::new(self.session, prompt, None, self.recipe, &self.silent);
+            subject.about.index = item.index as usize;
+            subject
+        });
         (item, subject)
     }
 
