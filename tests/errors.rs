@@ -190,7 +190,6 @@ fn models_that_are_none_are_named() {
         ("./none", "does not exist"),
         ("/none", "does not exist"),
         ("~/none-of-this-name", "does not exist"),
-        ("", ""),
         ("empty", "no config.json"),
         ("file.bin", "is a file"),
         ("./file.bin", "is a file"),

@@ -31,7 +31,6 @@ Examples:
   attnviz \"Once upon a time\" --layer 4 --head 3 -o head.svg
   attnviz \"Once upon a time\" --reduce heads=mean --sink mask
   attnviz \"Once upon a time\" -o 'heads/{layer}-{head}.png'
-  attnviz \"Once upon a time\" -m distilgpt2            another model of the hub
   attnviz \"Once upon a time\" -o - --format json | jq .results[0].attention[0][0]")]
 pub struct Cli {
     #[command(subcommand)]
