@@ -190,14 +190,18 @@ fn models_that_are_none_are_named() {
         ("./none", "does not exist"),
         ("/none", "does not exist"),
         ("~/none-of-this-name", "does not exist"),
-        ("empty", "no config.json"),
-        ("file.bin", "is a file"),
+        ("empty", "config.json"),
         ("./file.bin", "is a file"),
-        (".", "no config.json"),
+        (".", "config.json"),
         ("./\u{1b}]8;;x\u{7}", "does not exist"),
     ] {
         let (message, hint) = shell.fails(1, &["-m", model, "hi"]);
         assert!(message.contains(says) && hint.contains("config.json"), "{model}: {message} {hint}");
+    }
+    let (message, hint) = shell.fails(1, &["-m", "no-such-model", "hi"]);
+    assert!(message.contains("no-such-model") && hint.contains("models get no-such-model"), "{message} {hint}");
+    for model in ["", "a/b/c", "a b", "../x", "\u{1b}[31m", "\u{202e}x"] {
+        shell.fails(if model.starts_with('.') { 1 } else { 2 }, &["-m", model, "hi"]);
     }
     let from_environment = ran(shell.attnviz(&["hi"]).env("ATTNVIZ_MODEL", "./none"));
     assert!(from_environment.fails(1).0.contains("./none"));

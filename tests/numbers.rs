@@ -183,7 +183,7 @@ fn received_ranks_words_by_the_mean_over_the_queries_that_see_them() {
 
     shell.ok(&["-m", BASE, TEXT, "--received", "-o", "a.json", "-o", "a.svg", "-o", "a.png", "-o", "a.txt"]);
     let data = json(&shell.read("a.json"));
-    assert_eq!(data["results"][1]["words"], json!(words));
+    assert_eq!(data["results"][0]["words"], json!(words));
     let chart = svg(&shell.text("a.svg"));
     assert!(words.iter().all(|word| chart.shows(word)) && !chart.shows("layer"), "{:?}", chart.texts);
     assert_eq!(png(&shell.read("a.png")).provenance["prompt"], TEXT);
