@@ -10,6 +10,8 @@ use candle_core::Tensor;
 pub struct Session {
     /// What figures and files call the model.
     pub name: String,
+    /// The commit of the hub's repository that it comes from, where it does.
+    pub revision: Option<String>,
     /// XXH3-128 of its weights, in hexadecimal (see [`crate::checkpoint::Weights::hash`]).
     pub hash: String,
     /// The model.
@@ -25,7 +27,8 @@ impl Session {
     pub fn new(checkpoint: Checkpoint) -> Result<Self> {
         let model = Gpt2::load(&checkpoint.weights, checkpoint.spec.clone(), &Backend::Fused)?;
         let (tokenizer, hash) = rayon::join(|| tokenizer(&checkpoint), || checkpoint.weights.hash());
-        Ok(Self { name: checkpoint.name.clone(), hash, model, tokenizer: tokenizer?, checkpoint })
+        let (name, revision) = (checkpoint.name.clone(), checkpoint.revision.clone());
+        Ok(Self { name, revision, hash, model, tokenizer: tokenizer?, checkpoint })
     }
 
     /// Logits of the next token, `[vocab]`, from the last row of the last `resid_post`.
@@ -39,6 +42,8 @@ impl Session {
         match self.checkpoint.weights.first_non_finite() {
             Some(tensor) => Error::failed(format!("model {}: tensor {tensor} holds a NaN or an infinity", self.name))
                 .hint("the checkpoint is broken; download or train it again"),
+            None if error.hint.is_none() => error
+                .hint("no weight is broken by itself, but together they leave the range of f32: train the model again"),
             None => error,
         }
     }

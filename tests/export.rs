@@ -2,8 +2,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on should fail there
 use attnviz::error::{Error, Kind, Result};
 use attnviz::export::{
-    self, Array, Data, Field, Fields, Meta, Received, Template, Trace, csv, json, npz, safetensors, slug,
-    write_atomically,
+    self, Array, Data, Entry, Field, Fields, Meta, Template, Trace, csv, json, npz, safetensors, slug, write_atomically,
 };
 use serde_json::{Value, json};
 use std::io::{Cursor, Write};
@@ -14,6 +13,7 @@ fn sample() -> Data {
     let row = |query: usize| (0..3).map(move |key| if key <= query { 1.0 / (query + 1) as f32 } else { 0.0 });
     let attention: Vec<f32> = (0..2).flat_map(|_| (0..3).flat_map(row)).collect();
     let scores = attention.iter().map(|&weight| if weight > 0.0 { weight.ln() } else { f32::NEG_INFINITY }).collect();
+    let object = |value: Value| value.as_object().unwrap().clone();
     Data {
         meta: Meta {
             version: "0.1.0".into(),
@@ -21,24 +21,34 @@ fn sample() -> Data {
             revision: Some("607a30d".into()),
             hash: "c0ffee".into(),
             prompt: "a, \"b\"\n😀".into(),
-            layers: vec![0, 5],
-            heads: vec![11],
-            settings: json!({"reduce": "none", "attention": "a name that the entry itself uses"}),
+            command: "attention".into(),
+            args: vec!["--layer=0,5".into()],
+            ..Meta::default()
         },
         token_ids: vec![64, 50256, 7],
         tokens: vec!["a,".into(), " \"b\"\n".into(), "😀".into()],
-        words: None,
-        arrays: vec![
-            Array { name: "attention".into(), shape: vec![2, 1, 3, 3], values: attention },
-            Array { name: "scores".into(), shape: vec![2, 1, 3, 3], values: scores },
-            Array { name: "logits".into(), shape: vec![3, 2], values: vec![0.1, -3e-9, 1e20, 4.0, 5.5, 16777216.0] },
+        results: vec![
+            Entry {
+                method: "attention".into(),
+                settings: object(json!({"reduce": "none", "attention": "a name that the entry itself uses"})),
+                fields: object(json!({"layers": [0, 5], "heads": [11]})),
+                arrays: vec![
+                    Array { name: "attention".into(), shape: vec![2, 1, 3, 3], values: attention },
+                    Array { name: "scores".into(), shape: vec![2, 1, 3, 3], values: scores },
+                    Array {
+                        name: "logits".into(),
+                        shape: vec![3, 2],
+                        values: vec![0.1, -3e-9, 1e20, 4.0, 5.5, 16777216.0],
+                    },
+                ],
+            },
+            Entry {
+                method: "attention-received".into(),
+                settings: object(json!({"exclude": "first"})),
+                fields: object(json!({"words": ["a,", "b"], "received": [0.7, 0.3], "sink_share": 0.45})),
+                arrays: Vec::new(),
+            },
         ],
-        received: vec![
-            Received { word: "a,".into(), first_token: 0, last_token: 0, received: 0.7 },
-            Received { word: "b".into(), first_token: 1, last_token: 2, received: 0.3 },
-        ],
-        sink_share: Some(0.45),
-        received_settings: json!({"exclude": "first"}),
     }
 }
 
@@ -103,7 +113,7 @@ fn what_is_exported_as_safetensors_or_npz_reads_back_the_same() {
     for export in [safetensors::write as Export, npz::write] {
         let trace = read(&bytes(export, &data)).unwrap();
         assert_eq!(trace.shape, [2, 1, 3, 3]);
-        assert_eq!(trace.attention, data.arrays[0].values);
+        assert_eq!(trace.attention, data.results[0].arrays[0].values);
         assert_eq!(trace.tokens.unwrap(), data.tokens);
         assert_eq!(trace.token_ids.unwrap(), [64, 50256, 7]);
         assert_eq!(trace.prompt.unwrap(), data.meta.prompt);
@@ -112,7 +122,7 @@ fn what_is_exported_as_safetensors_or_npz_reads_back_the_same() {
 
 #[test]
 fn the_same_data_give_the_same_bytes() {
-    for export in [safetensors::write as Export, npz::write, json::write, csv::write_received] {
+    for export in [safetensors::write as Export, npz::write, json::write] {
         assert_eq!(bytes(export, &sample()), bytes(export, &sample()));
     }
 }
@@ -148,13 +158,15 @@ fn json_holds_every_number_in_its_shortest_form_and_minus_infinity_as_null() {
     assert_eq!(received["received"], json!([0.7, 0.3]));
     assert_eq!((&received["sink_share"], &received["exclude"]), (&json!(0.45), &json!("first")));
     let back: Vec<f32> = serde_json::from_value::<Vec<[f32; 2]>>(attention["logits"].clone()).unwrap().concat();
-    assert_eq!(back, sample().arrays[2].values);
+    assert_eq!(back, sample().results[0].arrays[2].values);
 }
 
 #[test]
 fn csv_lists_the_visible_pairs_and_quotes_what_needs_it() {
     let mut out = Vec::new();
-    csv::write_attention(&sample(), &["0".into(), "5".into()], &["mean".into()], &mut out).unwrap();
+    let data = sample();
+    let attention = &data.results[0].arrays[0];
+    csv::write_attention(attention, &["0".into(), "5".into()], &["mean".into()], &data.tokens, true, &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
     let expected = "layer,head,query,query_token,key,key_token,attention\n\
         0,mean,0,\"a,\",0,\"a,\",1.0\n\
@@ -162,19 +174,42 @@ fn csv_lists_the_visible_pairs_and_quotes_what_needs_it() {
     assert!(text.starts_with(expected), "{text}");
     assert_eq!(text.matches(",mean,").count(), 2 * 6);
     assert!(text.ends_with("5,mean,2,😀,2,😀,0.33333334\n"), "{text}");
-    let words = String::from_utf8(bytes(csv::write_received, &sample())).unwrap();
-    assert_eq!(words, "rank,word,first_token,last_token,received\n1,\"a,\",0,0,0.7\n2,b,1,2,0.3\n");
+}
+
+#[test]
+fn a_table_is_written_as_it_is_and_refused_where_a_cell_is_missing() {
+    let row = |cells: [&str; 3]| cells.map(String::from).to_vec();
+    let mut table = csv::Table {
+        header: vec!["rank", "word", "received"],
+        rows: vec![row(["1", "a,", "0.7"]), row(["2", " b", ""])],
+    };
+    let mut out = Vec::new();
+    csv::write_table(&table, &mut out).unwrap();
+    assert_eq!(String::from_utf8(out).unwrap(), "rank,word,received\n1,\"a,\",0.7\n2,\" b\",\n");
+    table.rows[1].pop();
+    csv::write_table(&table, &mut Vec::new()).unwrap_err();
+}
+
+#[test]
+fn arrays_of_several_methods_carry_the_methods_name() {
+    let mut data = sample();
+    data.results[1].arrays = vec![Array { name: "attention".into(), shape: vec![3], values: vec![1.0, f32::NAN, 0.5] }];
+    let file = bytes(safetensors::write, &data);
+    let tensors = ::safetensors::SafeTensors::deserialize(&file).unwrap();
+    assert_eq!(tensors.tensor("attention-received.attention").unwrap().shape(), [3]);
+    assert_eq!(tensors.tensor("attention.logits").unwrap().shape(), [3, 2]);
+    let text = String::from_utf8(bytes(json::write, &data)).unwrap();
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["results"][1]["attention"], json!([1.0, null, 0.5]));
 }
 
 #[test]
 fn more_than_twenty_million_numbers_as_text_are_refused_with_the_way_out() {
     let mut data = sample();
-    data.arrays.truncate(1);
-    data.tokens = vec!["a".into(); 1024];
-    data.token_ids = vec![0; 1024];
-    data.arrays[0] = Array { name: "attention".into(), shape: vec![1, 40, 1024, 1024], values: vec![0.0; 40 << 20] };
-    let labels: Vec<_> = (0..40).map(|head| head.to_string()).collect();
-    let csv = csv::write_attention(&data, &["0".into()], &labels, &mut Vec::new()).unwrap_err();
+    let large = Array { name: "attention".into(), shape: vec![1, 40, 1024, 1024], values: vec![0.0; 40 << 20] };
+    let labels = |count: usize| (0..count).map(|index| index.to_string()).collect::<Vec<_>>();
+    let csv = csv::write_attention(&large, &labels(1), &labels(40), &labels(1024), true, &mut Vec::new()).unwrap_err();
+    data.results[0].arrays = vec![large];
     for error in [json::write(&data, &mut Vec::new()).unwrap_err(), csv] {
         assert_eq!(error.kind, Kind::Usage);
         assert!(error.hint.unwrap().contains(".safetensors"), "{}", error.message);
@@ -184,9 +219,10 @@ fn more_than_twenty_million_numbers_as_text_are_refused_with_the_way_out() {
 #[test]
 fn a_shape_that_does_not_fit_its_numbers_is_never_written() {
     let mut short = sample();
-    short.arrays[2].values.pop();
+    short.results[0].arrays[2].values.pop();
     let mut twice = sample();
-    twice.arrays.push(twice.arrays[1].clone());
+    let again = twice.results[0].arrays[1].clone();
+    twice.results[0].arrays.push(again);
     let mut tokens = sample();
     tokens.tokens.pop();
     for data in [short, twice, tokens, Data::default()] {
@@ -327,7 +363,7 @@ fn what_cannot_be_attention_is_named() {
     assert!(one(npy("[('a', '<f4')]", "(1, 1, 1, 1)", &[0; 4])).contains("several parts"));
     assert!(one(b"no array".to_vec()).contains("no NumPy array"));
     let mut nan = sample();
-    nan.arrays[0].values[4] = f32::NAN;
+    nan.results[0].arrays[0].values[4] = f32::NAN;
     assert!(refused(&bytes(npz::write, &nan)).contains("NaN at [layer, head, query, key] = [0, 0, 1, 1]"));
     let tokens = ("tokens", npy("'<U1'", "(2,)", &utf32(&["a", "b"], 1)));
     let attention = ("attention", npy("'<f4'", "(1, 1, 1, 1)", &[0; 4]));

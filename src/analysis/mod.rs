@@ -3,5 +3,5 @@
 pub mod attention;
 pub mod next;
 
-pub use attention::{Attention, Reduction, Request, Sink, attention};
+pub use attention::{Attention, Pass, Recorded, Reduction, Request, Sink, attention, recorded};
 pub use next::{Prediction, next_tokens};

@@ -10,7 +10,6 @@
 //! .locks/models--org--name/<hash>.lock             one downloader at a time
 //! ```
 mod cached;
-mod contents;
 mod digest;
 mod download;
 mod fetch;
@@ -25,16 +24,17 @@ use std::path::{Path, PathBuf};
 
 use hf_hub::Cache;
 
-use crate::{Error, Result};
+use super::contents;
+use crate::{Error, Kind, Result};
 pub use cached::Cached;
-pub use name::split_revision;
+pub use name::Name;
 pub use progress::Event;
 pub use settings::{Environment, Limits, Options, Token};
 
 use fetch::Fetch;
 use http::Client;
 use layout::Folder;
-use name::Name;
+pub(crate) use name::printable;
 
 /// The Hugging Face hub, or a mirror of it, and the cache in front of it.
 #[derive(Debug)]
@@ -49,10 +49,22 @@ pub struct Hub {
 /// A checkpoint whose files are all in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
+    /// The hub id.
+    pub id: String,
     /// The folder: `config.json`, the weights and the tokenizer.
     pub dir: PathBuf,
     /// The commit of the repository, 40 hexadecimal digits.
     pub commit: String,
+}
+
+impl Snapshot {
+    /// The snapshot that a folder is, by its place in a cache: `models--org--name/snapshots/<commit>`.
+    pub fn of_folder(dir: &Path) -> Option<Self> {
+        let names: Vec<_> = dir.iter().rev().take(3).map(|name| name.to_str()).collect::<Option<_>>()?;
+        let [commit, "snapshots", repository] = names[..] else { return None };
+        let id = name::id_of_folder(repository).filter(|_| name::is_commit(commit))?;
+        Some(Self { id, dir: dir.into(), commit: commit.into() })
+    }
 }
 
 impl Hub {
@@ -80,45 +92,60 @@ impl Hub {
         self.cache.path()
     }
 
-    /// The checkpoint folder of a model, downloading what the cache lacks.
-    ///
-    /// `revision` is a branch, a tag, a commit or `refs/pr/1`; `main` when unset. A complete cached checkpoint needs no
-    /// network, unless `refresh` is set: then the hub is asked for the revision's newest commit and every cached file
-    /// is compared with it.
+    /// The host of the hub, for messages.
+    pub fn host(&self) -> &str {
+        self.client.host()
+    }
+
+    /// Whether the network is never asked.
+    pub fn is_offline(&self) -> bool {
+        self.offline
+    }
+
+    /// The checkpoint folder of a model, downloading what the cache lacks. A complete cached checkpoint needs no network,
+    /// unless `refresh` is set: then the hub is asked for the revision's newest commit and every cached file is compared
+    /// with it.
     ///
     /// # Errors
-    /// [`Kind::Unreachable`](crate::Kind::Unreachable) where the hub cannot be asked, so that a caller may offer another
-    /// model; [`Kind::Usage`](crate::Kind::Usage) for an impossible id or revision; else
-    /// [`Kind::Failed`](crate::Kind::Failed).
-    pub fn snapshot(&self, id: &str, revision: Option<&str>, progress: &mut dyn FnMut(Event<'_>)) -> Result<Snapshot> {
-        let name = Name::new(id, revision)?;
-        let folder = self.folder(&name);
-        let pinned = folder.commit(&name.revision);
-        let lacking = match &pinned {
-            Some(commit) => contents::lacking(&folder.snapshot(commit)),
-            None => Vec::new(),
-        };
-        match &pinned {
-            Some(commit) if lacking.is_empty() && !self.refresh => {
-                Ok(Snapshot { dir: folder.snapshot(commit), commit: commit.clone() })
-            }
-            _ if self.offline => Err(not_cached(&name, pinned.is_some(), &lacking, self.cache())),
-            _ => Fetch::new(&self.client, &folder, &name, pinned, self.refresh).run(progress),
+    /// [`Kind::Unreachable`] where the hub cannot be asked; else [`Kind::Failed`].
+    pub fn snapshot(&self, name: &Name, progress: &mut dyn FnMut(Event<'_>)) -> Result<Snapshot> {
+        if let Some(found) = self.find(name).filter(|_| !self.refresh) {
+            return Ok(found);
         }
+        let folder = self.folder(name);
+        let pinned = folder.commit(&name.revision);
+        if self.offline {
+            return Err(self.not_cached(name, &folder, pinned));
+        }
+        let so_far = match (&pinned, self.refresh) {
+            (Some(_), true) => "cannot be refreshed",
+            (Some(_), false) => "is only partly in the cache",
+            (None, _) => "is not in the cache",
+        };
+        Fetch::new(&self.client, &folder, name, pinned, self.refresh).run(progress).map_err(|error| match error.kind {
+            Kind::Unreachable => Error { message: format!("model '{name}' {so_far}: {}", error.message), ..error },
+            _ => error,
+        })
     }
 
     /// The checkpoint folder of a model if it is completely in the cache; never asks the network.
+    pub fn find(&self, name: &Name) -> Option<Snapshot> {
+        let folder = self.folder(name);
+        let commit = folder.commit(&name.revision)?;
+        let dir = folder.snapshot(&commit);
+        contents::lacking(&dir).is_empty().then(|| Snapshot { id: name.id.clone(), dir, commit })
+    }
+
+    /// Asks the hub a single question about a model, to learn whether it can be asked at all.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::Kind::Usage) for an impossible id or revision.
-    pub fn find(&self, id: &str, revision: Option<&str>) -> Result<Option<Snapshot>> {
-        let name = Name::new(id, revision)?;
-        let folder = self.folder(&name);
-        let complete = |commit: &String| contents::lacking(&folder.snapshot(commit)).is_empty();
-        Ok(folder
-            .commit(&name.revision)
-            .filter(complete)
-            .map(|commit| Snapshot { dir: folder.snapshot(&commit), commit }))
+    /// [`Kind::Unreachable`] where there is no answer, also because of offline mode; [`Kind::Failed`] where the answer is a
+    /// refusal.
+    pub fn ask(&self, name: &Name) -> Result<()> {
+        if self.offline {
+            return Err(self.not_cached(name, &self.folder(name), None));
+        }
+        self.client.head(name, &name.revision, contents::CONFIG).map(|_| ())
     }
 
     /// The GPT-2 checkpoints in the cache, by id; folders that are none are passed over.
@@ -129,14 +156,14 @@ impl Hub {
     fn folder(&self, name: &Name) -> Folder {
         Folder::new(&self.cache, name, self.symlinks)
     }
-}
 
-fn not_cached(name: &Name, begun: bool, lacking: &[String], cache: &Path) -> Error {
-    let message = if begun {
-        format!("model '{name}' is only partly in the cache ({} missing), and offline mode is on", lacking.join(", "))
-    } else {
-        format!("model '{name}' is not in the cache {}, and offline mode is on", cache.display())
-    };
-    Error::unreachable(message)
-        .hint(format!("run `attnviz models get {name}` once with a network, or leave offline mode"))
+    fn not_cached(&self, name: &Name, folder: &Folder, pinned: Option<String>) -> Error {
+        let lacking = pinned.map(|commit| contents::lacking(&folder.snapshot(&commit)));
+        let message = match lacking {
+            Some(files) => format!("model '{name}' is only partly in the cache ({} missing)", files.join(", ")),
+            None => format!("model '{name}' is not in the cache {}", self.cache().display()),
+        };
+        Error::unreachable(message + ", and offline mode is on")
+            .hint(format!("run `attnviz models get {name}` once with a network, or leave offline mode"))
+    }
 }

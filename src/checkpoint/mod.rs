@@ -1,6 +1,7 @@
-//! From a name to weights: a directory, or the built-in model.
+//! From a name to weights: a model of the hub, a directory, or the built-in model.
 
 pub mod config;
+mod contents;
 pub mod hub;
 mod weights;
 
@@ -8,9 +9,9 @@ pub use weights::{Param, Weights};
 
 use crate::error::{Error, Result};
 use crate::model::Spec;
-use serde::Deserialize;
+use contents::CONFIG;
+use hub::{Environment, Hub, Name, Options, Snapshot};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Where a checkpoint is.
@@ -20,26 +21,40 @@ pub enum Source {
     Builtin,
     /// A folder in Hugging Face's layout.
     Directory(PathBuf),
+    /// A model of the hub.
+    Hub(Name),
 }
 
 impl Source {
-    /// What `--model` means: `builtin`; an existing directory, or anything that starts with `.`, `/` or `~`, is a path.
-    pub fn parse(name: &str) -> Result<Self> {
-        if name == "builtin" {
+    /// What `--model` means: `builtin`; an existing directory, or anything that starts with `.`, `/` or `~`, is a path; else
+    /// a hub id with optional `@revision`.
+    ///
+    /// # Errors
+    /// A path that leads to no directory; what is neither a path nor an id, as a usage error.
+    pub fn parse(text: &str) -> Result<Self> {
+        if text == "builtin" {
             return Ok(Source::Builtin);
         }
-        let path = match name.strip_prefix("~/").zip(std::env::home_dir()) {
-            Some((rest, home)) => home.join(rest),
-            None => PathBuf::from(name),
+        let path = match text.strip_prefix('~').zip(std::env::home_dir()) {
+            Some((rest, home)) if rest.is_empty() || rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
+            _ => PathBuf::from(text),
         };
         if path.is_dir() {
             return Ok(Source::Directory(path));
         }
-        let what = if path.exists() { "is a file, not the folder of a checkpoint" } else { "does not exist" };
-        Err(Error::failed(format!("model {name:?} {what}"))
-            .hint("give a folder with config.json, model.safetensors and a tokenizer, or `builtin`"))
+        let is_file = path.is_file();
+        // No id of the hub ends like a file of weights, so a file of that name is what is meant.
+        let is_path = text.starts_with(['.', '/', '~']) || path.is_absolute() || is_file && path.extension().is_some();
+        if !is_path {
+            return Name::parse(text).map(Source::Hub);
+        }
+        let what = if is_file { "is a file, not the folder of a checkpoint" } else { "does not exist" };
+        Err(Error::failed(format!("model {text:?} {what}")).hint(NEEDED))
     }
 }
+
+/// What a folder needs to be a checkpoint.
+const NEEDED: &str = "give a folder with config.json, model.safetensors and a tokenizer";
 
 /// The built-in model: an ordinary checkpoint, embedded file by file.
 const BUILTIN: [(&str, &[u8]); 3] = [
@@ -48,121 +63,100 @@ const BUILTIN: [(&str, &[u8]); 3] = [
     ("tokenizer.json", include_bytes!("../../assets/model/tokenizer.json")),
 ];
 
-/// Files of JSON larger than this are not read: GPT-2's largest is 3.5 MB.
-const LARGEST_JSON: u64 = 256 << 20;
+/// The size of the built-in model.
+pub fn builtin_bytes() -> u64 {
+    BUILTIN.iter().map(|(_, bytes)| bytes.len() as u64).sum()
+}
 
 /// An opened checkpoint: its config understood, its weights mapped and checked, nothing computed yet.
 pub struct Checkpoint {
-    /// What figures and files call it: a folder's name, or `builtin`; never a path.
+    /// What figures and files call it: a hub id, a folder's name, or `builtin`; never a path.
     pub name: String,
+    /// The commit of the repository that it comes from, 40 hexadecimal digits, where it comes from the hub.
+    pub revision: Option<String>,
     /// Sizes and switches.
     pub spec: Spec,
     /// All tensors.
     pub weights: Weights,
-    source: Source,
+    folder: Option<PathBuf>,
 }
 
 impl Checkpoint {
-    /// Reads the config, maps the weights and checks their headers.
+    /// Reads the config, maps the weights and checks their headers. A model of the hub is taken from the cache, or downloaded
+    /// without a word: [`Hub::snapshot`] tells how far it is, and gives a folder to open.
     pub fn open(source: &Source) -> Result<Self> {
-        let config = read(source, "config.json")?.ok_or_else(|| {
-            Error::failed(format!("{} has no config.json", describe(source)))
-                .hint("give the folder of a GPT-2 checkpoint: config.json, model.safetensors and a tokenizer")
-        })?;
-        let spec = config::parse(&config, &locate(source, "config.json"))?;
-        let weights = match source {
-            Source::Builtin => Weights::embedded("the built-in model", BUILTIN[1].1)?,
-            Source::Directory(folder) => Weights::open(&weight_files(source, folder)?)?,
-        };
-        let name = match source {
-            Source::Builtin => "builtin".to_string(),
-            Source::Directory(folder) => {
-                let full = folder.canonicalize().unwrap_or_else(|_| folder.clone());
-                full.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned())
+        let folder = match source {
+            Source::Builtin => None,
+            Source::Directory(folder) => Some(folder.clone()),
+            Source::Hub(name) => {
+                Some(Hub::new(Environment::of_process()?, Options::default())?.snapshot(name, &mut |_| ())?.dir)
             }
         };
-        Ok(Self { name, spec, weights, source: source.clone() })
+        let config = read(folder.as_deref(), CONFIG)?.ok_or_else(|| {
+            let folder = folder.as_deref().unwrap_or(Path::new("")).display();
+            Error::failed(format!("{folder} has no {CONFIG}")).hint(NEEDED)
+        })?;
+        let spec = config::parse(&config, &locate(folder.as_deref(), CONFIG))?;
+        let weights = match &folder {
+            None => Weights::embedded("the built-in model", BUILTIN[1].1)?,
+            Some(folder) => Weights::open(&weight_files(folder)?)?,
+        };
+        let (name, revision) = folder.as_deref().map_or(("builtin".into(), None), identity);
+        Ok(Self { name, revision, spec, weights, folder })
+    }
+
+    /// Where its files are; none for the built-in model.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// A file of the checkpoint, if it is there.
     pub fn read(&self, name: &str) -> Result<Option<Cow<'static, [u8]>>> {
-        read(&self.source, name)
+        read(self.folder(), name)
     }
 
     /// How errors name a file of the checkpoint.
     pub fn locate(&self, name: &str) -> String {
-        locate(&self.source, name)
+        locate(self.folder(), name)
     }
 }
 
-fn describe(source: &Source) -> String {
-    match source {
-        Source::Builtin => "the built-in model".into(),
-        Source::Directory(folder) => folder.display().to_string(),
+/// The name and the commit of a folder of the hub's cache, else the folder's own name.
+fn identity(folder: &Path) -> (String, Option<String>) {
+    let full = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    match Snapshot::of_folder(folder).or_else(|| Snapshot::of_folder(&full)) {
+        Some(snapshot) => (snapshot.id, Some(snapshot.commit)),
+        None => (full.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned()), None),
     }
 }
 
-fn locate(source: &Source, name: &str) -> String {
-    match source {
-        Source::Builtin => format!("the built-in {name}"),
-        Source::Directory(folder) => folder.join(name).display().to_string(),
-    }
+fn locate(folder: Option<&Path>, name: &str) -> String {
+    folder.map_or_else(|| format!("the built-in {name}"), |folder| folder.join(name).display().to_string())
 }
 
-fn read(source: &Source, name: &str) -> Result<Option<Cow<'static, [u8]>>> {
-    let Source::Directory(folder) = source else {
+fn read(folder: Option<&Path>, name: &str) -> Result<Option<Cow<'static, [u8]>>> {
+    let Some(folder) = folder else {
         return Ok(BUILTIN.iter().find(|(file, _)| *file == name).map(|(_, bytes)| Cow::Borrowed(*bytes)));
     };
-    let path = folder.join(name);
-    let broken = |e: std::io::Error| Error::failed(format!("cannot read {}: {e}", path.display()));
-    match std::fs::metadata(&path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(broken(e)),
-        Ok(meta) if !meta.is_file() || meta.len() > LARGEST_JSON => {
-            Err(Error::failed(format!("{} is not a file of sensible size", path.display()))
-                .hint("the checkpoint is broken; download it again"))
-        }
-        Ok(_) => std::fs::read(&path).map(|bytes| Some(Cow::Owned(bytes))).map_err(broken),
-    }
+    let broken = |reason| {
+        Error::failed(format!("cannot read {}: {reason}", locate(Some(folder), name)))
+            .hint("check that it is a file that can be read, or download the checkpoint again")
+    };
+    Ok(contents::read(folder, name).map_err(broken)?.map(Cow::Owned))
 }
 
 /// One safetensors file, or the shards that an index names.
-fn weight_files(source: &Source, folder: &Path) -> Result<Vec<PathBuf>> {
-    let whole = folder.join("model.safetensors");
-    if whole.exists() {
-        return Ok(vec![whole]);
-    }
-    const INDEX: &str = "model.safetensors.index.json";
-    if let Some(bytes) = read(source, INDEX)? {
-        return shards(&bytes, &locate(source, INDEX)).map(|names| names.iter().map(|n| folder.join(n)).collect());
-    }
-    let missing = Error::failed(format!("{} has no model.safetensors", folder.display()));
-    Err(if folder.join("pytorch_model.bin").exists() {
-        missing.hint(
-            "it has a pytorch_model.bin: load it in transformers and call save_pretrained(dir, safe_serialization=True)",
-        )
-    } else {
-        missing.hint("give the folder of a GPT-2 checkpoint: config.json, model.safetensors and a tokenizer")
+fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let broken =
+        |reason| Error::failed(format!("{}: {reason}", folder.display())).hint("download the checkpoint again");
+    contents::weights(folder).map_err(broken)?.ok_or_else(|| {
+        let missing = Error::failed(format!("{} has no model.safetensors", folder.display()));
+        if contents::PICKLED.iter().any(|file| contents::has(folder, file)) {
+            missing.hint(
+                "it has a pytorch_model.bin: load it in transformers and call save_pretrained(dir, safe_serialization=True)",
+            )
+        } else {
+            missing.hint(NEEDED)
+        }
     })
-}
-
-/// The files that a `model.safetensors.index.json` names, each once, none outside its folder.
-pub fn shards(index: &[u8], origin: &str) -> Result<Vec<String>> {
-    #[derive(Deserialize)]
-    struct Index {
-        weight_map: BTreeMap<String, String>,
-    }
-    let broken = |what: String| {
-        Error::failed(format!("{origin} is not an index of shards: {what}")).hint("download the checkpoint again")
-    };
-    let index: Index = serde_json::from_slice(index).map_err(|e| broken(e.to_string()))?;
-    let mut names: Vec<String> = index.weight_map.into_values().collect();
-    names.sort();
-    names.dedup();
-    let outside = |name: &&String| name.contains(['/', '\\', ':', '\0']) || !name.ends_with(".safetensors");
-    match names.iter().find(outside) {
-        Some(name) => Err(broken(format!("it names {name:?}"))),
-        None if names.is_empty() => Err(broken("it names no file".into())),
-        None => Ok(names),
-    }
 }

@@ -1,39 +1,49 @@
-//! Tables for spreadsheets and data frames: one row per visible pair of tokens, or one per word.
-use super::{Data, check_text_size, unwritten};
+//! Tables for spreadsheets and data frames: one row per visible pair of tokens, or one per word, head or token.
+use super::{Array, check_text_size, size, unwritten};
 use crate::error::{Error, Result};
 use std::borrow::Cow;
 use std::io::{BufWriter, Write};
 
-/// Writes `layer,head,query,query_token,key,key_token,attention`, one row for each key at or before its query.
+/// Writes `layer,head,query,query_token,key,key_token,attention`, one row for each key at or before its query, or for each key
+/// at all where attention is not causal.
 ///
-/// `layers` and `heads` label the first two axes: a number, or `mean` or `max` where an axis was reduced.
+/// `attention` is `[layer, head, query, key]`; the queries are the last keys. `layers` and `heads` label its first two axes: a number, or `mean` or `max` where an
+/// axis was reduced; `tokens` its keys.
 ///
 /// # Errors
 /// More than [`super::MOST_TEXT_NUMBERS`] rows, labels or shapes that do not fit, or a failed write.
-pub fn write_attention(data: &Data, layers: &[String], heads: &[String], out: &mut dyn Write) -> Result<()> {
-    data.check()?;
-    let (array, [layer_count, head_count, queries, keys]) = data.attention()?;
-    if layers.len() != layer_count || heads.len() != head_count {
-        let (layers, heads) = (layers.len(), heads.len());
-        return Err(Error::failed(format!(
-            "attention has {layer_count} layers and {head_count} heads, but {layers} and {heads} labels"
-        )));
+pub fn write_attention(
+    attention: &Array,
+    layers: &[String],
+    heads: &[String],
+    tokens: &[String],
+    causal: bool,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let (shape, fits) = (&attention.shape, size(&attention.shape) == Some(attention.values.len()));
+    let [layer_count, head_count, queries, keys] = shape[..] else {
+        return Err(Error::failed(format!("attention has shape {shape:?}, not [layer, head, query, key]")));
+    };
+    if !fits || queries > keys || [layers.len(), heads.len(), tokens.len()] != [layer_count, head_count, keys] {
+        let labels = [layers.len(), heads.len(), tokens.len()];
+        return Err(Error::failed(format!("attention has shape {shape:?}, but there are {labels:?} labels")));
     }
     let past = keys - queries; // keys before the first query
-    let pairs: usize = (0..queries).map(|query| past + query + 1).sum();
+    let seen = |query| if causal { query + 1 } else { keys };
+    let pairs: usize = (past..keys).map(seen).sum();
     check_text_size(layer_count.saturating_mul(head_count).saturating_mul(pairs), "CSV")?;
 
-    let tokens: Vec<_> = data.labels().iter().map(|token| quote(token)).collect();
+    let tokens: Vec<_> = tokens.iter().map(|token| quote(token)).collect();
     let layers: Vec<_> = layers.iter().map(|label| quote(label)).collect();
     let heads: Vec<_> = heads.iter().map(|label| quote(label)).collect();
     let mut out = BufWriter::new(out);
-    let mut rows = array.values.chunks_exact(keys.max(1)); // [key] for each layer, head and query
+    let mut rows = attention.values.chunks_exact(keys.max(1)); // [key] for each layer, head and query
     let mut write = || {
         writeln!(out, "layer,head,query,query_token,key,key_token,attention")?;
         for layer in &layers {
             for head in &heads {
                 for (query, row) in (past..keys).zip(&mut rows) {
-                    for (key, weight) in row[..=query].iter().enumerate() {
+                    for (key, weight) in row[..seen(query)].iter().enumerate() {
                         let (from, to) = (&tokens[query], &tokens[key]);
                         writeln!(out, "{layer},{head},{query},{from},{key},{to},{weight:?}")?;
                     }
@@ -45,21 +55,38 @@ pub fn write_attention(data: &Data, layers: &[String], heads: &[String], out: &m
     write().map_err(unwritten)
 }
 
-/// Writes `rank,word,first_token,last_token,received`, the most attended word first.
+/// A small table; every cell is text already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// The names of the columns.
+    pub header: Vec<&'static str>,
+    /// As many cells as columns each.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// Writes a table, a row a line.
 ///
 /// # Errors
-/// A failed write.
-pub fn write_received(data: &Data, out: &mut dyn Write) -> Result<()> {
+/// A row that has too few or too many cells, or a failed write.
+pub fn write_table(table: &Table, out: &mut dyn Write) -> Result<()> {
+    if let Some(row) = table.rows.iter().find(|row| row.len() != table.header.len()) {
+        return Err(Error::failed(format!("a row has {} cells in a table of {}", row.len(), table.header.len())));
+    }
     let mut out = BufWriter::new(out);
     let mut write = || {
-        writeln!(out, "rank,word,first_token,last_token,received")?;
-        for (rank, row) in (1..).zip(&data.received) {
-            let word = quote(&row.word);
-            writeln!(out, "{rank},{word},{},{},{:?}", row.first_token, row.last_token, row.received)?;
+        writeln!(out, "{}", table.header.join(","))?;
+        for row in &table.rows {
+            let cells: Vec<_> = row.iter().map(|cell| quote_text(cell)).collect();
+            writeln!(out, "{}", cells.join(","))?;
         }
         out.flush()
     };
     write().map_err(unwritten)
+}
+
+/// An empty cell, where there is no number, stays empty.
+fn quote_text(cell: &str) -> Cow<'_, str> {
+    if cell.is_empty() { Cow::Borrowed("") } else { quote(cell) }
 }
 
 /// RFC 4180, and quotes around spaces at either end, which some readers drop.

@@ -15,47 +15,51 @@ pub use template::{Field, Fields, Template, slug};
 
 use crate::error::{Error, Result};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 /// The most numbers written as text: beyond it, a JSON or CSV file is larger than what its readers can load.
 pub const MOST_TEXT_NUMBERS: usize = 20_000_000;
 
-/// Everything that one analysis of one prompt leaves behind.
+/// Everything that a command found about one prompt.
 #[derive(Clone, Debug, Default)]
 pub struct Data {
     /// Where the numbers come from.
     pub meta: Meta,
-    /// The prompt's token ids, `[token]`.
+    /// The prompt's token ids, `[token]`; none where nobody knows them.
     pub token_ids: Vec<u32>,
     /// The prompt's tokens as text, `[token]`.
     pub tokens: Vec<String>,
-    /// The words along the axes of `attention`, where tokens were gathered to words.
-    pub words: Option<Vec<String>>,
-    /// `attention` first, then what was asked for besides.
+    /// One entry for each method.
+    pub results: Vec<Entry>,
+}
+
+/// What one method found.
+#[derive(Clone, Debug, Default)]
+pub struct Entry {
+    /// The method's name, such as `attention`.
+    pub method: String,
+    /// All its settings: target, baseline, steps, seed ….
+    pub settings: Map<String, Value>,
+    /// What it found besides numbers in axes: words, a gap, labels.
+    pub fields: Map<String, Value>,
+    /// What it found as numbers in axes.
     pub arrays: Vec<Array>,
-    /// The words by the attention that they receive, the most first; empty where they were not ranked.
-    pub received: Vec<Received>,
-    /// The share of all attention that rests on the first token, where words were ranked.
-    pub sink_share: Option<f32>,
-    /// How the words were ranked: a JSON object.
-    pub received_settings: Value,
 }
 
 /// Numbers with a name and a shape, row-major.
 #[derive(Clone, Debug, Default)]
 pub struct Array {
-    /// `attention` `[layer, head, query, key]`, `scores` likewise, `logits` `[query, vocab]` or `hidden`
-    /// `[layer+1, query, d_model]`.
+    /// Such as `attention` `[layer, head, query, key]` or `scores` `[token]`.
     pub name: String,
     /// The length of each axis.
     pub shape: Vec<usize>,
-    /// The numbers, the last axis fastest.
+    /// The numbers, the last axis fastest; NaN where there is none.
     pub values: Vec<f32>,
 }
 
 /// Where the numbers come from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Meta {
     /// The version of attnviz.
     pub version: String,
@@ -67,83 +71,74 @@ pub struct Meta {
     pub hash: String,
     /// The text that the model read.
     pub prompt: String,
-    /// The model's layers along the first axis of `attention`.
-    pub layers: Vec<usize>,
-    /// The model's heads along the second axis of `attention`.
-    pub heads: Vec<usize>,
-    /// All settings of the analysis: a JSON object.
-    pub settings: Value,
+    /// The command.
+    pub command: String,
+    /// What was typed after it, but for the prompt, the model and the outputs.
+    pub args: Vec<String>,
+    /// The layer and the head, where the file holds one of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Value>,
+    /// The file that was read instead of running a model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Input>,
 }
 
-/// A word and the attention that it receives.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Received {
-    /// The word.
-    pub word: String,
-    /// Its first token's position.
-    pub first_token: usize,
-    /// Its last token's position.
-    pub last_token: usize,
-    /// The attention that it receives, as a share.
-    pub received: f32,
+/// A file that was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Input {
+    /// Its name, without its folder.
+    pub name: String,
+    /// XXH3-128 of its bytes, in hexadecimal.
+    pub hash: String,
 }
 
 impl Data {
-    /// The array of this name.
-    pub fn array(&self, name: &str) -> Option<&Array> {
-        self.arrays.iter().find(|array| array.name == name)
-    }
-
-    /// `attention` and its shape `[layer, head, query, key]`.
-    pub fn attention(&self) -> Result<(&Array, [usize; 4])> {
-        let array = self.array("attention").ok_or_else(|| Error::failed("there is no attention to write"))?;
-        let shape = <[usize; 4]>::try_from(array.shape.as_slice()).map_err(|_| {
-            Error::failed(format!("attention has shape {:?}, not [layer, head, query, key]", array.shape))
-        })?;
-        Ok((array, shape))
-    }
-
     /// Fails unless every shape fits its numbers, so that no exporter writes a file that no reader opens.
     fn check(&self) -> Result<()> {
-        let [_, _, queries, keys] = self.attention()?.1;
-        for (position, array) in self.arrays.iter().enumerate() {
-            let size = size(&array.shape);
-            if size != Some(array.values.len()) {
-                let (name, shape, held) = (&array.name, &array.shape, array.values.len());
+        let (tokens, ids) = (self.tokens.len(), self.token_ids.len());
+        if tokens == 0 || (ids != 0 && tokens != ids) {
+            return Err(Error::failed(format!("there are {tokens} tokens and {ids} token ids")));
+        }
+        let arrays = self.arrays();
+        for (position, (name, array)) in arrays.iter().enumerate() {
+            if size(&array.shape) != Some(array.values.len()) {
+                let (shape, held) = (&array.shape, array.values.len());
                 return Err(Error::failed(format!("{name} has shape {shape:?} but {held} numbers")));
             }
-            if self.arrays[..position].iter().any(|earlier| earlier.name == array.name) {
-                return Err(Error::failed(format!("there are two arrays named {}", array.name)));
+            if arrays[..position].iter().any(|(earlier, _)| earlier == name) {
+                return Err(Error::failed(format!("there are two arrays named {name}")));
             }
-        }
-        let (tokens, ids, labels) = (self.tokens.len(), self.token_ids.len(), self.labels().len());
-        if tokens != ids || labels != keys || queries > keys {
-            return Err(Error::failed(format!(
-                "attention has {queries} queries and {keys} keys, but there are {labels} labels, {tokens} tokens and {ids} token ids"
-            )));
         }
         Ok(())
     }
 
-    /// What the axes of `attention` are labelled with: words where tokens were gathered to words, else tokens.
-    fn labels(&self) -> &[String] {
-        self.words.as_deref().unwrap_or(&self.tokens)
+    /// All arrays with the names that binary files give them: their own where one method has arrays, else
+    /// `method.name`.
+    fn arrays(&self) -> Vec<(String, &Array)> {
+        let many = self.results.iter().filter(|entry| !entry.arrays.is_empty()).count() > 1;
+        let named = |entry: &Entry, array: &Array| match many {
+            true => format!("{}.{}", entry.method, array.name),
+            false => array.name.clone(),
+        };
+        self.results.iter().flat_map(|entry| entry.arrays.iter().map(move |a| (named(entry, a), a))).collect()
     }
 
-    /// The JSON object that travels inside binary files.
+    /// The JSON object that travels inside binary files: `meta`, `tokens`, and `results` without their arrays. Where one method
+    /// has arrays, what it says stands at the top as well: `layers`, `heads`, `settings`.
     fn header(&self) -> Result<String> {
-        let meta = &self.meta;
+        let result = |entry: &Entry| {
+            let mut object = entry.fields.clone();
+            object.insert("method".into(), entry.method.clone().into());
+            object.insert("settings".into(), entry.settings.clone().into());
+            object
+        };
+        let mut with_arrays = self.results.iter().filter(|entry| !entry.arrays.is_empty());
+        let single = with_arrays.next().filter(|_| with_arrays.next().is_none());
         let header = Header {
-            version: &meta.version,
-            model: &meta.model,
-            revision: meta.revision.as_deref(),
-            hash: &meta.hash,
-            prompt: &meta.prompt,
+            meta: &self.meta,
             tokens: &self.tokens,
-            words: self.words.as_deref(),
-            layers: &meta.layers,
-            heads: &meta.heads,
-            settings: &meta.settings,
+            single: single.map(result).unwrap_or_default(),
+            results: if single.is_some() { Vec::new() } else { self.results.iter().map(result).collect() },
         };
         serde_json::to_string(&header).map_err(|error| Error::failed(format!("the settings are not JSON: {error}")))
     }
@@ -151,17 +146,13 @@ impl Data {
 
 #[derive(Serialize)]
 struct Header<'a> {
-    version: &'a str,
-    model: &'a str,
-    revision: Option<&'a str>,
-    hash: &'a str,
-    prompt: &'a str,
+    #[serde(flatten)]
+    meta: &'a Meta,
     tokens: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    words: Option<&'a [String]>,
-    layers: &'a [usize],
-    heads: &'a [usize],
-    settings: &'a Value,
+    #[serde(flatten)]
+    single: Map<String, Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    results: Vec<Map<String, Value>>,
 }
 
 /// The product of the axes, unless it overflows.

@@ -16,16 +16,19 @@ const ALIGNMENT: usize = 8;
 pub fn write(data: &Data, out: &mut dyn Write) -> Result<()> {
     data.check()?;
     let ids = ids_as_bytes(&data.token_ids);
-    let mut tensors = Vec::with_capacity(1 + data.arrays.len());
+    let arrays = data.arrays();
+    let mut tensors = Vec::with_capacity(1 + arrays.len());
     let mut end = 0;
     let mut place = |name: &str, dtype, shape: &[usize], bytes: usize| {
         let data_offsets = (end, end + bytes);
         end += bytes;
         tensors.push((name.to_owned(), TensorInfo { dtype, shape: shape.to_vec(), data_offsets }));
     };
-    place("token_ids", Dtype::I64, &[data.token_ids.len()], ids.len()); // the widest type first keeps all aligned
-    for array in &data.arrays {
-        place(&array.name, Dtype::F32, &array.shape, size_of_val(array.values.as_slice()));
+    if !ids.is_empty() {
+        place("token_ids", Dtype::I64, &[data.token_ids.len()], ids.len()); // the widest type first keeps all aligned
+    }
+    for (name, array) in &arrays {
+        place(name, Dtype::F32, &array.shape, size_of_val(array.values.as_slice()));
     }
     let metadata = HashMap::from([("attnviz".to_owned(), data.header()?)]);
     let mut header = Metadata::new(Some(metadata), tensors)
@@ -38,7 +41,7 @@ pub fn write(data: &Data, out: &mut dyn Write) -> Result<()> {
     write(&(header.len() as u64).to_le_bytes())?;
     write(&header)?;
     write(&ids)?;
-    for array in &data.arrays {
+    for (_, array) in &arrays {
         write(&as_bytes(&array.values))?;
     }
     out.flush().map_err(unwritten)

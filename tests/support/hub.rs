@@ -1,7 +1,10 @@
 //! A hub in miniature: one repository, two ports (the hub and the store behind it), and faults to order.
+#![allow(dead_code)] // each test file uses its own part
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -9,6 +12,8 @@ use std::time::Duration;
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 
+/// How long a server that stalls holds the line: longer than any limit that a test sets.
+pub const SILENCE: Duration = Duration::from_secs(8);
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// What goes wrong, and where.
@@ -286,7 +291,7 @@ fn file(bytes: &[u8], request: &Request, fault: Option<&Fault>) -> Answer {
 /// Sends an answer; none if the connection is over.
 fn send(mut stream: &TcpStream, request: &Request, answer: Answer, fault: Option<Fault>) -> Option<()> {
     if matches!(fault, Some(Fault::Silence)) {
-        thread::sleep(Duration::from_secs(8));
+        thread::sleep(SILENCE);
         return None;
     }
     let mut head = format!("HTTP/1.1 {} -\r\n", answer.status);
@@ -311,7 +316,7 @@ fn send(mut stream: &TcpStream, request: &Request, answer: Answer, fault: Option
         }
         Some(Fault::Stall(at)) => {
             stream.write_all(&body[..at.min(body.len())]).ok()?;
-            thread::sleep(Duration::from_secs(8));
+            thread::sleep(SILENCE);
             None
         }
         Some(Fault::Unsized) => {
@@ -333,5 +338,25 @@ fn send(mut stream: &TcpStream, request: &Request, answer: Answer, fault: Option
             Some(())
         }
         _ => stream.write_all(body).ok(),
+    }
+}
+
+/// A cache as `huggingface_hub` writes it.
+pub fn write_cache(root: &Path, id: &str, commit: &str, reference: &str, files: &[(&str, Vec<u8>)], symlinks: bool) {
+    let repository = root.join(format!("models--{}", id.replace('/', "--")));
+    let snapshot = repository.join("snapshots").join(commit);
+    let reference = repository.join("refs").join(reference);
+    for dir in [&snapshot, &repository.join("blobs"), reference.parent().unwrap()] {
+        fs::create_dir_all(dir).unwrap();
+    }
+    fs::write(reference, commit).unwrap();
+    for (file, bytes) in files {
+        if symlinks && cfg!(unix) {
+            fs::write(repository.join("blobs").join(etag(file, bytes)), bytes).unwrap();
+            #[cfg(unix)]
+            std::os::unix::fs::symlink(Path::new("../../blobs").join(etag(file, bytes)), snapshot.join(file)).unwrap();
+        } else {
+            fs::write(snapshot.join(file), bytes).unwrap();
+        }
     }
 }

@@ -3,9 +3,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::contents::{self, MODEL_TYPE};
 use super::layout::read_ref;
 use super::name::{id_of_folder, is_commit};
+use crate::checkpoint::contents::{self, MODEL_TYPE};
 
 /// Branches may be named `a/b/c`; nobody names them deeper.
 const DEEPEST_REF: usize = 6;

@@ -6,11 +6,11 @@ use std::thread::sleep;
 
 use ureq::http::{HeaderMap, StatusCode};
 
-use super::contents::LARGEST_SMALL_FILE;
 use super::http::{Client, Failure, Meta};
 use super::layout::{Folder, disk_error};
 use super::name::Name;
 use super::progress::Event;
+use crate::checkpoint::contents::LARGEST_SMALL_FILE;
 use crate::{Error, Result};
 
 const BUFFER: usize = 256 << 10;

@@ -2,14 +2,14 @@
 use std::path::PathBuf;
 
 use super::Snapshot;
-use super::contents::{
-    self, CONFIG, INDEX, LARGEST_SMALL_FILE, MODEL_TYPE, PICKLED, TOKENIZER, VOCABULARY, VOCABULARY_EXTRAS, WEIGHTS,
-};
 use super::download::{Download, Report};
 use super::http::{Client, Meta};
 use super::layout::Folder;
 use super::name::{Name, printable};
 use super::progress::Event;
+use crate::checkpoint::contents::{
+    self, CONFIG, INDEX, LARGEST_SMALL_FILE, MODEL_TYPE, PICKLED, TOKENIZER, VOCABULARY, VOCABULARY_EXTRAS, WEIGHTS,
+};
 use crate::{Error, Result};
 
 pub(super) struct Fetch<'a> {
@@ -36,8 +36,7 @@ impl<'a> Fetch<'a> {
         self.announce(progress);
         self.download(progress)?;
 
-        let commit = self.commit();
-        let dir = self.dir();
+        let (commit, dir) = (self.at(), self.dir());
         let lacking = contents::lacking(&dir);
         if !lacking.is_empty() {
             return Err(Error::failed(format!(
@@ -49,7 +48,7 @@ impl<'a> Fetch<'a> {
         }
         // Last, so that an interrupted refresh leaves the older checkpoint in use.
         self.folder.write_reference(&self.name.revision, &commit)?;
-        Ok(Snapshot { dir, commit })
+        Ok(Snapshot { id: self.name.id.clone(), dir, commit })
     }
 
     /// The configuration is downloaded first: no gigabytes for what cannot be drawn.
@@ -74,7 +73,8 @@ impl<'a> Fetch<'a> {
 
     fn weights(&mut self) -> Result<()> {
         // A list of shards that is already here spares the question for a single file.
-        if !self.has(INDEX) && self.want(WEIGHTS)? {
+        let is_sharded = self.has(INDEX) && !self.has(WEIGHTS);
+        if !is_sharded && self.want(WEIGHTS)? {
             return Ok(());
         }
         if self.want(INDEX)? {
@@ -124,7 +124,9 @@ impl<'a> Fetch<'a> {
         if !self.refresh && self.has(file) {
             return Ok(true);
         }
-        let Some(meta) = self.client.head(self.name, &self.at(), file)? else { return Ok(false) };
+        let Some(meta) = self.client.head(self.name, &self.at(), file)? else {
+            return if self.has(file) { Err(self.stray(file)) } else { Ok(false) };
+        };
         let commit = self.commit.get_or_insert_with(|| meta.commit.clone());
         if *commit != meta.commit {
             let host = self.client.host();
@@ -144,6 +146,13 @@ impl<'a> Fetch<'a> {
             self.wanted.push((file.into(), meta));
         }
         Ok(true)
+    }
+
+    /// A refresh vouches for every file that will be read, and this one is not the hub's.
+    fn stray(&self, file: &str) -> Error {
+        let path = self.dir().join(file);
+        Error::failed(format!("{} has no {file} for model '{}', but the cache has", self.client.host(), self.name))
+            .hint(format!("remove {}", path.display()))
     }
 
     fn announce(&self, progress: &mut dyn FnMut(Event<'_>)) {
@@ -190,14 +199,9 @@ impl<'a> Fetch<'a> {
         self.commit.as_ref().is_some_and(|commit| contents::has(&self.folder.snapshot(commit), file))
     }
 
-    /// The revision to ask for.
+    /// The revision to ask for: the commit, once the configuration has been asked for.
     fn at(&self) -> String {
         self.commit.clone().unwrap_or_else(|| self.name.revision.clone())
-    }
-
-    /// The commit; every checkpoint has asked for its configuration by the time this is called.
-    fn commit(&self) -> String {
-        self.at()
     }
 
     fn dir(&self) -> PathBuf {

@@ -1,4 +1,4 @@
-//! What names a model: its id and its revision. Both become folders and addresses, so neither may be anything else.
+//! What names a model: its id and its revision.
 use std::fmt;
 
 use crate::{Error, Result};
@@ -9,28 +9,23 @@ const LONGEST_ID: usize = 96;
 const LONGEST_REVISION: usize = 200;
 pub(super) const DEFAULT_REVISION: &str = "main";
 
-/// `org/name@revision` as its id and its revision.
-pub fn split_revision(text: &str) -> (&str, Option<&str>) {
-    match text.split_once('@') {
-        Some((id, revision)) => (id, Some(revision)),
-        None => (text, None),
-    }
-}
-
-/// A model's id and revision, checked.
-#[derive(Clone, Debug)]
-pub(super) struct Name {
-    pub id: String,
-    pub revision: String,
+/// A model's id and revision, checked: both become folders and addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    pub(super) id: String,
+    pub(super) revision: String,
 }
 
 impl Name {
+    /// The id is `name` or `org/name`; the revision a branch, a tag, a commit or `refs/pr/1`; `main` when unset.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::Kind::Usage) for what can be neither.
     pub fn new(id: &str, revision: Option<&str>) -> Result<Self> {
         let parts: Vec<&str> = id.split('/').collect();
         if parts.len() > 2 || id.len() > LONGEST_ID || !parts.iter().all(|part| is_id_part(part)) {
-            return Err(Error::usage(format!("'{}' is not the id of a hub model", printable(id))).hint(
-                "an id is `name` or `org/name`, as in openai-community/gpt2; a local directory is written ./name",
-            ));
+            return Err(Error::usage(format!("'{}' is not the id of a hub model", printable(id)))
+                .hint("an id is `name` or `org/name`; a local directory is written ./name"));
         }
         let revision = revision.unwrap_or(DEFAULT_REVISION);
         if !is_revision(revision) {
@@ -38,6 +33,17 @@ impl Name {
                 .hint("a revision is a branch, a tag, a commit or refs/pr/1, as in gpt2@main"));
         }
         Ok(Self { id: id.into(), revision: revision.into() })
+    }
+
+    /// `org/name` or `org/name@revision`.
+    ///
+    /// # Errors
+    /// As [`Name::new`].
+    pub fn parse(text: &str) -> Result<Self> {
+        match text.split_once('@') {
+            Some((id, revision)) => Self::new(id, Some(revision)),
+            None => Self::new(text, None),
+        }
     }
 }
 
@@ -81,7 +87,7 @@ fn is_revision(revision: &str) -> bool {
 }
 
 /// Untrusted text for a message: short, and without control characters.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     const LONGEST: usize = 80;
     let mut shown: String = text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if text.chars().nth(LONGEST).is_some() {

@@ -43,7 +43,9 @@ impl Environment {
     /// # Errors
     /// No variable names a cache folder and there is no home folder either.
     pub fn of_process() -> Result<Self> {
-        let environment = Self::from_variables(|name| std::env::var_os(name))?;
+        // A process without HOME has a user with a home folder all the same.
+        let home = |name: &str| std::env::home_dir().filter(|_| name == "HOME").map(Into::into);
+        let environment = Self::from_variables(|name| std::env::var_os(name).or_else(|| home(name)))?;
         Ok(Self { proxy: true, ..environment })
     }
 
@@ -134,5 +136,13 @@ impl Default for Limits {
             backoff: Duration::from_millis(500),
             patience: Duration::from_secs(30),
         }
+    }
+}
+
+impl Limits {
+    /// For a question that may go without an answer, because something else can be offered: 3 s to connect, 5 s for the answer,
+    /// no second try.
+    pub fn impatient() -> Self {
+        Self { connect: Duration::from_secs(3), answer: Duration::from_secs(5), retries: 0, ..Self::default() }
     }
 }

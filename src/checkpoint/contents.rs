@@ -1,11 +1,13 @@
-//! Which files make a checkpoint.
+//! Which files make a checkpoint, in a folder that nobody vouches for.
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use super::name::printable;
+use super::hub::printable;
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
@@ -20,7 +22,7 @@ pub(super) const PICKLED: [&str; 2] = ["pytorch_model.bin", "pytorch_model.bin.i
 /// What attnviz draws.
 pub(super) const MODEL_TYPE: &str = "gpt2";
 
-/// Above this, a file that is read into memory is a mistake or an attack: GPT-2's largest has 1.4 MB.
+/// Above this, a file that is read into memory is a mistake or an attack: GPT-2's largest has 3.5 MB.
 pub(super) const LARGEST_SMALL_FILE: u64 = 100 << 20;
 /// More shards than any GPT-2 has, few enough to ask for each.
 const MOST_SHARDS: usize = 1000;
@@ -58,33 +60,52 @@ pub(super) fn lacking(dir: &Path) -> Vec<String> {
     lacking
 }
 
+/// The files that hold the weights: one, or the shards that a list names. None if there is neither.
+pub(super) fn weights(dir: &Path) -> Result<Option<Vec<PathBuf>>, String> {
+    // A link that leads nowhere is a broken checkpoint, not one without.
+    if dir.join(WEIGHTS).symlink_metadata().is_ok() {
+        return Ok(Some(vec![dir.join(WEIGHTS)]));
+    }
+    if !dir.join(INDEX).exists() {
+        return Ok(None);
+    }
+    let shards = shards(dir).map_err(|reason| format!("{INDEX} cannot be used: {reason}"))?;
+    Ok(Some(shards.iter().map(|shard| dir.join(shard)).collect()))
+}
+
 /// The files that a folder's list of shards names.
 pub(super) fn shards(dir: &Path) -> Result<Vec<String>, String> {
-    let index: Index = read(dir, INDEX)?;
+    let index: Index = parse(dir, INDEX)?;
     let shards: BTreeSet<String> = index.weight_map.into_values().collect();
     if shards.is_empty() || shards.len() > MOST_SHARDS {
         return Err(format!("it names {} files", shards.len()));
     }
     match shards.iter().find(|shard| !is_shard(shard)) {
-        Some(shard) => Err(format!("it names '{}', which is no file of this repository", printable(shard))),
+        Some(shard) => Err(format!("it names '{}', which is no file of this folder", printable(shard))),
         None => Ok(shards.into_iter().collect()),
     }
 }
 
 /// What kind of model a folder's configuration describes, if it says.
 pub(super) fn model_type(dir: &Path) -> Result<Option<String>, String> {
-    read::<Config>(dir, CONFIG).map(|config| config.model_type)
+    parse::<Config>(dir, CONFIG).map(|config| config.model_type)
 }
 
-fn read<T: serde::de::DeserializeOwned>(dir: &Path, file: &str) -> Result<T, String> {
+/// The bytes of a file other than weights; none if it is not there.
+pub(super) fn read(dir: &Path, file: &str) -> Result<Option<Vec<u8>>, String> {
     let path = dir.join(file);
-    let text = match fs::metadata(&path) {
-        Ok(metadata) if !metadata.is_file() => return Err("it is no file".into()),
-        Ok(metadata) if metadata.len() > LARGEST_SMALL_FILE => return Err("it is too large".into()),
-        Ok(_) => fs::read(&path).map_err(|error| error.to_string())?,
-        Err(error) => return Err(error.to_string()),
-    };
-    serde_json::from_slice(&text).map_err(|error| error.to_string())
+    match fs::metadata(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.to_string()),
+        Ok(metadata) if !metadata.is_file() => Err("it is no file".into()),
+        Ok(metadata) if metadata.len() > LARGEST_SMALL_FILE => Err("it is too large".into()),
+        Ok(_) => fs::read(&path).map(Some).map_err(|error| error.to_string()),
+    }
+}
+
+fn parse<T: DeserializeOwned>(dir: &Path, file: &str) -> Result<T, String> {
+    let bytes = read(dir, file)?.ok_or("it is missing")?;
+    serde_json::from_slice(&bytes).map_err(|error| error.to_string())
 }
 
 /// A list of shards is untrusted: it must not lead out of its folder.

@@ -1,0 +1,235 @@
+//! Attention patterns, wherever they come from, as figures, data and tables.
+
+use super::view::ViewArgs;
+use crate::cli::args::{SinkArg, WordsArg};
+use crate::cli::findings::Findings;
+use crate::cli::subject::{About, percent};
+use attnviz::analysis::{Attention, Reduction};
+use attnviz::error::Result;
+use attnviz::export::csv::{Table, write_attention, write_table};
+use attnviz::export::{Array, Data, Entry};
+use attnviz::figure::attention::{Rank, bars, heatmap, matrix, panel, rank};
+use attnviz::figure::{Figure, Matrix, Panel, Scale};
+use attnviz::prompt::Word;
+use serde_json::{Map, Value, json};
+
+/// Attention on the first token above which the figure says how to hide it.
+const LARGE_SINK: f32 = 0.4;
+
+/// Rows whose sums are further than this from 1 are spoken of; bf16 alone takes them half as far.
+const LOOSE: f32 = 0.01;
+
+/// Everything that is known once the model has run, or the file is read.
+pub struct Found<'a> {
+    pub view: &'a ViewArgs,
+    pub about: About<'a>,
+    pub words: Vec<Word>,
+    /// Whether what counts as tokens are words already.
+    pub by_word: bool,
+    pub attention: Attention,
+    /// The line that names the next tokens, if anybody knows them.
+    pub next: Option<String>,
+    /// More arrays that were asked for.
+    pub extras: Vec<Array>,
+}
+
+impl Findings for Found<'_> {
+    fn about(&self) -> &About<'_> {
+        &self.about
+    }
+
+    fn parts(&self) -> Vec<(String, String)> {
+        let (layers, heads) = self.axes(None);
+        layers.iter().flat_map(|layer| heads.iter().map(|head| (layer.clone(), head.clone()))).collect()
+    }
+
+    /// All maps and the ranked words, or one map.
+    fn figure(&self, map: Option<usize>) -> Figure {
+        let style = &self.view.figure;
+        let all: Vec<Matrix> =
+            self.attention.maps.iter().map(|map| matrix(map, self.attention.extent.causal)).collect();
+        // Files of one run share a scale, so that they can be compared.
+        let scale = Scale::over(style.scale.into(), style.colormap, "attention", &all);
+        let ranks = self.ranks();
+        let panels: Vec<Panel> = match map {
+            _ if self.view.received => vec![bars(&self.attention, &ranks, &self.about.prompt, Some(usize::MAX))],
+            Some(map) => vec![heatmap(all[map].clone(), &self.labels(), scale)],
+            None => {
+                let maps = panel(&self.attention, &all, &self.labels(), scale);
+                let bars = (!ranks.is_empty()).then(|| bars(&self.attention, &ranks, &self.about.prompt, None));
+                std::iter::once(maps).chain(bars).collect()
+            }
+        };
+        style.figure(&self.about, self.subtitle(map), panels, self.about.provenance())
+    }
+
+    fn data(&self, map: Option<usize>) -> Result<Data> {
+        let received = self.view.received.then(|| self.received());
+        Ok(self.about.data(received.map_or_else(|| vec![self.attention(map), self.received()], |entry| vec![entry])))
+    }
+
+    fn csv(&self, map: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
+        if self.view.received {
+            return write_table(&self.ranking(), out);
+        }
+        let (layers, heads) = self.axes(map);
+        write_attention(&self.array(map), &layers, &heads, &self.axis_texts(), self.attention.extent.causal, out)
+    }
+}
+
+impl Found<'_> {
+    /// The names of the layers and heads of all maps, or of one.
+    fn axes(&self, map: Option<usize>) -> (Vec<String>, Vec<String>) {
+        let (layers, heads) = (self.attention.layer_names(), self.attention.head_names());
+        match map {
+            None => (layers, heads),
+            Some(map) => (vec![layers[map / heads.len()].clone()], vec![heads[map % heads.len()].clone()]),
+        }
+    }
+
+    fn labels(&self) -> Vec<String> {
+        match self.view.selection.words {
+            Some(_) => self.words.iter().map(|word| word.label.clone()).collect(),
+            None => self.about.labels(),
+        }
+    }
+
+    /// What the axes are labelled with in data files.
+    fn axis_texts(&self) -> Vec<String> {
+        match self.view.selection.words {
+            Some(_) => self.labels(),
+            None => self.about.prompt.tokens.iter().map(|token| token.text.clone()).collect(),
+        }
+    }
+
+    fn ranks(&self) -> Vec<Rank<'_>> {
+        rank(&self.attention, &self.words)
+    }
+
+    fn subtitle(&self, map: Option<usize>) -> Vec<String> {
+        let mut lines = vec![self.about.line(&self.what(map))];
+        lines.extend(self.next.clone());
+        lines.extend(self.oddities());
+        let share = percent(f64::from(self.attention.sink_share));
+        match self.view.selection.sink {
+            SinkArg::Keep if self.attention.sink_share >= LARGE_SINK => {
+                lines.push(format!("{share} of the attention is on the first token; --sink mask hides it"));
+            }
+            SinkArg::Keep => {}
+            SinkArg::Mask => lines.push(format!("attention on the first token, {share} of all, is hidden")),
+            SinkArg::Renorm => {
+                lines.push(format!(
+                    "attention on the first token, {share} of all, is hidden and rows are rescaled to 1"
+                ));
+            }
+        }
+        lines
+    }
+
+    /// What a reader of patterns would not expect of them.
+    fn oddities(&self) -> Option<String> {
+        let (extent, (least, most)) = (self.attention.extent, self.attention.row_sums);
+        let mut odd = Vec::new();
+        if extent.past() > 0 {
+            odd.push(format!("queries are the last {} of {} tokens", extent.queries, extent.keys));
+        }
+        if least < 1.0 - LOOSE || most > 1.0 + LOOSE {
+            let range = if most - least < LOOSE { format!("{least:.2}") } else { format!("{least:.2} to {most:.2}") };
+            odd.push(format!("rows sum to {range}, not 1"));
+        }
+        (!odd.is_empty()).then(|| odd.join(" · "))
+    }
+
+    /// What is drawn, in words.
+    fn what(&self, map: Option<usize>) -> String {
+        if self.view.received {
+            return "words ranked by the attention they receive".into();
+        }
+        let (layers, heads) = self.axes(map);
+        let one = |what: &str, names: &[String], reduced: Option<Reduction>, all: usize| match (reduced, names) {
+            (Some(_), [how]) => format!("{how} of {all} {what}s"),
+            (None, [number]) => format!("{what} {number}"),
+            (_, many) => format!("{} {what}s", many.len()),
+        };
+        let attention = &self.attention;
+        format!(
+            "{}, {}{}",
+            one("layer", &layers, attention.layers_to, attention.layers.len()),
+            one("head", &heads, attention.heads_to, attention.heads.len()),
+            if self.by_word || self.view.selection.words.is_some() { ", by word" } else { "" }
+        )
+    }
+
+    /// The numbers of all maps, or of one: `[layer, head, query, key]`.
+    fn array(&self, map: Option<usize>) -> Array {
+        let (layers, heads) = self.axes(map);
+        let (rows, cols) = self.attention.maps.first().map_or((0, 0), |map| (map.rows, map.cols));
+        let maps = map.map_or(&self.attention.maps[..], |map| &self.attention.maps[map..=map]);
+        let values = maps.iter().flat_map(|map| &map.values).copied().collect();
+        Array { name: "attention".into(), shape: vec![layers.len(), heads.len(), rows, cols], values }
+    }
+
+    fn attention(&self, map: Option<usize>) -> Entry {
+        let (layers, heads) = self.axes(map);
+        let one = |all: &[usize], names: &[String]| match (map, names) {
+            (Some(_), [name]) => name.parse().map_or(all.to_vec(), |index| vec![index]),
+            _ => all.to_vec(),
+        };
+        let mut fields = Map::new();
+        fields.insert("layers".into(), json!(one(&self.attention.layers, &layers)));
+        fields.insert("heads".into(), json!(one(&self.attention.heads, &heads)));
+        if self.by_word || self.view.selection.words.is_some() {
+            fields.insert("words".into(), json!(self.labels()));
+        }
+        let mut arrays = vec![self.array(map)];
+        arrays.extend(self.extras.iter().filter(|_| map.is_none()).cloned());
+        Entry { method: "attention".into(), settings: self.settings(), fields, arrays }
+    }
+
+    fn settings(&self) -> Map<String, Value> {
+        let name =
+            |reduction: Option<Reduction>| json!(reduction.map(|r| if r == Reduction::Mean { "mean" } else { "max" }));
+        let sink = match self.view.selection.sink {
+            SinkArg::Keep => "keep",
+            SinkArg::Mask => "mask",
+            SinkArg::Renorm => "renorm",
+        };
+        let rule = self.view.selection.words.map(|w| if w == WordsArg::Space { "space" } else { "default" });
+        Map::from_iter([
+            ("reduce_layers".into(), name(self.attention.layers_to)),
+            ("reduce_heads".into(), name(self.attention.heads_to)),
+            ("sink".into(), sink.into()),
+            ("word_rule".into(), json!(rule)),
+            ("bos".into(), self.about.prompt.bos.into()),
+        ])
+    }
+
+    /// The words by the attention that they receive.
+    fn received(&self) -> Entry {
+        let ranks = self.ranks();
+        let settings = Map::from_iter([
+            ("queries".into(), "those that can see the token".into()),
+            ("first_token_is".into(), "left out".into()),
+        ]);
+        let column = |pick: &dyn Fn(&Rank) -> Value| Value::Array(ranks.iter().map(pick).collect());
+        let fields = Map::from_iter([
+            ("words".into(), column(&|rank| rank.word.label.clone().into())),
+            ("first_token".into(), column(&|rank| rank.first_token().into())),
+            ("last_token".into(), column(&|rank| rank.last_token().into())),
+            ("received".into(), column(&|rank| json!(rank.received))),
+            ("sink_share".into(), json!(self.attention.sink_share)),
+        ]);
+        Entry { method: "attention-received".into(), settings, fields, arrays: Vec::new() }
+    }
+
+    fn ranking(&self) -> Table {
+        let row = |(place, rank): (usize, &Rank)| {
+            let (first, last) = (rank.first_token().to_string(), rank.last_token().to_string());
+            vec![place.to_string(), rank.word.label.clone(), first, last, format!("{:?}", rank.received)]
+        };
+        Table {
+            header: vec!["rank", "word", "first_token", "last_token", "received"],
+            rows: (1..).zip(&self.ranks()).map(row).collect(),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! From a command of one prompt to its files: check what was typed, load, find, write, show.
+
+use super::args::PromptArgs;
+use super::model::{ModelArgs, Opened};
+use super::output::{self, Format, OutputArgs, Target};
+use super::preview::preview;
+use super::recipe::Recipe;
+use super::subject::{About, Subject};
+use attnviz::error::{Error, Kind, Result};
+use attnviz::export::{self, Data};
+use attnviz::figure::Figure;
+use attnviz::model::{Model, Spec};
+use attnviz::render::{Fonts, png, svg, terminal};
+use attnviz::session::Session;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// A command that looks at one prompt.
+pub trait Command: Sync {
+    /// The flags that all such commands share.
+    fn groups(&self) -> Groups<'_>;
+    /// What cannot be meant, before anything is loaded.
+    fn check(&self, targets: &[Target]) -> Result<()>;
+    /// What this model does not have, before its weights are read.
+    fn fits(&self, spec: &Spec) -> Result<()>;
+    /// Does the work. `targets` say what it is for.
+    fn find<'a>(&'a self, subject: Subject<'a>, targets: &[Target]) -> Result<Box<dyn Findings + 'a>>;
+}
+
+/// The flags that all commands of one prompt share.
+pub struct Groups<'a> {
+    pub prompt: &'a PromptArgs,
+    pub model: &'a ModelArgs,
+    pub output: &'a OutputArgs,
+}
+
+/// What a command found, ready for any format: all of it, or one part where a file for each layer or head was asked for.
+pub trait Findings: Sync {
+    /// What was looked at.
+    fn about(&self) -> &About<'_>;
+    /// As a picture.
+    fn figure(&self, part: Option<usize>) -> Figure;
+    /// As numbers.
+    fn data(&self, part: Option<usize>) -> Result<Data>;
+    /// As a table.
+    fn csv(&self, part: Option<usize>, out: &mut Vec<u8>) -> Result<()>;
+    /// The layer and head of each part.
+    fn parts(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+}
+
+/// Runs a command.
+pub fn run(command: &dyn Command, recipe: &Recipe) -> Result<()> {
+    let started = Instant::now();
+    let Groups { prompt, model, output } = command.groups();
+    let lap = |what: &str| {
+        if output.verbose {
+            output::remark(&format!("{what}: {:.1} ms since the start", 1e3 * started.elapsed().as_secs_f64()));
+        }
+    };
+    // What was typed is checked before anything slow.
+    let targets = output.targets(&recipe.command)?;
+    command.check(&targets)?;
+    let words = prompt.read()?;
+    model.start_threads()?;
+    let Opened { checkpoint, note } = model.open(true, output.quiet)?;
+    command.fits(&checkpoint.spec)?;
+    let session = Session::new(checkpoint)?;
+    lap("loaded");
+    let prompt = prompt.resolve(words, &session.tokenizer, session.model.spec())?;
+    let found = find(command, Subject::new(&session, prompt, note.as_deref(), recipe, 0), &targets)?;
+    lap("computed");
+    deliver(&*found, &targets, output.quiet)?;
+    lap("written");
+    Ok(())
+}
+
+/// Does a command's work; where it fails for a broken weight, says which.
+pub fn find<'a>(command: &'a dyn Command, subject: Subject<'a>, targets: &[Target]) -> Result<Box<dyn Findings + 'a>> {
+    let session = subject.session;
+    command.find(subject, targets).map_err(|error| match error.kind {
+        Kind::Failed => session.explain(error),
+        _ => error,
+    })
+}
+
+/// Writes what was found, lists the files on standard output, and shows it to whoever looks.
+pub fn deliver(found: &dyn Findings, targets: &[Target], quiet: bool) -> Result<()> {
+    let fonts = Fonts::with_system();
+    let mut paths = Vec::new();
+    for target in targets {
+        match target {
+            Target::Stdout(format) => output::print(&bytes(found, *format, None, &fonts)?)?,
+            Target::File(..) => paths.extend(files(found, target, &fonts)?),
+        }
+    }
+    if !quiet {
+        mention_fonts(found.about(), &fonts);
+        preview(&found.figure(None), &fonts);
+    }
+    // Data on standard output stand alone.
+    if targets.iter().any(|target| matches!(target, Target::Stdout(_))) {
+        return Ok(());
+    }
+    let name = |path: &PathBuf| format!("{}\n", output::printable(&path.display().to_string()));
+    output::print(paths.iter().map(name).collect::<String>().as_bytes())
+}
+
+/// Every file of one target.
+fn files(found: &dyn Findings, target: &Target, fonts: &Fonts) -> Result<Vec<PathBuf>> {
+    let Target::File(template, format) = target else { return Ok(Vec::new()) };
+    let fields = found.about().fields();
+    if !target.splits() {
+        return Ok(vec![output::write(template, &fields, &bytes(found, *format, None, fonts)?)?]);
+    }
+    let parts: Vec<_> = found
+        .parts()
+        .into_iter()
+        .enumerate()
+        .map(|(part, (layer, head))| (part, export::Fields { layer, head, ..fields.clone() }))
+        .collect();
+    let mut names = HashSet::new();
+    if let Some((_, fields)) = parts.iter().find(|(_, fields)| !names.insert(template.fill(fields))) {
+        return Err(Error::usage(format!("two files would be named {}", template.fill(fields).display()))
+            .hint("put both {layer} and {head} into the name, or select one layer or head"));
+    }
+    parts
+        .par_iter()
+        .map(|(part, fields)| output::write(template, fields, &bytes(found, *format, Some(*part), fonts)?))
+        .collect()
+}
+
+/// What was found, in one format: all, or one part, which says so.
+pub fn bytes(found: &dyn Findings, format: Format, part: Option<usize>, fonts: &Fonts) -> Result<Vec<u8>> {
+    let named = part.and_then(|part| {
+        let (layer, head) = found.parts().into_iter().nth(part)?;
+        Some(json!({ "layer": layer, "head": head }))
+    });
+    let figure = || {
+        let mut figure = found.figure(part);
+        if let (Some(named), Value::Object(provenance)) = (&named, &mut figure.provenance) {
+            provenance.insert("part".into(), named.clone());
+        }
+        figure
+    };
+    let data = || -> Result<Data> {
+        let mut data = found.data(part)?;
+        data.meta.part = named.clone();
+        Ok(data)
+    };
+    let mut bytes = Vec::new();
+    match format {
+        Format::Png => bytes = png(&figure(), fonts)?,
+        Format::Svg => bytes = svg(&figure(), fonts)?.into_bytes(),
+        Format::Txt => bytes = terminal(&figure(), &Default::default()).into_bytes(),
+        Format::Json => export::json::write(&data()?, &mut bytes)?,
+        Format::Npz => export::npz::write(&data()?, &mut bytes)?,
+        Format::Safetensors => export::safetensors::write(&data()?, &mut bytes)?,
+        Format::Csv => found.csv(part, &mut bytes)?,
+    }
+    Ok(bytes)
+}
+
+/// Says which characters the bundled font lacks and where they were found.
+fn mention_fonts(subject: &About, fonts: &Fonts) {
+    let lacking = fonts.missing(&(subject.labels().concat() + &subject.headline()));
+    let (found, lost): (Vec<_>, Vec<_>) = lacking.into_iter().partition(|(_, font)| font.is_some());
+    let list = |chars: &[(char, Option<String>)]| chars.iter().take(8).map(|(c, _)| *c).collect::<String>();
+    if let Some((_, Some(font))) = found.first() {
+        output::remark(&format!("the bundled font lacks {}; taken from the system's {font}", list(&found)));
+    }
+    if !lost.is_empty() {
+        output::remark(&format!("no font here has {}; drawn as code points", list(&lost)));
+    }
+}

@@ -1,0 +1,123 @@
+//! `--model`: from what was typed to an opened checkpoint, for every command.
+
+use super::{download, output};
+use attnviz::checkpoint::hub::{Environment, Hub, Limits, Name, Options};
+use attnviz::checkpoint::{Checkpoint, Source};
+use attnviz::error::{Error, Kind, Result};
+use clap::Args;
+
+/// What an unset `--model` means: OpenAI's small GPT-2, under either of its names.
+const DEFAULT: [&str; 2] = ["gpt2", "openai-community/gpt2"];
+/// What names another model where there is no `--model`.
+const VARIABLE: &str = "ATTNVIZ_MODEL";
+
+/// Which model.
+#[derive(Args)]
+#[command(next_help_heading = "Model")]
+pub struct ModelArgs {
+    /// A hub id such as `gpt2` or `openai-community/gpt2-medium@main`, the folder of a checkpoint, or `builtin`
+    /// [default: $ATTNVIZ_MODEL, else gpt2, else builtin where the hub is out of reach]
+    #[arg(short, long, value_name = "MODEL")]
+    pub model: Option<String>,
+    #[command(flatten)]
+    pub hub: HubArgs,
+    /// Threads to compute with [default: all cores]; the numbers do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+/// How far the hub is asked.
+#[derive(Args)]
+#[command(next_help_heading = "Model")]
+pub struct HubArgs {
+    /// Use only what is in the cache, as with HF_HUB_OFFLINE=1
+    #[arg(long, conflicts_with = "refresh")]
+    pub offline: bool,
+    /// Ask the hub for the newest commit, and check every cached file
+    #[arg(long)]
+    pub refresh: bool,
+}
+
+/// A checkpoint, and what the figure must say of how it was chosen.
+pub struct Opened {
+    pub checkpoint: Checkpoint,
+    /// Set where the built-in model stands in for one that cannot be had.
+    pub note: Option<String>,
+}
+
+impl ModelArgs {
+    /// Opens the model that was named, in whatever way; else `gpt2`, and where neither cache nor hub has it and the command
+    /// may fall back, the built-in model. A model that was named is never replaced.
+    pub fn open(&self, may_fall_back: bool, quiet: bool) -> Result<Opened> {
+        let variable = std::env::var_os(VARIABLE).map(|name| name.to_string_lossy().into_owned());
+        let named = match (&self.model, variable.filter(|name| !name.is_empty())) {
+            (Some(name), _) => self.open_named(name, quiet),
+            (None, Some(name)) => self
+                .open_named(&name, quiet)
+                .map_err(|error| Error { message: format!("{VARIABLE}: {}", error.message), ..error }),
+            (None, None) => return self.open_default(may_fall_back, quiet),
+        };
+        Ok(Opened { checkpoint: named?, note: None })
+    }
+
+    fn open_named(&self, text: &str, quiet: bool) -> Result<Checkpoint> {
+        match Source::parse(text)? {
+            Source::Hub(name) => self.hub.checkpoint(&name, quiet),
+            _ if self.hub.refresh => {
+                Err(Error::usage(format!("--refresh asks the hub, where model {text:?} is not from"))
+                    .hint("leave --refresh out, or name a model of the hub"))
+            }
+            local => Checkpoint::open(&local),
+        }
+    }
+
+    fn open_default(&self, may_fall_back: bool, quiet: bool) -> Result<Opened> {
+        let hub = self.hub.hub(Limits::impatient())?;
+        let names = DEFAULT.map(|id| Name::new(id, None)).into_iter().collect::<Result<Vec<_>>>()?;
+        let cached = names.iter().find(|name| hub.find(name).is_some());
+        if cached.is_none() && may_fall_back && !self.hub.refresh {
+            let answer = download::asking(&hub, quiet, || hub.ask(&names[0]));
+            if let Some(reason) = answer.err().filter(|error| error.kind == Kind::Unreachable) {
+                if !quiet {
+                    output::remark(&format!(
+                        "{}; using the small built-in model (-m builtin skips the question)",
+                        reason.message
+                    ));
+                }
+                let why = if hub.is_offline() { "offline" } else { "hub out of reach" };
+                return Ok(Opened {
+                    checkpoint: Checkpoint::open(&Source::Builtin)?,
+                    note: Some(format!("built-in model ({why}, none was named)")),
+                });
+            }
+        }
+        let checkpoint = self.hub.checkpoint(cached.unwrap_or(&names[0]), quiet).map_err(|error| match error.kind {
+            Kind::Unreachable if !self.hub.refresh => {
+                error.hint("name a model that needs no network, such as --model builtin")
+            }
+            _ => error,
+        })?;
+        Ok(Opened { checkpoint, note: None })
+    }
+
+    /// Sizes the thread pool, once, before anything is computed.
+    pub fn start_threads(&self) -> Result<()> {
+        let Some(threads) = self.threads else { return Ok(()) };
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.into())
+            .build_global()
+            .map_err(|e| Error::failed(format!("cannot start {threads} threads: {e}")).hint("ask for fewer --threads"))
+    }
+}
+
+impl HubArgs {
+    /// A model of the hub, from the cache or downloaded.
+    pub fn checkpoint(&self, name: &Name, quiet: bool) -> Result<Checkpoint> {
+        let snapshot = download::fetch(&self.hub(Limits::default())?, name, quiet)?;
+        Checkpoint::open(&Source::Directory(snapshot.dir))
+    }
+
+    fn hub(&self, limits: Limits) -> Result<Hub> {
+        Hub::new(Environment::of_process()?, Options { offline: self.offline, refresh: self.refresh, limits })
+    }
+}

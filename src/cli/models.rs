@@ -1,0 +1,125 @@
+//! `attnviz models`: what can be drawn without a network, and how to get more of it.
+
+use super::model::HubArgs;
+use super::output::{print, printable, remark};
+use attnviz::checkpoint;
+use attnviz::checkpoint::hub::{Cached, Environment, Hub, Name, Options};
+use attnviz::error::{Error, Result};
+use clap::{Args, Subcommand, ValueEnum};
+use indicatif::DecimalBytes;
+use serde_json::json;
+
+/// The flags of `models`.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(after_help = "\
+Models are kept where Python's huggingface_hub keeps them, so neither downloads
+what the other has: in HF_HUB_CACHE, else HF_HOME/hub, else
+~/.cache/huggingface/hub. HF_ENDPOINT names a mirror, HF_TOKEN opens private
+models. A download that breaks off goes on where it stopped.
+
+Examples:
+  attnviz models get distilgpt2
+  attnviz models get openai-community/gpt2-medium@main
+  attnviz models --format json | jq '.[].model'")]
+pub struct ModelsArgs {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// A table to read, or a list for programs
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    format: Listing,
+    /// Print nothing on stderr
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Download a model into the cache and print its folder
+    Get(GetArgs),
+}
+
+/// The flags of `models get`.
+#[derive(Args)]
+struct GetArgs {
+    /// A hub id such as `gpt2`; after `@` a branch, a tag or a commit, if not `main`
+    #[arg(value_name = "ID[@REVISION]")]
+    id: String,
+    #[command(flatten)]
+    hub: HubArgs,
+}
+
+/// `--format`.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Listing {
+    /// Columns
+    Table,
+    /// A list of objects
+    Json,
+}
+
+/// Runs the command.
+pub fn run(args: ModelsArgs) -> Result<()> {
+    match args.command {
+        Some(Command::Get(get_args)) => get(&get_args, args.quiet),
+        None => list(args.format, args.quiet),
+    }
+}
+
+fn get(args: &GetArgs, quiet: bool) -> Result<()> {
+    if args.id == "builtin" {
+        return Err(Error::usage("the built-in model is part of the program").hint("use it: --model builtin"));
+    }
+    let checkpoint = args.hub.checkpoint(&Name::parse(&args.id)?, quiet)?;
+    let folder = checkpoint.folder().map_or(String::new(), |folder| folder.display().to_string());
+    print(format!("{}\n", printable(&folder)).as_bytes())
+}
+
+fn list(format: Listing, quiet: bool) -> Result<()> {
+    let hub = Hub::new(Environment::of_process()?, Options::default())?;
+    let cached = hub.cached();
+    match format {
+        Listing::Json => {
+            let builtin = json!({
+                "model": "builtin", "revision": null, "names": [], "bytes": checkpoint::builtin_bytes(), "complete": true,
+                "folder": null,
+            });
+            let models = cached.iter().map(|model| {
+                json!({
+                    "model": model.id, "revision": model.commit, "names": model.revisions, "bytes": model.size_bytes,
+                    "complete": model.complete, "folder": model.dir.display().to_string(),
+                })
+            });
+            let models: Vec<_> = std::iter::once(builtin).chain(models).collect();
+            print(format!("{:#}\n", json!(models)).as_bytes())
+        }
+        Listing::Table => {
+            let builtin = ["builtin".into(), size(checkpoint::builtin_bytes()), "in the program".into()];
+            let models = cached.iter().map(|model| [model.id.clone(), size(model.size_bytes), revision(model)]);
+            let head = ["MODEL", "SIZE", "REVISION"].map(String::from);
+            let rows: Vec<[String; 3]> = [head, builtin].into_iter().chain(models).collect();
+            let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+            let (models, sizes) = (width(0), width(1));
+            let lines =
+                rows.iter().map(|[model, size, revision]| format!("{model:models$}  {size:>sizes$}  {revision}\n"));
+            print(lines.collect::<String>().as_bytes())?;
+            if !quiet {
+                remark(&format!("cache: {} (`attnviz models get ID` adds to it)", hub.cache().display()));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn size(bytes: u64) -> String {
+    DecimalBytes(bytes).to_string()
+}
+
+/// What may stand after the `@`: the names of a commit, with its beginning for the eye, or the whole commit where it has none.
+fn revision(model: &Cached) -> String {
+    let names = match model.revisions.as_slice() {
+        [] => model.commit.clone(),
+        names => format!("{} ({})", printable(&names.join(", ")), &model.commit[..12]),
+    };
+    if model.complete { names } else { names + ", incomplete" }
+}

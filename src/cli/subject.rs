@@ -1,0 +1,164 @@
+//! A model with a prompt to look at, and what every figure and file says about the two.
+
+use super::recipe::Recipe;
+use attnviz::analysis::{Prediction, next_tokens};
+use attnviz::error::Result;
+use attnviz::export::{Data, Entry, Fields, Input, Meta, slug};
+use attnviz::prompt::Prompt;
+use attnviz::session::Session;
+use candle_core::Tensor;
+use serde_json::{Value, json};
+use std::ops::Deref;
+use std::path::Path;
+
+/// Next tokens named under the headline.
+const NEXT: usize = 3;
+
+/// What a command of one prompt starts from.
+pub struct Subject<'a> {
+    /// The model and its tokenizer.
+    pub session: &'a Session,
+    /// What is known without them.
+    pub about: About<'a>,
+}
+
+impl<'a> Deref for Subject<'a> {
+    type Target = About<'a>;
+    fn deref(&self) -> &About<'a> {
+        &self.about
+    }
+}
+
+impl<'a> Subject<'a> {
+    /// A prompt and the model that reads it.
+    pub fn new(session: &'a Session, prompt: Prompt, note: Option<&'a str>, recipe: &'a Recipe, index: usize) -> Self {
+        let (model, hash) = (session.name.clone(), session.hash.clone());
+        let revision = session.revision.clone();
+        Self { session, about: About { model, revision, hash, input: None, prompt, note, recipe, index } }
+    }
+
+    /// How a figure shows a token id.
+    pub fn label(&self, id: u32) -> String {
+        Prompt::from_ids(&self.session.tokenizer, vec![id], None).tokens.remove(0).label
+    }
+
+    /// The model's most probable next tokens, from the last `resid_post`.
+    pub fn next(&self, resid: &Tensor) -> Result<Vec<Prediction>> {
+        next_tokens(&self.session.next_logits(resid)?, NEXT)
+    }
+
+    /// The line that names them.
+    pub fn next_line(&self, next: &[Prediction]) -> String {
+        let named: Vec<String> =
+            next.iter().map(|next| format!("{} {}", self.label(next.id), percent(next.probability))).collect();
+        format!("next: {}", named.join(", "))
+    }
+}
+
+/// What every figure and file says of where it comes from.
+pub struct About<'a> {
+    /// The model's name; empty where nobody knows it.
+    pub model: String,
+    /// Its commit on the hub, where it comes from there.
+    pub revision: Option<String>,
+    /// The hash of its weights; empty where nobody knows it.
+    pub hash: String,
+    /// The file that was read instead of running the model.
+    pub input: Option<Input>,
+    /// The prompt.
+    pub prompt: Prompt,
+    /// What the figure must say of the model's origin, instead of its name.
+    pub note: Option<&'a str>,
+    /// What was typed.
+    pub recipe: &'a Recipe,
+    /// The prompt's position in its batch.
+    pub index: usize,
+}
+
+impl About<'_> {
+    /// The prompt in one line; the renderer cuts what is too long. Without a text, the file that was read.
+    pub fn headline(&self) -> String {
+        let text = self.prompt.written().split_whitespace().collect::<Vec<_>>().join(" ");
+        if text.is_empty() { self.input.as_ref().map_or(text, |input| input.name.clone()) } else { text }
+    }
+
+    /// The labels of the tokens.
+    pub fn labels(&self) -> Vec<String> {
+        self.prompt.tokens.iter().map(|token| token.label.clone()).collect()
+    }
+
+    /// The first line under the headline: the model or the file, what is drawn, the prompt's length.
+    pub fn line(&self, what: &str) -> String {
+        let model = self.note.unwrap_or(&self.model);
+        let from = match &self.input {
+            None => model.to_owned(),
+            Some(input) if model.is_empty() => input.name.clone(),
+            Some(input) => format!("{} from {model}", input.name),
+        };
+        let count = self.prompt.tokens.len();
+        format!("{from} · {what} · {count} token{}", if count == 1 { "" } else { "s" })
+    }
+
+    /// What was found, with where it comes from.
+    pub fn data(&self, results: Vec<Entry>) -> Data {
+        Data {
+            meta: Meta {
+                version: env!("CARGO_PKG_VERSION").into(),
+                model: self.model.clone(),
+                revision: self.revision.clone(),
+                hash: self.hash.clone(),
+                prompt: self.prompt.written(),
+                command: self.recipe.command.clone(),
+                args: self.recipe.args.clone(),
+                part: None,
+                input: self.input.clone(),
+            },
+            token_ids: self.prompt.ids.clone(),
+            tokens: self.prompt.tokens.iter().map(|token| token.text.clone()).collect(),
+            results,
+        }
+    }
+
+    /// How to make a figure again.
+    pub fn provenance(&self) -> Value {
+        let mut provenance = json!({
+            "attnviz": env!("CARGO_PKG_VERSION"),
+            "command": self.recipe.command,
+            "args": self.recipe.args,
+            "model": self.model,
+            "revision": self.revision,
+            "weights": self.hash,
+            "prompt": self.prompt.written(),
+            "token_ids": self.prompt.ids,
+        });
+        if let Some(note) = self.note {
+            provenance["note"] = note.into();
+        }
+        if let Some(input) = &self.input {
+            provenance["input"] = json!(input);
+        }
+        provenance
+    }
+
+    /// What a file's name can depend on.
+    pub fn fields(&self) -> Fields {
+        let seen = self.input.as_ref().map_or(&self.hash, |input| &input.hash);
+        let what = json!([seen, self.prompt.ids, self.recipe.command, self.recipe.args]).to_string();
+        let stem =
+            |input: &Input| slug(Path::new(&input.name).file_stem().unwrap_or_default().to_string_lossy().as_ref());
+        let text = || self.prompt.text.as_deref().map_or_else(|| "ids".into(), slug);
+        Fields {
+            layer: "all".into(),
+            head: "all".into(),
+            index: self.index.to_string(),
+            slug: self.input.as_ref().map_or_else(text, stem),
+            hash: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(what.as_bytes())),
+        }
+    }
+}
+
+/// A probability as a short percentage.
+pub fn percent(p: f64) -> String {
+    let percent = 100.0 * p;
+    if percent >= 9.95 || percent == 0.0 { format!("{percent:.0} %") } else { format!("{percent:.1} %") }
+}
