@@ -4,13 +4,19 @@ mod args;
 mod attention;
 mod download;
 mod findings;
+mod heads;
+mod lens;
+mod mix;
 mod model;
 mod models;
 mod output;
 mod preview;
+mod progress;
 mod recipe;
 mod render;
+mod saliency;
 mod subject;
+mod target;
 
 use attnviz::error::{Error, Kind};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -47,8 +53,16 @@ enum Command {
     Attention(attention::AttentionArgs),
     /// Draw or export attention from a .safetensors or .npz file, whatever program wrote it
     Render(render::RenderArgs),
+    /// Show what each head does, by name
+    Heads(heads::HeadsArgs),
+    /// Show what each layer would have answered, or who wrote the answer
+    Lens(lens::LensArgs),
+    /// Show how much of each token reaches each position, by several methods
+    Mix(mix::MixArgs),
     /// List the models that need no network, or download one
     Models(models::ModelsArgs),
+    /// Show which tokens moved a prediction
+    Saliency(saliency::SaliencyArgs),
 }
 
 /// Why the program ends early.
@@ -75,7 +89,11 @@ pub fn run((cli, recipe): (Cli, Recipe)) -> Result<(), Stop> {
     match cli.command {
         Some(Command::Attention(args)) => findings::run(&args, &recipe)?,
         Some(Command::Render(args)) => render::run(&args, &recipe)?,
+        Some(Command::Heads(args)) => findings::run(&args, &recipe)?,
+        Some(Command::Lens(args)) => findings::run(&args, &recipe)?,
+        Some(Command::Mix(args)) => findings::run(&args, &recipe)?,
         Some(Command::Models(args)) => models::run(args)?,
+        Some(Command::Saliency(args)) => findings::run(&args, &recipe)?,
         None => findings::run(&cli.attention, &recipe)?,
     }
     Ok(())
