@@ -37,8 +37,7 @@ impl Subject<'_> {
 
     /// The prompt in one line; the renderer cuts what is too long.
     pub fn headline(&self) -> String {
-        let text: String = self.text_tokens().iter().map(|token| token.text.as_str()).collect();
-        text.split_whitespace().collect::<Vec<_>>().join(" ")
+        self.written().split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     /// The labels of the tokens.
@@ -53,8 +52,12 @@ impl Subject<'_> {
 
     /// The first line under the headline: the model, what is drawn, the prompt's length.
     pub fn line(&self, what: &str) -> String {
-        let model = self.note.unwrap_or(&self.session.name);
-        format!("{model} · {what} · {} tokens", self.prompt.ids.len())
+        format!("{} · {what} · {} tokens", self.model(), self.prompt.ids.len())
+    }
+
+    /// What a figure calls the model.
+    pub fn model(&self) -> &str {
+        self.note.unwrap_or(&self.session.name)
     }
 
     /// The model's most probable next tokens, from the last `resid_post`.
@@ -71,8 +74,17 @@ impl Subject<'_> {
 
     /// The text that the model read.
     pub fn text(&self) -> String {
-        let written = || self.text_tokens().iter().map(|token| token.text.as_str()).collect();
-        self.prompt.text.clone().unwrap_or_else(written)
+        self.prompt.text.clone().unwrap_or_else(|| self.written())
+    }
+
+    /// What the tokens say together: a character split over several is whole.
+    fn written(&self) -> String {
+        let bytes = |token: &Token| match token.bytes.is_empty() {
+            true => token.text.clone().into_bytes(), // an id that the tokenizer does not know
+            false => token.bytes.clone(),
+        };
+        let bytes: Vec<u8> = self.text_tokens().iter().flat_map(bytes).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// What was found, with where it comes from.
