@@ -138,7 +138,8 @@ fn the_gradients_of_attention_are_right_with_and_without_a_past() {
 fn the_gradient_of_a_whole_model_reaches_the_embeddings() {
     // An unwatched forward computes attention in one operation, a watched one in several.
     let watched = [false, true];
-    for (name, watched) in ["base", "inverse-layer", "act-gelu", "untied"].iter().flat_map(|n| watched.map(|w| (n, w))) {
+    for (name, watched) in ["base", "inverse-layer", "act-gelu", "untied"].iter().flat_map(|n| watched.map(|w| (n, w)))
+    {
         let folder = fixtures().join(name);
         let run = |model: attnviz::model::Gpt2| -> Op {
             Box::new(move |x| {

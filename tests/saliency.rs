@@ -186,8 +186,7 @@ fn a_prediction_in_the_middle_is_that_of_the_prompt_cut_there() {
 #[test]
 fn curves_begin_and_end_where_they_must_and_shares_are_what_a_reader_would_compute() {
     let case = Case::of("base");
-    let probe =
-        Probe::new(&case.model, &case.ids, case.objective(Of::Logit, false), Baseline::Mean, QUIET).unwrap();
+    let probe = Probe::new(&case.model, &case.ids, case.objective(Of::Logit, false), Baseline::Mean, QUIET).unwrap();
     let n = case.ids.len();
     // The last token first.
     let scores: Vec<f32> = (0..n).map(|i| i as f32).collect();
@@ -259,7 +258,15 @@ fn json(args: &[&str]) -> Value {
 
 #[test]
 fn a_file_says_what_was_explained_and_how() {
-    let found = json(&["Once upon a", "--target", " time", "--foil", " hill", "--method", "integrated-gradients,gradient-shap"]);
+    let found = json(&[
+        "Once upon a",
+        "--target",
+        " time",
+        "--foil",
+        " hill",
+        "--method",
+        "integrated-gradients,gradient-shap",
+    ]);
     let [integrated, shap] = found["results"].as_array().unwrap().as_slice() else { panic!("two results") };
     assert_eq!(integrated["method"], "integrated-gradients");
     let says = |entry: &Value, key: &str| entry.get(key).or(entry["settings"].get(key)).cloned().unwrap_or_default();
@@ -278,7 +285,8 @@ fn a_file_says_what_was_explained_and_how() {
 
 #[test]
 fn words_have_the_sums_of_their_tokens_and_a_preset_folds_as_its_tool_does() {
-    let found = json(&["The cat's hat was blue.", "--words", "--like", "inseq", "--method", "occlusion,input-x-gradient"]);
+    let found =
+        json(&["The cat's hat was blue.", "--words", "--like", "inseq", "--method", "occlusion,input-x-gradient"]);
     for entry in found["results"].as_array().unwrap() {
         let total = |name: &str| -> f64 {
             entry[name].as_array().unwrap().iter().map(|score| score.as_f64().unwrap().abs()).sum()
@@ -291,7 +299,16 @@ fn words_have_the_sums_of_their_tokens_and_a_preset_folds_as_its_tool_does() {
 #[test]
 fn an_evaluation_ranks_methods_and_a_continuation_has_a_row_for_each_token() {
     let table = attnviz(&[
-        "Once upon a time there", "-m", "builtin", "--method", "gradient,occlusion", "--evaluate", "-o", "-", "--format", "csv",
+        "Once upon a time there",
+        "-m",
+        "builtin",
+        "--method",
+        "gradient,occlusion",
+        "--evaluate",
+        "-o",
+        "-",
+        "--format",
+        "csv",
     ]);
     let table = String::from_utf8(table.stdout).unwrap();
     let lines: Vec<&str> = table.lines().collect();

@@ -13,7 +13,7 @@ mod probe;
 
 pub use draws::{Dice, Draws};
 pub use path::gauss_legendre;
-pub use probe::{Baseline, Probe, Watch};
+pub use probe::{Baseline, Each, Probe, Watch};
 
 use crate::error::Result;
 
@@ -193,8 +193,7 @@ pub(crate) enum Numbers {
 /// A model whose numbers are not finite.
 pub fn attribute(probe: &Probe, method: Method, request: &Request) -> Result<Attribution> {
     let samples = method.samples().map(|own| request.samples.unwrap_or(own).max(1));
-    let mut found =
-        Attribution { method, scores: Vec::new(), gap: None, steps: None, samples, draws: Vec::new() };
+    let mut found = Attribution { method, scores: Vec::new(), gap: None, steps: None, samples, draws: Vec::new() };
     let count = samples.unwrap_or_default();
     let numbers = match method {
         Method::Gradient => gradient::norms(probe)?,

@@ -9,9 +9,9 @@ use super::model::ModelArgs;
 use super::output::{Format, OutputArgs, Target};
 use super::subject::Subject;
 use super::target::TargetArgs;
+use attnviz::analysis::Of;
 use attnviz::analysis::attribution::{Baseline, Method, Request, Score, Steps};
 use attnviz::analysis::generate::Choice;
-use attnviz::analysis::Of;
 use attnviz::error::{Error, Result};
 use attnviz::model::{Model, Spec};
 use clap::{Args, ValueEnum};
@@ -234,7 +234,9 @@ impl Command for SaliencyArgs {
     fn check(&self, targets: &[Target]) -> Result<()> {
         self.method.methods()?;
         if targets.iter().any(Target::splits) {
-            return Err(Error::usage("saliency has no file for each layer or head").hint("leave {layer} and {head} out"));
+            return Err(
+                Error::usage("saliency has no file for each layer or head").hint("leave {layer} and {head} out")
+            );
         }
         if self.with.is_some() && targets.iter().all(|t| t.format().is_picture() || t.format() == Format::Csv) {
             return Err(
@@ -270,11 +272,7 @@ impl SaliencyArgs {
         if temperature.is_none() && top_p.is_none() {
             return Choice::Greedy;
         }
-        Choice::Sampled {
-            temperature: temperature.unwrap_or(1.0),
-            top_p: top_p.unwrap_or(1.0),
-            seed: self.method.seed,
-        }
+        Choice::Sampled { temperature: temperature.unwrap_or(1.0), top_p: top_p.unwrap_or(1.0), seed: self.method.seed }
     }
 }
 

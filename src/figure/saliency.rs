@@ -44,7 +44,7 @@ pub fn bars(row: &Row, labels: &[String], unit: String) -> Panel {
     let left_out = order.len().saturating_sub(MOST_BARS);
     order.truncate(MOST_BARS);
     Panel::Bars(Bars {
-        title: "The largest".into(),
+        title: "Largest scores".into(),
         labels: order.iter().map(|i| labels[*i].clone()).collect(),
         values: order.iter().map(|i| row.scores[*i]).collect(),
         unit,

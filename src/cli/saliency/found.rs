@@ -43,8 +43,7 @@ impl<'a> Found<'a> {
         if wanted.foil == Some(target) {
             return Err(Error::usage("--foil is what the model itself would say").hint("name a --target, too"));
         }
-        let objective =
-            Objective { position: wanted.position, target, foil: wanted.foil, of: args.method.of() };
+        let objective = Objective { position: wanted.position, target, foil: wanted.foil, of: args.method.of() };
         let watch = |done, planned| subject.progress.watch(done, planned);
         let probe = Probe::new(&session.model, ids, objective, args.method.baseline(&subject)?, &watch)?;
         let request = args.method.request(&subject, args.with.is_some());
@@ -94,7 +93,8 @@ impl<'a> Found<'a> {
         };
         let words = if self.args.more.words.is_some() { ", by word" } else { "" };
         let mut lines = vec![self.subject.line(&format!("{what}{words}"))];
-        let mut target = format!("target {} {}", self.subject.label(self.objective.target), percent(self.probability));
+        let (what, target) = (self.args.explained(), self.subject.label(self.objective.target));
+        let mut target = format!("what moved the {what} of {target} ({})", percent(self.probability));
         if let Some(foil) = self.objective.foil {
             target += &format!(" rather than {}", self.subject.label(foil));
         }
@@ -102,7 +102,7 @@ impl<'a> Found<'a> {
             let at = self.objective.position;
             target += &format!(" after {} (position {at})", self.subject.prompt.tokens[at].label);
         }
-        let mut parts = vec![target, self.args.explained().into()];
+        let mut parts = vec![target];
         if self.attributions.iter().any(|found| found.method.has_baseline()) || self.faithfulness.is_some() {
             parts.push(format!("baseline {}", self.args.baseline_name()));
         }
@@ -220,25 +220,23 @@ impl<'a> Found<'a> {
             "sufficiency_20",
             "sufficiency_50",
         ];
-        let row = |rank: String, name: &str, of: &dyn Fn(&dyn Fn(&Measured) -> f64) -> f64| {
-            let mut numbers = vec![of(&|m| m.deletion_aopc), of(&|m| m.insertion_mean)];
-            let at = |values: &[f64], i: usize| values.get(i).copied().unwrap_or(f64::NAN);
-            numbers.extend((0..SHARES.len()).map(|i| of(&|m| at(&m.comprehensiveness, i))));
-            numbers.extend((0..SHARES.len()).map(|i| of(&|m| at(&m.sufficiency, i))));
-            let cell = |v: f64| if v.is_nan() { String::new() } else { format!("{:?}", v as f32) };
+        let cell = |v: f64| if v.is_nan() { String::new() } else { format!("{:?}", v as f32) };
+        let row = |rank: String, name: &str, numbers: Vec<f64>| -> Vec<String> {
             [rank, name.into()].into_iter().chain(numbers.into_iter().map(cell)).collect()
         };
-        let methods = (1..).zip(found.ranking()).map(|(rank, i): (usize, usize)| {
-            row(rank.to_string(), self.attributions[i].method.name(), &|number| number(&found.methods[i]))
-        });
-        let rows = methods.chain([row(String::new(), "random order", &|number| found.random(number).0)]);
+        let methods = (1usize..)
+            .zip(found.ranking())
+            .map(|(rank, i)| row(rank.to_string(), self.attributions[i].method.name(), numbers(&found.methods[i])));
+        let chance = (0..header.len() - 2).map(|i| found.random(|m| numbers(m)[i]).0).collect();
+        let rows = methods.chain([row(String::new(), "random order", chance)]);
         Table { header, rows: rows.collect() }
     }
 
     /// One row for each method and token or word.
     fn table(&self) -> Table {
         let header = vec![
-            "method", "target", "foil", "of", "baseline", "steps", "samples", "seed", "gap", "position", "token", "score",
+            "method", "target", "foil", "of", "baseline", "steps", "samples", "seed", "gap", "position", "token",
+            "score",
         ];
         let text = |id: Option<u32>| id.map_or(String::new(), |id| self.subject.label(id));
         let number = |n: Option<usize>| n.map_or(String::new(), |n| n.to_string());
@@ -354,7 +352,8 @@ impl SaliencyArgs {
     /// From scores to colours; 0 keeps the page's colour.
     pub(super) fn scale(&self, scores: &[f32], unit: &str) -> Scale {
         let colormap = self.figure.colormap.unwrap_or(Colormap::Balance);
-        let mut scale = Scale { kind: self.figure.scale.into(), colormap, ..Scale::signed(unit, scores.iter().copied()) };
+        let mut scale =
+            Scale { kind: self.figure.scale.into(), colormap, ..Scale::signed(unit, scores.iter().copied()) };
         if !colormap.is_diverging() {
             scale.min = scores.iter().copied().filter(|score| score.is_finite()).fold(0.0, f32::min);
         }
@@ -385,6 +384,13 @@ impl SaliencyArgs {
         }
         settings
     }
+}
+
+/// The columns of a ranking, NaN where the prompt is too short.
+fn numbers(m: &Measured) -> Vec<f64> {
+    let shares = |values: &[f64]| (0..SHARES.len()).map(|i| values.get(i).copied().unwrap_or(f64::NAN)).collect();
+    let (comprehensiveness, sufficiency): (Vec<f64>, Vec<f64>) = (shares(&m.comprehensiveness), shares(&m.sufficiency));
+    [vec![m.deletion_aopc, m.insertion_mean], comprehensiveness, sufficiency].concat()
 }
 
 /// What is said after a method's name.

@@ -98,7 +98,10 @@ impl Findings for Generated<'_> {
         let mut subtitle = vec![format!("{} · {what}", self.subject.model())];
         let baseline = self.methods.iter().any(|(method, _)| method.has_baseline());
         let baseline = baseline.then(|| format!("baseline {}", self.args.baseline_name()));
-        let parts = [Some(format!("what moved the {} of each written token ({})", self.args.explained(), self.how())), baseline];
+        let parts = [
+            Some(format!("what moved the {} of each written token ({})", self.args.explained(), self.how())),
+            baseline,
+        ];
         subtitle.push(parts.into_iter().flatten().collect::<Vec<_>>().join(" · "));
         let mut provenance = self.subject.provenance();
         if let Value::Object(provenance) = &mut provenance {
@@ -146,7 +149,10 @@ impl Findings for Generated<'_> {
                 }
             }
         }
-        write_table(&Table { header: vec!["method", "written", "written_token", "position", "token", "score"], rows }, out)
+        write_table(
+            &Table { header: vec!["method", "written", "written_token", "position", "token", "score"], rows },
+            out,
+        )
     }
 
     fn remarks(&self) -> Vec<String> {
