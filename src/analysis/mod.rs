@@ -3,11 +3,21 @@
 pub mod agreement;
 pub mod attention;
 pub mod attribution;
+pub mod direct;
 pub mod faithfulness;
+pub mod flow;
 pub mod generate;
+pub mod heads;
+pub mod lens;
+pub mod mixing;
 pub mod next;
+pub mod norms;
 pub mod objective;
+pub mod rollout;
+pub mod zeroing;
 
-pub use attention::{Attention, Reduction, Request, Sink, attention};
+pub use attention::{Attention, Pass, Recorded, Reduction, Request, Sink, attention, recorded};
+pub use direct::{Direct, Parts, direct};
+pub use lens::{Answer, Lens, lens};
 pub use next::{Prediction, next_tokens, probability};
 pub use objective::{Objective, Of};

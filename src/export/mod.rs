@@ -26,7 +26,7 @@ pub const MOST_TEXT_NUMBERS: usize = 20_000_000;
 pub struct Data {
     /// Where the numbers come from.
     pub meta: Meta,
-    /// The prompt's token ids, `[token]`.
+    /// The prompt's token ids, `[token]`; none where nobody knows them.
     pub token_ids: Vec<u32>,
     /// The prompt's tokens as text, `[token]`.
     pub tokens: Vec<String>,
@@ -41,7 +41,8 @@ pub struct Entry {
     pub method: String,
     /// All its settings: target, baseline, steps, seed ….
     pub settings: Map<String, Value>,
-    /// What it found besides numbers in axes: words, a gap, labels.
+    /// What it found besides numbers in axes: words, a gap, labels. Where a field has an array's name (up to a dot in it), text
+    /// formats write the field, which may hold integers or a tree, and binary ones the arrays.
     pub fields: Map<String, Value>,
     /// What it found as numbers in axes.
     pub arrays: Vec<Array>,
@@ -56,6 +57,13 @@ pub struct Array {
     pub shape: Vec<usize>,
     /// The numbers, the last axis fastest; NaN where there is none.
     pub values: Vec<f32>,
+}
+
+impl Array {
+    /// Its name up to the first dot.
+    fn root(&self) -> &str {
+        self.name.split_once('.').map_or(&self.name, |(root, _)| root)
+    }
 }
 
 /// Where the numbers come from.
@@ -75,13 +83,28 @@ pub struct Meta {
     pub command: String,
     /// What was typed after it, but for the prompt, the model and the outputs.
     pub args: Vec<String>,
+    /// The layer and the head, where the file holds one of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Value>,
+    /// The file that was read instead of running a model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Input>,
+}
+
+/// A file that was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Input {
+    /// Its name, without its folder.
+    pub name: String,
+    /// XXH3-128 of its bytes, in hexadecimal.
+    pub hash: String,
 }
 
 impl Data {
     /// Fails unless every shape fits its numbers, so that no exporter writes a file that no reader opens.
     fn check(&self) -> Result<()> {
         let (tokens, ids) = (self.tokens.len(), self.token_ids.len());
-        if tokens != ids || tokens == 0 {
+        if ids != 0 && tokens != ids {
             return Err(Error::failed(format!("there are {tokens} tokens and {ids} token ids")));
         }
         let arrays = self.arrays();
@@ -113,6 +136,7 @@ impl Data {
     fn header(&self) -> Result<String> {
         let result = |entry: &Entry| {
             let mut object = entry.fields.clone();
+            object.retain(|name, _| entry.arrays.iter().all(|array| array.root() != name));
             object.insert("method".into(), entry.method.clone().into());
             object.insert("settings".into(), entry.settings.clone().into());
             object

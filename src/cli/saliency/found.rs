@@ -3,7 +3,7 @@
 use super::SaliencyArgs;
 use crate::cli::args::WordsArg;
 use crate::cli::findings::Findings;
-use crate::cli::subject::{NEXT, Subject, percent};
+use crate::cli::subject::{About, NEXT, Subject, percent};
 use crate::cli::target;
 use attnviz::analysis::attribution::{Attribution, Method, Probe, attribute};
 use attnviz::analysis::faithfulness::{Faithfulness, faithfulness};
@@ -181,8 +181,8 @@ impl<'a> Found<'a> {
 }
 
 impl Findings for Found<'_> {
-    fn subject(&self) -> &Subject<'_> {
-        &self.subject
+    fn about(&self) -> &About<'_> {
+        &self.subject.about
     }
 
     fn figure(&self, _: Option<usize>) -> Figure {
