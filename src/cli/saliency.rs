@@ -2,6 +2,8 @@
 
 mod found;
 mod generated;
+mod settings;
+mod trust;
 
 use super::args::{FigureArgs, PromptArgs, WordsArg};
 use super::findings::{Command, Findings, Groups};
