@@ -22,7 +22,7 @@
 //! let prompt = Prompt::from_text(&session.tokenizer, "Once upon a time", None)?;
 //! let spec = session.model.spec();
 //! let request = Request { layers: (0..spec.layers).collect(), heads: (0..spec.heads).collect(), ..Default::default() };
-//! let attention = attention(&session.model, &prompt.ids, &request)?;
+//! let (attention, _) = attention(&session.model, &prompt.ids, &request)?;
 //! assert_eq!(attention.maps.len(), spec.layers * spec.heads);
 //! # Ok::<(), attnviz::Error>(())
 //! ```

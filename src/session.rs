@@ -42,6 +42,8 @@ impl Session {
         match self.checkpoint.weights.first_non_finite() {
             Some(tensor) => Error::failed(format!("model {}: tensor {tensor} holds a NaN or an infinity", self.name))
                 .hint("the checkpoint is broken; download or train it again"),
+            None if error.hint.is_none() => error
+                .hint("no weight is broken by itself, but together they leave the range of f32: train the model again"),
             None => error,
         }
     }

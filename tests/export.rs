@@ -23,6 +23,7 @@ fn sample() -> Data {
             prompt: "a, \"b\"\n😀".into(),
             command: "attention".into(),
             args: vec!["--layer=0,5".into()],
+            ..Meta::default()
         },
         token_ids: vec![64, 50256, 7],
         tokens: vec!["a,".into(), " \"b\"\n".into(), "😀".into()],
@@ -165,7 +166,7 @@ fn csv_lists_the_visible_pairs_and_quotes_what_needs_it() {
     let mut out = Vec::new();
     let data = sample();
     let attention = &data.results[0].arrays[0];
-    csv::write_attention(attention, &["0".into(), "5".into()], &["mean".into()], &data.tokens, &mut out).unwrap();
+    csv::write_attention(attention, &["0".into(), "5".into()], &["mean".into()], &data.tokens, true, &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
     let expected = "layer,head,query,query_token,key,key_token,attention\n\
         0,mean,0,\"a,\",0,\"a,\",1.0\n\
@@ -207,7 +208,7 @@ fn more_than_twenty_million_numbers_as_text_are_refused_with_the_way_out() {
     let mut data = sample();
     let large = Array { name: "attention".into(), shape: vec![1, 40, 1024, 1024], values: vec![0.0; 40 << 20] };
     let labels = |count: usize| (0..count).map(|index| index.to_string()).collect::<Vec<_>>();
-    let csv = csv::write_attention(&large, &labels(1), &labels(40), &labels(1024), &mut Vec::new()).unwrap_err();
+    let csv = csv::write_attention(&large, &labels(1), &labels(40), &labels(1024), true, &mut Vec::new()).unwrap_err();
     data.results[0].arrays = vec![large];
     for error in [json::write(&data, &mut Vec::new()).unwrap_err(), csv] {
         assert_eq!(error.kind, Kind::Usage);

@@ -1,10 +1,16 @@
-//! Attention patterns of a prompt: selected, freed of the sink, gathered to words, reduced over heads and layers, and pooled to a
-//! picture's pixels, each layer as it is computed, so that 1024 tokens × 144 heads never stand in memory for a picture.
+//! Attention patterns of a prompt, of a model as it runs or recorded in a file: selected, freed of the sink, gathered to words,
+//! reduced over heads and layers, and pooled to a picture's pixels, each layer as it is computed, so that 1024 tokens × 144
+//! heads never stand in memory for a picture.
+
+mod map;
+
+pub use map::{Extent, Map, gather_words, hide_sink};
 
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::trace::{Activation, Recorder, Trace, forward};
 use candle_core::Tensor;
+use map::pool_rows;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -50,15 +56,6 @@ pub struct Request {
     pub pool: Option<usize>,
 }
 
-/// A map from queries to keys, row by row. Above the diagonal a full map holds 0, a pooled one NaN where no pair is visible.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Map {
-    /// Rows and columns.
-    pub side: usize,
-    /// `[query, key]`.
-    pub values: Vec<f32>,
-}
-
 /// The attention of one prompt.
 #[derive(Clone, Debug)]
 pub struct Attention {
@@ -70,16 +67,17 @@ pub struct Attention {
     pub layers_to: Option<Reduction>,
     /// How the heads were reduced.
     pub heads_to: Option<Reduction>,
+    /// The tokens of each pattern, before they were gathered or pooled.
+    pub extent: Extent,
     /// `[layer, head]` of `[query, key]`.
     pub maps: Vec<Map>,
     /// For each token: the attention it receives, a mean over the queries that can see it, the heads and the layers.
     pub received: Vec<f32>,
-    /// The share of all attention that lies on the first token, a mean over the queries after it, the heads and the layers.
+    /// The share of all attention that lies on the first token, a mean over the queries that see others too, the heads and the
+    /// layers.
     pub sink_share: f32,
-    /// The last `resid_post`, `[len, d_model]`.
-    pub resid: Tensor,
-    /// What `keep` asked for.
-    pub trace: Trace,
+    /// The least and the most that a row of a pattern sums to.
+    pub row_sums: (f32, f32),
 }
 
 impl Attention {
@@ -102,89 +100,169 @@ fn names(indices: &[usize], reduced: Option<Reduction>) -> Vec<String> {
     }
 }
 
+/// Where a forward pass ended, and what was kept of it.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// The last `resid_post`, `[len, d_model]`.
+    pub resid: Tensor,
+    /// What [`Request::keep`] asked for.
+    pub trace: Trace,
+}
+
 /// Runs the model over one prompt and gathers its patterns.
 ///
 /// # Errors
 /// If a row of a pattern is not finite or does not sum to 1 within 1e-4: then the checkpoint is broken.
-pub fn attention(model: &dyn Model, ids: &[u32], request: &Request) -> Result<Attention> {
-    let n = ids.len();
-    let mut rows: Vec<Vec<Map>> = vec![Vec::new(); request.layers.len()];
-    let mut columns = vec![0.0f64; n];
-    let mut deepest = 0;
+pub fn attention(model: &dyn Model, ids: &[u32], request: &Request) -> Result<(Attention, Pass)> {
+    let mut gathering = Gathering::new(request, Extent::causal(ids.len()));
     let keep = request.keep.iter().fold(Recorder::new(), |recorder, at| recorder.keep(*at));
     let mut recorder = keep.reduce(Activation::Pattern, &request.layers, |site, pattern| {
         let (storage, layout) = pattern.storage_and_layout();
         let (candle_core::Storage::Cpu(storage), Some((first, last))) = (&*storage, layout.contiguous_offsets()) else {
             return Err(Error::failed("a pattern must be contiguous and on the CPU"));
         };
-        let values = &storage.as_slice::<f32>()?[first..last];
-        deepest += 1;
+        gathering.layer(site.layer, &storage.as_slice::<f32>()?[first..last], &request.heads, 1e-4)?;
+        Ok(None)
+    });
+    let resid = forward(model, &[ids], &mut recorder)?;
+    let trace = recorder.trace();
+    Ok((gathering.finish(), Pass { resid, trace }))
+}
+
+/// Patterns that were recorded, by whatever program.
+#[derive(Clone, Copy, Debug)]
+pub struct Recorded<'a> {
+    /// `[layer, head, query, key]`, finite.
+    pub values: &'a [f32],
+    /// The number of each layer that is there.
+    pub layers: &'a [usize],
+    /// The number of each head that is there.
+    pub heads: &'a [usize],
+    /// Queries and keys.
+    pub extent: Extent,
+}
+
+/// Gathers recorded patterns as [`attention`] does those of a model. Their rows may sum to anything: [`Attention::row_sums`].
+///
+/// # Errors
+/// A negative number, or a layer or head that is not there.
+pub fn recorded(patterns: &Recorded, request: &Request) -> Result<Attention> {
+    let find = |all: &[usize], what: &str, wanted: usize| {
+        all.iter().position(|number| *number == wanted).ok_or_else(|| {
+            let there: Vec<String> = all.iter().map(usize::to_string).collect();
+            Error::usage(format!("{what} {wanted} was not recorded"))
+                .hint(format!("{what}s that were: {}", there.join(", ")))
+        })
+    };
+    let heads = request.heads.iter().map(|head| find(patterns.heads, "head", *head)).collect::<Result<Vec<_>>>()?;
+    let size = patterns.heads.len() * patterns.extent.queries * patterns.extent.keys;
+    let mut gathering = Gathering::new(request, patterns.extent);
+    request.layers.iter().try_for_each(|layer| find(patterns.layers, "layer", *layer).map(drop))?;
+    let wanted = patterns.layers.iter().enumerate().filter(|(_, layer)| request.layers.contains(layer));
+    for (place, layer) in wanted {
+        let values = &patterns.values[place * size..][..size];
+        if let Some(weight) = values.iter().find(|weight| **weight < 0.0) {
+            return Err(Error::failed(format!("layer {layer} has a weight of {weight}"))
+                .hint("attention weights are not negative: save them after the softmax"));
+        }
+        gathering.layer(*layer, values, &heads, f32::INFINITY)?;
+    }
+    Ok(gathering.finish())
+}
+
+/// Patterns taken in layer by layer.
+struct Gathering<'a> {
+    request: &'a Request,
+    extent: Extent,
+    rows: Vec<Vec<Map>>,
+    /// What each key received, a sum over queries, heads and layers.
+    columns: Vec<f64>,
+    /// What the first key received of queries that see others, too.
+    sink: f64,
+    row_sums: (f32, f32),
+    deepest: usize,
+}
+
+impl<'a> Gathering<'a> {
+    fn new(request: &'a Request, extent: Extent) -> Self {
+        let (rows, columns) = (vec![Vec::new(); request.layers.len()], vec![0.0; extent.keys]);
+        Self { request, extent, rows, columns, sink: 0.0, row_sums: (f32::INFINITY, f32::NEG_INFINITY), deepest: 0 }
+    }
+
+    /// Takes in one layer, `[head, query, key]`, and of it the heads at these places. Rows must sum to 1 within a tolerance.
+    fn layer(&mut self, layer: usize, values: &[f32], heads: &[usize], tolerance: f32) -> Result<()> {
+        let Self { request, extent, .. } = *self;
+        self.deepest += 1;
         // A map that is reduced further must keep its resolution.
         let pool = request.pool.filter(|_| request.heads_to.is_none() && request.layers_to.is_none());
-        let heads: Vec<Result<Head>> = request
-            .heads
-            .par_iter()
-            .map(|head| Head::gather(&values[head * n * n..(head + 1) * n * n], n, request, pool, site.layer, *head))
-            .collect();
+        let size = extent.queries * extent.keys;
+        let heads: Vec<Head> =
+            heads.par_iter().map(|at| Head::gather(&values[at * size..][..size], extent, request, pool)).collect();
         let mut maps = Vec::with_capacity(heads.len());
-        for head in heads {
-            let head = head?;
-            columns.iter_mut().zip(&head.columns).for_each(|(sum, column)| *sum += f64::from(*column));
+        for (head, number) in heads.into_iter().zip(&request.heads) {
+            for sum in [head.row_sums.0, head.row_sums.1] {
+                if sum.is_nan() || (sum - 1.0).abs() > tolerance {
+                    return Err(Error::failed(format!(
+                        "attention of layer {layer}, head {number} does not sum to 1 (it is {sum})"
+                    )));
+                }
+            }
+            self.row_sums = (self.row_sums.0.min(head.row_sums.0), self.row_sums.1.max(head.row_sums.1));
+            self.sink += f64::from(head.sink);
+            self.columns.iter_mut().zip(&head.columns).for_each(|(sum, column)| *sum += f64::from(*column));
             maps.push(head.map);
         }
         if let Some(how) = request.heads_to {
             let count = maps.len();
             let mut one = maps.remove(0);
-            maps.iter().for_each(|map| combine(&mut one, map, how));
-            finish(&mut one, count, how);
+            maps.iter().for_each(|map| one.combine(map, how));
+            one.finish(count, how);
             maps = vec![one];
         }
         match request.layers_to {
             None => {
                 if request.pool.is_some() && pool.is_none() {
-                    maps.iter_mut().for_each(|map| *map = pooled(map, request.pool));
+                    maps = maps.into_iter().map(|map| map.pooled(extent.causal, request.pool)).collect();
                 }
                 // A layer asked for twice is shown twice.
-                for (row, _) in request.layers.iter().enumerate().filter(|(_, layer)| **layer == site.layer) {
-                    rows[row] = maps.clone();
+                for (row, _) in request.layers.iter().enumerate().filter(|(_, wanted)| **wanted == layer) {
+                    self.rows[row] = maps.clone();
                 }
             }
             Some(how) => {
                 for (head, map) in maps.into_iter().enumerate() {
-                    match rows[0].get_mut(head) {
-                        Some(sum) => combine(sum, &map, how),
-                        None => rows[0].push(map),
+                    match self.rows[0].get_mut(head) {
+                        Some(sum) => sum.combine(&map, how),
+                        None => self.rows[0].push(map),
                     }
                 }
             }
         }
-        Ok(None)
-    });
-    let resid = forward(model, &[ids], &mut recorder)?;
-    let trace = recorder.trace();
-    let mut maps: Vec<Map> = rows.into_iter().flatten().collect();
-    if let Some(how) = request.layers_to {
-        for map in &mut maps {
-            finish(map, deepest, how);
-            *map = pooled(map, request.pool);
+        Ok(())
+    }
+
+    fn finish(self) -> Attention {
+        let Self { request, extent, .. } = self;
+        let mut maps: Vec<Map> = self.rows.into_iter().flatten().collect();
+        if let Some(how) = request.layers_to {
+            maps.iter_mut().for_each(|map| map.finish(self.deepest, how));
+            maps = maps.into_iter().map(|map| map.pooled(extent.causal, request.pool)).collect();
+        }
+        let patterns = (self.deepest * request.heads.len()).max(1) as f64;
+        let mean = |(key, sum): (usize, &f64)| (sum / extent.seers(key) as f64 / patterns) as f32;
+        let queries = (0..extent.queries).filter(|query| extent.seen(*query) > 1).count();
+        Attention {
+            layers: request.layers.clone(),
+            heads: request.heads.clone(),
+            layers_to: request.layers_to,
+            heads_to: request.heads_to,
+            extent,
+            maps,
+            received: self.columns.iter().enumerate().map(mean).collect(),
+            sink_share: if queries > 0 { (self.sink / patterns / queries as f64) as f32 } else { 0.0 },
+            row_sums: self.row_sums,
         }
     }
-    let patterns = (deepest * request.heads.len()).max(1) as f64;
-    let received: Vec<f32> =
-        columns.iter().enumerate().map(|(j, sum)| (sum / (n - j) as f64 / patterns) as f32).collect();
-    // The first query can see nothing else; it says nothing about a sink.
-    let sink_share = if n > 1 { ((columns[0] / patterns - 1.0) / (n - 1) as f64) as f32 } else { 0.0 };
-    Ok(Attention {
-        layers: request.layers.clone(),
-        heads: request.heads.clone(),
-        layers_to: request.layers_to,
-        heads_to: request.heads_to,
-        maps,
-        received,
-        sink_share,
-        resid,
-        trace,
-    })
 }
 
 /// One head's pattern, read once.
@@ -192,44 +270,42 @@ struct Head {
     map: Map,
     /// What each key receives from all queries, before the sink policy.
     columns: Vec<f32>,
+    /// What the first key receives from queries that see others, too.
+    sink: f32,
+    /// The least and the most that a row sums to; NaN if one does.
+    row_sums: (f32, f32),
 }
 
 impl Head {
-    fn gather(
-        pattern: &[f32],
-        n: usize,
-        request: &Request,
-        pool: Option<usize>,
-        layer: usize,
-        head: usize,
-    ) -> Result<Self> {
-        let mut columns = vec![0.0f32; n];
-        for (i, row) in pattern.chunks_exact(n).enumerate() {
-            let seen = &row[..=i];
+    fn gather(pattern: &[f32], extent: Extent, request: &Request, pool: Option<usize>) -> Self {
+        let Extent { queries, keys, .. } = extent;
+        let (mut columns, mut sink) = (vec![0.0f32; keys], 0.0);
+        let (mut least, mut most) = (f32::INFINITY, f32::NEG_INFINITY);
+        for (i, row) in pattern.chunks_exact(keys).enumerate() {
+            let seen = &row[..extent.seen(i)];
             let sum = lane_sum(seen);
-            if sum.is_nan() || (sum - 1.0).abs() > 1e-4 {
-                return Err(Error::failed(format!(
-                    "attention of layer {layer}, head {head} does not sum to 1 (it is {sum})"
-                )));
+            // NaN wins, and stays.
+            least = if sum < least || sum.is_nan() { sum } else { least };
+            most = if sum > most || sum.is_nan() { sum } else { most };
+            if seen.len() > 1 {
+                sink += seen[0];
             }
             columns.iter_mut().zip(seen).for_each(|(c, a)| *c += a);
         }
         let plain = request.sink == Sink::Keep && request.words.is_none();
-        let map = if plain {
-            match pool {
-                Some(most) if most < n => pool_rows(pattern, n, most),
-                _ => Map { side: n, values: pattern.to_vec() },
+        let map = match pool {
+            Some(most) if plain && most < keys => pool_rows(pattern, extent, most),
+            _ => {
+                let mut values = pattern.to_vec();
+                hide_sink(&mut values, keys, request.sink);
+                let map = match &request.words {
+                    Some(words) => gather_words(&values, extent, words),
+                    None => Map { rows: queries, cols: keys, values },
+                };
+                map.pooled(extent.causal, pool)
             }
-        } else {
-            let mut values = pattern.to_vec();
-            hide_sink(&mut values, n, request.sink);
-            let map = match &request.words {
-                Some(words) => gather_words(&values, n, words),
-                None => Map { side: n, values },
-            };
-            pooled(&map, pool)
         };
-        Ok(Self { map, columns })
+        Self { map, columns, sink, row_sums: (least, most) }
     }
 }
 
@@ -241,110 +317,4 @@ fn lane_sum(values: &[f32]) -> f32 {
         lanes.iter_mut().zip(chunk).for_each(|(lane, a)| *lane += a);
     }
     lanes.iter().chain(rest).sum()
-}
-
-/// Applies the sink policy to a pattern `[n, n]`.
-pub fn hide_sink(values: &mut [f32], n: usize, sink: Sink) {
-    if sink == Sink::Keep {
-        return;
-    }
-    for row in values.chunks_exact_mut(n) {
-        row[0] = 0.0;
-        let rest: f32 = row.iter().sum();
-        if sink == Sink::Renorm && rest > 0.0 {
-            row.iter_mut().for_each(|a| *a /= rest);
-        }
-    }
-}
-
-/// Keys of one word summed, queries of one word averaged: rows still sum to what they did.
-pub fn gather_words(values: &[f32], n: usize, words: &[Range<usize>]) -> Map {
-    let side = words.len();
-    let mut out = vec![0.0; side * side];
-    for (row, queries) in out.chunks_exact_mut(side.max(1)).zip(words) {
-        for i in queries.clone() {
-            for (cell, keys) in row.iter_mut().zip(words) {
-                *cell += values[i * n..][keys.clone()].iter().sum::<f32>();
-            }
-        }
-        row.iter_mut().for_each(|cell| *cell /= queries.len().max(1) as f32);
-    }
-    Map { side, values: out }
-}
-
-fn combine(sum: &mut Map, map: &Map, how: Reduction) {
-    for (a, b) in sum.values.iter_mut().zip(&map.values) {
-        *a = match how {
-            Reduction::Mean => *a + b,
-            Reduction::Max => a.max(*b),
-        };
-    }
-}
-
-fn finish(map: &mut Map, count: usize, how: Reduction) {
-    if how == Reduction::Mean {
-        map.values.iter_mut().for_each(|a| *a /= count as f32);
-    }
-}
-
-fn pooled(map: &Map, most: Option<usize>) -> Map {
-    match most {
-        Some(most) if most < map.side => pool_rows(&map.values, map.side, most),
-        _ => map.clone(),
-    }
-}
-
-/// Block maximum of a lower triangle `[n, n]` with the smallest whole block that brings it to at most `most`, NaN where a
-/// block lies above the diagonal.
-fn pool_rows(values: &[f32], n: usize, most: usize) -> Map {
-    let block = n.div_ceil(most.max(1)).max(1);
-    let side = n.div_ceil(block);
-    let mut out = vec![f32::NAN; side * side];
-    let mut peaks = vec![0.0f32; n];
-    for (index, row) in out.chunks_exact_mut(side).enumerate() {
-        let (first, end) = (index * block, ((index + 1) * block).min(n));
-        peaks[..end].fill(0.0);
-        for i in first..end {
-            let seen = &values[i * n..=i * n + i];
-            peaks.iter_mut().zip(seen).for_each(|(peak, a)| *peak = if *a > *peak { *a } else { *peak });
-        }
-        for (cell, peaks) in row.iter_mut().zip(peaks[..end].chunks(block)) {
-            *cell = peaks.iter().copied().fold(0.0, f32::max);
-        }
-    }
-    Map { side, values: out }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pooling_keeps_the_largest_of_each_block_and_hides_what_no_query_sees() {
-        let n = 5;
-        let values: Vec<f32> = (0..n * n).map(|at| if at % n <= at / n { (at + 1) as f32 } else { 0.0 }).collect();
-        let map = pool_rows(&values, n, 2);
-        assert_eq!((map.side, map.values[0]), (2, 13.0)); // rows 0..3, columns 0..3
-        assert!(map.values[1].is_nan());
-        assert_eq!(&map.values[2..], &[23.0, 25.0]);
-    }
-
-    #[test]
-    fn words_keep_the_mass_of_every_row() {
-        let n = 4;
-        let values = [1.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.0, 0.25, 0.25, 0.5, 0.0, 0.1, 0.2, 0.3, 0.4];
-        let map = gather_words(&values, n, &[0..1, 1..3, 3..4]);
-        assert_eq!(map.side, 3);
-        for row in map.values.chunks(3) {
-            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
-        }
-        assert!((map.values[3] - 0.375).abs() < 1e-6);
-    }
-
-    #[test]
-    fn a_row_left_without_mass_stays_zero() {
-        let mut values = [1.0, 0.0, 0.4, 0.6];
-        hide_sink(&mut values, 2, Sink::Renorm);
-        assert_eq!(values, [0.0, 0.0, 0.0, 1.0]);
-    }
 }

@@ -46,14 +46,19 @@ impl Default for Config {
     }
 }
 
-/// The largest dimension or count that a config may name: far above any GPT-2, far below what overflows.
+/// The largest dimension that a config may name: far above any GPT-2, far below what overflows.
 const MOST: usize = 1 << 24;
+/// The most layers, and the most heads of one: there are lists of them before there are weights.
+const MOST_PARTS: usize = 1 << 12;
 
 /// The architecture that a `config.json` describes; `origin` names it in errors.
 pub fn parse(bytes: &[u8], origin: &str) -> Result<Spec> {
     let config: Config = serde_json::from_slice(bytes).map_err(|e| {
-        Error::failed(format!("{origin} is not a GPT-2 config: {e}"))
-            .hint("it should be the config.json of a GPT-2 checkpoint")
+        match culprit(bytes) {
+            Some((field, value, why)) => Error::failed(format!("{origin}: {field} is {value}: {why}")),
+            None => Error::failed(format!("{origin} is not a GPT-2 config: {e}")),
+        }
+        .hint("it should be the config.json of a GPT-2 checkpoint")
     })?;
     let refuse = |what: String, hint: &str| Err(Error::failed(format!("{origin}: {what}")).hint(hint));
     if let Some(other) = config.model_type.as_deref().filter(|t| *t != "gpt2") {
@@ -74,15 +79,15 @@ pub fn parse(bytes: &[u8], origin: &str) -> Result<Spec> {
     };
     let d_mlp = config.n_inner.unwrap_or(4 * config.n_embd.min(MOST));
     let sizes = [
-        ("n_layer", config.n_layer),
-        ("n_head", config.n_head),
-        ("n_embd", config.n_embd),
-        ("n_inner", d_mlp),
-        ("n_positions", config.n_positions),
-        ("vocab_size", config.vocab_size),
+        ("n_layer", config.n_layer, MOST_PARTS),
+        ("n_head", config.n_head, MOST_PARTS),
+        ("n_embd", config.n_embd, MOST),
+        ("n_inner", d_mlp, 4 * MOST),
+        ("n_positions", config.n_positions, MOST),
+        ("vocab_size", config.vocab_size, MOST),
     ];
-    if let Some((field, value)) = sizes.iter().find(|(_, value)| *value == 0 || *value > 4 * MOST) {
-        return refuse(format!("{field} is {value}"), "it must be a sensible positive number");
+    if let Some((field, value, most)) = sizes.iter().find(|(_, value, most)| !(1..=*most).contains(value)) {
+        return refuse(format!("{field} is {value}"), &format!("it must be a number from 1 to {most}"));
     }
     if !config.n_embd.is_multiple_of(config.n_head) {
         return refuse(
@@ -111,5 +116,14 @@ pub fn parse(bytes: &[u8], origin: &str) -> Result<Spec> {
             .as_u64()
             .and_then(|id| u32::try_from(id).ok())
             .filter(|id| (*id as usize) < config.vocab_size),
+    })
+}
+
+/// The field that cannot be read and why: serde names neither, so each is read alone.
+fn culprit(bytes: &[u8]) -> Option<(String, Value, serde_json::Error)> {
+    let fields: serde_json::Map<String, Value> = serde_json::from_slice(bytes).ok()?;
+    fields.into_iter().find_map(|(field, value)| {
+        let alone = Value::Object([(field.clone(), value.clone())].into_iter().collect());
+        serde_json::from_value::<Config>(alone).err().map(|why| (field, value, why))
     })
 }

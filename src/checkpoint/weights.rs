@@ -31,6 +31,17 @@ impl std::ops::Deref for Bytes {
     }
 }
 
+impl Bytes {
+    /// Maps all pages at once rather than one fault at a time. Not when the file is opened: what its header promises is checked
+    /// first, and a mistyped flag is noticed sooner than half a gigabyte is read.
+    fn populate(&self) {
+        #[cfg(target_os = "linux")]
+        if let Bytes::Mapped(map) = self {
+            let _ = map.advise(memmap2::Advice::PopulateRead); // Linux before 5.14 cannot, and goes fault by fault
+        }
+    }
+}
+
 #[derive(Clone)]
 enum Store {
     InPlace(Arc<Bytes>, usize),
@@ -118,10 +129,14 @@ impl Weights {
             let broken = |e: std::io::Error| {
                 Error::failed(format!("cannot read {name}: {e}")).hint("check that the file exists and can be read")
             };
+            // Opening a pipe would wait for someone to write to it.
+            if !std::fs::metadata(path).map_err(broken)?.is_file() {
+                return Err(Error::failed(format!("{name} is not a file")).hint("download the checkpoint again"));
+            }
             let file = File::open(path).map_err(broken)?;
             // SAFETY: the map is read-only and private; a file that another process shortens while it is mapped ends this
             // process (SIGBUS) as it would any program that maps weights, and can write to nothing.
-            let map = unsafe { memmap2::MmapOptions::new().populate().map(&file) }.map_err(broken)?;
+            let map = unsafe { memmap2::Mmap::map(&file) }.map_err(broken)?;
             Ok((name, Bytes::Mapped(map)))
         });
         Self::index(files.collect::<Result<_>>()?)
@@ -180,17 +195,15 @@ impl Weights {
     /// The tensor of that name and shape, as f32.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Param> {
         let entry = self.entries.get(name).ok_or_else(|| {
-            Error::failed(format!("{} has no tensor {name}", self.files_named()))
+            Error::failed(format!("{} has no tensor {name}", self.origin()))
                 .hint("the checkpoint is incomplete, or its config.json describes another model")
         })?;
+        let (file, bytes) = &self.files[entry.file];
         if entry.shape != shape {
-            return Err(Error::failed(format!(
-                "tensor {name} has shape {:?}, config.json says {shape:?}",
-                entry.shape
-            ))
-            .hint("config.json and the weights are not of the same model"));
+            let held = &entry.shape;
+            return Err(Error::failed(format!("{file}: tensor {name} has shape {held:?}, config.json says {shape:?}"))
+                .hint("config.json and the weights are not of the same model"));
         }
-        let bytes = &self.files[entry.file].1;
         let raw = &bytes[entry.start..entry.start + entry.len];
         let store = match entry.dtype {
             Dtype::F32 if (raw.as_ptr() as usize).is_multiple_of(4) => Store::InPlace(bytes.clone(), entry.start),
@@ -198,7 +211,7 @@ impl Weights {
             Dtype::F16 => widen(raw, |b| f16::from_le_bytes(b).to_f32()),
             Dtype::BF16 => widen(raw, |b| bf16::from_le_bytes(b).to_f32()),
             other => {
-                return Err(Error::failed(format!("tensor {name} is of type {other:?}"))
+                return Err(Error::failed(format!("{file}: tensor {name} is of type {other:?}"))
                     .hint("attnviz reads f32, f16 and bf16 weights; quantised checkpoints must be converted"));
             }
         };
@@ -211,6 +224,7 @@ impl Weights {
     pub fn hash(&self) -> String {
         let mut whole = Xxh3::new();
         for (_, bytes) in &self.files {
+            bytes.populate();
             let pieces: Vec<u128> = bytes.par_chunks(4 << 20).map(xxh3_128).collect();
             pieces.iter().for_each(|piece| whole.update(&piece.to_le_bytes()));
         }
@@ -228,7 +242,8 @@ impl Weights {
         names.iter().find(bad).map(|(name, _)| name.to_string())
     }
 
-    fn files_named(&self) -> String {
+    /// How errors name the files.
+    pub fn origin(&self) -> String {
         match &*self.files {
             [(name, _)] => name.clone(),
             many => {

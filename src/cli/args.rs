@@ -1,6 +1,6 @@
 //! What the user types: the groups of flags that commands share, and what they mean.
 
-use super::subject::Subject;
+use super::subject::About;
 use attnviz::analysis::{Reduction, Sink};
 use attnviz::error::{Error, Result};
 use attnviz::figure::{Colormap, Figure, Panel, ScaleKind, Theme};
@@ -215,30 +215,44 @@ impl SelectionArgs {
 
     /// The selection within a model.
     pub fn resolve(&self, spec: &Spec) -> Result<Selection> {
+        let all = |count| (0..count).collect::<Vec<_>>();
+        self.resolve_among("the model", &all(spec.layers), &all(spec.heads))
+    }
+
+    /// The selection among the layers and heads of these numbers, none of them twice.
+    pub fn resolve_among(&self, whose: &str, layers: &[usize], heads: &[usize]) -> Result<Selection> {
         let (heads_to, layers_to) = self.reductions()?;
         Ok(Selection {
-            layers: indices("--layer", self.layer.as_deref(), spec.layers)?,
-            heads: indices("--head", self.head.as_deref(), spec.heads)?,
+            layers: indices("--layer", self.layer.as_deref(), whose, layers)?,
+            heads: indices("--head", self.head.as_deref(), whose, heads)?,
             heads_to,
             layers_to,
         })
     }
 }
 
-/// `0,3-5,-1` as indices below `count`, in the order written, none twice; everything where nothing is written.
-fn indices(flag: &str, list: Option<&str>, count: usize) -> Result<Vec<usize>> {
-    let Some(list) = list else { return Ok((0..count).collect()) };
+/// `0,3-5,-1` as numbers out of `all`, in the order written, none twice; all where nothing is written.
+fn indices(flag: &str, list: Option<&str>, whose: &str, all: &[usize]) -> Result<Vec<usize>> {
+    let Some(list) = list else { return Ok(all.to_vec()) };
+    let count = all.iter().max().map_or(0, |last| last + 1);
     let wrong = |item: &str| {
         Error::usage(format!("{flag} {item:?} is not a number or a range"))
             .hint("write numbers and ranges, such as 0,3-5,-1")
     };
     let resolve = |text: &str, item: &str| -> Result<usize> {
         let index: i64 = text.parse().map_err(|_| wrong(item))?;
-        let from_start = if index < 0 { index + count as i64 } else { index };
-        usize::try_from(from_start).ok().filter(|i| *i < count).ok_or_else(|| {
-            let what = flag.trim_start_matches('-');
-            Error::usage(format!("{flag} {index}: the model has {count} {what}s"))
-                .hint(format!("{what}s are numbered 0 to {}; -1 is the last", count - 1))
+        let from_start = if index < 0 { index.saturating_add(count as i64) } else { index };
+        usize::try_from(from_start).ok().filter(|i| all.contains(i)).ok_or_else(|| {
+            let (what, there) = (flag.trim_start_matches('-'), all.len());
+            let error = Error::usage(format!(
+                "{flag} {index}: {whose} has {there} {what}{}",
+                if there == 1 { "" } else { "s" }
+            ));
+            if there == count {
+                return error.hint(format!("{what}s are numbered 0 to {}; -1 is the last", count.saturating_sub(1)));
+            }
+            let numbers: Vec<String> = all.iter().map(usize::to_string).collect();
+            error.hint(format!("{whose} has only {}", numbers.join(", ")))
         })
     };
     let mut found = Vec::new();
@@ -252,7 +266,7 @@ fn indices(flag: &str, list: Option<&str>, count: usize) -> Result<Vec<usize>> {
         if first > last {
             return Err(Error::usage(format!("{flag} {item:?} runs backwards")).hint("write the smaller number first"));
         }
-        found.extend(first..=last);
+        found.extend((first..=last).filter(|number| all.contains(number)));
     }
     let mut seen = vec![false; count];
     found.retain(|index| !std::mem::replace(&mut seen[*index], true));
@@ -266,20 +280,21 @@ pub struct FigureArgs {
     /// How numbers are spread over the colours
     #[arg(long, value_name = "SCALE", default_value = "linear")]
     pub scale: ScaleArg,
-    /// The colours [default: tide, or balance where numbers have signs]
+    /// The colours: tide, grey, viridis, magma, inferno, cividis or balance
+    /// [default: tide, or balance where numbers have signs]
     #[arg(long, value_name = "NAME", value_parser = colormap)]
     pub colormap: Option<Colormap>,
     /// The headline [default: the prompt]; an empty one leaves it out
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
     /// Width in pixels at 96 dpi [default: as wide as the content]
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(120..=20_000))]
     pub width: Option<u32>,
     /// Height in pixels at 96 dpi [default: as high as the content]
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(120..=20_000))]
     pub height: Option<u32>,
     /// Resolution of a PNG, in pixels per inch
-    #[arg(long, value_name = "N", default_value_t = 96.0)]
+    #[arg(long, value_name = "N", default_value_t = 96.0, value_parser = resolution, allow_negative_numbers = true)]
     pub dpi: f32,
     /// Dark ink on white, or light ink on black
     #[arg(long, value_name = "THEME", default_value = "light")]
@@ -287,8 +302,8 @@ pub struct FigureArgs {
 }
 
 impl FigureArgs {
-    /// These panels in this style. The resolution is checked by [`Self::check`].
-    pub fn figure(&self, subject: &Subject, subtitle: Vec<String>, panels: Vec<Panel>, provenance: Value) -> Figure {
+    /// These panels in this style.
+    pub fn figure(&self, subject: &About, subtitle: Vec<String>, panels: Vec<Panel>, provenance: Value) -> Figure {
         Figure {
             title: self.title.clone().unwrap_or_else(|| subject.headline()),
             subtitle,
@@ -299,14 +314,6 @@ impl FigureArgs {
             dpi: self.dpi,
             provenance,
         }
-    }
-
-    /// What no picture can have.
-    pub fn check(&self) -> Result<()> {
-        if self.dpi.is_finite() && (10.0..=2400.0).contains(&self.dpi) {
-            return Ok(());
-        }
-        Err(Error::usage(format!("--dpi {} is not a resolution", self.dpi)).hint("give 10 to 2400"))
     }
 }
 
@@ -353,4 +360,9 @@ fn colormap(name: &str) -> Result<Colormap, String> {
     Colormap::named(name).ok_or_else(|| {
         format!("there is no such colour map; known are {}", Colormap::ALL.map(Colormap::name).join(", "))
     })
+}
+
+fn resolution(text: &str) -> Result<f32, String> {
+    let dpi = text.parse().ok().filter(|dpi| (10.0..=2400.0).contains(dpi));
+    dpi.ok_or_else(|| "a resolution is a number from 10 to 2400".into())
 }

@@ -6,7 +6,7 @@ use super::output::{self, Format, OutputArgs, Target};
 use super::preview::preview;
 use super::progress::Progress;
 use super::recipe::Recipe;
-use super::subject::Subject;
+use super::subject::{About, Subject};
 use attnviz::error::{Error, Kind, Result};
 use attnviz::export::{self, Data};
 use attnviz::figure::Figure;
@@ -15,6 +15,7 @@ use attnviz::prompt::Prompt;
 use attnviz::render::{Fonts, png, svg, terminal};
 use attnviz::session::Session;
 use rayon::prelude::*;
+use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -45,7 +46,7 @@ pub struct Groups<'a> {
 /// What a command found, ready for any format: all of it, or one part where a file for each layer or head was asked for.
 pub trait Findings: Sync {
     /// What was looked at.
-    fn subject(&self) -> &Subject<'_>;
+    fn about(&self) -> &About<'_>;
     /// As a picture.
     fn figure(&self, part: Option<usize>) -> Figure;
     /// As numbers.
@@ -85,35 +86,51 @@ pub fn run(command: &dyn Command, recipe: &Recipe) -> Result<()> {
         None => Prompt::default(),
     };
     let progress = Progress::new(output.quiet);
-    let subject = Subject { session: &session, prompt, note: note.as_deref(), recipe, index: 0, progress: &progress };
-    let broken = |error: Error| if error.kind == Kind::Failed { session.explain(error) } else { error };
-    let found = command.find(subject, &targets);
+    let found = find(command, Subject::new(&session, prompt, note.as_deref(), recipe, &progress), &targets);
     progress.finish();
-    let found = found.map_err(broken)?;
+    let found = found?;
     lap("computed");
+    deliver(&*found, &targets, output.quiet)?;
+    lap("written");
+    Ok(())
+}
+
+/// Does a command's work; where it fails for a broken weight, says which.
+pub fn find<'a>(command: &'a dyn Command, subject: Subject<'a>, targets: &[Target]) -> Result<Box<dyn Findings + 'a>> {
+    let session = subject.session;
+    command.find(subject, targets).map_err(|error| match error.kind {
+        Kind::Failed => session.explain(error),
+        _ => error,
+    })
+}
+
+/// Writes what was found, lists the files on standard output, and shows it to whoever looks.
+pub fn deliver(found: &dyn Findings, targets: &[Target], quiet: bool) -> Result<()> {
     let fonts = Fonts::with_system();
     let mut paths = Vec::new();
-    for target in &targets {
+    for target in targets {
         match target {
-            Target::Stdout(format) => output::print(&bytes(&*found, *format, None, &fonts)?)?,
-            Target::File(..) => paths.extend(files(&*found, target, &fonts)?),
+            Target::Stdout(format) => output::print(&bytes(found, *format, None, &fonts)?)?,
+            Target::File(..) => paths.extend(files(found, target, &fonts)?),
         }
     }
-    lap("written");
-    let listing: String =
-        paths.iter().map(|path| format!("{}\n", output::printable(&path.display().to_string()))).collect();
-    if !output.quiet {
+    if !quiet {
         found.remarks().iter().for_each(|remark| output::remark(remark));
-        mention_fonts(found.subject(), &fonts);
+        mention_fonts(found.about(), &fonts);
         preview(&found.figure(None), &fonts);
     }
-    output::print(listing.as_bytes())
+    // Data on standard output stand alone.
+    if targets.iter().any(|target| matches!(target, Target::Stdout(_))) {
+        return Ok(());
+    }
+    let name = |path: &PathBuf| format!("{}\n", output::printable(&path.display().to_string()));
+    output::print(paths.iter().map(name).collect::<String>().as_bytes())
 }
 
 /// Every file of one target.
 fn files(found: &dyn Findings, target: &Target, fonts: &Fonts) -> Result<Vec<PathBuf>> {
     let Target::File(template, format) = target else { return Ok(Vec::new()) };
-    let fields = found.subject().fields();
+    let fields = found.about().fields();
     if !target.splits() {
         return Ok(vec![output::write(template, &fields, &bytes(found, *format, None, fonts)?)?]);
     }
@@ -134,23 +151,39 @@ fn files(found: &dyn Findings, target: &Target, fonts: &Fonts) -> Result<Vec<Pat
         .collect()
 }
 
-/// What was found, in one format.
+/// What was found, in one format: all, or one part, which says so.
 pub fn bytes(found: &dyn Findings, format: Format, part: Option<usize>, fonts: &Fonts) -> Result<Vec<u8>> {
+    let named = part.and_then(|part| {
+        let (layer, head) = found.parts().into_iter().nth(part)?;
+        Some(json!({ "layer": layer, "head": head }))
+    });
+    let figure = || {
+        let mut figure = found.figure(part);
+        if let (Some(named), Value::Object(provenance)) = (&named, &mut figure.provenance) {
+            provenance.insert("part".into(), named.clone());
+        }
+        figure
+    };
+    let data = || -> Result<Data> {
+        let mut data = found.data(part)?;
+        data.meta.part = named.clone();
+        Ok(data)
+    };
     let mut bytes = Vec::new();
     match format {
-        Format::Png => bytes = png(&found.figure(part), fonts)?,
-        Format::Svg => bytes = svg(&found.figure(part), fonts)?.into_bytes(),
-        Format::Txt => bytes = terminal(&found.figure(part), &Default::default()).into_bytes(),
-        Format::Json => export::json::write(&found.data(part)?, &mut bytes)?,
-        Format::Npz => export::npz::write(&found.data(part)?, &mut bytes)?,
-        Format::Safetensors => export::safetensors::write(&found.data(part)?, &mut bytes)?,
+        Format::Png => bytes = png(&figure(), fonts)?,
+        Format::Svg => bytes = svg(&figure(), fonts)?.into_bytes(),
+        Format::Txt => bytes = terminal(&figure(), &Default::default()).into_bytes(),
+        Format::Json => export::json::write(&data()?, &mut bytes)?,
+        Format::Npz => export::npz::write(&data()?, &mut bytes)?,
+        Format::Safetensors => export::safetensors::write(&data()?, &mut bytes)?,
         Format::Csv => found.csv(part, &mut bytes)?,
     }
     Ok(bytes)
 }
 
 /// Says which characters the bundled font lacks and where they were found.
-fn mention_fonts(subject: &Subject, fonts: &Fonts) {
+fn mention_fonts(subject: &About, fonts: &Fonts) {
     let lacking = fonts.missing(&(subject.labels().concat() + &subject.headline()));
     let (found, lost): (Vec<_>, Vec<_>) = lacking.into_iter().partition(|(_, font)| font.is_some());
     let list = |chars: &[(char, Option<String>)]| chars.iter().take(8).map(|(c, _)| *c).collect::<String>();

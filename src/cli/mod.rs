@@ -13,12 +13,13 @@ mod output;
 mod preview;
 mod progress;
 mod recipe;
+mod render;
 mod saliency;
 mod subject;
 mod target;
 
 use attnviz::error::{Error, Kind};
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 use recipe::Recipe;
 use std::io::Write;
@@ -32,7 +33,7 @@ use std::process::ExitCode;
 #[command(version, args_conflicts_with_subcommands = true, max_term_width = 100, disable_help_subcommand = true)]
 #[command(after_help = "\
 Examples:
-  attnviz \"Once upon a time\"                          all heads on one sheet, as a PNG
+  attnviz \"Once upon a time\"                    all heads on one sheet: a PNG
   attnviz \"Once upon a time\" --layer 4 --head 3 -o head.svg
   attnviz \"Once upon a time\" --reduce heads=mean --sink mask
   attnviz \"Once upon a time\" -o 'heads/{layer}-{head}.png'
@@ -46,9 +47,12 @@ pub struct Cli {
 }
 
 #[derive(Subcommand)]
+#[allow(clippy::large_enum_variant)] // there is only ever one
 enum Command {
     /// Draw or export what each head attends to (the default)
     Attention(attention::AttentionArgs),
+    /// Draw or export attention from a .safetensors or .npz file, whatever program wrote it
+    Render(render::RenderArgs),
     /// Show what each head does, by name
     Heads(heads::HeadsArgs),
     /// Show what each layer would have answered, or who wrote the answer
@@ -84,6 +88,7 @@ pub fn parse() -> Result<(Cli, Recipe), Stop> {
 pub fn run((cli, recipe): (Cli, Recipe)) -> Result<(), Stop> {
     match cli.command {
         Some(Command::Attention(args)) => findings::run(&args, &recipe)?,
+        Some(Command::Render(args)) => render::run(&args, &recipe)?,
         Some(Command::Heads(args)) => findings::run(&args, &recipe)?,
         Some(Command::Lens(args)) => findings::run(&args, &recipe)?,
         Some(Command::Mix(args)) => findings::run(&args, &recipe)?,
@@ -98,26 +103,52 @@ pub fn run((cli, recipe): (Cli, Recipe)) -> Result<(), Stop> {
 pub fn report(stop: Stop) -> ExitCode {
     let (text, code) = match stop {
         Stop::Failed(error) if error.message == output::CLOSED => return ExitCode::SUCCESS,
-        Stop::Failed(error) => {
-            let hint = error.hint.map_or(String::new(), |hint| format!("hint: {}\n", output::printable(&hint)));
-            let code = if error.kind == Kind::Usage { 2 } else { 1 };
-            (format!("error: {}\n{hint}", output::printable(&error.message)), code)
+        Stop::Failed(Error { message, hint, kind }) => {
+            let hint = hint
+                .unwrap_or_else(|| "this should not happen: please report it with the command that led to it".into());
+            (two_lines(&message, &hint), if kind == Kind::Usage { 2 } else { 1 })
         }
         Stop::Clap(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             let _ = error.print(); // nobody is left to tell
             return ExitCode::SUCCESS;
         }
-        Stop::Clap(error) => {
-            let whole = error.render().to_string();
-            let first = whole.split("\n\n").next().unwrap_or_default().replace('\n', " ");
-            let first: Vec<&str> = first.split_whitespace().collect();
-            let tip = whole
-                .lines()
-                .find_map(|line| line.trim().strip_prefix("tip: "))
-                .unwrap_or("attnviz --help lists everything");
-            (format!("{}\nhint: {}\n", output::printable(&first.join(" ")), output::printable(tip)), 2)
-        }
+        Stop::Clap(error) => (usage(&error), 2),
     };
     let _ = std::io::stderr().write_all(text.as_bytes()); // nobody is left to tell
     ExitCode::from(code)
+}
+
+/// What clap found wrong, in our two lines.
+fn usage(error: &clap::Error) -> String {
+    let surplus = match error.kind() {
+        ErrorKind::ArgumentConflict => error.get(ContextKind::InvalidSubcommand), // a second word looks like a command to clap
+        ErrorKind::UnknownArgument => error.get(ContextKind::InvalidArg),
+        _ => None,
+    };
+    if let Some(ContextValue::String(word)) = surplus.filter(|word| !word.to_string().starts_with('-')) {
+        return two_lines(
+            &format!("{word:?} is one word too many"),
+            "put quotes around the prompt; a command comes first and its flags after it",
+        );
+    }
+    let whole = error.render().to_string();
+    let first = whole.split("\n\n").next().unwrap_or_default();
+    let first: Vec<&str> = first.strip_prefix("error: ").unwrap_or(first).split_whitespace().collect();
+    let tip = whole.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    two_lines(&first.join(" "), tip.unwrap_or("attnviz --help lists everything"))
+}
+
+/// Characters of an error that are shown: it may quote a whole file.
+const LONGEST_LINE: usize = 500;
+
+/// An error and its hint, one line each whatever they quote.
+fn two_lines(message: &str, hint: &str) -> String {
+    let line = |text: &str| {
+        let mut line: String = text.chars().take(LONGEST_LINE).collect();
+        if line.len() < text.len() {
+            line.push('…');
+        }
+        output::printable(&line)
+    };
+    format!("error: {}\nhint: {}\n", line(message), line(hint))
 }

@@ -8,7 +8,7 @@ use clap::Args;
 
 /// What an unset `--model` means: OpenAI's small GPT-2, under either of its names.
 const DEFAULT: [&str; 2] = ["gpt2", "openai-community/gpt2"];
-/// What a model is called that stands in for it.
+/// What names another model where there is no `--model`.
 const VARIABLE: &str = "ATTNVIZ_MODEL";
 
 /// Which model.
@@ -79,7 +79,10 @@ impl ModelArgs {
             let answer = download::asking(&hub, quiet, || hub.ask(&names[0]));
             if let Some(reason) = answer.err().filter(|error| error.kind == Kind::Unreachable) {
                 if !quiet {
-                    output::remark(&format!("{}; using the small built-in model (-m chooses another)", reason.message));
+                    output::remark(&format!(
+                        "{}; using the small built-in model (-m builtin skips the question)",
+                        reason.message
+                    ));
                 }
                 let why = if hub.is_offline() { "offline" } else { "hub out of reach" };
                 return Ok(Opened {
@@ -89,7 +92,9 @@ impl ModelArgs {
             }
         }
         let checkpoint = self.hub.checkpoint(cached.unwrap_or(&names[0]), quiet).map_err(|error| match error.kind {
-            Kind::Unreachable => error.hint("name a model that needs no network, such as --model builtin"),
+            Kind::Unreachable if !self.hub.refresh => {
+                error.hint("name a model that needs no network, such as --model builtin")
+            }
             _ => error,
         })?;
         Ok(Opened { checkpoint, note: None })
@@ -101,7 +106,7 @@ impl ModelArgs {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads.into())
             .build_global()
-            .map_err(|e| Error::failed(format!("cannot start {threads} threads: {e}")))
+            .map_err(|e| Error::failed(format!("cannot start {threads} threads: {e}")).hint("ask for fewer --threads"))
     }
 }
 

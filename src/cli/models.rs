@@ -12,12 +12,25 @@ use serde_json::json;
 /// The flags of `models`.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(after_help = "\
+Models are kept where Python's huggingface_hub keeps them, so neither downloads
+what the other has: in HF_HUB_CACHE, else HF_HOME/hub, else
+~/.cache/huggingface/hub. HF_ENDPOINT names a mirror, HF_TOKEN opens private
+models. A download that breaks off goes on where it stopped.
+
+Examples:
+  attnviz models get distilgpt2
+  attnviz models get openai-community/gpt2-medium@main
+  attnviz models --format json | jq '.[].model'")]
 pub struct ModelsArgs {
     #[command(subcommand)]
     command: Option<Command>,
     /// A table to read, or a list for programs
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: Listing,
+    /// Print nothing on stderr
+    #[arg(short, long, global = true)]
+    quiet: bool,
 }
 
 #[derive(Subcommand)]
@@ -29,15 +42,11 @@ enum Command {
 /// The flags of `models get`.
 #[derive(Args)]
 struct GetArgs {
-    /// A hub id such as `gpt2` or `openai-community/gpt2-medium`, with `@` and a branch, a tag or a commit where `main` is not
-    /// meant
+    /// A hub id such as `gpt2`; after `@` a branch, a tag or a commit, if not `main`
     #[arg(value_name = "ID[@REVISION]")]
     id: String,
     #[command(flatten)]
     hub: HubArgs,
-    /// Print nothing but the folder
-    #[arg(short, long)]
-    quiet: bool,
 }
 
 /// `--format`.
@@ -52,21 +61,21 @@ enum Listing {
 /// Runs the command.
 pub fn run(args: ModelsArgs) -> Result<()> {
     match args.command {
-        Some(Command::Get(args)) => get(&args),
-        None => list(args.format),
+        Some(Command::Get(get_args)) => get(&get_args, args.quiet),
+        None => list(args.format, args.quiet),
     }
 }
 
-fn get(args: &GetArgs) -> Result<()> {
+fn get(args: &GetArgs, quiet: bool) -> Result<()> {
     if args.id == "builtin" {
         return Err(Error::usage("the built-in model is part of the program").hint("use it: --model builtin"));
     }
-    let checkpoint = args.hub.checkpoint(&Name::parse(&args.id)?, args.quiet)?;
+    let checkpoint = args.hub.checkpoint(&Name::parse(&args.id)?, quiet)?;
     let folder = checkpoint.folder().map_or(String::new(), |folder| folder.display().to_string());
     print(format!("{}\n", printable(&folder)).as_bytes())
 }
 
-fn list(format: Listing) -> Result<()> {
+fn list(format: Listing, quiet: bool) -> Result<()> {
     let hub = Hub::new(Environment::of_process()?, Options::default())?;
     let cached = hub.cached();
     match format {
@@ -94,7 +103,9 @@ fn list(format: Listing) -> Result<()> {
             let lines =
                 rows.iter().map(|[model, size, revision]| format!("{model:models$}  {size:>sizes$}  {revision}\n"));
             print(lines.collect::<String>().as_bytes())?;
-            remark(&format!("cache: {} (`attnviz models get ID` adds to it)", hub.cache().display()));
+            if !quiet {
+                remark(&format!("cache: {} (`attnviz models get ID` adds to it)", hub.cache().display()));
+            }
             Ok(())
         }
     }

@@ -4,8 +4,9 @@ use attnviz::error::{Error, Result};
 use attnviz::export::{Field, Fields, Template, write_atomically};
 use attnviz::prompt::label_of;
 use clap::{Args, ValueEnum};
+use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Where to and how loud.
 #[derive(Args)]
@@ -93,17 +94,13 @@ impl OutputArgs {
             let template = Template::parse(&format!("{command}-{{slug}}.{}", format.extension()))?;
             return Ok(vec![Target::File(template, format)]);
         }
-        let mut targets: Vec<Target> = Vec::new();
-        for path in &self.output {
-            let target = self.target(path)?;
-            if self.output.iter().filter(|other| *other == path).count() > 1 {
-                return Err(
-                    Error::usage(format!("-o {path} is given twice")).hint("every result needs a name of its own")
-                );
-            }
-            targets.push(target);
+        let plain =
+            |path: &str| Path::new(path).components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
+        let mut names = HashSet::new();
+        if let Some(path) = self.output.iter().find(|path| !names.insert(plain(path))) {
+            return Err(Error::usage(format!("-o {path} is given twice")).hint("every result needs a name of its own"));
         }
-        Ok(targets)
+        self.output.iter().map(|path| self.target(path)).collect()
     }
 
     fn target(&self, path: &str) -> Result<Target> {
@@ -126,7 +123,8 @@ impl OutputArgs {
                     .hint("use .png, .svg, .txt, .json, .npz, .safetensors or .csv"));
             }
         };
-        if self.format.is_some_and(|asked| asked != format) {
+        let meant = !self.output.iter().any(|path| path == "-"); // else it is the format of `-o -`
+        if meant && self.format.is_some_and(|asked| asked != format) {
             return Err(Error::usage(format!(
                 "-o {path} and --format {} disagree",
                 self.format.unwrap_or(format).extension()
@@ -150,7 +148,8 @@ pub fn print(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|e| match e.kind() {
         std::io::ErrorKind::BrokenPipe => Error::failed(CLOSED),
-        _ => Error::failed(format!("cannot write to standard output: {e}")),
+        _ => Error::failed(format!("cannot write to standard output: {e}"))
+            .hint("check where it is sent to, or write a file with -o"),
     })
 }
 
@@ -161,10 +160,16 @@ pub fn remark(text: &str) {
 
 /// Text without anything that a terminal would obey: names, paths and prompts are not ours.
 pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() && c != '\n' { label_of(&c.to_string()) } else { c.to_string() })
-        .collect::<String>()
-        .replace('\n', " ")
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let shown = |c: char| match c {
+        '\n' => " ".into(),
+        c if acts(c) => label_of(&c.to_string()),
+        c => c.to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 /// The file that a template names for these fields, written whole or not at all.

@@ -4,11 +4,13 @@ use super::progress::Progress;
 use super::recipe::Recipe;
 use attnviz::analysis::{Prediction, next_tokens};
 use attnviz::error::Result;
-use attnviz::export::{Data, Entry, Fields, Meta, slug};
-use attnviz::prompt::{Prompt, Token};
+use attnviz::export::{Data, Entry, Fields, Input, Meta, slug};
+use attnviz::prompt::Prompt;
 use attnviz::session::Session;
 use candle_core::Tensor;
 use serde_json::{Value, json};
+use std::ops::Deref;
+use std::path::Path;
 
 /// Next tokens named under the headline.
 pub const NEXT: usize = 3;
@@ -17,55 +19,36 @@ pub const NEXT: usize = 3;
 pub struct Subject<'a> {
     /// The model and its tokenizer.
     pub session: &'a Session,
-    /// The prompt; empty for a command that looks at the model alone.
-    pub prompt: Prompt,
-    /// What the figure must say of the model's origin, instead of its name.
-    pub note: Option<&'a str>,
-    /// What was typed.
-    pub recipe: &'a Recipe,
-    /// The prompt's position in its batch.
-    pub index: usize,
+    /// What is known without them.
+    pub about: About<'a>,
     /// How far the work is.
     pub progress: &'a Progress,
 }
 
-impl Subject<'_> {
-    /// The tokens without the beginning-of-text token that was asked for.
-    fn text_tokens(&self) -> &[Token] {
-        &self.prompt.tokens[usize::from(self.prompt.bos).min(self.prompt.tokens.len())..]
+impl<'a> Deref for Subject<'a> {
+    type Target = About<'a>;
+    fn deref(&self) -> &About<'a> {
+        &self.about
     }
+}
 
-    /// Whether there is a prompt.
-    pub fn has_prompt(&self) -> bool {
-        !self.prompt.ids.is_empty()
-    }
-
-    /// The prompt in one line, or the model's name without one; the renderer cuts what is too long.
-    pub fn headline(&self) -> String {
-        if !self.has_prompt() {
-            return self.session.name.clone();
-        }
-        let text: String = self.text_tokens().iter().map(|token| token.text.as_str()).collect();
-        text.split_whitespace().collect::<Vec<_>>().join(" ")
-    }
-
-    /// The labels of the tokens.
-    pub fn labels(&self) -> Vec<String> {
-        self.prompt.tokens.iter().map(|token| token.label.clone()).collect()
+impl<'a> Subject<'a> {
+    /// A prompt and the model that reads it.
+    pub fn new(
+        session: &'a Session,
+        prompt: Prompt,
+        note: Option<&'a str>,
+        recipe: &'a Recipe,
+        progress: &'a Progress,
+    ) -> Self {
+        let (model, hash) = (session.name.clone(), session.hash.clone());
+        let revision = session.revision.clone();
+        Self { session, about: About { model, revision, hash, input: None, prompt, note, recipe, index: 0 }, progress }
     }
 
     /// How a figure shows a token id.
     pub fn label(&self, id: u32) -> String {
         Prompt::from_ids(&self.session.tokenizer, vec![id], None).tokens.remove(0).label
-    }
-
-    /// The first line under the headline: the model, what is drawn, the prompt's length.
-    pub fn line(&self, what: &str) -> String {
-        let model = self.note.unwrap_or(&self.session.name);
-        match self.prompt.ids.len() {
-            0 => format!("{model} · {what}"),
-            tokens => format!("{model} · {what} · {tokens} tokens"),
-        }
     }
 
     /// The model's most probable next tokens, from the last `resid_post`.
@@ -79,11 +62,62 @@ impl Subject<'_> {
             next.iter().map(|next| format!("{} {}", self.label(next.id), percent(next.probability))).collect();
         format!("next: {}", named.join(", "))
     }
+}
 
-    /// The text that the model read.
-    pub fn text(&self) -> String {
-        let written = || self.text_tokens().iter().map(|token| token.text.as_str()).collect();
-        self.prompt.text.clone().unwrap_or_else(written)
+/// What every figure and file says of where it comes from.
+pub struct About<'a> {
+    /// The model's name; empty where nobody knows it.
+    pub model: String,
+    /// Its commit on the hub, where it comes from there.
+    pub revision: Option<String>,
+    /// The hash of its weights; empty where nobody knows it.
+    pub hash: String,
+    /// The file that was read instead of running the model.
+    pub input: Option<Input>,
+    /// The prompt.
+    pub prompt: Prompt,
+    /// What the figure must say of the model's origin, instead of its name.
+    pub note: Option<&'a str>,
+    /// What was typed.
+    pub recipe: &'a Recipe,
+    /// The prompt's position in its batch.
+    pub index: usize,
+}
+
+impl About<'_> {
+    /// Whether there is a prompt.
+    pub fn has_prompt(&self) -> bool {
+        !self.prompt.tokens.is_empty()
+    }
+
+    /// The prompt in one line; the renderer cuts what is too long. Without a text, the file that was read; without a prompt, the
+    /// model.
+    pub fn headline(&self) -> String {
+        if !self.has_prompt() {
+            return self.model.clone();
+        }
+        let text = self.prompt.written().split_whitespace().collect::<Vec<_>>().join(" ");
+        if text.is_empty() { self.input.as_ref().map_or(text, |input| input.name.clone()) } else { text }
+    }
+
+    /// The labels of the tokens.
+    pub fn labels(&self) -> Vec<String> {
+        self.prompt.tokens.iter().map(|token| token.label.clone()).collect()
+    }
+
+    /// The first line under the headline: the model or the file, what is drawn, the prompt's length.
+    pub fn line(&self, what: &str) -> String {
+        let model = self.note.unwrap_or(&self.model);
+        let from = match &self.input {
+            None => model.to_owned(),
+            Some(input) if model.is_empty() => input.name.clone(),
+            Some(input) => format!("{} from {model}", input.name),
+        };
+        match self.prompt.tokens.len() {
+            0 => format!("{from} · {what}"),
+            1 => format!("{from} · {what} · 1 token"),
+            count => format!("{from} · {what} · {count} tokens"),
+        }
     }
 
     /// What was found, with where it comes from.
@@ -91,12 +125,14 @@ impl Subject<'_> {
         Data {
             meta: Meta {
                 version: env!("CARGO_PKG_VERSION").into(),
-                model: self.session.name.clone(),
-                revision: self.session.revision.clone(),
-                hash: self.session.hash.clone(),
-                prompt: self.text(),
+                model: self.model.clone(),
+                revision: self.revision.clone(),
+                hash: self.hash.clone(),
+                prompt: self.prompt.written(),
                 command: self.recipe.command.clone(),
                 args: self.recipe.args.clone(),
+                part: None,
+                input: self.input.clone(),
             },
             token_ids: self.prompt.ids.clone(),
             tokens: self.prompt.tokens.iter().map(|token| token.text.clone()).collect(),
@@ -106,30 +142,41 @@ impl Subject<'_> {
 
     /// How to make a figure again.
     pub fn provenance(&self) -> Value {
-        json!({
+        let mut provenance = json!({
             "attnviz": env!("CARGO_PKG_VERSION"),
             "command": self.recipe.command,
             "args": self.recipe.args,
-            "model": self.session.name,
-            "revision": self.session.revision,
-            "weights": self.session.hash,
-            "prompt": self.text(),
+            "model": self.model,
+            "revision": self.revision,
+            "weights": self.hash,
+            "prompt": self.prompt.written(),
             "token_ids": self.prompt.ids,
-        })
+        });
+        if let Some(note) = self.note {
+            provenance["note"] = note.into();
+        }
+        if let Some(input) = &self.input {
+            provenance["input"] = json!(input);
+        }
+        provenance
     }
 
     /// What a file's name can depend on.
     pub fn fields(&self) -> Fields {
-        let what = json!([self.session.hash, self.prompt.ids, self.recipe.command, self.recipe.args]).to_string();
+        let seen = self.input.as_ref().map_or(&self.hash, |input| &input.hash);
+        let what = json!([seen, self.prompt.ids, self.recipe.command, self.recipe.args]).to_string();
+        let stem =
+            |input: &Input| slug(Path::new(&input.name).file_stem().unwrap_or_default().to_string_lossy().as_ref());
+        let text = || match self.prompt.text.as_deref() {
+            Some(text) => slug(text),
+            None if self.has_prompt() => "ids".into(),
+            None => slug(&self.model),
+        };
         Fields {
             layer: "all".into(),
             head: "all".into(),
             index: self.index.to_string(),
-            slug: match self.prompt.text.as_deref() {
-                Some(text) => slug(text),
-                None if self.has_prompt() => "ids".into(),
-                None => slug(&self.session.name),
-            },
+            slug: self.input.as_ref().map_or_else(text, stem),
             hash: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(what.as_bytes())),
         }
     }

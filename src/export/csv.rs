@@ -4,9 +4,10 @@ use crate::error::{Error, Result};
 use std::borrow::Cow;
 use std::io::{BufWriter, Write};
 
-/// Writes `layer,head,query,query_token,key,key_token,attention`, one row for each key at or before its query.
+/// Writes `layer,head,query,query_token,key,key_token,attention`, one row for each key at or before its query, or for each key
+/// at all where attention is not causal.
 ///
-/// `attention` is `[layer, head, query, key]`. `layers` and `heads` label its first two axes: a number, or `mean` or `max` where an
+/// `attention` is `[layer, head, query, key]`; the queries are the last keys. `layers` and `heads` label its first two axes: a number, or `mean` or `max` where an
 /// axis was reduced; `tokens` its keys.
 ///
 /// # Errors
@@ -16,6 +17,7 @@ pub fn write_attention(
     layers: &[String],
     heads: &[String],
     tokens: &[String],
+    causal: bool,
     out: &mut dyn Write,
 ) -> Result<()> {
     let (shape, fits) = (&attention.shape, size(&attention.shape) == Some(attention.values.len()));
@@ -27,7 +29,8 @@ pub fn write_attention(
         return Err(Error::failed(format!("attention has shape {shape:?}, but there are {labels:?} labels")));
     }
     let past = keys - queries; // keys before the first query
-    let pairs: usize = (0..queries).map(|query| past + query + 1).sum();
+    let seen = |query| if causal { query + 1 } else { keys };
+    let pairs: usize = (past..keys).map(seen).sum();
     check_text_size(layer_count.saturating_mul(head_count).saturating_mul(pairs), "CSV")?;
 
     let tokens: Vec<_> = tokens.iter().map(|token| quote(token)).collect();
@@ -40,7 +43,7 @@ pub fn write_attention(
         for layer in &layers {
             for head in &heads {
                 for (query, row) in (past..keys).zip(&mut rows) {
-                    for (key, weight) in row[..=query].iter().enumerate() {
+                    for (key, weight) in row[..seen(query)].iter().enumerate() {
                         let (from, to) = (&tokens[query], &tokens[key]);
                         writeln!(out, "{layer},{head},{query},{from},{key},{to},{weight:?}")?;
                     }

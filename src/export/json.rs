@@ -25,6 +25,12 @@ fn write_object(data: &Data, out: &mut impl Write) -> io::Result<()> {
     write_field(",\n", "version", &meta.version, out)?;
     write_field(",\n", "command", &meta.command, out)?;
     write_field(",\n", "args", &meta.args, out)?;
+    if let Some(part) = &meta.part {
+        write_field(",\n", "part", part, out)?;
+    }
+    if let Some(input) = &meta.input {
+        write_field(",\n", "input", input, out)?;
+    }
     write_field(",\n", "prompt", &meta.prompt, out)?;
     write_field(",\n", "tokens", &data.tokens, out)?;
     write_field(",\n", "token_ids", &data.token_ids, out)?;

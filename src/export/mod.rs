@@ -26,7 +26,7 @@ pub const MOST_TEXT_NUMBERS: usize = 20_000_000;
 pub struct Data {
     /// Where the numbers come from.
     pub meta: Meta,
-    /// The prompt's token ids, `[token]`.
+    /// The prompt's token ids, `[token]`; none where nobody knows them.
     pub token_ids: Vec<u32>,
     /// The prompt's tokens as text, `[token]`.
     pub tokens: Vec<String>,
@@ -83,13 +83,28 @@ pub struct Meta {
     pub command: String,
     /// What was typed after it, but for the prompt, the model and the outputs.
     pub args: Vec<String>,
+    /// The layer and the head, where the file holds one of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Value>,
+    /// The file that was read instead of running a model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Input>,
+}
+
+/// A file that was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Input {
+    /// Its name, without its folder.
+    pub name: String,
+    /// XXH3-128 of its bytes, in hexadecimal.
+    pub hash: String,
 }
 
 impl Data {
     /// Fails unless every shape fits its numbers, so that no exporter writes a file that no reader opens.
     fn check(&self) -> Result<()> {
         let (tokens, ids) = (self.tokens.len(), self.token_ids.len());
-        if tokens != ids {
+        if ids != 0 && tokens != ids {
             return Err(Error::failed(format!("there are {tokens} tokens and {ids} token ids")));
         }
         let arrays = self.arrays();

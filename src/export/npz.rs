@@ -20,7 +20,9 @@ pub fn write(data: &Data, out: &mut dyn Write) -> Result<()> {
     for (name, array) in data.arrays() {
         write_member(&mut zip, &name, "<f4", &array.shape, &as_bytes(&array.values))?;
     }
-    write_member(&mut zip, "token_ids", "<i8", &[data.token_ids.len()], &ids_as_bytes(&data.token_ids))?;
+    if !data.token_ids.is_empty() {
+        write_member(&mut zip, "token_ids", "<i8", &[data.token_ids.len()], &ids_as_bytes(&data.token_ids))?;
+    }
     let meta = data.header()?;
     let characters = meta.chars().count();
     let meta: Vec<u8> = meta.chars().flat_map(|character| u32::from(character).to_le_bytes()).collect(); // UTF-32

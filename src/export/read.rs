@@ -9,7 +9,7 @@ mod safetensors;
 use super::size;
 use crate::error::{Error, Result};
 use numbers::{Append, Kind};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -36,6 +36,8 @@ pub struct Trace {
     pub token_ids: Option<Vec<i64>>,
     /// The text that was read.
     pub prompt: Option<String>,
+    /// What attnviz wrote beside it: `model`, `layers`, `heads`, `settings`, `words` …; empty in other programs' files.
+    pub header: Map<String, Value>,
 }
 
 /// Reads a `.safetensors` or `.npz` file; which one it is, its first bytes say.
@@ -99,6 +101,7 @@ struct Raw {
 struct Notes {
     tokens: Option<Vec<String>>,
     prompt: Option<String>,
+    header: Map<String, Value>,
 }
 
 impl Notes {
@@ -106,9 +109,13 @@ impl Notes {
     fn add_header(&mut self, json: &str) {
         let Ok(Value::Object(mut header)) = serde_json::from_str(json) else { return };
         let tokens = header.remove("tokens").and_then(|tokens| serde_json::from_value(tokens).ok());
+        // Where tokens were gathered to words, words are what the axes are.
+        let words = header.get("words").and_then(|words| serde_json::from_value(words.clone()).ok());
+        let tokens = words.or(tokens);
         let prompt = header.remove("prompt").and_then(|prompt| serde_json::from_value(prompt).ok());
         self.tokens = self.tokens.take().or(tokens);
         self.prompt = self.prompt.take().or(prompt);
+        self.header = header;
     }
 }
 
@@ -130,17 +137,17 @@ impl Raw {
             return Err(Error::failed(format!("attention holds {weight} at [layer, head, query, key] = {place:?}"))
                 .hint("save the weights after the softmax, without padding"));
         }
-        let tokens = self.notes.tokens;
+        let Notes { tokens, prompt, header } = self.notes;
+        let token_ids = self.token_ids.filter(|_| !header.contains_key("words"));
         for (what, count) in
-            [("tokens", tokens.as_ref().map(Vec::len)), ("token_ids", self.token_ids.as_ref().map(Vec::len))]
+            [("tokens", tokens.as_ref().map(Vec::len)), ("token_ids", token_ids.as_ref().map(Vec::len))]
         {
             if let Some(count) = count.filter(|&count| count != keys) {
                 return Err(Error::failed(format!("{what} has {count} entries, but attention has {keys} keys"))
                     .hint(format!("give {what} one entry for each key, or leave it out")));
             }
         }
-        let (attention, token_ids, prompt) = (self.attention, self.token_ids, self.notes.prompt);
-        Ok(Trace { attention, shape, tokens, token_ids, prompt })
+        Ok(Trace { attention: self.attention, shape, tokens, token_ids, prompt, header })
     }
 }
 

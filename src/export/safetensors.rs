@@ -24,7 +24,9 @@ pub fn write(data: &Data, out: &mut dyn Write) -> Result<()> {
         end += bytes;
         tensors.push((name.to_owned(), TensorInfo { dtype, shape: shape.to_vec(), data_offsets }));
     };
-    place("token_ids", Dtype::I64, &[data.token_ids.len()], ids.len()); // the widest type first keeps all aligned
+    if !ids.is_empty() {
+        place("token_ids", Dtype::I64, &[data.token_ids.len()], ids.len()); // the widest type first keeps all aligned
+    }
     for (name, array) in &arrays {
         place(name, Dtype::F32, &array.shape, size_of_val(array.values.as_slice()));
     }

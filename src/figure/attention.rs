@@ -8,9 +8,15 @@ use crate::prompt::{Prompt, Word};
 /// Bars shown beside a map.
 const MOST_BARS: usize = 12;
 
-/// The map as what a figure draws: nothing above the diagonal.
-pub fn matrix(map: &Map) -> Matrix {
-    Matrix::causal(map.side, map.values.clone())
+/// The map as what a figure draws: of causal attention, nothing where no query sees a key.
+pub fn matrix(map: &Map, causal: bool) -> Matrix {
+    let mut values = map.values.clone();
+    let past = map.cols - map.rows;
+    for (row, values) in values.chunks_mut(map.cols.max(1)).enumerate().filter(|_| causal) {
+        // Pooled maps say themselves what is hidden, and their diagonal may lie a block further right.
+        values.iter_mut().skip(past + row + 1).filter(|value| **value == 0.0).for_each(|value| *value = f32::NAN);
+    }
+    Matrix::new(map.rows, map.cols, values)
 }
 
 /// One map as a large labelled heatmap, several as a sheet of layers × heads.
@@ -29,12 +35,13 @@ pub fn panel(attention: &Attention, maps: &[Matrix], labels: &[String], scale: S
     }
 }
 
-/// One map with a label on each row and column.
+/// One map with a label on each row and column. The labels are those of the keys; the queries are the last of them.
 pub fn heatmap(values: Matrix, labels: &[String], scale: Scale) -> Panel {
+    let first_query = labels.len().saturating_sub(values.rows);
     Panel::Heatmap(Heatmap {
         title: String::new(),
         values,
-        row_labels: labels.to_vec(),
+        row_labels: labels[first_query..].to_vec(),
         col_labels: labels.to_vec(),
         row_axis: "query".into(),
         col_axis: "key".into(),

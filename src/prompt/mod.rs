@@ -1,4 +1,5 @@
 //! What the model is given: token ids, how each token is shown, and which tokens make a word.
+mod foreign;
 mod label;
 mod quick;
 mod tokenizer;
@@ -78,6 +79,19 @@ impl Prompt {
         Self { text: None, ids, tokens, bos: bos.is_some() }
     }
 
+    /// The text that the model reads, without the beginning-of-sequence token that was asked for: as it was given, or what the
+    /// bytes of all ids make together.
+    pub fn written(&self) -> String {
+        self.text.clone().unwrap_or_else(|| self.joined())
+    }
+
+    fn joined(&self) -> String {
+        let bytes =
+            |token: &Token| if token.bytes.is_empty() { token.text.clone().into_bytes() } else { token.bytes.clone() };
+        let bytes: Vec<u8> = self.tokens.iter().skip(self.bos.into()).flat_map(bytes).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// The prompt, if a model with this context length and this number of token ids can be run on it.
     ///
     /// Fails if the prompt is empty, has an id that the model does not, or is too long and may not be truncated.
@@ -87,8 +101,11 @@ impl Prompt {
             return Err(Error::usage("the prompt is empty: it has no tokens").hint("give a text or ids, or add a BOS"));
         }
         if let Some((at, &id)) = self.ids.iter().enumerate().find(|&(_, &id)| id as usize >= vocab) {
-            return Err(Error::usage(format!("token id {id} at position {at} is not in the model's vocabulary"))
-                .hint(format!("the model has the ids 0 to {}", vocab.saturating_sub(1))));
+            let message = format!("token id {id} at position {at} is not in the model's vocabulary of {vocab}");
+            return Err(match self.text {
+                None => Error::usage(message).hint(format!("the model has the ids 0 to {}", vocab.saturating_sub(1))),
+                Some(_) => Error::failed(message).hint("this tokenizer and this model do not belong together"),
+            });
         }
         if length <= context {
             return Ok(self);
@@ -110,9 +127,7 @@ impl Prompt {
         self.ids.drain(dropped.clone());
         self.tokens.drain(dropped);
         if self.text.is_some() {
-            let bytes: Vec<u8> =
-                self.tokens.iter().skip(self.bos.into()).flat_map(|token| token.bytes.clone()).collect();
-            self.text = Some(String::from_utf8_lossy(&bytes).into_owned());
+            self.text = Some(self.joined());
         }
         Ok(self)
     }

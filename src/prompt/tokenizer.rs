@@ -55,10 +55,11 @@ impl Tokenizer {
     }
 
     fn build(origin: &str, read: impl FnOnce() -> Result<tokenizers::Tokenizer, String>) -> Result<Self> {
-        let broken = |error| Error::failed(format!("{origin}: not a tokenizer that can be used: {error}"));
-        let mut inner = quietly(read)
-            .map_err(broken)?
-            .map_err(|error| broken(error).hint("download the model's tokenizer again, or give the prompt as ids"))?;
+        let broken = |error| {
+            Error::failed(format!("{origin}: not a tokenizer that can be used: {error}"))
+                .hint("download the model's tokenizer again")
+        };
+        let mut inner = quietly(read).and_then(|read| read).map_err(broken)?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| broken(error.to_string()))?;
         let byte_level = match inner.get_decoder() {
@@ -75,9 +76,10 @@ impl Tokenizer {
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let encoded = quietly(|| self.inner.encode_fast(text, true).map_err(|error| error.to_string()));
         let encoded = encoded.and_then(|ids| ids);
-        encoded
-            .map(|encoding| encoding.get_ids().to_vec())
-            .map_err(|error| Error::failed(format!("{}: the text cannot be tokenized: {error}", self.origin)))
+        encoded.map(|encoding| encoding.get_ids().to_vec()).map_err(|error| {
+            Error::failed(format!("{}: the text cannot be tokenized: {error}", self.origin))
+                .hint("give the prompt as --ids, or the model a tokenizer that suits it")
+        })
     }
 
     /// How many tokens it knows, added ones included.

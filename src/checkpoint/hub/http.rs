@@ -296,6 +296,8 @@ fn reason(error: &ureq::Error) -> String {
         ureq::Error::Io(error) => match error.kind() {
             std::io::ErrorKind::ConnectionRefused => "connection refused".into(),
             std::io::ErrorKind::UnexpectedEof => "the connection was closed early".into(),
+            // Several systems' words for it follow, none of which says more.
+            _ if error.to_string().starts_with("failed to lookup address") => "no such host".into(),
             _ => printable(&error.to_string()),
         },
         error => printable(&error.to_string()),

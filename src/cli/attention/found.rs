@@ -1,10 +1,10 @@
-//! What `attention` found, as figures, data and tables.
+//! Attention patterns, wherever they come from, as figures, data and tables.
 
-use super::AttentionArgs;
+use super::view::ViewArgs;
 use crate::cli::args::{SinkArg, WordsArg};
 use crate::cli::findings::Findings;
-use crate::cli::subject::{Subject, percent};
-use attnviz::analysis::{Attention, Prediction, Reduction};
+use crate::cli::subject::{About, percent};
+use attnviz::analysis::{Attention, Reduction};
 use attnviz::error::Result;
 use attnviz::export::csv::{Table, write_attention, write_table};
 use attnviz::export::{Array, Data, Entry};
@@ -16,20 +16,26 @@ use serde_json::{Map, Value, json};
 /// Attention on the first token above which the figure says how to hide it.
 const LARGE_SINK: f32 = 0.4;
 
-/// Everything that is known once the model has run.
+/// Rows whose sums are further than this from 1 are spoken of; bf16 alone takes them half as far.
+const LOOSE: f32 = 0.01;
+
+/// Everything that is known once the model has run, or the file is read.
 pub struct Found<'a> {
-    pub args: &'a AttentionArgs,
-    pub subject: Subject<'a>,
+    pub view: &'a ViewArgs,
+    pub about: About<'a>,
     pub words: Vec<Word>,
+    /// Whether what counts as tokens are words already.
+    pub by_word: bool,
     pub attention: Attention,
-    pub next: Vec<Prediction>,
-    /// What `--with` asked for.
+    /// The line that names the next tokens, if anybody knows them.
+    pub next: Option<String>,
+    /// More arrays that were asked for.
     pub extras: Vec<Array>,
 }
 
 impl Findings for Found<'_> {
-    fn subject(&self) -> &Subject<'_> {
-        &self.subject
+    fn about(&self) -> &About<'_> {
+        &self.about
     }
 
     fn parts(&self) -> Vec<(String, String)> {
@@ -39,39 +45,35 @@ impl Findings for Found<'_> {
 
     /// All maps and the ranked words, or one map.
     fn figure(&self, map: Option<usize>) -> Figure {
-        let style = &self.args.figure;
-        let all: Vec<Matrix> = self.attention.maps.iter().map(matrix).collect();
+        let style = &self.view.figure;
+        let all: Vec<Matrix> =
+            self.attention.maps.iter().map(|map| matrix(map, self.attention.extent.causal)).collect();
         // Files of one run share a scale, so that they can be compared.
         let scale = Scale::over(style.scale.into(), style.colormap.unwrap_or_default(), "attention", &all);
         let ranks = self.ranks();
         let panels: Vec<Panel> = match map {
-            _ if self.args.received => vec![bars(&self.attention, &ranks, &self.subject.prompt, Some(usize::MAX))],
+            _ if self.view.received => vec![bars(&self.attention, &ranks, &self.about.prompt, Some(usize::MAX))],
             Some(map) => vec![heatmap(all[map].clone(), &self.labels(), scale)],
             None => {
                 let maps = panel(&self.attention, &all, &self.labels(), scale);
-                let bars = (!ranks.is_empty()).then(|| bars(&self.attention, &ranks, &self.subject.prompt, None));
+                let bars = (!ranks.is_empty()).then(|| bars(&self.attention, &ranks, &self.about.prompt, None));
                 std::iter::once(maps).chain(bars).collect()
             }
         };
-        let mut provenance = self.subject.provenance();
-        if let (Some(_), Value::Object(provenance)) = (map, &mut provenance) {
-            let (layers, heads) = self.axes(map);
-            provenance.insert("part".into(), json!({ "layer": layers.concat(), "head": heads.concat() }));
-        }
-        style.figure(&self.subject, self.subtitle(map), panels, provenance)
+        style.figure(&self.about, self.subtitle(map), panels, self.about.provenance())
     }
 
     fn data(&self, map: Option<usize>) -> Result<Data> {
-        let received = self.args.received.then(|| self.received());
-        Ok(self.subject.data(received.map_or_else(|| vec![self.attention(map), self.received()], |entry| vec![entry])))
+        let received = self.view.received.then(|| self.received());
+        Ok(self.about.data(received.map_or_else(|| vec![self.attention(map), self.received()], |entry| vec![entry])))
     }
 
     fn csv(&self, map: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
-        if self.args.received {
+        if self.view.received {
             return write_table(&self.ranking(), out);
         }
         let (layers, heads) = self.axes(map);
-        write_attention(&self.array(map), &layers, &heads, &self.axis_texts(), out)
+        write_attention(&self.array(map), &layers, &heads, &self.axis_texts(), self.attention.extent.causal, out)
     }
 }
 
@@ -86,17 +88,17 @@ impl Found<'_> {
     }
 
     fn labels(&self) -> Vec<String> {
-        match self.args.selection.words {
+        match self.view.selection.words {
             Some(_) => self.words.iter().map(|word| word.label.clone()).collect(),
-            None => self.subject.labels(),
+            None => self.about.labels(),
         }
     }
 
     /// What the axes are labelled with in data files.
     fn axis_texts(&self) -> Vec<String> {
-        match self.args.selection.words {
+        match self.view.selection.words {
             Some(_) => self.labels(),
-            None => self.subject.prompt.tokens.iter().map(|token| token.text.clone()).collect(),
+            None => self.about.prompt.tokens.iter().map(|token| token.text.clone()).collect(),
         }
     }
 
@@ -105,9 +107,11 @@ impl Found<'_> {
     }
 
     fn subtitle(&self, map: Option<usize>) -> Vec<String> {
-        let mut lines = vec![self.subject.line(&self.what(map)), self.subject.next_line(&self.next)];
+        let mut lines = vec![self.about.line(&self.what(map))];
+        lines.extend(self.next.clone());
+        lines.extend(self.oddities());
         let share = percent(f64::from(self.attention.sink_share));
-        match self.args.selection.sink {
+        match self.view.selection.sink {
             SinkArg::Keep if self.attention.sink_share >= LARGE_SINK => {
                 lines.push(format!("{share} of the attention is on the first token; --sink mask hides it"));
             }
@@ -122,9 +126,23 @@ impl Found<'_> {
         lines
     }
 
+    /// What a reader of patterns would not expect of them.
+    fn oddities(&self) -> Option<String> {
+        let (extent, (least, most)) = (self.attention.extent, self.attention.row_sums);
+        let mut odd = Vec::new();
+        if extent.past() > 0 {
+            odd.push(format!("queries are the last {} of {} tokens", extent.queries, extent.keys));
+        }
+        if least < 1.0 - LOOSE || most > 1.0 + LOOSE {
+            let range = if most - least < LOOSE { format!("{least:.2}") } else { format!("{least:.2} to {most:.2}") };
+            odd.push(format!("rows sum to {range}, not 1"));
+        }
+        (!odd.is_empty()).then(|| odd.join(" · "))
+    }
+
     /// What is drawn, in words.
     fn what(&self, map: Option<usize>) -> String {
-        if self.args.received {
+        if self.view.received {
             return "words ranked by the attention they receive".into();
         }
         let (layers, heads) = self.axes(map);
@@ -138,17 +156,17 @@ impl Found<'_> {
             "{}, {}{}",
             one("layer", &layers, attention.layers_to, attention.layers.len()),
             one("head", &heads, attention.heads_to, attention.heads.len()),
-            if self.args.selection.words.is_some() { ", by word" } else { "" }
+            if self.by_word || self.view.selection.words.is_some() { ", by word" } else { "" }
         )
     }
 
     /// The numbers of all maps, or of one: `[layer, head, query, key]`.
     fn array(&self, map: Option<usize>) -> Array {
         let (layers, heads) = self.axes(map);
-        let side = self.attention.maps.first().map_or(0, |map| map.side);
+        let (rows, cols) = self.attention.maps.first().map_or((0, 0), |map| (map.rows, map.cols));
         let maps = map.map_or(&self.attention.maps[..], |map| &self.attention.maps[map..=map]);
         let values = maps.iter().flat_map(|map| &map.values).copied().collect();
-        Array { name: "attention".into(), shape: vec![layers.len(), heads.len(), side, side], values }
+        Array { name: "attention".into(), shape: vec![layers.len(), heads.len(), rows, cols], values }
     }
 
     fn attention(&self, map: Option<usize>) -> Entry {
@@ -160,7 +178,7 @@ impl Found<'_> {
         let mut fields = Map::new();
         fields.insert("layers".into(), json!(one(&self.attention.layers, &layers)));
         fields.insert("heads".into(), json!(one(&self.attention.heads, &heads)));
-        if self.args.selection.words.is_some() {
+        if self.by_word || self.view.selection.words.is_some() {
             fields.insert("words".into(), json!(self.labels()));
         }
         let mut arrays = vec![self.array(map)];
@@ -171,18 +189,18 @@ impl Found<'_> {
     fn settings(&self) -> Map<String, Value> {
         let name =
             |reduction: Option<Reduction>| json!(reduction.map(|r| if r == Reduction::Mean { "mean" } else { "max" }));
-        let sink = match self.args.selection.sink {
+        let sink = match self.view.selection.sink {
             SinkArg::Keep => "keep",
             SinkArg::Mask => "mask",
             SinkArg::Renorm => "renorm",
         };
-        let rule = self.args.selection.words.map(|w| if w == WordsArg::Space { "space" } else { "default" });
+        let rule = self.view.selection.words.map(|w| if w == WordsArg::Space { "space" } else { "default" });
         Map::from_iter([
             ("reduce_layers".into(), name(self.attention.layers_to)),
             ("reduce_heads".into(), name(self.attention.heads_to)),
             ("sink".into(), sink.into()),
             ("word_rule".into(), json!(rule)),
-            ("bos".into(), self.args.prompt.bos.into()),
+            ("bos".into(), self.about.prompt.bos.into()),
         ])
     }
 

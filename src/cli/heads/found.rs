@@ -2,7 +2,7 @@
 
 use super::HeadsArgs;
 use crate::cli::findings::Findings;
-use crate::cli::subject::Subject;
+use crate::cli::subject::{About, Subject};
 use attnviz::analysis::Prediction;
 use attnviz::analysis::heads::{Head, Label, SEQUENCES, Score};
 use attnviz::error::Result;
@@ -31,8 +31,8 @@ pub enum Text {
 }
 
 impl Findings for Found<'_> {
-    fn subject(&self) -> &Subject<'_> {
-        &self.subject
+    fn about(&self) -> &About<'_> {
+        &self.subject.about
     }
 
     fn figure(&self, _: Option<usize>) -> Figure {

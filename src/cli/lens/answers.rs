@@ -2,7 +2,7 @@
 
 use super::{Colour, LensArgs};
 use crate::cli::findings::Findings;
-use crate::cli::subject::Subject;
+use crate::cli::subject::{About, Subject};
 use attnviz::analysis::{Answer, Lens, Prediction, lens};
 use attnviz::error::Result;
 use attnviz::export::csv::{Table, write_table};
@@ -33,8 +33,8 @@ impl<'a> Answers<'a> {
 }
 
 impl Findings for Answers<'_> {
-    fn subject(&self) -> &Subject<'_> {
-        &self.subject
+    fn about(&self) -> &About<'_> {
+        &self.subject.about
     }
 
     fn figure(&self, _: Option<usize>) -> Figure {

@@ -2,7 +2,7 @@
 
 use super::LensArgs;
 use crate::cli::findings::Findings;
-use crate::cli::subject::Subject;
+use crate::cli::subject::{About, Subject};
 use crate::cli::target::settings;
 use attnviz::analysis::{Direct, Parts, Prediction, direct};
 use attnviz::error::{Error, Result};
@@ -83,8 +83,8 @@ impl<'a> Written<'a> {
 }
 
 impl Findings for Written<'_> {
-    fn subject(&self) -> &Subject<'_> {
-        &self.subject
+    fn about(&self) -> &About<'_> {
+        &self.subject.about
     }
 
     fn figure(&self, _: Option<usize>) -> Figure {

@@ -4,7 +4,7 @@ use super::MixArgs;
 use crate::cli::args::SinkArg;
 use crate::cli::findings::Findings;
 use crate::cli::saliency::OfArg;
-use crate::cli::subject::{NEXT, Subject, percent};
+use crate::cli::subject::{About, NEXT, Subject, percent};
 use crate::cli::target::settings;
 use attnviz::analysis::attribution::{Baseline, Probe};
 use attnviz::analysis::mixing::{Method, Mixing, agreement, mixing};
@@ -134,8 +134,8 @@ impl<'a> Found<'a> {
 }
 
 impl Findings for Found<'_> {
-    fn subject(&self) -> &Subject<'_> {
-        &self.subject
+    fn about(&self) -> &About<'_> {
+        &self.subject.about
     }
 
     fn figure(&self, _: Option<usize>) -> Figure {

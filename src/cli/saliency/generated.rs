@@ -3,7 +3,7 @@
 use super::found::warning;
 use super::{END_OF_TEXT, SaliencyArgs};
 use crate::cli::findings::Findings;
-use crate::cli::subject::Subject;
+use crate::cli::subject::{About, Subject};
 use attnviz::analysis::attribution::{Attribution, Method, Probe, attribute};
 use attnviz::analysis::generate::{Choice, generate};
 use attnviz::analysis::{Objective, Of};
@@ -37,8 +37,8 @@ impl<'a> Generated<'a> {
         let stop = session.tokenizer.token_id(END_OF_TEXT).or(model.spec().bos);
         let written = generate(model, &subject.prompt.ids, count, args.choice(), stop)?;
         let ids: Vec<u32> = subject.prompt.ids.iter().chain(&written).copied().collect();
-        let text = subject.prompt.text.take();
-        subject.prompt = Prompt { text, ..Prompt::from_ids(&session.tokenizer, ids.clone(), bos) };
+        let text = subject.about.prompt.text.take();
+        subject.about.prompt = Prompt { text, ..Prompt::from_ids(&session.tokenizer, ids.clone(), bos) };
         let (baseline, request) = (args.method.baseline(&subject)?, args.method.request(&subject, false));
         let watch = |done, planned| subject.progress.watch(done, planned);
         let mut methods: Vec<(Method, Vec<Attribution>)> =
@@ -80,8 +80,8 @@ impl<'a> Generated<'a> {
 }
 
 impl Findings for Generated<'_> {
-    fn subject(&self) -> &Subject<'_> {
-        &self.subject
+    fn about(&self) -> &About<'_> {
+        &self.subject.about
     }
 
     fn figure(&self, _: Option<usize>) -> Figure {
@@ -89,16 +89,19 @@ impl Findings for Generated<'_> {
         let cols = labels.len() - 1; // nothing follows the last token
         let panels = self.methods.iter().map(|(method, found)| {
             let values = self.scores(found, cols);
-            let scale = self.args.scale(&values, &self.args.unit(*method));
+            let scale = self.args.scale(&values, "score");
             let title = if self.methods.len() > 1 { method.name() } else { "" };
             generated(title, Matrix::new(written.len(), cols, values), &written, &labels[..cols], scale)
         });
         let names: Vec<&str> = self.methods.iter().map(|(method, _)| method.name()).collect();
-        let what = format!("{}, {} of them written by the model", names.join(", "), written.len());
-        let mut subtitle = vec![self.subject.line(&what)];
+        let what = format!("{} · {} + {} tokens", names.join(", "), self.len, written.len());
+        let mut subtitle = vec![format!("{} · {what}", self.subject.note.unwrap_or(&self.subject.model))];
         let baseline = self.methods.iter().any(|(method, _)| method.has_baseline());
         let baseline = baseline.then(|| format!("baseline {}", self.args.baseline_name()));
-        let parts = [Some(format!("{} of each written token, {}", self.args.explained(), self.how())), baseline];
+        let parts = [
+            Some(format!("what moved the {} of each written token ({})", self.args.explained(), self.how())),
+            baseline,
+        ];
         subtitle.push(parts.into_iter().flatten().collect::<Vec<_>>().join(" · "));
         let mut provenance = self.subject.provenance();
         if let Value::Object(provenance) = &mut provenance {

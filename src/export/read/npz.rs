@@ -34,7 +34,7 @@ pub(super) fn load(input: impl Read + Seek, length: u64) -> Result<Raw> {
         Ok(member(&mut zip, name, length, |npy, input| texts(name, npy, 0, input))?
             .and_then(|texts| texts.into_iter().next()))
     };
-    let mut notes = Notes { tokens, prompt: text("prompt")? };
+    let mut notes = Notes { tokens, prompt: text("prompt")?, ..Notes::default() };
     if let Some(meta) = text("meta")? {
         notes.add_header(&meta);
     }

@@ -1,0 +1,183 @@
+//! One map from queries to keys: freed of the sink, gathered to words, pooled to a picture's pixels, combined with others.
+
+use super::{Reduction, Sink};
+use std::ops::Range;
+
+/// A map from queries to keys, row by row. Where no query can see a key, a full map holds 0, and a pooled one NaN.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Map {
+    /// Queries, or blocks of them: the last ones among the keys where there are fewer.
+    pub rows: usize,
+    /// Keys, or blocks of them.
+    pub cols: usize,
+    /// `[query, key]`.
+    pub values: Vec<f32>,
+}
+
+/// How many queries and keys there are, and which keys a query can see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Rows.
+    pub queries: usize,
+    /// Columns, at least as many.
+    pub keys: usize,
+    /// Whether a query sees only itself and what comes before it; the last query is at the last key.
+    pub causal: bool,
+}
+
+impl Extent {
+    /// A model's own pattern of `n` tokens.
+    pub fn causal(n: usize) -> Self {
+        Self { queries: n, keys: n, causal: true }
+    }
+
+    /// The keys before the first query.
+    pub fn past(&self) -> usize {
+        self.keys - self.queries
+    }
+
+    /// How many keys, from the first, a query can see.
+    pub fn seen(&self, query: usize) -> usize {
+        if self.causal { self.past() + query + 1 } else { self.keys }
+    }
+
+    /// How many queries can see a key.
+    pub fn seers(&self, key: usize) -> usize {
+        if self.causal { self.queries - key.saturating_sub(self.past()) } else { self.queries }
+    }
+}
+
+/// Applies the sink policy to a pattern with so many keys.
+pub fn hide_sink(values: &mut [f32], keys: usize, sink: Sink) {
+    if sink == Sink::Keep {
+        return;
+    }
+    for row in values.chunks_exact_mut(keys) {
+        row[0] = 0.0;
+        let rest: f32 = row.iter().sum();
+        if sink == Sink::Renorm && rest > 0.0 {
+            row.iter_mut().for_each(|a| *a /= rest);
+        }
+    }
+}
+
+/// Keys of one word summed, queries of one word averaged: rows still sum to what they did. The words are ranges of keys; one
+/// that has no query has no row.
+pub fn gather_words(values: &[f32], extent: Extent, words: &[Range<usize>]) -> Map {
+    let (cols, past) = (words.len(), extent.past());
+    let with_queries = words.iter().filter(|word| word.end > past);
+    let mut out = vec![0.0; cols * with_queries.clone().count()];
+    for (row, word) in out.chunks_exact_mut(cols.max(1)).zip(with_queries) {
+        let queries = word.start.max(past) - past..word.end - past;
+        for i in queries.clone() {
+            for (cell, keys) in row.iter_mut().zip(words) {
+                *cell += values[i * extent.keys..][keys.clone()].iter().sum::<f32>();
+            }
+        }
+        row.iter_mut().for_each(|cell| *cell /= queries.len().max(1) as f32);
+    }
+    Map { rows: out.len() / cols.max(1), cols, values: out }
+}
+
+impl Map {
+    /// Takes another map in, element by element.
+    pub(super) fn combine(&mut self, map: &Map, how: Reduction) {
+        for (a, b) in self.values.iter_mut().zip(&map.values) {
+            *a = match how {
+                Reduction::Mean => *a + b,
+                Reduction::Max => a.max(*b),
+            };
+        }
+    }
+
+    /// The reduction of so many maps, once all are taken in.
+    pub(super) fn finish(&mut self, count: usize, how: Reduction) {
+        if how == Reduction::Mean {
+            self.values.iter_mut().for_each(|a| *a /= count as f32);
+        }
+    }
+
+    /// The map with at most so many rows and columns.
+    pub(super) fn pooled(self, causal: bool, most: Option<usize>) -> Map {
+        match most {
+            Some(most) if most < self.cols => {
+                pool_rows(&self.values, Extent { queries: self.rows, keys: self.cols, causal }, most)
+            }
+            _ => self,
+        }
+    }
+}
+
+/// Block maximum with the smallest whole block that brings the keys to at most `most`, NaN where a block has nothing that a
+/// query can see.
+pub(super) fn pool_rows(values: &[f32], extent: Extent, most: usize) -> Map {
+    let Extent { queries, keys, .. } = extent;
+    let block = keys.div_ceil(most.max(1)).max(1);
+    let (rows, cols) = (queries.div_ceil(block), keys.div_ceil(block));
+    let mut out = vec![f32::NAN; rows * cols];
+    let mut peaks = vec![0.0f32; keys];
+    for (index, row) in out.chunks_exact_mut(cols).enumerate() {
+        let (first, end) = (index * block, ((index + 1) * block).min(queries));
+        let reach = extent.seen(end - 1);
+        peaks[..reach].fill(0.0);
+        for i in first..end {
+            let seen = &values[i * keys..][..extent.seen(i)];
+            peaks.iter_mut().zip(seen).for_each(|(peak, a)| *peak = if *a > *peak { *a } else { *peak });
+        }
+        for (cell, peaks) in row.iter_mut().zip(peaks[..reach].chunks(block)) {
+            *cell = peaks.iter().copied().fold(0.0, f32::max);
+        }
+    }
+    Map { rows, cols, values: out }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(queries: usize, keys: usize) -> (Vec<f32>, Extent) {
+        let extent = Extent { queries, keys, causal: true };
+        let value = |at: usize| if at % keys < extent.seen(at / keys) { (at + 1) as f32 } else { 0.0 };
+        ((0..queries * keys).map(value).collect(), extent)
+    }
+
+    #[test]
+    fn pooling_keeps_the_largest_of_each_block_and_hides_what_no_query_sees() {
+        let (values, extent) = counted(5, 5);
+        let map = pool_rows(&values, extent, 2);
+        assert_eq!((map.rows, map.cols, map.values[0]), (2, 2, 13.0)); // rows 0..3, columns 0..3
+        assert!(map.values[1].is_nan());
+        assert_eq!(&map.values[2..], &[23.0, 25.0]);
+        let open = pool_rows(&values, Extent { causal: false, ..extent }, 2);
+        assert_eq!(open.values, [13.0, 0.0, 23.0, 25.0]);
+    }
+
+    #[test]
+    fn fewer_queries_than_keys_are_the_last_ones() {
+        let (values, extent) = counted(2, 5); // queries 3 and 4
+        assert_eq!((extent.seen(0), extent.seers(3), extent.seers(4), extent.seers(0)), (4, 2, 1, 2));
+        let map = pool_rows(&values, extent, 3);
+        assert_eq!((map.rows, map.cols, map.values), (1, 3, vec![7.0, 9.0, 10.0]));
+        let words = gather_words(&values, extent, &[0..1, 1..4, 4..5]);
+        assert_eq!((words.rows, words.cols), (2, 3)); // the second word has one query of its three tokens
+        assert_eq!(words.values, [1.0, 2.0 + 3.0 + 4.0, 0.0, 6.0, 7.0 + 8.0 + 9.0, 10.0]);
+    }
+
+    #[test]
+    fn words_keep_the_mass_of_every_row() {
+        let values = [1.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.0, 0.25, 0.25, 0.5, 0.0, 0.1, 0.2, 0.3, 0.4];
+        let map = gather_words(&values, Extent::causal(4), &[0..1, 1..3, 3..4]);
+        assert_eq!((map.rows, map.cols), (3, 3));
+        for row in map.values.chunks(3) {
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        }
+        assert!((map.values[3] - 0.375).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_row_left_without_mass_stays_zero() {
+        let mut values = [1.0, 0.0, 0.4, 0.6];
+        hide_sink(&mut values, 2, Sink::Renorm);
+        assert_eq!(values, [0.0, 0.0, 0.0, 1.0]);
+    }
+}

@@ -1,0 +1,72 @@
+//! Tokens as other programs write them.
+
+use super::label::{decode_bpe, label_of};
+use super::{Prompt, Token};
+
+impl Prompt {
+    /// The prompt of a list of tokens: plain texts, or in the way of a tokenizer's own files, `Ġupon` (byte-level BPE), `▁upon`
+    /// (SentencePiece) or `up` `##on` (WordPiece). `<…>` and `[…]` in capitals are special. There may be no ids.
+    pub fn from_tokens(tokens: &[String], ids: Vec<u32>, text: Option<String>) -> Self {
+        let begins = |mark: &str| tokens.iter().any(|token| token.starts_with(mark));
+        let spaced = tokens.iter().any(|token| token.contains(' '));
+        let bytes: Box<dyn Fn(&str) -> Vec<u8>> = if !spaced && (begins("Ġ") || begins("Ċ")) {
+            Box::new(decode_bpe)
+        } else if !spaced && begins("▁") {
+            Box::new(|token| token.replace('▁', " ").into_bytes())
+        } else if begins("##") {
+            // Their own labels tell the beginning of a word from its inside; the space is for finding words.
+            Box::new(|token| token.strip_prefix("##").map_or_else(|| format!(" {token}"), str::to_owned).into_bytes())
+        } else {
+            Box::new(|token| token.as_bytes().to_vec())
+        };
+        let pieces = begins("##");
+        let tokens = tokens.iter().map(|token| {
+            let special = is_special(token);
+            let bytes = if special { token.as_bytes().to_vec() } else { bytes(token) };
+            let label = if pieces { label_of(token) } else { super::label::label_of_bytes(&bytes) };
+            let text = std::str::from_utf8(&bytes).map_or_else(|_| label.clone(), str::to_owned);
+            Token { text: if pieces { token.clone() } else { text }, label, bytes, special }
+        });
+        Self { text, ids, tokens: tokens.collect(), bos: false }
+    }
+}
+
+fn is_special(token: &str) -> bool {
+    let inside = |open: &str, close: &str| token.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+    let tag = inside("[", "]").is_some_and(|name| name.len() > 1 && name.chars().all(|c| c.is_ascii_uppercase()));
+    tag || inside("<", ">").is_some_and(|name| !name.is_empty() && !name.contains(' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prompt::WordRule;
+
+    #[track_caller]
+    fn words(tokens: &[&str]) -> (Vec<String>, Vec<String>) {
+        let tokens: Vec<String> = tokens.iter().map(|token| (*token).to_owned()).collect();
+        let prompt = Prompt::from_tokens(&tokens, Vec::new(), None);
+        let labels = prompt.tokens.iter().map(|token| token.label.clone()).collect();
+        (labels, prompt.words(WordRule::Default).into_iter().map(|word| word.label).collect())
+    }
+
+    #[test]
+    fn every_tokenizers_way_of_writing_gives_the_same_words() {
+        let all = [
+            (&["Once", " up", "on"][..], &["Once", "·up", "on"][..]),
+            (&["Once", "Ġup", "on"], &["Once", "·up", "on"]),
+            (&["▁Once", "▁up", "on"], &["·Once", "·up", "on"]),
+            (&["Once", "up", "##on"], &["Once", "up", "##on"]),
+        ];
+        for (tokens, labels) in all {
+            assert_eq!(
+                words(tokens),
+                (labels.iter().map(|l| l.to_string()).collect(), vec!["Once".into(), "upon".into()])
+            );
+        }
+        let (labels, found) = words(&["[CLS]", "up", "##on", "[SEP]"]);
+        assert_eq!(labels, ["[CLS]", "up", "##on", "[SEP]"]);
+        assert_eq!(found, ["[CLS]", "upon", "[SEP]"]);
+        assert_eq!(words(&["<s>", "Ġa", "<", ">"]).1, ["<s>", "a", "<>"]);
+    }
+}

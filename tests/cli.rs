@@ -1,0 +1,161 @@
+//! What `attnviz attention` writes: every kind of file, the same numbers in all of them.
+mod support {
+    pub mod results;
+    pub mod shell;
+}
+
+use candle_core::{IndexOp, Tensor};
+use serde_json::json;
+use std::collections::HashMap;
+use support::results::{attention, flat, floats, json, png, svg, tensors};
+use support::shell::Shell;
+
+const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
+/// What the golden files were made from: twelve tokens.
+const TEXT: &str = "The café is in Zoë.";
+const N: usize = 12;
+
+fn golden() -> HashMap<String, Tensor> {
+    tensors(&std::path::Path::new(BASE).join("expected.safetensors"))
+}
+
+#[track_caller]
+fn near(ours: &[f32], theirs: &[f32], most: f32) {
+    assert_eq!(ours.len(), theirs.len());
+    let apart = ours.iter().zip(theirs).map(|(a, b)| if a == b { 0.0 } else { (a - b).abs() });
+    let worst = apart.fold(0.0, |worst: f32, d| if d > worst || d.is_nan() { d } else { worst });
+    assert!(worst <= most, "{worst} apart");
+}
+
+#[test]
+fn without_output_a_sheet_is_named_after_the_command_and_the_prompt() {
+    let shell = Shell::new();
+    let out = shell.says(&["-m", "builtin", "The Fox's, the crow!"]);
+    assert_eq!(out, "attention-the-foxs-the-crow.png\n");
+    assert_eq!(shell.files(), ["attention-the-foxs-the-crow.png"]);
+    let sheet = shell.read("attention-the-foxs-the-crow.png");
+    let picture = png(&sheet);
+    assert_eq!(picture.provenance["prompt"], "The Fox's, the crow!");
+    assert!(picture.width > 400 && picture.height > 400 && picture.dpi == 96);
+    assert!(picture.rgb.chunks(3).any(|pixel| pixel != [255, 255, 255]));
+
+    let named = Shell::new();
+    named.ok(&["attention", "-m", "builtin", "The Fox's, the crow!", "--quiet"]);
+    assert_eq!(named.read("attention-the-foxs-the-crow.png"), sheet);
+    named.ok(&["-m", "builtin", "Zoë", "--format", "svg"]);
+    assert_eq!(named.files(), ["attention-the-foxs-the-crow.png", "attention-zo.svg"]);
+}
+
+#[test]
+fn an_unset_model_is_the_one_of_the_environment_or_the_built_in_one_and_said() {
+    let shell = Shell::new();
+    let args = ["The ca", "-o", "a.svg"];
+    let ran = shell.run(&args);
+    assert!(ran.err.contains("built-in"), "{}", ran.err);
+    ran.ok();
+    assert!(svg(&shell.text("a.svg")).shows("built-in model"));
+    let ran = support::shell::ran(shell.attnviz(&args).env("ATTNVIZ_MODEL", BASE));
+    assert_eq!(ran.err, "");
+    ran.ok();
+    assert!(svg(&shell.text("a.svg")).shows("base"));
+    let ran =
+        support::shell::ran(shell.attnviz(&["The ca", "-o", "a.svg", "-m", "builtin"]).env("ATTNVIZ_MODEL", BASE));
+    assert_eq!(ran.err, "");
+    assert!(svg(&shell.text("a.svg")).shows("builtin"));
+}
+
+#[test]
+fn a_template_writes_one_file_for_each_head_and_never_two_of_one_name() {
+    let shell = Shell::new();
+    std::fs::create_dir(shell.path("heads")).unwrap();
+    let out = shell.says(&["-m", "builtin", "The fox", "-o", "heads/{layer}-{head}.svg"]);
+    let expected: Vec<String> = (0..36).map(|at| format!("heads/{}-{}.svg", at / 6, at % 6)).collect();
+    assert_eq!(out.lines().collect::<Vec<_>>(), expected);
+    assert_eq!(support::shell::names(&shell.path("heads")).len(), 36);
+    assert!(svg(&shell.text("heads/4-3.svg")).shows("layer 4, head 3"));
+
+    let shell = Shell::new();
+    shell.ok(&[
+        "-m",
+        BASE,
+        TEXT,
+        "-o",
+        "{slug}-{layer}.{head}.png",
+        "-o",
+        "{head}_{layer}.json",
+        "-o",
+        "{layer}{head}.npz",
+    ]);
+    assert_eq!(shell.files().len(), 12);
+    assert_eq!(png(&shell.read("the-caf-is-in-zo-1.0.png")).provenance["prompt"], TEXT);
+    let one = json(&shell.read("1_0.json"));
+    assert_eq!((&one["results"][0]["layers"], &one["results"][0]["heads"]), (&json!([0]), &json!([1])));
+    near(&attention(&one).1, &floats(&golden()["attention"].i((0, 1)).unwrap()), 1e-5);
+
+    let shell = Shell::new();
+    let (message, hint) = shell.fails(2, &["-m", BASE, TEXT, "-o", "only-{layer}.png"]);
+    assert!(message.contains("only-0.png") && hint.contains("{head}"), "{message} {hint}");
+    assert!(shell.files().is_empty(), "{:?}", shell.files());
+    shell.ok(&["-m", BASE, TEXT, "-o", "only-{layer}.png", "--reduce", "heads=mean"]);
+    assert_eq!(shell.files(), ["only-0.png", "only-1.png"]);
+    shell.ok(&["-m", BASE, TEXT, "-o", "{hash}.csv", "-o", "{{x}}.txt"]);
+    assert_eq!(shell.files().len(), 4);
+    assert!(shell.files().contains(&"{x}.txt".to_string()), "{:?}", shell.files());
+}
+
+#[test]
+fn all_formats_hold_the_same_numbers_and_standard_output_the_same_bytes() {
+    let shell = Shell::new();
+    let formats = ["png", "svg", "txt", "json", "npz", "safetensors", "csv"];
+    let mut args: Vec<String> = ["-m", BASE, TEXT].map(String::from).to_vec();
+    args.extend(formats.iter().flat_map(|format| ["-o".to_string(), format!("a.{format}")]));
+    let listing = shell.says(&args);
+    assert_eq!(listing.lines().collect::<Vec<_>>(), formats.map(|format| format!("a.{format}")));
+    for format in formats {
+        let out = shell.ok(&["-m", BASE, TEXT, "-o", "-", "--format", format]);
+        assert!(out == shell.read(&format!("a.{format}")), "{format} differs on standard output");
+    }
+    assert_eq!(shell.files().len(), formats.len());
+
+    let golden = golden();
+    let all = tensors(&shell.path("a.safetensors"));
+    assert_eq!(all["attention"].dims(), [2, 2, N, N]);
+    let values = floats(&all["attention"]);
+    near(&values, &floats(&golden["attention"]), 1e-5);
+    assert_eq!(all["token_ids"].to_vec1::<i64>().unwrap(), golden["ids"].to_vec1::<i64>().unwrap());
+    let data = json(&shell.read("a.json"));
+    assert_eq!(attention(&data), (vec![2, 2, N, N], values.clone()));
+    assert_eq!(data["prompt"], TEXT);
+    assert_eq!(
+        flat(&data["token_ids"]),
+        golden["ids"].to_vec1::<i64>().unwrap().iter().map(|id| *id as f32).collect::<Vec<_>>()
+    );
+    let npz: HashMap<String, Tensor> = Tensor::read_npz(shell.path("a.npz")).unwrap_or_default().into_iter().collect();
+    let trace = attnviz::export::read(&shell.path("a.npz")).unwrap();
+    assert_eq!((trace.shape, &trace.attention), ([2, 2, N, N], &values));
+    assert_eq!(trace.prompt.as_deref(), Some(TEXT));
+    assert!(npz.get("attention").is_none_or(|tensor| floats(tensor) == values));
+    let csv = shell.text("a.csv");
+    let mut lines = csv.lines();
+    assert_eq!(lines.next(), Some("layer,head,query,query_token,key,key_token,attention"));
+    let mut seen = 0;
+    for line in lines {
+        let cells: Vec<&str> = line.split(',').collect();
+        let at: Vec<usize> = [0, 1, 2, 4].iter().map(|cell| cells[*cell].parse().unwrap()).collect();
+        assert_eq!(cells[6].parse::<f32>().unwrap(), values[((at[0] * 2 + at[1]) * N + at[2]) * N + at[3]]);
+        seen += 1;
+    }
+    assert_eq!(seen, 4 * N * (N + 1) / 2);
+    let provenance = svg(&shell.text("a.svg")).provenance;
+    assert_eq!(provenance, png(&shell.read("a.png")).provenance);
+    assert_eq!(provenance["weights"], data["model"]["hash"]);
+    assert_eq!(provenance["token_ids"], data["token_ids"]);
+}
+
+#[test]
+fn data_on_standard_output_stand_alone_beside_files() {
+    let shell = Shell::new();
+    let out = shell.ok(&["-m", BASE, TEXT, "-o", "a.csv", "-o", "-", "-o", "b.png", "--format", "json"]);
+    assert_eq!(attention(&json(&out)).0, [2, 2, N, N]);
+    assert_eq!(shell.files(), ["a.csv", "b.png"]);
+}
