@@ -36,7 +36,10 @@ fn flat(value: &Value) -> Vec<f64> {
 
 fn binary(shell: &Shell, name: &str) -> HashMap<String, Tensor> {
     if name.ends_with("npz") {
-        return Tensor::read_npz(shell.path(name)).unwrap().into_iter().collect();
+        // The text in it is none of candle's types.
+        let arrays = candle_core::npy::NpzTensors::new(shell.path(name)).unwrap();
+        let names: Vec<String> = arrays.names().into_iter().filter(|name| *name != "meta").cloned().collect();
+        return names.into_iter().map(|name| (name.clone(), arrays.get(&name).unwrap().unwrap())).collect();
     }
     candle_core::safetensors::load(shell.path(name), &Device::Cpu).unwrap()
 }
@@ -66,7 +69,8 @@ fn lens_writes_every_layers_answers_with_whole_ids_and_ranks() {
     for name in ["a.safetensors", "a.npz"] {
         let arrays = binary(&shell, name);
         for array in ["top", "rank", "p_target", "kl_bits"] {
-            assert_eq!(floats(&arrays[array]), flat(&lens[array]), "{name}: {array}");
+            let apart = floats(&arrays[array]).into_iter().zip(flat(&lens[array])).map(|(a, b)| (a - b).abs());
+            assert!(apart.fold(0.0, f64::max) < 1e-7, "{name}: {array}");
         }
     }
     let table = shell.text("a.csv");
@@ -175,7 +179,7 @@ fn heads_without_a_text_names_what_the_model_has() {
     assert!(rows[1].starts_with("1,0,induction,") && rows.len() == 5, "{table}");
     let text = shell.says(&[&args[..], &["txt", "--sort", "previous"]].concat());
     let place = |head: &str| text.find(head).unwrap_or_else(|| panic!("{head}: {text}"));
-    assert!(place("0.0 ") < place("1.0 "), "{text}");
+    assert!(place("0.0   previous") < place("1.0   induction"), "{text}");
     assert!(text.contains("10 sequences of 12 random tokens"), "{text}");
 
     let again = |seed: &str| shell.ok(&[&args[..], &["json", "--seed", seed]].concat());
