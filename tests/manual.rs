@@ -17,7 +17,8 @@ fn help(args: &[&str], columns: &str) -> String {
 
 #[test]
 fn help_fits_into_80_columns() {
-    for args in [&["--help"][..], &["-h"], &["attention", "--help"], &["attention", "-h"]] {
+    let commands = ["attention", "render", "rerun", "completions", "man"].map(|name| [name, "--help"]);
+    for args in commands.iter().map(|args| &args[..]).chain([&["--help"][..], &["-h"], &["attention", "-h"]]) {
         let text = help(args, "80");
         for line in text.lines() {
             assert!(line.chars().count() <= 80, "{args:?}: {} columns: {line}", line.chars().count());

@@ -2,14 +2,17 @@
 
 mod args;
 mod attention;
+mod completions;
 mod download;
 mod findings;
+mod man;
 mod model;
 mod models;
 mod output;
 mod preview;
 mod recipe;
 mod render;
+mod rerun;
 mod subject;
 
 use attnviz::error::{Error, Kind};
@@ -41,14 +44,34 @@ pub struct Cli {
 }
 
 #[derive(Subcommand)]
-#[allow(clippy::large_enum_variant)] // there is only ever one
 enum Command {
-    /// Draw or export what each head attends to (the default)
-    Attention(attention::AttentionArgs),
+    #[command(flatten)]
+    OfPrompt(OfPrompt),
     /// Draw or export attention from a .safetensors or .npz file, whatever program wrote it
     Render(render::RenderArgs),
+    /// Compute a PNG, SVG or JSON file of attnviz again, and compare or write it
+    Rerun(rerun::RerunArgs),
     /// List the models that need no network, or download one
     Models(models::ModelsArgs),
+    /// Print what a shell needs to complete attnviz's commands and flags
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page of attnviz or of one command
+    Man(man::ManArgs),
+}
+
+/// The commands that look at one prompt.
+#[derive(Subcommand)]
+enum OfPrompt {
+    /// Draw or export what each head attends to (the default)
+    Attention(attention::AttentionArgs),
+}
+
+impl OfPrompt {
+    fn command(&self) -> &dyn findings::Command {
+        match self {
+            OfPrompt::Attention(args) => args,
+        }
+    }
 }
 
 /// Why the program ends early.
@@ -73,10 +96,13 @@ pub fn parse() -> Result<(Cli, Recipe), Stop> {
 /// Does it.
 pub fn run((cli, recipe): (Cli, Recipe)) -> Result<(), Stop> {
     match cli.command {
-        Some(Command::Attention(args)) => findings::run(&args, &recipe)?,
-        Some(Command::Render(args)) => render::run(&args, &recipe)?,
-        Some(Command::Models(args)) => models::run(args)?,
         None => findings::run(&cli.attention, &recipe)?,
+        Some(Command::OfPrompt(command)) => findings::run(command.command(), &recipe)?,
+        Some(Command::Render(args)) => render::run(&args, &recipe)?,
+        Some(Command::Rerun(args)) => rerun::run(&args)?,
+        Some(Command::Models(args)) => models::run(args)?,
+        Some(Command::Completions(args)) => completions::run(&args)?,
+        Some(Command::Man(args)) => man::run(&args)?,
     }
     Ok(())
 }
@@ -88,7 +114,12 @@ pub fn report(stop: Stop) -> ExitCode {
         Stop::Failed(Error { message, hint, kind }) => {
             let hint = hint
                 .unwrap_or_else(|| "this should not happen: please report it with the command that led to it".into());
-            (two_lines(&message, &hint), if kind == Kind::Usage { 2 } else { 1 })
+            let code = match kind {
+                Kind::Failed | Kind::Unreachable => 1,
+                Kind::Usage => 2,
+                Kind::Different => 3,
+            };
+            (two_lines(&message, &hint), code)
         }
         Stop::Clap(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             let _ = error.print(); // nobody is left to tell
