@@ -1,13 +1,13 @@
-//! What `attnviz attention` writes: every kind of file, the same numbers in all of them, and transformers' own.
+//! What `attnviz attention` writes: every kind of file, the same numbers in all of them.
 mod support {
     pub mod results;
     pub mod shell;
 }
 
 use candle_core::{IndexOp, Tensor};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::HashMap;
-use support::results::{attention, flat, floats, json, png, shape, svg, tensors};
+use support::results::{attention, flat, floats, json, png, svg, tensors};
 use support::shell::Shell;
 
 const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
@@ -25,11 +25,6 @@ fn near(ours: &[f32], theirs: &[f32], most: f32) {
     let apart = ours.iter().zip(theirs).map(|(a, b)| if a == b { 0.0 } else { (a - b).abs() });
     let worst = apart.fold(0.0, |worst: f32, d| if d > worst || d.is_nan() { d } else { worst });
     assert!(worst <= most, "{worst} apart");
-}
-
-/// The attention of a run on the fixture with these flags, as JSON.
-fn numbers(flags: &[&str]) -> Value {
-    json(&Shell::new().ok(&[&["-m", BASE, TEXT, "-q", "-o", "-", "--format", "json"], flags].concat()))
 }
 
 #[test]
@@ -70,100 +65,6 @@ fn an_unset_model_is_the_one_of_the_environment_or_the_built_in_one_and_said() {
 }
 
 #[test]
-fn a_sheet_shows_every_layer_and_head_and_the_ranked_words() {
-    let shell = Shell::new();
-    shell.ok(&["-m", "builtin", "The fox and the crow", "-o", "a.svg"]);
-    let sheet = svg(&shell.text("a.svg"));
-    for title in ["layer", "head", "Attention received", "fox", "crow"] {
-        assert!(sheet.shows(title), "{title}: {:?}", sheet.texts);
-    }
-    for number in ["0", "1", "2", "3", "4", "5"] {
-        // A row of maps, a column of them; the scale has a 0 and a 1 as well.
-        assert!(sheet.texts.iter().filter(|text| *text == number).count() >= 2, "{number}: {:?}", sheet.texts);
-    }
-    assert!(!sheet.texts.contains(&"6".into()), "{:?}", sheet.texts);
-}
-
-#[test]
-fn one_head_is_a_heatmap_with_every_token_on_both_sides() {
-    let shell = Shell::new();
-    shell.ok(&["-m", BASE, TEXT, "--layer", "0", "--head", "1", "-o", "a.svg"]);
-    let map = svg(&shell.text("a.svg"));
-    for label in ["The", "·is", "·in", "é", "·ca", "Z"] {
-        assert!(map.texts.iter().filter(|text| *text == label).count() >= 2, "{label}: {:?}", map.texts);
-    }
-    assert!(map.shows("query") && map.shows("key") && map.shows("layer 0, head 1"), "{:?}", map.texts);
-}
-
-#[test]
-fn the_subtitle_says_model_selection_length_next_tokens_and_a_large_sink() {
-    let shell = Shell::new();
-    shell.ok(&["-m", BASE, TEXT, "--layer", "0-1", "--head", "-1", "-o", "a.svg"]);
-    let map = svg(&shell.text("a.svg"));
-    assert!(map.shows("base · 2 layers, head 1 · 12 tokens"), "{:?}", map.texts);
-    let logits = floats(&golden()["logits"].i(N - 1).unwrap());
-    let max = logits.iter().copied().fold(f32::MIN, f32::max);
-    let total: f64 = logits.iter().map(|l| f64::from(l - max).exp()).sum();
-    let percent = 100.0 / total; // of the most probable
-    let expected = if percent >= 9.95 { format!("{percent:.0} %") } else { format!("{percent:.1} %") };
-    let next = map.texts.iter().find(|text| text.contains("next: ")).unwrap();
-    assert!(next.contains(&expected) && next.matches('%').count() == 3, "{next}: {expected}");
-
-    let ids = [299; 3].map(|id: u32| id.to_string()).join(",");
-    shell.ok(&["-m", BASE, "--ids", &ids, "-o", "b.svg"]); // three times the same token: the first gets (1/2 + 1/3) / 2 or so
-    let data = json(&shell.ok(&["-m", BASE, "--ids", &ids, "-o", "-", "--format", "json"]));
-    let share = data["results"][1]["sink_share"].as_f64().unwrap();
-    let sheet = svg(&shell.text("b.svg"));
-    assert_eq!(share >= 0.4, sheet.shows("--sink mask hides it"), "{share}: {:?}", sheet.texts);
-    shell.ok(&["-m", "builtin", "The ca", "--sink", "mask", "-o", "c.svg"]);
-    assert!(svg(&shell.text("c.svg")).shows("is hidden"));
-}
-
-#[test]
-fn selections_count_from_both_ends_and_keep_their_order() {
-    let golden = floats(&golden()["attention"]);
-    let one = |layer: usize, head: usize| golden[(layer * 2 + head) * N * N..][..N * N].to_vec();
-    let all = numbers(&[]);
-    assert_eq!(attention(&all).0, [2, 2, N, N]);
-    near(&attention(&all).1, &golden, 1e-5);
-    let picked = numbers(&["--layer", "-1", "--head", "1,0"]);
-    assert_eq!(picked["results"][0]["layers"], json!([1]));
-    assert_eq!(picked["results"][0]["heads"], json!([1, 0]));
-    near(&attention(&picked).1, &[one(1, 1), one(1, 0)].concat(), 1e-5);
-    let last = numbers(&["--layer=-2--1", "--head=-1"]);
-    near(&attention(&last).1, &[one(0, 1), one(1, 1)].concat(), 1e-5);
-
-    let shell = Shell::new();
-    let args =
-        ["-m", "builtin", "Once", "-q", "-o", "-", "--format", "json", "--layer", " 0, 3-5,-1,4", "--head", "-2--1"];
-    let picked = json(&shell.ok(&args));
-    assert_eq!(picked["results"][0]["layers"], json!([0, 3, 4, 5]));
-    assert_eq!(picked["results"][0]["heads"], json!([4, 5]));
-}
-
-#[test]
-fn reductions_are_means_and_maxima_of_the_maps() {
-    let golden = golden();
-    let maps = &golden["attention"];
-    let check = |reduce: &str, expected: Tensor, layers: &str, heads: &str| {
-        let data = numbers(&["--reduce", reduce]);
-        let (shape, values) = attention(&data);
-        assert_eq!(shape, expected.dims(), "{reduce}");
-        near(&values, &floats(&expected), 1e-5);
-        let shell = Shell::new();
-        let csv = shell.says(&["-m", BASE, TEXT, "--reduce", reduce, "-o", "-", "--format", "csv"]);
-        let first: Vec<&str> = csv.lines().nth(1).unwrap().split(',').collect();
-        assert_eq!(first[..2], [layers, heads], "{reduce}");
-    };
-    check("heads=mean", maps.mean_keepdim(1).unwrap(), "0", "mean");
-    check("layers=max", maps.max_keepdim(0).unwrap(), "max", "0");
-    check("heads=max,layers=mean", maps.max_keepdim(1).unwrap().mean_keepdim(0).unwrap(), "mean", "max");
-    check("layers=mean,heads=mean", maps.mean_keepdim(1).unwrap().mean_keepdim(0).unwrap(), "mean", "mean");
-    let rows = attention(&numbers(&["--reduce", "heads=mean,layers=mean"])).1;
-    rows.chunks(N).for_each(|row| near(&[row.iter().sum()], &[1.0], 1e-5));
-}
-
-#[test]
 fn a_template_writes_one_file_for_each_head_and_never_two_of_one_name() {
     let shell = Shell::new();
     std::fs::create_dir(shell.path("heads")).unwrap();
@@ -200,19 +101,6 @@ fn a_template_writes_one_file_for_each_head_and_never_two_of_one_name() {
     shell.ok(&["-m", BASE, TEXT, "-o", "{hash}.csv", "-o", "{{x}}.txt"]);
     assert_eq!(shell.files().len(), 4);
     assert!(shell.files().contains(&"{x}.txt".to_string()), "{:?}", shell.files());
-}
-
-#[test]
-fn files_of_one_run_share_a_scale() {
-    let shell = Shell::new();
-    shell.ok(&["-m", BASE, TEXT, "-o", "{layer}-{head}.svg"]);
-    let ticks = |name: &str| -> Vec<String> {
-        svg(&shell.text(name)).texts.into_iter().filter(|text| text.parse::<f32>().is_ok()).collect()
-    };
-    assert!(!ticks("0-0.svg").is_empty());
-    for name in ["0-1.svg", "1-0.svg", "1-1.svg"] {
-        assert_eq!(ticks(name), ticks("0-0.svg"));
-    }
 }
 
 #[test]
@@ -270,163 +158,4 @@ fn data_on_standard_output_stand_alone_beside_files() {
     let out = shell.ok(&["-m", BASE, TEXT, "-o", "a.csv", "-o", "-", "-o", "b.png", "--format", "json"]);
     assert_eq!(attention(&json(&out)).0, [2, 2, N, N]);
     assert_eq!(shell.files(), ["a.csv", "b.png"]);
-}
-
-#[test]
-fn more_arrays_are_those_of_transformers() {
-    let shell = Shell::new();
-    let golden = golden();
-    shell.ok(&[
-        "-m",
-        BASE,
-        TEXT,
-        "--with",
-        "logits,hidden,scores",
-        "-o",
-        "a.safetensors",
-        "-o",
-        "a.npz",
-        "-o",
-        "a.json",
-    ]);
-    let all = tensors(&shell.path("a.safetensors"));
-    let data = json(&shell.read("a.json"));
-    for (name, dims) in [("logits", vec![N, 300]), ("hidden", vec![3, N, 16]), ("scores", vec![2, 2, N, N])] {
-        assert_eq!(all[name].dims(), dims, "{name}");
-        let theirs = floats(&golden[name]);
-        let size = theirs.iter().filter(|x| x.is_finite()).fold(1.0f32, |max, x| max.max(x.abs()));
-        near(&floats(&all[name]), &theirs, 1e-5 * size);
-        assert_eq!(shape(&data["results"][0][name]), dims, "{name}");
-        assert_eq!(flat(&data["results"][0][name]), floats(&all[name]), "{name}");
-    }
-    let npz = Tensor::read_npz_by_name(shell.path("a.npz"), &["logits", "hidden", "scores"]).unwrap();
-    for (tensor, name) in npz.iter().zip(["logits", "hidden", "scores"]) {
-        assert_eq!(floats(tensor), floats(&all[name]));
-    }
-    shell.ok(&["-m", BASE, TEXT, "--with", "scores", "--head", "-1", "--layer", "1", "-o", "b.safetensors"]);
-    let one = tensors(&shell.path("b.safetensors"));
-    assert_eq!(one["scores"].dims(), [1, 1, N, N]);
-    assert!(!one.contains_key("logits"));
-    assert_eq!(floats(&one["scores"]), floats(&all["scores"].i((1, 1)).unwrap()));
-    let (message, hint) = shell.fails(2, &["-m", BASE, TEXT, "--with", "logits", "-o", "a.png"]);
-    assert!(message.contains("--with") && hint.contains(".npz"), "{message} {hint}");
-}
-
-#[test]
-fn received_ranks_words_by_the_mean_over_the_queries_that_see_them() {
-    let shell = Shell::new();
-    let csv = shell.says(&["-m", BASE, TEXT, "--received", "-o", "-", "--format", "csv"]);
-    let golden = floats(&golden()["attention"]);
-    let token = |key: usize| {
-        let column = (0..4).flat_map(|map| (key..N).map(move |query| (map * N + query) * N + key));
-        column.map(|at| golden[at]).sum::<f32>() / (4 * (N - key)) as f32
-    };
-    let mut lines = csv.lines();
-    assert_eq!(lines.next(), Some("rank,word,first_token,last_token,received"));
-    let (mut last, mut covered, mut words) = (f32::MAX, 0, Vec::new());
-    for (at, line) in lines.enumerate() {
-        let cells: Vec<&str> = line.split(',').collect();
-        let (first, end) = (cells[2].parse::<usize>().unwrap(), cells[3].parse::<usize>().unwrap());
-        let received: f32 = cells[4].parse().unwrap();
-        assert_eq!(cells[0], (at + 1).to_string());
-        near(&[received], &[(first..=end).map(token).sum()], 1e-5);
-        assert!(received <= last);
-        last = received;
-        covered += end - first + 1;
-        words.push(cells[1].to_string());
-    }
-    assert_eq!(covered, N - 1, "every token but the first");
-    let mut sorted = words.clone();
-    sorted.sort();
-    assert_eq!(
-        sorted,
-        [".", "The", "Zoë", "café", "in", "is"]
-            .into_iter()
-            .filter(|w| words.contains(&w.to_string()))
-            .collect::<Vec<_>>()
-    );
-    assert!(words.contains(&"café".into()) && words.contains(&"Zoë".into()), "{words:?}");
-
-    shell.ok(&["-m", BASE, TEXT, "--received", "-o", "a.json", "-o", "a.svg", "-o", "a.png", "-o", "a.txt"]);
-    let data = json(&shell.read("a.json"));
-    assert_eq!(data["results"][1]["words"], json!(words));
-    let chart = svg(&shell.text("a.svg"));
-    assert!(words.iter().all(|word| chart.shows(word)) && !chart.shows("layer"), "{:?}", chart.texts);
-    assert_eq!(png(&shell.read("a.png")).provenance["prompt"], TEXT);
-    assert!(words.iter().all(|word| shell.text("a.txt").contains(word.as_str())));
-    for (flags, about) in [(["-o", "a.npz"], ".csv"), (["-o", "{head}.png"], "{layer}")] {
-        let (_, hint) = shell.fails(2, &[&["-m", BASE, TEXT, "--received"], &flags[..]].concat());
-        assert!(hint.contains(about), "{hint}");
-    }
-}
-
-#[test]
-fn the_sink_is_masked_or_its_mass_spread_again() {
-    let plain = attention(&numbers(&[])).1;
-    let masked = attention(&numbers(&["--sink", "mask"])).1;
-    let renormed = attention(&numbers(&["--sink", "renorm"])).1;
-    for (at, row) in plain.chunks(N).enumerate() {
-        let (hidden, spread) = (&masked[at * N..][..N], &renormed[at * N..][..N]);
-        assert_eq!((hidden[0], spread[0]), (0.0, 0.0));
-        assert_eq!(hidden[1..], row[1..]);
-        let rest = 1.0 - row[0];
-        let expected = if at % N == 0 { 0.0 } else { 1.0 };
-        near(&[spread.iter().sum()], &[expected], 1e-5);
-        if at % N > 0 {
-            near(&[spread[1] * rest], &[row[1]], 1e-5);
-        }
-    }
-}
-
-#[test]
-fn words_gather_tokens_and_rows_still_sum_to_one() {
-    let words = numbers(&["--words"]);
-    assert_eq!(words["results"][0]["words"], json!(["The", "café", "is", "in", "Zoë", "."]));
-    let (shape, values) = attention(&words);
-    assert_eq!(shape, [2, 2, 6, 6]);
-    values.chunks(6).for_each(|row| near(&[row.iter().sum()], &[1.0], 1e-5));
-    assert_eq!(words["tokens"].as_array().unwrap().len(), N);
-    let spaced = numbers(&["--words=space"]);
-    assert_eq!(spaced["results"][0]["words"], json!(["The", "café", "is", "in", "Zoë."]));
-    let shell = Shell::new();
-    shell.ok(&["-m", BASE, TEXT, "--words", "--layer", "0", "--head", "0", "-o", "a.svg"]);
-    let map = svg(&shell.text("a.svg"));
-    assert!(map.shows("café") && map.shows("by word") && !map.texts.contains(&"Z".into()), "{:?}", map.texts);
-    // A text after --words is the prompt, not a rule.
-    assert_eq!(
-        attention(&json(&shell.ok(&["-m", BASE, "--words", "The ca", "-o", "-", "--format", "json"]))).0[2..],
-        [2, 2]
-    );
-}
-
-#[test]
-fn bos_begins_with_the_models_own_token() {
-    let data = numbers(&["--bos"]);
-    assert_eq!(data["token_ids"][0], 299);
-    assert_eq!(data["tokens"][0], "<|endoftext|>");
-    assert_eq!(data["prompt"], TEXT);
-    assert_eq!(attention(&data).0, [2, 2, N + 1, N + 1]);
-    let shell = Shell::new();
-    let twice = json(&shell.ok(&["-m", BASE, "--bos", "--ids", "299,5", "-o", "-", "--format", "json"]));
-    assert_eq!(twice["token_ids"], json!([299, 5]));
-    shell.ok(&["-m", BASE, TEXT, "--bos", "-o", "a.svg"]);
-    let sheet = svg(&shell.text("a.svg"));
-    assert_eq!(sheet.provenance["token_ids"][0], 299);
-    assert!(sheet.texts.iter().any(|text| text == TEXT), "the headline is the prompt: {:?}", sheet.texts);
-}
-
-#[test]
-fn ids_stand_for_their_text() {
-    let shell = Shell::new();
-    let ids = golden()["ids"].to_vec1::<i64>().unwrap().iter().map(i64::to_string).collect::<Vec<_>>().join(",");
-    let by_ids = json(&shell.ok(&["-m", BASE, "--ids", &ids, "-o", "-", "--format", "json"]));
-    let by_text = numbers(&[]);
-    assert_eq!(by_ids["prompt"], TEXT);
-    assert!(by_ids == by_text);
-    shell.write("p.txt", format!("{TEXT}\r\n"));
-    for args in [["--file", "p.txt"], ["-", "-q"]] {
-        let all = [&["-m", BASE, "-o", "-", "--format", "json"], &args[..]].concat();
-        assert!(json(&shell.pipe(&all, format!("{TEXT}\n").as_bytes()).ok()) == by_text, "{args:?}");
-    }
-    assert_eq!(shell.says(&["-m", BASE, "--ids", "5,6"]), "attention-ids.png\n");
 }

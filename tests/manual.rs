@@ -3,23 +3,40 @@ mod support {
     pub mod shell;
 }
 
+use attnviz::figure::Colormap;
 use std::fs;
 use std::process::Stdio;
 use support::shell::{Shell, ran};
 
-/// Examples that cannot run here, and why.
-const SKIPPED: [(&str, &str); 1] = [("cargo ", "builds or tests the program itself")];
+/// What examples that cannot run here contain, and why they cannot.
+const SKIPPED: [(&str, &str); 2] = [("cargo ", "builds or tests the program itself"), ("distilgpt2", "asks the hub")];
 
 fn help(args: &[&str], columns: &str) -> String {
     let shell = Shell::new();
     String::from_utf8(ran(shell.attnviz(args).env("COLUMNS", columns)).ok()).unwrap()
 }
 
+/// The names that the help lists under `Commands:`.
+fn commands() -> Vec<String> {
+    let text = help(&["--help"], "80");
+    let listed = text.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // A long description goes on in lines that are indented further.
+    let named = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    named.map(|line| line.split_whitespace().next().unwrap().to_string()).collect()
+}
+
+/// The help of the program and of every command, with the arguments that print it.
+fn manuals() -> Vec<(Vec<String>, String)> {
+    let whole = ["--help", "-h"].map(|flag| vec![flag.to_string()]);
+    let each = commands().into_iter().flat_map(|name| ["--help", "-h"].map(|flag| vec![name.clone(), flag.into()]));
+    let asked = whole.into_iter().chain(each);
+    asked.map(|args| (args.clone(), help(&args.iter().map(String::as_str).collect::<Vec<_>>(), "80"))).collect()
+}
+
 #[test]
 fn help_fits_into_80_columns() {
-    let commands = ["attention", "render", "rerun", "completions", "man"].map(|name| [name, "--help"]);
-    for args in commands.iter().map(|args| &args[..]).chain([&["--help"][..], &["-h"], &["attention", "-h"]]) {
-        let text = help(args, "80");
+    assert!(commands().contains(&"attention".into()), "{:?}", commands());
+    for (args, text) in manuals() {
         for line in text.lines() {
             assert!(line.chars().count() <= 80, "{args:?}: {} columns: {line}", line.chars().count());
         }
@@ -30,22 +47,24 @@ fn help_fits_into_80_columns() {
 
 #[test]
 fn every_flag_and_every_choice_is_told() {
-    for args in [&["--help"][..], &["attention", "--help"]] {
-        let text = help(args, "80");
+    for (args, text) in manuals() {
         let lines: Vec<&str> = text.lines().collect();
         let flags: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].trim_start().starts_with('-')).collect();
-        assert!(flags.len() >= 25, "{flags:?}");
+        assert!(!flags.is_empty(), "{args:?}");
         for at in flags {
             let flag = lines[at].trim();
             let described = flag.contains("  ") || lines.get(at + 1).is_some_and(|next| next.starts_with("          "));
             // `- name: what` lists a choice.
             assert!(described || flag.contains(": "), "{flag} is not described in {args:?}");
         }
-        for heading in ["Model:", "Prompt:", "Selection:", "Figure:", "Output:"] {
-            assert!(lines.contains(&heading), "{heading} {args:?}");
-        }
     }
-    assert!(help(&["--help"], "80").contains("Examples:"));
+    let text = help(&["attention", "--help"], "80");
+    for heading in ["Model:", "Prompt:", "Selection:", "Figure:", "Output:"] {
+        assert!(text.lines().any(|line| line == heading), "{heading}");
+    }
+    for map in Colormap::ALL.map(Colormap::name) {
+        assert!(text.contains(map), "{map}");
+    }
 }
 
 /// The lines of code blocks in a Markdown text that a shell would run, continued lines joined.
@@ -96,46 +115,50 @@ fn runs(line: &str) {
     assert!(sets || !ran.out.is_empty() || shell.files() != before, "{line} does nothing");
 }
 
-#[cfg(unix)]
-#[test]
-fn every_example_of_the_help_runs() {
+/// The examples of the help, without the remarks beside them.
+fn help_lines() -> Vec<String> {
     let text = help(&["--help"], "80");
-    let examples: Vec<&str> = text
-        .split("Examples:")
-        .nth(1)
-        .unwrap()
-        .lines()
-        .map(str::trim)
-        .filter(|line| line.starts_with("attnviz "))
-        .collect();
-    assert!(examples.len() >= 4, "{examples:?}");
-    for example in examples {
-        let command = example.split("   ").next().unwrap(); // a remark stands apart
-        let command = if jq() { command } else { command.split(" | jq").next().unwrap() };
-        runs(command);
+    let examples =
+        text.split("Examples:").nth(1).unwrap().lines().map(str::trim).filter(|line| line.starts_with("attnviz "));
+    examples.map(|line| line.split("   ").next().unwrap().to_string()).collect()
+}
+
+fn readme_lines() -> Vec<String> {
+    shell_lines(&fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap())
+}
+
+fn skipped(line: &str) -> bool {
+    SKIPPED.iter().any(|(part, _)| line.contains(part))
+}
+
+#[test]
+fn nothing_is_skipped_without_need() {
+    let lines = [help_lines(), readme_lines()].concat();
+    for (part, why) in SKIPPED {
+        let skipped: Vec<_> = lines.iter().filter(|line| line.contains(part)).collect();
+        assert!(!skipped.is_empty(), "no example has {part:?} any more");
+        println!("not run, since it {why}: {skipped:?}");
     }
 }
 
 #[cfg(unix)]
-fn jq() -> bool {
-    std::process::Command::new("jq").arg("--version").output().is_ok_and(|output| output.status.success())
+#[test]
+fn every_example_of_the_help_runs() {
+    let jq = std::process::Command::new("jq").arg("--version").output().is_ok_and(|output| output.status.success());
+    let lines = help_lines();
+    assert!(lines.len() >= 4, "{lines:?}");
+    for line in lines.iter().filter(|line| !skipped(line)) {
+        runs(if jq { line } else { line.split(" | jq").next().unwrap() });
+    }
 }
 
 #[cfg(unix)]
 #[test]
 fn every_example_of_the_readme_runs() {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let lines = shell_lines(&readme);
+    let lines = readme_lines();
     assert!(lines.len() >= 10, "{lines:?}");
-    let (skipped, run): (Vec<_>, Vec<_>) =
-        lines.into_iter().partition(|line| SKIPPED.iter().any(|(start, _)| line.starts_with(start)));
-    for (start, why) in SKIPPED {
-        let lines: Vec<_> = skipped.iter().filter(|line| line.starts_with(start)).collect();
-        assert!(!lines.is_empty(), "nothing begins with {start:?} any more");
-        println!("skipped, since it {why}: {lines:?}");
-    }
-    for line in run {
+    for line in lines.iter().filter(|line| !skipped(line)) {
         assert!(line.contains("attnviz") || line.contains("ATTNVIZ_"), "{line} is no example of attnviz");
-        runs(&line);
+        runs(line);
     }
 }

@@ -83,18 +83,24 @@ fn labels_never_overlap_nor_leave_the_page() {
         for (width, height) in sizes.into_iter().flat_map(|w| [None, w, Some(300)].map(|h| (w, h))) {
             (figure.width, figure.height) = (width, height);
             let scene = layout(figure, &fonts);
-            let labels = labels(&scene);
+            let mut labels = labels(&scene);
+            labels.sort_by(|a, b| top(a).total_cmp(&top(b)));
             for (i, label) in labels.iter().enumerate() {
                 for (x, y) in label.corners() {
                     let inside = (-0.6..=scene.width + 0.6).contains(&x) && (-0.6..=scene.height + 0.6).contains(&y);
                     assert!(inside, "{:?} at {x} {y} leaves {width:?} × {height:?}", label.text);
                 }
-                for other in &labels[..i] {
+                let bottom = label.corners().iter().fold(f32::MIN, |deep, corner| deep.max(corner.1));
+                for other in labels[i + 1..].iter().take_while(|other| top(other) < bottom) {
                     assert!(!overlap(label, other), "on {width:?} × {height:?}:\n{label:?}\n{other:?}");
                 }
             }
         }
     }
+}
+
+fn top(label: &Label) -> f32 {
+    label.corners().iter().fold(f32::MAX, |top, corner| top.min(corner.1))
 }
 
 /// Two turned rectangles overlap unless a line along one of their sides parts them.

@@ -100,7 +100,10 @@ fn what_differs_is_said_and_the_exit_code_is_3() {
     let version = data["version"].as_str().unwrap().to_owned();
     shell.write("old.json", text.replacen(&version, "0.0.9", 1));
     let (message, _) = shell.fails(3, &["rerun", "old.json"]);
-    assert!(message.contains("made by attnviz 0.0.9") && message.contains("0 of "), "{message}");
+    assert!(
+        message.contains("made by attnviz 0.0.9") && message.contains("numbers are the same, 1 word differs"),
+        "{message}"
+    );
 
     let first = data["results"][0]["attention"][0][0][1][0].take().to_string();
     shell.write("off.json", text.replacen(&first, "0.125", 1));
@@ -110,7 +113,7 @@ fn what_differs_is_said_and_the_exit_code_is_3() {
     shell.write("less.json", text.replacen("\"results\"", "\"more\": [1, 2],\n\"results\"", 1));
     assert!(shell.fails(3, &["rerun", "less.json"]).0.contains("more or fewer"));
     shell.write("moved.svg", shell.text("a.svg").replacen("layers", "layer\u{202e}", 1));
-    assert!(shell.fails(3, &["rerun", "moved.svg"]).0.contains("1 words"));
+    assert!(shell.fails(3, &["rerun", "moved.svg"]).0.contains("1 word differs"));
 }
 
 #[test]

@@ -54,8 +54,11 @@ const MOST_PARTS: usize = 1 << 12;
 /// The architecture that a `config.json` describes; `origin` names it in errors.
 pub fn parse(bytes: &[u8], origin: &str) -> Result<Spec> {
     let config: Config = serde_json::from_slice(bytes).map_err(|e| {
-        Error::failed(format!("{origin} is not a GPT-2 config: {e}"))
-            .hint("it should be the config.json of a GPT-2 checkpoint")
+        match culprit(bytes) {
+            Some((field, value, why)) => Error::failed(format!("{origin}: {field} is {value}: {why}")),
+            None => Error::failed(format!("{origin} is not a GPT-2 config: {e}")),
+        }
+        .hint("it should be the config.json of a GPT-2 checkpoint")
     })?;
     let refuse = |what: String, hint: &str| Err(Error::failed(format!("{origin}: {what}")).hint(hint));
     if let Some(other) = config.model_type.as_deref().filter(|t| *t != "gpt2") {
@@ -113,5 +116,14 @@ pub fn parse(bytes: &[u8], origin: &str) -> Result<Spec> {
             .as_u64()
             .and_then(|id| u32::try_from(id).ok())
             .filter(|id| (*id as usize) < config.vocab_size),
+    })
+}
+
+/// The field that cannot be read and why: serde names neither, so each is read alone.
+fn culprit(bytes: &[u8]) -> Option<(String, Value, serde_json::Error)> {
+    let fields: serde_json::Map<String, Value> = serde_json::from_slice(bytes).ok()?;
+    fields.into_iter().find_map(|(field, value)| {
+        let alone = Value::Object([(field.clone(), value.clone())].into_iter().collect());
+        serde_json::from_value::<Config>(alone).err().map(|why| (field, value, why))
     })
 }

@@ -62,7 +62,8 @@ pub(super) fn lacking(dir: &Path) -> Vec<String> {
 
 /// The files that hold the weights: one, or the shards that a list names. None if there is neither.
 pub(super) fn weights(dir: &Path) -> Result<Option<Vec<PathBuf>>, String> {
-    if dir.join(WEIGHTS).exists() {
+    // A link that leads nowhere is a broken checkpoint, not one without.
+    if dir.join(WEIGHTS).symlink_metadata().is_ok() {
         return Ok(Some(vec![dir.join(WEIGHTS)]));
     }
     if !dir.join(INDEX).exists() {

@@ -92,8 +92,10 @@ impl Checkpoint {
                 Some(Hub::new(Environment::of_process()?, Options::default())?.snapshot(name, &mut |_| ())?.dir)
             }
         };
-        let config = read(folder.as_deref(), CONFIG)?
-            .ok_or_else(|| Error::failed(format!("{} is missing", locate(folder.as_deref(), CONFIG))).hint(NEEDED))?;
+        let config = read(folder.as_deref(), CONFIG)?.ok_or_else(|| {
+            let folder = folder.as_deref().unwrap_or(Path::new("")).display();
+            Error::failed(format!("{folder} has no {CONFIG}")).hint(NEEDED)
+        })?;
         let spec = config::parse(&config, &locate(folder.as_deref(), CONFIG))?;
         let weights = match &folder {
             None => Weights::embedded("the built-in model", BUILTIN[1].1)?,
@@ -138,7 +140,7 @@ fn read(folder: Option<&Path>, name: &str) -> Result<Option<Cow<'static, [u8]>>>
     };
     let broken = |reason| {
         Error::failed(format!("cannot read {}: {reason}", locate(Some(folder), name)))
-            .hint("the checkpoint is broken; download it again")
+            .hint("check that it is a file that can be read, or download the checkpoint again")
     };
     Ok(contents::read(folder, name).map_err(broken)?.map(Cow::Owned))
 }

@@ -195,17 +195,15 @@ impl Weights {
     /// The tensor of that name and shape, as f32.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Param> {
         let entry = self.entries.get(name).ok_or_else(|| {
-            Error::failed(format!("{} has no tensor {name}", self.files_named()))
+            Error::failed(format!("{} has no tensor {name}", self.origin()))
                 .hint("the checkpoint is incomplete, or its config.json describes another model")
         })?;
+        let (file, bytes) = &self.files[entry.file];
         if entry.shape != shape {
-            return Err(Error::failed(format!(
-                "tensor {name} has shape {:?}, config.json says {shape:?}",
-                entry.shape
-            ))
-            .hint("config.json and the weights are not of the same model"));
+            let held = &entry.shape;
+            return Err(Error::failed(format!("{file}: tensor {name} has shape {held:?}, config.json says {shape:?}"))
+                .hint("config.json and the weights are not of the same model"));
         }
-        let bytes = &self.files[entry.file].1;
         let raw = &bytes[entry.start..entry.start + entry.len];
         let store = match entry.dtype {
             Dtype::F32 if (raw.as_ptr() as usize).is_multiple_of(4) => Store::InPlace(bytes.clone(), entry.start),
@@ -213,7 +211,7 @@ impl Weights {
             Dtype::F16 => widen(raw, |b| f16::from_le_bytes(b).to_f32()),
             Dtype::BF16 => widen(raw, |b| bf16::from_le_bytes(b).to_f32()),
             other => {
-                return Err(Error::failed(format!("tensor {name} is of type {other:?}"))
+                return Err(Error::failed(format!("{file}: tensor {name} is of type {other:?}"))
                     .hint("attnviz reads f32, f16 and bf16 weights; quantised checkpoints must be converted"));
             }
         };
@@ -244,7 +242,8 @@ impl Weights {
         names.iter().find(bad).map(|(name, _)| name.to_string())
     }
 
-    fn files_named(&self) -> String {
+    /// How errors name the files.
+    pub fn origin(&self) -> String {
         match &*self.files {
             [(name, _)] => name.clone(),
             many => {

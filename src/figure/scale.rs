@@ -113,10 +113,10 @@ impl Scale {
         ticks
     }
 
-    /// A number with two digits of the scale's largest; empty for NaN.
+    /// A number with two digits of the scale's largest, three where that begins with 1 or 2; empty for NaN.
     pub(crate) fn short(&self, value: f32) -> String {
         let (low, high) = self.bounds();
-        if value.is_nan() { String::new() } else { decimals(value, low.abs().max(high.abs()), 2) }
+        if value.is_nan() { String::new() } else { decimals(value, low.abs().max(high.abs()) / 3.0, 2) }
     }
 
     /// Bounds that every formula above can divide by, whatever the fields hold.
@@ -179,7 +179,7 @@ pub(crate) fn decimals(value: f32, largest: f32, digits: i32) -> String {
     let decimals = (digits - 1 - largest.log10().floor() as i32).max(0) as usize;
     let text = format!("{value:.decimals$}");
     let zero = text.bytes().all(|b| matches!(b, b'-' | b'0' | b'.'));
-    if zero { text.replace('-', "") } else { text.replace('-', "−") }
+    if zero { "0".into() } else { text.replace('-', "−") }
 }
 
 /// A number for a reader: three digits that count, no padding, a true minus sign.

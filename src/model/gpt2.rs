@@ -41,7 +41,7 @@ pub struct Gpt2 {
 impl Gpt2 {
     /// Finds every tensor that the spec asks for, under `transformer.` or without it.
     pub fn load(weights: &Weights, spec: Spec, backend: &Backend) -> Result<Self> {
-        let prefix = if weights.contains("transformer.wte.weight") { "transformer." } else { "" };
+        let prefix = if weights.names().any(|name| name.starts_with("transformer.h.")) { "transformer." } else { "" };
         check_depth(weights, prefix, spec.layers)?;
         let bring = |param: Param| -> Result<Weight> {
             Ok(match backend {
@@ -217,7 +217,8 @@ fn check_depth(weights: &Weights, prefix: &str, layers: usize) -> Result<()> {
     let of_name = |name: &str| name.strip_prefix(prefix)?.strip_prefix("h.")?.split('.').next()?.parse::<usize>().ok();
     let found = weights.names().filter_map(of_name).collect::<HashSet<_>>().len();
     if found != layers {
-        return Err(Error::failed(format!("config.json says n_layer {layers}, the weights hold {found} layers"))
+        let weights = weights.origin();
+        return Err(Error::failed(format!("{weights} has {found} layers, config.json says n_layer {layers}"))
             .hint("config.json and the weights are not of the same model"));
     }
     Ok(())

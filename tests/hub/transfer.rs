@@ -1,5 +1,6 @@
 //! What may happen to bytes on their way.
 use super::*;
+use support::SILENCE;
 
 #[test]
 fn a_connection_that_is_cut_is_resumed_where_it_stopped() {
@@ -77,7 +78,7 @@ fn a_stalled_download_ends_within_its_limit_and_can_be_resumed() {
         "{}",
         error.message
     );
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(start.elapsed() < SILENCE, "the server hung up, not the client");
     assert_eq!(fs::metadata(bench.incomplete()).unwrap().len(), 500_000);
     bench.assert_whole(&bench.get().unwrap());
 }
@@ -163,7 +164,7 @@ fn a_hub_out_of_reach_is_noticed_in_time() {
         let hub = bench.hub_with(&[("HF_ENDPOINT", endpoint)], Options::default());
         let error = hub.snapshot(&name(ID), &mut |_| ()).unwrap_err();
         assert!(error.kind == Kind::Unreachable && error.message.contains("out of reach"), "{endpoint}: {error:?}");
-        assert!(start.elapsed() < limits().connect + Duration::from_secs(1), "{endpoint}: {:?}", start.elapsed());
+        assert!(start.elapsed() < SILENCE, "{endpoint}: {:?}", start.elapsed());
     }
 }
 
@@ -173,7 +174,7 @@ fn a_hub_that_never_answers_is_out_of_reach() {
     bench.server.fault("HEAD", "config.json", 1, Fault::Silence);
     let start = Instant::now();
     assert_eq!(bench.fails().kind, Kind::Unreachable);
-    assert!(start.elapsed() < Duration::from_secs(3));
+    assert!(start.elapsed() < SILENCE, "the server hung up, not the client");
 }
 
 #[test]

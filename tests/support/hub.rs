@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 
+/// How long a server that stalls holds the line: longer than any limit that a test sets.
+pub const SILENCE: Duration = Duration::from_secs(8);
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// What goes wrong, and where.
@@ -289,7 +291,7 @@ fn file(bytes: &[u8], request: &Request, fault: Option<&Fault>) -> Answer {
 /// Sends an answer; none if the connection is over.
 fn send(mut stream: &TcpStream, request: &Request, answer: Answer, fault: Option<Fault>) -> Option<()> {
     if matches!(fault, Some(Fault::Silence)) {
-        thread::sleep(Duration::from_secs(8));
+        thread::sleep(SILENCE);
         return None;
     }
     let mut head = format!("HTTP/1.1 {} -\r\n", answer.status);
@@ -314,7 +316,7 @@ fn send(mut stream: &TcpStream, request: &Request, answer: Answer, fault: Option
         }
         Some(Fault::Stall(at)) => {
             stream.write_all(&body[..at.min(body.len())]).ok()?;
-            thread::sleep(Duration::from_secs(8));
+            thread::sleep(SILENCE);
             None
         }
         Some(Fault::Unsized) => {

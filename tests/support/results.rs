@@ -51,6 +51,8 @@ pub struct Svg {
     pub texts: Vec<String>,
     /// How it was made.
     pub provenance: Value,
+    /// The colours of all shapes, in the order of the file: the page is the first.
+    pub fills: Vec<String>,
     /// All element names.
     pub elements: Vec<String>,
 }
@@ -71,6 +73,11 @@ pub fn svg(text: &str) -> Svg {
         height: size("height"),
         texts: named("text").map(whole).collect(),
         provenance: json(metadata[0].as_bytes()),
+        fills: named("rect")
+            .filter_map(|node| node.attribute("fill"))
+            .filter(|fill| fill.starts_with('#'))
+            .map(str::to_lowercase)
+            .collect(),
         elements: document.descendants().filter(|n| n.is_element()).map(|n| n.tag_name().name().to_owned()).collect(),
     }
 }

@@ -68,5 +68,13 @@ fn texts(old: &str, new: &str) -> String {
             _ => return "it has more or fewer numbers and words".into(),
         }
     }
-    format!("{apart} of {numbers} numbers differ, by at most {most:.1e}, and {words} words")
+    let numbers = match apart {
+        0 => format!("all {numbers} numbers are the same"),
+        _ => format!("{apart} of {numbers} numbers differ, by at most {most:.1e}"),
+    };
+    match words {
+        0 => numbers,
+        1 => format!("{numbers}, 1 word differs"),
+        _ => format!("{numbers}, {words} words differ"),
+    }
 }

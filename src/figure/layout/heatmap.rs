@@ -49,7 +49,8 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room) -> 
 
     let space_w = room.w.map(|w| w - axis_left - rough_left - right);
     let space_h = room.h.map(|h| h - above - axis_below - rough_below);
-    let (w, h) = roomy(map, face, space_w, space_h).unwrap_or_else(|| extent(rows, cols, space_w, space_h));
+    let text = text_width(map, face);
+    let (w, h) = roomy(map, text, space_w, space_h).unwrap_or_else(|| extent(rows, cols, space_w, space_h));
     let (cw, ch) = (w / cols as f32, h / rows as f32);
 
     let row_labels = Rows::new(face, &map.row_labels, rows, ch, widest);
@@ -61,7 +62,7 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room) -> 
     );
     block.items.push(Item::Frame(Rect::new(left, above, w, h), Ink::Faint));
     row_labels.put(&mut block, left, above);
-    block.items.extend(cell_texts(map, face, Rect::new(left, above, w, h)));
+    block.items.extend(cell_texts(map, face, text, Rect::new(left, above, w, h)));
 
     let below = above + h;
     let deepest = labels::put_cols(&mut block, face, &map.col_labels, (cols, cw), (left, below), widest);
@@ -88,35 +89,41 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room) -> 
     block
 }
 
-/// Width and height of a map whose cells have texts in them; `None` if no text would fit.
-fn roomy(map: &Heatmap, face: &dyn Typeface, space_w: Option<f32>, space_h: Option<f32>) -> Option<(f32, f32)> {
-    let (rows, cols) = (map.values.rows as f32, map.values.cols as f32);
+/// How wide the texts in cells are in their largest size: most of them, since a few long ones may be cut.
+fn text_width(map: &Heatmap, face: &dyn Typeface) -> f32 {
     let style = Style::regular(LARGEST_CELL_TEXT);
-    let widths = map.cell_labels.iter().take(MOST_TEXTS).map(|text| Line::fit(face, text, style, WIDEST_CELL).width);
-    let wish = widths.fold(0.0, f32::max) + 10.0;
+    let texts = map.cell_labels.iter().filter(|text| !text.is_empty()).take(MOST_TEXTS);
+    let mut widths: Vec<f32> = texts.map(|text| Line::fit(face, text, style, WIDEST_CELL).width).collect();
+    widths.sort_by(f32::total_cmp);
+    widths.get(widths.len() * 7 / 8).copied().unwrap_or(0.0)
+}
+
+/// Width and height of a map whose cells have texts in them; `None` if no text would fit.
+fn roomy(map: &Heatmap, text: f32, space_w: Option<f32>, space_h: Option<f32>) -> Option<(f32, f32)> {
+    let (rows, cols) = (map.values.rows as f32, map.values.cols as f32);
     let cw = match space_w {
-        None => wish.clamp(LEAST_CELL.0, WIDEST_CELL).min(LARGEST / cols),
+        None => (text + 12.0).clamp(LEAST_CELL.0, WIDEST_CELL).min(LARGEST / cols),
         Some(w) => (w / cols).min(GIVEN_CELL),
     };
     let ch = space_h.map_or(LEAST_CELL.1, |h| (h / rows).min(LEAST_CELL.1 * 1.5));
-    (wish > 10.0 && cw >= NARROWEST && ch >= LOWEST).then(|| ((cols * cw).floor(), (rows * ch).floor()))
+    (text > 0.0 && cw >= NARROWEST && ch >= LOWEST).then(|| ((cols * cw).floor(), (rows * ch).floor()))
 }
 
 /// The texts in the cells of a map: all of one size, none where cells are too small.
-fn cell_texts<'a>(map: &Heatmap, face: &dyn Typeface, place: Rect) -> Vec<Item<'a>> {
+fn cell_texts<'a>(map: &Heatmap, face: &dyn Typeface, text: f32, place: Rect) -> Vec<Item<'a>> {
     let (rows, cols) = (map.values.rows, map.values.cols);
     let (cw, ch) = (place.w / cols as f32, place.h / rows as f32);
-    if map.cell_labels.is_empty() || cw < NARROWEST || ch < LOWEST || rows * cols > MOST_TEXTS {
+    if text <= 0.0 || cw < NARROWEST || ch < LOWEST || rows * cols > MOST_TEXTS {
         return Vec::new();
     }
-    let size = (ch * 0.5).min(cw * 0.3).clamp(SMALLEST_CELL_TEXT, LARGEST_CELL_TEXT);
-    let text = |(i, text): (usize, &String)| {
+    let size = (LARGEST_CELL_TEXT * (cw - 6.0) / text).min(ch * 0.6).clamp(SMALLEST_CELL_TEXT, LARGEST_CELL_TEXT);
+    let label = |(i, text): (usize, &String)| {
         let (row, col) = (i / cols, i % cols);
         let line = Line::fit(face, text, Style::regular(size), cw - 4.0);
         let (x, y) = (place.x + (col as f32 + 0.5) * cw, place.y + (row as f32 + 0.5) * ch + size * 0.36);
         Item::Label(line.at(x, y, Anchor::Middle, Ink::over(map.values.at(row, col), &map.scale)))
     };
-    map.cell_labels.iter().enumerate().take(rows * cols).map(text).collect()
+    map.cell_labels.iter().enumerate().take(rows * cols).map(label).collect()
 }
 
 /// Width and height of the map: whole pixels per cell where there is a pixel for each, else whole cells per pixel.

@@ -39,31 +39,35 @@ pub(super) fn legend<'a>(scale: &'a Scale, face: &dyn Typeface, map: f32, limit:
     Block { w: width, h: head + length + TEXT.size * 0.5, items }
 }
 
-/// A colour bar in one line: unit, lowest number, colours, highest number. Without the unit where that is too wide, or nothing.
+/// A colour bar in one line: lowest number, colours, highest number, unit; one number is enough where 0 is in the middle.
+/// Without the unit where that is too wide, or nothing.
 pub(super) fn flat<'a>(scale: &'a Scale, face: &dyn Typeface, limit: f32) -> Block<'a> {
     let (low, high) = scale.bounds();
-    let [low, high] = [low, high].map(|v| Line::fit(face, &number(v), TEXT, 60.0));
+    let (low, high) = match scale.colormap.is_diverging() {
+        true => (String::new(), format!("±{}", number(high))),
+        false => (number(low), number(high)),
+    };
+    let [low, high] = [low, high].map(|text| Line::fit(face, &text, TEXT, 60.0));
     let ramp = (limit * 0.25).clamp(36.0, 96.0).floor();
-    let bare = low.width + 5.0 + ramp + 5.0 + high.width;
-    if bare > limit {
-        return Block::default();
-    }
-    let unit = Line::fit(face, &scale.unit, TEXT, limit - bare - 10.0);
     let mut block = Block { w: 0.0, h: FLAT, items: Vec::new() };
+    if low.width + 5.0 + ramp + 5.0 + high.width > limit {
+        return block;
+    }
     let base = FLAT / 2.0 + TEXT.size * 0.36;
     let text = |block: &mut Block<'a>, line: Line, gap: f32| {
-        let width = line.width;
-        block.items.push(Item::Label(line.at(block.w, base, Anchor::Start, Ink::Soft)));
-        block.w += width + gap;
+        if !line.text.is_empty() {
+            let width = line.width;
+            block.items.push(Item::Label(line.at(block.w, base, Anchor::Start, Ink::Soft)));
+            block.w += width + gap;
+        }
     };
-    if !unit.text.is_empty() {
-        text(&mut block, unit, 10.0);
-    }
     text(&mut block, low, 5.0);
     let place = Rect::new(block.w.ceil(), (FLAT - BAR) / 2.0, ramp, BAR);
     block.items.extend([Item::Ramp(place, scale), Item::Frame(place, Ink::Faint)]);
     block.w = place.x + ramp + 5.0;
-    text(&mut block, high, 0.0);
+    text(&mut block, high, 5.0);
+    let unit = Line::fit(face, &scale.unit, TEXT, limit - block.w);
+    text(&mut block, unit, 0.0);
     block
 }
 

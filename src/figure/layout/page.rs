@@ -24,6 +24,8 @@ const WIDE: f32 = 640.0;
 const LEAST: f32 = 400.0;
 const HEADLINE: f32 = 620.0;
 
+/// Labels further apart than this along y are not compared.
+const BAND: f32 = 16.0;
 /// A page of at least one and a half times this size is drawn larger, not with more room around the same letters.
 const LARGE: f32 = 1000.0;
 
@@ -69,8 +71,10 @@ pub fn layout<'a>(figure: &'a Figure, face: &dyn Typeface) -> Scene<'a> {
     page.put(margin, margin, headline);
     let spare_w = (width - body.w).max(0.0);
     let spare_h = tall.map_or(0.0, |h| (h - top - body.h).max(0.0));
-    let x = if given_w.is_some() { margin + (spare_w / 2.0).floor() } else { margin };
-    page.put(x, margin + top + (spare_h / 2.0).floor(), body);
+    // Maps stand in the middle of what is given, texts and charts begin where the headline does.
+    let middle = |spare: f32| if figure.panels.iter().any(is_map) { (spare / 2.0).floor() } else { 0.0 };
+    let x = if given_w.is_some() { margin + middle(spare_w) } else { margin };
+    page.put(x, margin + top + middle(spare_h), body);
 
     let width = given_w.unwrap_or((width + 2.0 * margin).ceil());
     let height = given_h.unwrap_or((page.h + margin).ceil().max(64.0));
@@ -141,14 +145,16 @@ fn body<'a>(figure: &'a Figure, face: &dyn Typeface, main: Option<f32>, tall: Op
     block
 }
 
-/// Small panels that follow one another stand side by side, two in a row, where each has room enough.
+/// Charts of one kind that follow one another stand side by side, two in a row, where each has room enough.
 fn rows<'p>(panels: &[&'p Panel], main: Option<f32>) -> Vec<Vec<&'p Panel>> {
-    let small = |panel: &Panel| matches!(panel, Panel::Curves(_) | Panel::Bars(_));
+    let alike = |a: &Panel, b: &Panel| {
+        matches!((a, b), (Panel::Curves(_), Panel::Curves(_)) | (Panel::Bars(_), Panel::Bars(_)))
+    };
+    let wide = main.is_none_or(|w| w >= WIDE);
     let mut rows: Vec<Vec<&Panel>> = Vec::new();
     for panel in panels {
-        let together = small(panel) && main.is_none_or(|w| w >= WIDE);
         match rows.last_mut() {
-            Some(row) if together && row.len() == 1 && small(row[0]) => row.push(panel),
+            Some(row) if wide && row.len() == 1 && alike(row[0], panel) => row.push(panel),
             _ => rows.push(vec![panel]),
         }
     }
@@ -196,14 +202,20 @@ fn part<'a>(panel: &'a Panel, face: &dyn Typeface, room: Room) -> Block<'a> {
 /// A given size can be too small for all labels. One that would leave the page or touch an earlier one is left out.
 fn legible(items: Vec<Item>, width: f32, height: f32) -> Vec<Item> {
     let within = |(x, y): (f32, f32)| (-0.5..=width + 0.5).contains(&x) && (-0.5..=height + 0.5).contains(&y);
-    let mut taken: Vec<[(f32, f32); 4]> = Vec::new();
+    // By bands of the page: a text of a thousand tokens would else be compared with itself a million times.
+    let mut taken: Vec<Vec<[(f32, f32); 4]>> = vec![Vec::new(); (height / BAND) as usize + 2];
+    let band = |y: f32| (y.max(0.0) / BAND) as usize;
     let mut legible = |item: &Item| {
         let Item::Label(label) = item else { return true };
         let corners = label.corners();
-        let free =
-            !label.text.is_empty() && corners.into_iter().all(within) && !taken.iter().any(|t| touch(&corners, t));
+        if label.text.is_empty() || !corners.into_iter().all(within) {
+            return false;
+        }
+        let (top, bottom) = corners.iter().fold((f32::MAX, 0f32), |(top, bottom), c| (top.min(c.1), bottom.max(c.1)));
+        let bands = band(top)..(band(bottom) + 1).min(taken.len());
+        let free = !taken[bands.clone()].iter().flatten().any(|other| touch(&corners, other));
         if free {
-            taken.push(corners);
+            taken[bands].iter_mut().for_each(|band| band.push(corners));
         }
         free
     };

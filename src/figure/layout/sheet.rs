@@ -3,7 +3,7 @@
 use super::labels::{self, Rows};
 use super::text::{Line, put_lines, wrap};
 use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, legend};
-use crate::figure::{Ink, Sheet};
+use crate::figure::{Ink, Sheet, SheetMap};
 
 const TITLE: Style = Style::bold(12.0);
 const NAME: Style = Style::bold(11.0);
@@ -65,17 +65,21 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
     let cell = fit(across, left, below).max(2.0 / rows.max(cols) as f32);
     let cell = if cell >= 2.0 { cell.floor() } else { cell };
     let (w, h) = (cell * cols as f32, cell * rows as f32);
+    // Names may be wider than small maps.
+    let named = |map: &SheetMap| Line::fit(face, &map.name, NAME, LARGEST).width + note_width(map, face);
+    let slot = (width - around.0 - left + GAP) / across as f32 - GAP;
+    let slot = sheet.maps.iter().map(named).fold(w, f32::max).min(slot.max(w));
 
     let (x0, y0) = (axis_left + left, block.h + head);
     let mut bottom = y0;
     for (i, map) in sheet.maps.iter().enumerate() {
         let (col, row) = (i % across, i / across);
-        let (x, y) = (x0 + col as f32 * (w + GAP), y0 + row as f32 * (h + GAP + head));
+        let (x, y) = (x0 + col as f32 * (slot + GAP), y0 + row as f32 * (h + GAP + head));
         let place = Rect::new(x, y, w, h);
         block.items.extend([Item::Cells(place, &map.values, &sheet.scale), Item::Frame(place, Ink::Faint)]);
-        let name = Line::fit(face, &map.name, NAME, w);
+        let name = Line::fit(face, &map.name, NAME, slot);
         let at = x + name.width + 7.0;
-        let note = Line::fit(face, &map.note, NOTE, x + w - at);
+        let note = Line::fit(face, &map.note, NOTE, x + slot - at);
         block.items.push(Item::Label(name.at(x, y - 7.0, Anchor::Start, Ink::Normal)));
         block.items.push(Item::Label(note.at(at, y - 7.0, Anchor::Start, Ink::Soft)));
         block.w = block.w.max(x + w);
@@ -108,4 +112,9 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
         block.put(x, y0, bar);
     }
     block
+}
+
+/// How wide the remark after a name is, with the gap between them.
+fn note_width(map: &SheetMap, face: &dyn Typeface) -> f32 {
+    if map.note.is_empty() { 0.0 } else { 7.0 + Line::fit(face, &map.note, NOTE, LARGEST).width }
 }

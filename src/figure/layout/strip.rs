@@ -131,21 +131,7 @@ pub(super) fn strip<'a>(strip: &'a Strip, face: &dyn Typeface, room: Room) -> Bl
     let below = if shared { BETWEEN + legend::FLAT } else { 0.0 };
     let tall = room.h.map(|h| h - block.h - below);
 
-    let tokens = strip.labels.len();
-    let first = if tokens * strip.rows.len().min(3) <= 180 { 0 } else { usize::from(tokens > 400) + 1 };
-    let body = beside(strip, face, width, tall).unwrap_or_else(|| {
-        let sizes = &SIZES[first..];
-        let flows = sizes.iter().map(|size| Flow::new(strip, face, *size, width));
-        let mut last = None;
-        for flow in flows {
-            let fits = tall.is_none_or(|h| stacked_h(strip, &flow) <= h);
-            last = Some(flow);
-            if fits {
-                break;
-            }
-        }
-        last.map_or_else(Block::default, |flow| stacked(strip, face, &flow, width, tall))
-    });
+    let body = body(strip, face, width, tall);
     let y = block.h;
     block.put(0.0, y, body);
     if shared {
@@ -157,8 +143,27 @@ pub(super) fn strip<'a>(strip: &'a Strip, face: &dyn Typeface, room: Room) -> Bl
     block
 }
 
+/// Names left of one-line texts, or above longer ones: in the largest size that fits.
+fn body<'a>(strip: &'a Strip, face: &dyn Typeface, width: f32, tall: Option<f32>) -> Block<'a> {
+    let tokens = strip.labels.len();
+    // Numbers under many tokens would be read by nobody.
+    let first = if tokens * strip.rows.len().min(3) <= 180 { 0 } else { usize::from(tokens > 400) + 1 };
+    for (i, size) in SIZES.into_iter().enumerate() {
+        if let Some(block) = beside(strip, face, size, width).filter(|block| tall.is_none_or(|h| block.h <= h)) {
+            return block;
+        }
+        if i >= first {
+            let flow = Flow::new(strip, face, size, width);
+            if i + 1 == SIZES.len() || tall.is_none_or(|h| stacked_h(strip, &flow) <= h) {
+                return stacked(strip, face, &flow, width, tall);
+            }
+        }
+    }
+    Block::default()
+}
+
 /// Names left of their texts, where every text is one line.
-fn beside<'a>(strip: &'a Strip, face: &dyn Typeface, width: f32, tall: Option<f32>) -> Option<Block<'a>> {
+fn beside<'a>(strip: &'a Strip, face: &dyn Typeface, size: Size, width: f32) -> Option<Block<'a>> {
     let names: Vec<(Line, Line)> = strip
         .rows
         .iter()
@@ -166,30 +171,30 @@ fn beside<'a>(strip: &'a Strip, face: &dyn Typeface, width: f32, tall: Option<f3
         .collect();
     let widest = names.iter().map(|(name, note)| name.width.max(note.width)).fold(0.0, f32::max);
     let left = if widest > 0.0 { (widest + GUTTER).ceil() } else { 0.0 };
-    let mut bars: Vec<Block> = strip.rows.iter().map(|row| own_legend(row, face, width * 0.3)).collect();
+    let mut bars: Vec<Block> = strip.rows.iter().map(|row| own_legend(row, face, width * 0.25)).collect();
     let right = bars.iter().map(|bar| bar.w).fold(0.0, f32::max);
     let right = if right > 0.0 { right + GUTTER } else { 0.0 };
-    let flow = Flow::new(strip, face, SIZES[0], width - left - right);
-    let pitch = flow.size.high() + 6.0;
-    if flow.lines != 1 || flow.w > width - left - right || tall.is_some_and(|h| pitch * strip.rows.len() as f32 > h) {
+    let flow = Flow::new(strip, face, size, width - left - right);
+    if flow.lines != 1 || flow.w > width - left - right {
         return None;
     }
+    let (high, noted) = (flow.size.high(), names.iter().any(|(_, note)| !note.text.is_empty()));
+    let pitch = high.max(if noted { NAME.line() + NOTE.size } else { 0.0 }) + 6.0;
     let mut block = Block::default();
     for (i, (row, (name, note))) in strip.rows.iter().zip(names).enumerate() {
-        let y = i as f32 * pitch;
-        let middle = y + flow.size.high() / 2.0;
+        let middle = i as f32 * pitch + high / 2.0;
         let base = if note.text.is_empty() { middle + NAME.size * 0.36 } else { middle - 3.0 };
         block.items.push(Item::Label(name.at(left - GUTTER, base, Anchor::End, Ink::Normal)));
         let base = if row.name.is_empty() { middle + NOTE.size * 0.36 } else { middle + NOTE.size };
         block.items.push(Item::Label(note.at(left - GUTTER, base, Anchor::End, Ink::Soft)));
-        block.put(left, y, flow.draw(strip, face, row, 1));
+        block.put(left, middle - high / 2.0, flow.draw(strip, face, row, 1));
         block.put(left + flow.w + GUTTER, middle - legend::FLAT / 2.0, std::mem::take(&mut bars[i]));
     }
     Some(block)
 }
 
 fn own_legend<'a>(row: &'a StripRow, face: &dyn Typeface, limit: f32) -> Block<'a> {
-    row.scale.as_ref().map_or_else(Block::default, |scale| legend::flat(scale, face, limit.min(260.0)))
+    row.scale.as_ref().map_or_else(Block::default, |scale| legend::flat(scale, face, limit.min(200.0)))
 }
 
 /// How high all rows are with their names above them.
@@ -212,6 +217,9 @@ fn stacked<'a>(strip: &'a Strip, face: &dyn Typeface, flow: &Flow, width: f32, t
     for row in &strip.rows {
         let mut y = if block.h > 0.0 { block.h + BETWEEN } else { 0.0 };
         let head = heading(row);
+        if tall.is_some_and(|h| y > 0.0 && y + head + flow.size.high() > h) {
+            break; // a page this low has no room for more rows
+        }
         if head > 0.0 {
             let bar = own_legend(row, face, width * 0.5);
             let mut x = 0.0;

@@ -15,6 +15,9 @@ const PAD: f32 = 7.0;
 /// The widest table where nobody asks for a width, and the widest column.
 const NATURAL: f32 = 860.0;
 const WIDEST: f32 = 320.0;
+/// A cut text keeps this much, a cut head of numbers that.
+const LEAST: f32 = 40.0;
+const NARROW_HEAD: f32 = 60.0;
 /// A longer table is for a data file.
 const MOST: usize = 40;
 
@@ -29,11 +32,14 @@ pub(super) fn table<'a>(table: &'a Table, face: &dyn Typeface, room: Room) -> Bl
     let count = table.columns.iter().map(|column| column.cells.len()).max().unwrap_or(0);
     let fitting = room.h.map_or(MOST, |h| ((h - block.h - ROW - below) / ROW).max(0.0) as usize).min(MOST);
     let drawn = if count > fitting { fitting.saturating_sub(1) } else { count };
-    let widths = widths(table, face, drawn, width);
+    let gap = GAP.min(width * 0.03);
+    let widths = widths(table, face, drawn, width, gap);
     let (mut x, top) = (0.0, block.h);
+    let mut left_out = 0;
     for (column, &w) in table.columns.iter().zip(&widths) {
         if x + w > width + 0.5 {
-            break; // a page this narrow has no room for more columns
+            left_out += 1;
+            continue;
         }
         let inner = if column.shades.is_empty() { (x, w) } else { (x + PAD, w - 2.0 * PAD) };
         let put = |block: &mut Block<'a>, text: &str, style: Style, base: f32, ink: Ink| {
@@ -50,16 +56,18 @@ pub(super) fn table<'a>(table: &'a Table, face: &dyn Typeface, room: Room) -> Bl
             let ink = if fill.is_some() { Ink::over(shade, &column.scale) } else { Ink::Normal };
             put(&mut block, cell, CELL, y + ROW / 2.0 + CELL.size * 0.38, ink);
         }
-        x += w + GAP;
+        x += w + gap;
     }
-    block.w = block.w.max((x - GAP).max(0.0));
+    block.w = block.w.max((x - gap).max(0.0));
     if !table.columns.is_empty() {
         let y = top + ROW - 1.0;
-        block.items.push(Item::Line([0.0, y, (x - GAP).max(0.0), y], Ink::Faint));
+        block.items.push(Item::Line([0.0, y, (x - gap).max(0.0), y], Ink::Faint));
         block.h = top + ROW * (drawn + 1) as f32;
     }
-    if drawn < count && fitting > 0 {
-        let more = Line::fit(face, &format!("… {} more", count - drawn), SMALL, width);
+    let hidden = [(count - drawn, "more"), (left_out, "more columns")].into_iter().filter(|(n, _)| *n > 0);
+    let hidden: Vec<String> = hidden.map(|(n, what)| format!("… {n} {what}")).collect();
+    if !hidden.is_empty() && fitting > 0 {
+        let more = Line::fit(face, &hidden.join(", "), SMALL, width);
         let base = block.h + ROW / 2.0 + SMALL.size * 0.36;
         block.items.push(Item::Label(more.at(0.0, base, Anchor::Start, Ink::Soft)));
         block.h += ROW;
@@ -69,14 +77,21 @@ pub(super) fn table<'a>(table: &'a Table, face: &dyn Typeface, room: Room) -> Bl
     block
 }
 
-/// As wide as what is in them; where that is too much together, the widest give way.
-fn widths(table: &Table, face: &dyn Typeface, drawn: usize, width: f32) -> Vec<f32> {
+/// As wide as what is in them; where that is too much together, texts are cut, widest first. Numbers never are.
+fn widths(table: &Table, face: &dyn Typeface, drawn: usize, width: f32, gap: f32) -> Vec<f32> {
     let widest = |column: &Column| {
         let cells = column.cells.iter().take(drawn).map(|cell| Line::fit(face, cell, CELL, WIDEST).width);
+        let head = Line::fit(face, &column.head, HEAD, WIDEST).width;
+        // A head is cut before numbers are pushed off the page.
+        let head = if column.right { head.min(NARROW_HEAD) } else { head };
         let pad = if column.shades.is_empty() { 0.0 } else { 2.0 * PAD };
-        (cells.fold(Line::fit(face, &column.head, HEAD, WIDEST).width, f32::max) + pad).ceil()
+        (cells.fold(head, f32::max) + pad).ceil()
     };
-    let widths: Vec<f32> = table.columns.iter().map(widest).collect();
-    let room = width - GAP * widths.len().saturating_sub(1) as f32;
-    share_out(&widths, room).into_iter().map(f32::floor).collect()
+    let all: Vec<f32> = table.columns.iter().map(widest).collect();
+    let numbers: f32 = table.columns.iter().zip(&all).filter(|(column, _)| column.right).map(|(_, w)| w).sum();
+    let texts: Vec<f32> = table.columns.iter().zip(&all).filter(|(column, _)| !column.right).map(|(_, w)| *w).collect();
+    let room = width - gap * all.len().saturating_sub(1) as f32 - numbers;
+    let mut texts = share_out(&texts, room.max(LEAST * texts.len() as f32)).into_iter();
+    let given = |(column, w): (&Column, f32)| if column.right { w } else { texts.next().unwrap_or(w).floor() };
+    table.columns.iter().zip(all).map(given).collect()
 }

@@ -73,7 +73,9 @@ impl Page {
         }
         self.pen.plain(&format!("{}{line}", " ".repeat(left + 2)));
         self.pen.end();
-        self.lines(&format!("{}{}", " ".repeat(left + 2), chart.x_axis), Ink::Soft);
+        self.pen.plain(&" ".repeat(left + 2));
+        self.write(&fit(&chart.x_axis, wide), Ink::Soft);
+        self.pen.end();
         self.legend_of_curves(chart);
         self.lines(&chart.note, Ink::Soft);
     }

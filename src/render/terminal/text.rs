@@ -1,7 +1,7 @@
 //! Texts in columns.
 
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use crate::figure::scale::number;
 use crate::render::visible;
@@ -70,17 +70,20 @@ pub(super) fn short(value: f32) -> String {
 /// What a terminal without Unicode gets instead, as wide as before.
 pub(super) fn ascii(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\0'..='\u{7f}' => out.push(c),
-            '·' => out.push('.'),
-            '−' | '–' | '—' => out.push('-'),
-            '×' => out.push('x'),
-            '…' => out.push('~'),
-            '“' | '”' => out.push('"'),
-            '’' | '‘' => out.push('\''),
-            '⏎' => out.push('$'),
-            _ => out.extend(std::iter::repeat_n('?', c.width().unwrap_or(0))),
+    for grapheme in text.graphemes(true) {
+        match grapheme {
+            "·" => out.push('.'),
+            "−" | "–" | "—" => out.push('-'),
+            "×" => out.push('x'),
+            "…" => out.push('~'),
+            "“" | "”" => out.push('"'),
+            "‘" | "’" => out.push('\''),
+            "⏎" => out.push('$'),
+            _ if grapheme.is_ascii() => out.push_str(grapheme),
+            _ => {
+                let letter = grapheme.chars().next().filter(char::is_ascii).unwrap_or('?'); // without its accents
+                out.extend(std::iter::repeat_n(letter, columns(grapheme)));
+            }
         }
     }
     out
