@@ -9,6 +9,7 @@ use super::output::{self, Format, OutputArgs, Target};
 use super::recipe::Recipe;
 use super::subject::Subject;
 use super::{Cli, Command, render};
+use attnviz::checkpoint::hub::Name;
 use attnviz::error::{Error, Result};
 use attnviz::export::made::{self, Kind, Made};
 use attnviz::export::{Fields, Input, Template};
@@ -150,7 +151,11 @@ impl Again<'_> {
         let model = match (&given.model, &made.revision) {
             (Some(given), _) => given.clone(),
             (None, _) if made.model == "builtin" => made.model.clone(),
-            (None, Some(revision)) => format!("{}@{revision}", made.model),
+            // Checked, so that what a file says is never taken for a path.
+            (None, Some(revision)) => {
+                Name::new(&made.model, Some(revision)).map_err(|e| self.named(e))?;
+                format!("{}@{revision}", made.model)
+            }
             (None, None) => {
                 return Err(self
                     .named(Error::failed(format!("its model was a folder {:?}", made.model)))

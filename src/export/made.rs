@@ -1,6 +1,6 @@
 //! How a file was made, as the file itself says: a PNG in its text chunk, an SVG in its metadata, JSON in its fields.
 //!
-//! The file is not trusted: what it says is bounded by its own size, or by [`MOST_TEXT`] where it is compressed, and means nothing
+//! The file is not trusted: what it says is bounded by its own size, or by 16 MiB where it is compressed, and means nothing
 //! until somebody checks it.
 
 use super::Input;
