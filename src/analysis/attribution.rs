@@ -13,7 +13,7 @@ mod probe;
 
 pub use draws::{Dice, Draws};
 pub use path::gauss_legendre;
-pub use probe::{Baseline, Probe, Watch};
+pub use probe::{Baseline, Each, Probe, Watch};
 
 use crate::error::Result;
 

@@ -44,7 +44,7 @@ pub fn bars(row: &Row, labels: &[String], unit: String) -> Panel {
     let left_out = order.len().saturating_sub(MOST_BARS);
     order.truncate(MOST_BARS);
     Panel::Bars(Bars {
-        title: "The largest".into(),
+        title: "Largest scores".into(),
         labels: order.iter().map(|i| labels[*i].clone()).collect(),
         values: order.iter().map(|i| row.scores[*i]).collect(),
         unit,
@@ -96,20 +96,21 @@ fn ranking(found: &Faithfulness, names: &[&str], sentence: &str) -> Table {
     let names = order.iter().map(|i| names[*i].to_owned()).chain(["random order".into()]).collect();
     let mut columns = vec![
         Column::texts("method", names),
-        column("deletion AOPC ↑".into(), &|m| m.deletion_aopc),
-        column("insertion mean ↑".into(), &|m| m.insertion_mean),
+        column("deletion ↑".into(), &|m| m.deletion_aopc),
+        column("insertion ↑".into(), &|m| m.insertion_mean),
     ];
     let at = |values: &[f64], i: usize| values.get(i).copied().unwrap_or(f64::NAN);
     if !found.spearman.is_empty() {
         for (i, share) in SHARES.iter().enumerate() {
-            let head = format!("comprehensiveness {:.0} % ↑", 100.0 * share);
+            let head = format!("compr. {:.0} % ↑", 100.0 * share);
             columns.push(column(head, &|m| at(&m.comprehensiveness, i)));
         }
         for (i, share) in SHARES.iter().enumerate() {
-            columns.push(column(format!("sufficiency {:.0} % ↓", 100.0 * share), &|m| at(&m.sufficiency, i)));
+            columns.push(column(format!("suff. {:.0} % ↓", 100.0 * share), &|m| at(&m.sufficiency, i)));
         }
     }
-    Table { title: "How far scores can be trusted here".into(), columns, note: sentence.into() }
+    let title = "Probability lost, mean over the curve (deletion) and at shares of the tokens; kept, mean (insertion)";
+    Table { title: title.into(), columns, note: sentence.into() }
 }
 
 /// ρ above the diagonal, τ-b below it.

@@ -6,6 +6,7 @@ mod gpt2;
 mod kernel;
 mod memory;
 pub mod ops;
+mod packed;
 mod vector;
 
 pub use activation::Activation;

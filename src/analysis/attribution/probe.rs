@@ -29,6 +29,9 @@ pub enum Baseline {
 /// Is told how many runs of the model are done, and how many more are planned.
 pub type Watch<'a> = &'a dyn Fn(usize, usize);
 
+/// Is given the number of an input, its y, and its gradient `[visible, d_model]`.
+pub type Each<'a> = &'a mut dyn FnMut(usize, f64, &[f64]) -> Result<()>;
+
 /// A prompt, what is asked about its prediction, and what stands for an absent token.
 ///
 /// Only the tokens up to the objective's position are run: it cannot see the others.
@@ -131,13 +134,8 @@ impl<'a> Probe<'a> {
         Ok(values)
     }
 
-    /// y and ∂y/∂e of so many inputs: `each(i, y, gradient)`, the gradient `[visible, d_model]`.
-    pub fn gradients(
-        &self,
-        count: usize,
-        input: &dyn Fn(usize) -> Result<Tensor>,
-        each: &mut dyn FnMut(usize, f64, &[f64]) -> Result<()>,
-    ) -> Result<()> {
+    /// y and ∂y/∂e of so many inputs, handed to `each` one after the other; `input(i)` is `[visible, d_model]`.
+    pub fn gradients(&self, count: usize, input: &dyn Fn(usize) -> Result<Tensor>, each: Each<'_>) -> Result<()> {
         let (len, spec) = (self.visible(), self.model.spec());
         // What the tape keeps of a row: three residuals, two norms, q, k, v, z, two outputs, and the MLP twice.
         let row = spec.layers * (12 * spec.d_model + 2 * spec.d_mlp) * self.embeddings.dtype().size_in_bytes();

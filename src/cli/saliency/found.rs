@@ -1,33 +1,33 @@
 //! What `saliency` found of one prediction, as figures, data and tables.
 
-use super::{BaselineArg, SaliencyArgs, ScoreArg};
+use super::SaliencyArgs;
 use crate::cli::args::WordsArg;
 use crate::cli::findings::Findings;
 use crate::cli::subject::{About, NEXT, Subject, percent};
 use crate::cli::target;
 use attnviz::analysis::attribution::{Attribution, Method, Probe, attribute};
-use attnviz::analysis::faithfulness::{Faithfulness, Measured, SEEDS, SHARES, faithfulness};
-use attnviz::analysis::{Objective, Of, Prediction, next_tokens, probability};
+use attnviz::analysis::faithfulness::{Faithfulness, faithfulness};
+use attnviz::analysis::{Objective, Prediction, next_tokens, probability};
 use attnviz::error::{Error, Result};
 use attnviz::export::csv::{Table, write_table};
 use attnviz::export::{Array, Data, Entry};
 use attnviz::figure::saliency::{Row, bars, evaluation, strip};
-use attnviz::figure::{Colormap, Figure, Panel, Scale};
+use attnviz::figure::{Figure, Panel};
 use attnviz::prompt::{Word, WordRule};
 use attnviz::trace::{NoTap, forward};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 /// Everything that is known once the methods have run.
 pub struct Found<'a> {
-    args: &'a SaliencyArgs,
-    subject: Subject<'a>,
-    words: Vec<Word>,
-    objective: Objective,
+    pub args: &'a SaliencyArgs,
+    pub subject: Subject<'a>,
+    pub words: Vec<Word>,
+    pub objective: Objective,
     /// The target's probability.
-    probability: f64,
-    next: Vec<Prediction>,
-    attributions: Vec<Attribution>,
-    faithfulness: Option<Faithfulness>,
+    pub probability: f64,
+    pub next: Vec<Prediction>,
+    pub attributions: Vec<Attribution>,
+    pub faithfulness: Option<Faithfulness>,
 }
 
 impl<'a> Found<'a> {
@@ -93,7 +93,8 @@ impl<'a> Found<'a> {
         };
         let words = if self.args.more.words.is_some() { ", by word" } else { "" };
         let mut lines = vec![self.subject.line(&format!("{what}{words}"))];
-        let mut target = format!("target {} {}", self.subject.label(self.objective.target), percent(self.probability));
+        let (what, target) = (self.args.explained(), self.subject.label(self.objective.target));
+        let mut target = format!("what moved the {what} of {target} ({})", percent(self.probability));
         if let Some(foil) = self.objective.foil {
             target += &format!(" rather than {}", self.subject.label(foil));
         }
@@ -101,7 +102,7 @@ impl<'a> Found<'a> {
             let at = self.objective.position;
             target += &format!(" after {} (position {at})", self.subject.prompt.tokens[at].label);
         }
-        let mut parts = vec![target, self.args.explained().into()];
+        let mut parts = vec![target];
         if self.attributions.iter().any(|found| found.method.has_baseline()) || self.faithfulness.is_some() {
             parts.push(format!("baseline {}", self.args.baseline_name()));
         }
@@ -114,29 +115,6 @@ impl<'a> Found<'a> {
         lines.push(self.subject.next_line(&self.next));
         lines.extend(self.remarks());
         lines
-    }
-
-    /// Which method is to be trusted here, in one sentence.
-    fn sentence(&self, found: &Faithfulness) -> String {
-        let points = |p: f64| format!("{:.1}", 100.0 * p);
-        let best = found.ranking()[0];
-        let (name, aopc) = (self.attributions[best].method.name(), found.methods[best].deletion_aopc);
-        let (chance, spread) = found.random(|m| m.deletion_aopc);
-        let label = self.subject.label(self.objective.target);
-        let cost = format!(
-            "removing tokens in its order costs {label} {} points of probability on average, a random order {} ± {}",
-            points(aopc),
-            points(chance),
-            points(spread)
-        );
-        if aopc <= chance + 2.0 * spread {
-            let none = if found.methods.len() > 1 { "no method does clearly" } else { "it does not do clearly" };
-            return format!("On this prompt {none} better than chance. The best is {name}: {cost}.");
-        }
-        match found.methods.len() {
-            1 => format!("On this prompt {name} does better than chance: {cost}."),
-            _ => format!("On this prompt {name} finds best what the prediction rests on: {cost}."),
-        }
     }
 
     fn entry(&self, found: &Attribution) -> Entry {
@@ -164,74 +142,6 @@ impl<'a> Found<'a> {
         };
         arrays.extend(found.draws.iter().map(draws));
         Entry { method: found.method.name().into(), settings, fields, arrays }
-    }
-
-    /// The evaluation as data.
-    fn evaluation(&self, found: &Faithfulness) -> Entry {
-        let names: Vec<&str> = self.attributions.iter().map(|found| found.method.name()).collect();
-        let all = || found.methods.iter().chain(&found.random);
-        let (methods, orders, points) = (names.len(), all().count(), found.counts.len());
-        let array = |name: &str, shape: Vec<usize>, values: Vec<f64>| Array {
-            name: name.into(),
-            shape,
-            values: values.into_iter().map(|v| v as f32).collect(),
-        };
-        let of = |pick: fn(&Measured) -> &Vec<f64>| -> Vec<f64> { all().flat_map(|m| pick(m).clone()).collect() };
-        let mut arrays = vec![
-            array("deletion", vec![orders, points], of(|m| &m.deletion)),
-            array("insertion", vec![orders, points], of(|m| &m.insertion)),
-            array("deletion_aopc", vec![orders], all().map(|m| m.deletion_aopc).collect()),
-            array("insertion_mean", vec![orders], all().map(|m| m.insertion_mean).collect()),
-        ];
-        if !found.spearman.is_empty() {
-            arrays.push(array("comprehensiveness", vec![orders, SHARES.len()], of(|m| &m.comprehensiveness)));
-            arrays.push(array("sufficiency", vec![orders, SHARES.len()], of(|m| &m.sufficiency)));
-            arrays.push(array("spearman", vec![methods, methods], found.spearman.clone()));
-            arrays.push(array("kendall", vec![methods, methods], found.kendall.clone()));
-        }
-        let settings = Map::from_iter([
-            ("baseline".into(), self.args.baseline_name().into()),
-            ("shares".into(), json!(SHARES)),
-            ("random_orders".into(), json!(SEEDS)),
-        ]);
-        let ranking: Vec<&str> = found.ranking().into_iter().map(|i| names[i]).collect();
-        let fields = Map::from_iter([
-            ("methods".into(), json!(names)),
-            ("rows_after_the_methods".into(), "random orders".into()),
-            ("tokens_removed".into(), json!(found.counts)),
-            ("ranking".into(), json!(ranking)),
-            ("conclusion".into(), self.sentence(found).into()),
-        ]);
-        Entry { method: "faithfulness".into(), settings, fields, arrays }
-    }
-
-    /// The methods ranked.
-    fn ranking(&self, found: &Faithfulness) -> Table {
-        let header = vec![
-            "rank",
-            "method",
-            "deletion_aopc",
-            "insertion_mean",
-            "comprehensiveness_10",
-            "comprehensiveness_20",
-            "comprehensiveness_50",
-            "sufficiency_10",
-            "sufficiency_20",
-            "sufficiency_50",
-        ];
-        let row = |rank: String, name: &str, of: &dyn Fn(&dyn Fn(&Measured) -> f64) -> f64| {
-            let mut numbers = vec![of(&|m| m.deletion_aopc), of(&|m| m.insertion_mean)];
-            let at = |values: &[f64], i: usize| values.get(i).copied().unwrap_or(f64::NAN);
-            numbers.extend((0..SHARES.len()).map(|i| of(&|m| at(&m.comprehensiveness, i))));
-            numbers.extend((0..SHARES.len()).map(|i| of(&|m| at(&m.sufficiency, i))));
-            let cell = |v: f64| if v.is_nan() { String::new() } else { format!("{:?}", v as f32) };
-            [rank, name.into()].into_iter().chain(numbers.into_iter().map(cell)).collect()
-        };
-        let methods = (1..).zip(found.ranking()).map(|(rank, i): (usize, usize)| {
-            row(rank.to_string(), self.attributions[i].method.name(), &|number| number(&found.methods[i]))
-        });
-        let rows = methods.chain([row(String::new(), "random order", &|number| found.random(number).0)]);
-        Table { header, rows: rows.collect() }
     }
 
     /// One row for each method and token or word.
@@ -311,80 +221,6 @@ impl Found<'_> {
             [one] => self.args.unit(one.method),
             _ => String::new(),
         }
-    }
-}
-
-impl SaliencyArgs {
-    pub(super) fn of_name(&self) -> &'static str {
-        match self.method.of() {
-            Of::Logit => "logit",
-            Of::LogProb => "logprob",
-            Of::Probability => "prob",
-        }
-    }
-
-    /// The number that is explained, in words.
-    pub(super) fn explained(&self) -> &'static str {
-        match self.method.of() {
-            Of::Logit => "logit",
-            Of::LogProb => "log-probability",
-            Of::Probability => "probability",
-        }
-    }
-
-    pub(super) fn baseline_name(&self) -> &'static str {
-        match self.method.meant().1 {
-            BaselineArg::Zero => "zero",
-            BaselineArg::Mean => "mean",
-            BaselineArg::Endoftext => "endoftext",
-        }
-    }
-
-    /// What a method's scores measure.
-    pub(super) fn unit(&self, method: Method) -> String {
-        match (self.method.meant().2, method) {
-            (ScoreArg::Share, _) => "share of all contributions".into(),
-            (_, Method::Gradient) => format!("size of the {}'s gradient", self.explained()),
-            (_, Method::AttentionXGradient) => "relevance".into(),
-            (ScoreArg::Norm, _) => format!("size of the contributions to the {}", self.explained()),
-            (ScoreArg::Signed, _) => format!("contribution to the {}", self.explained()),
-        }
-    }
-
-    /// From scores to colours; 0 keeps the page's colour.
-    pub(super) fn scale(&self, scores: &[f32], unit: &str) -> Scale {
-        let colormap = self.figure.colormap.unwrap_or(Colormap::Balance);
-        let mut scale =
-            Scale { kind: self.figure.scale.into(), colormap, ..Scale::signed(unit, scores.iter().copied()) };
-        if !colormap.is_diverging() {
-            scale.min = scores.iter().copied().filter(|score| score.is_finite()).fold(0.0, f32::min);
-        }
-        scale
-    }
-
-    /// How a method was run.
-    pub(super) fn settings(&self, found: &Attribution) -> Map<String, Value> {
-        let score = match self.method.meant().2 {
-            ScoreArg::Signed => "signed",
-            ScoreArg::Norm => "norm",
-            ScoreArg::Share => "share",
-        };
-        let mut settings = Map::from_iter([
-            ("of".into(), self.of_name().into()),
-            ("score".into(), score.into()),
-            ("bos".into(), self.prompt.bos.into()),
-        ]);
-        if found.method.has_baseline() {
-            settings.insert("baseline".into(), self.baseline_name().into());
-        }
-        if let Some(steps) = found.steps {
-            settings.insert("steps".into(), steps.into());
-        }
-        if let Some(samples) = found.samples {
-            settings.insert("samples".into(), samples.into());
-            settings.insert("seed".into(), self.method.seed.into());
-        }
-        settings
     }
 }
 

@@ -89,16 +89,19 @@ impl Findings for Generated<'_> {
         let cols = labels.len() - 1; // nothing follows the last token
         let panels = self.methods.iter().map(|(method, found)| {
             let values = self.scores(found, cols);
-            let scale = self.args.scale(&values, &self.args.unit(*method));
+            let scale = self.args.scale(&values, "score");
             let title = if self.methods.len() > 1 { method.name() } else { "" };
             generated(title, Matrix::new(written.len(), cols, values), &written, &labels[..cols], scale)
         });
         let names: Vec<&str> = self.methods.iter().map(|(method, _)| method.name()).collect();
-        let what = format!("{}, {} of them written by the model", names.join(", "), written.len());
-        let mut subtitle = vec![self.subject.line(&what)];
+        let what = format!("{} · {} + {} tokens", names.join(", "), self.len, written.len());
+        let mut subtitle = vec![format!("{} · {what}", self.subject.note.unwrap_or(&self.subject.model))];
         let baseline = self.methods.iter().any(|(method, _)| method.has_baseline());
         let baseline = baseline.then(|| format!("baseline {}", self.args.baseline_name()));
-        let parts = [Some(format!("{} of each written token, {}", self.args.explained(), self.how())), baseline];
+        let parts = [
+            Some(format!("what moved the {} of each written token ({})", self.args.explained(), self.how())),
+            baseline,
+        ];
         subtitle.push(parts.into_iter().flatten().collect::<Vec<_>>().join(" · "));
         let mut provenance = self.subject.provenance();
         if let Value::Object(provenance) = &mut provenance {
