@@ -19,7 +19,8 @@ pub struct Folder {
     dir: PathBuf,
     /// Open once something is added.
     journal: Option<File>,
-    lock: File,
+    /// Locked as long as it is open.
+    _lock: File,
     /// What an earlier run did, whole blocks of it.
     done: std::io::Take<BufReader<File>>,
 }
@@ -75,7 +76,7 @@ impl Folder {
             }
             Err(error) => return Err(failed(error)),
         };
-        Ok(Self { dir: dir.to_path_buf(), journal: None, lock, done: BufReader::new(done.1).take(done.0) })
+        Ok(Self { dir: dir.to_path_buf(), journal: None, _lock: lock, done: BufReader::new(done.1).take(done.0) })
     }
 
     /// The folder.
@@ -146,9 +147,16 @@ impl Folder {
         if !self.dir.join(MANIFEST).exists() {
             fs::rename(self.dir.join(JOURNAL), self.dir.join(MANIFEST)).map_err(failed)?;
         }
-        fs::remove_file(self.dir.join(LOCK)).map_err(failed)?;
-        drop(self.lock);
-        Ok(())
+        fs::remove_file(self.dir.join(LOCK)).map_err(failed)
+    }
+}
+
+impl Drop for Folder {
+    /// A finished folder that nothing was added to stays as it was.
+    fn drop(&mut self) {
+        if self.journal.is_none() && self.dir.join(MANIFEST).exists() {
+            let _ = fs::remove_file(self.dir.join(LOCK)); // the next run makes and removes it again
+        }
     }
 }
 
