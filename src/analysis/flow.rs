@@ -14,28 +14,36 @@ const AWAY: u32 = u32::MAX;
 /// A directed graph with capacities.
 #[derive(Clone, Debug, Default)]
 pub struct Network {
-    /// The end of each edge and its capacity; edge `e ^ 1` is the way back.
-    edges: Vec<(usize, u64)>,
+    /// The end of each edge; edge `e ^ 1` is the way back.
+    ends: Vec<u32>,
+    /// The capacity of each edge.
+    capacities: Vec<u64>,
     /// The edges that leave each node.
-    from: Vec<Vec<usize>>,
+    from: Vec<Vec<u32>>,
 }
 
 impl Network {
     /// So many nodes, no edge.
     pub fn new(nodes: usize) -> Self {
-        Self { edges: Vec::new(), from: vec![Vec::new(); nodes] }
+        Self { from: vec![Vec::new(); nodes], ..Self::default() }
     }
 
     /// Adds an edge.
     pub fn connect(&mut self, from: usize, to: usize, capacity: u64) {
-        self.from[from].push(self.edges.len());
-        self.from[to].push(self.edges.len() + 1);
-        self.edges.extend([(to, capacity), (from, 0)]);
+        let edge = self.ends.len() as u32;
+        self.from[from].push(edge);
+        self.from[to].push(edge + 1);
+        self.ends.extend([to as u32, from as u32]);
+        self.capacities.extend([capacity, 0]);
+    }
+
+    fn end(&self, edge: u32) -> usize {
+        self.ends[edge as usize] as usize
     }
 
     /// The largest flow from a source to a sink.
     pub fn max_flow(&self, source: usize, sink: usize) -> u64 {
-        let mut left: Vec<u64> = self.edges.iter().map(|(_, capacity)| *capacity).collect();
+        let mut left = self.capacities.clone();
         let mut total = 0;
         while let Some(mut distance) = self.distances(source, sink, &left) {
             total += self.block(source, sink, &mut left, &mut distance);
@@ -50,8 +58,8 @@ impl Network {
         distance[sink] = 0;
         while let Some(node) = queue.pop_front() {
             for &edge in &self.from[node] {
-                let before = self.edges[edge].0;
-                if left[edge ^ 1] > 0 && distance[before] == AWAY {
+                let before = self.end(edge);
+                if left[edge as usize ^ 1] > 0 && distance[before] == AWAY {
                     distance[before] = distance[node] + 1;
                     if before == source {
                         return Some(distance);
@@ -66,24 +74,24 @@ impl Network {
     /// A flow along shortest paths that leaves none of them open.
     fn block(&self, source: usize, sink: usize, left: &mut [u64], distance: &mut [u32]) -> u64 {
         let mut cursor = vec![0; self.from.len()];
-        let (mut path, mut node, mut total): (Vec<usize>, usize, u64) = (Vec::new(), source, 0);
+        let (mut path, mut node, mut total): (Vec<u32>, usize, u64) = (Vec::new(), source, 0);
         loop {
             if node == sink {
-                let pushed = path.iter().map(|edge| left[*edge]).min().unwrap_or(0);
+                let pushed = path.iter().map(|edge| left[*edge as usize]).min().unwrap_or(0);
                 total += pushed;
                 for edge in &path {
-                    left[*edge] -= pushed;
-                    left[*edge ^ 1] += pushed;
+                    left[*edge as usize] -= pushed;
+                    left[*edge as usize ^ 1] += pushed;
                 }
                 // Goes on from where the path is now cut.
-                let cut = path.iter().position(|edge| left[*edge] == 0).unwrap_or(0);
-                node = self.edges[path[cut] ^ 1].0;
+                let cut = path.iter().position(|edge| left[*edge as usize] == 0).unwrap_or(0);
+                node = self.end(path[cut] ^ 1);
                 path.truncate(cut);
                 continue;
             }
-            let open = |edge: usize| {
-                let next = distance[self.edges[edge].0];
-                left[edge] > 0 && next != AWAY && next + 1 == distance[node]
+            let open = |edge: u32| {
+                let next = distance[self.end(edge)];
+                left[edge as usize] > 0 && next != AWAY && next + 1 == distance[node]
             };
             let onward = self.from[node][cursor[node]..].iter().position(|edge| open(*edge));
             match onward {
@@ -91,13 +99,13 @@ impl Network {
                     cursor[node] += skipped;
                     let edge = self.from[node][cursor[node]];
                     path.push(edge);
-                    node = self.edges[edge].0;
+                    node = self.end(edge);
                 }
                 None if node == source => return total,
                 None => {
                     distance[node] = AWAY;
                     let Some(edge) = path.pop() else { return total };
-                    node = self.edges[edge ^ 1].0;
+                    node = self.end(edge ^ 1);
                 }
             }
         }

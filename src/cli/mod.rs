@@ -2,10 +2,12 @@
 
 mod args;
 mod attention;
+mod completions;
 mod download;
 mod findings;
 mod heads;
 mod lens;
+mod man;
 mod mix;
 mod model;
 mod models;
@@ -14,6 +16,7 @@ mod preview;
 mod progress;
 mod recipe;
 mod render;
+mod rerun;
 mod saliency;
 mod subject;
 mod target;
@@ -47,22 +50,46 @@ pub struct Cli {
 }
 
 #[derive(Subcommand)]
-#[allow(clippy::large_enum_variant)] // there is only ever one
 enum Command {
-    /// Draw or export what each head attends to (the default)
-    Attention(attention::AttentionArgs),
+    #[command(flatten)]
+    OfPrompt(OfPrompt),
     /// Draw or export attention from a .safetensors or .npz file, whatever program wrote it
     Render(render::RenderArgs),
-    /// Show what each head does, by name
-    Heads(heads::HeadsArgs),
-    /// Show what each layer would have answered, or who wrote the answer
-    Lens(lens::LensArgs),
-    /// Show how much of each token reaches each position, by several methods
-    Mix(mix::MixArgs),
+    /// Compute a PNG, SVG or JSON file of attnviz again, and compare or write it
+    Rerun(rerun::RerunArgs),
     /// List the models that need no network, or download one
     Models(models::ModelsArgs),
+    /// Print what a shell needs to complete attnviz's commands and flags
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page of attnviz or of one command
+    Man(man::ManArgs),
+}
+
+/// The commands that look at one prompt.
+#[derive(Subcommand)]
+enum OfPrompt {
+    /// Draw or export what each head attends to (the default)
+    Attention(attention::AttentionArgs),
     /// Show which tokens moved a prediction
     Saliency(saliency::SaliencyArgs),
+    /// Show what each layer would have answered, or who wrote the answer
+    Lens(lens::LensArgs),
+    /// Show what each head does, by name
+    Heads(heads::HeadsArgs),
+    /// Show how much of each token reaches each position, by several methods
+    Mix(mix::MixArgs),
+}
+
+impl OfPrompt {
+    fn command(&self) -> &dyn findings::Command {
+        match self {
+            OfPrompt::Attention(args) => args,
+            OfPrompt::Saliency(args) => args,
+            OfPrompt::Lens(args) => args,
+            OfPrompt::Heads(args) => args,
+            OfPrompt::Mix(args) => args,
+        }
+    }
 }
 
 /// Why the program ends early.
@@ -87,14 +114,13 @@ pub fn parse() -> Result<(Cli, Recipe), Stop> {
 /// Does it.
 pub fn run((cli, recipe): (Cli, Recipe)) -> Result<(), Stop> {
     match cli.command {
-        Some(Command::Attention(args)) => findings::run(&args, &recipe)?,
-        Some(Command::Render(args)) => render::run(&args, &recipe)?,
-        Some(Command::Heads(args)) => findings::run(&args, &recipe)?,
-        Some(Command::Lens(args)) => findings::run(&args, &recipe)?,
-        Some(Command::Mix(args)) => findings::run(&args, &recipe)?,
-        Some(Command::Models(args)) => models::run(args)?,
-        Some(Command::Saliency(args)) => findings::run(&args, &recipe)?,
         None => findings::run(&cli.attention, &recipe)?,
+        Some(Command::OfPrompt(command)) => findings::run(command.command(), &recipe)?,
+        Some(Command::Render(args)) => render::run(&args, &recipe)?,
+        Some(Command::Rerun(args)) => rerun::run(&args)?,
+        Some(Command::Models(args)) => models::run(args)?,
+        Some(Command::Completions(args)) => completions::run(&args)?,
+        Some(Command::Man(args)) => man::run(&args)?,
     }
     Ok(())
 }
@@ -106,7 +132,12 @@ pub fn report(stop: Stop) -> ExitCode {
         Stop::Failed(Error { message, hint, kind }) => {
             let hint = hint
                 .unwrap_or_else(|| "this should not happen: please report it with the command that led to it".into());
-            (two_lines(&message, &hint), if kind == Kind::Usage { 2 } else { 1 })
+            let code = match kind {
+                Kind::Failed | Kind::Unreachable => 1,
+                Kind::Usage => 2,
+                Kind::Different => 3,
+            };
+            (two_lines(&message, &hint), code)
         }
         Stop::Clap(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             let _ = error.print(); // nobody is left to tell

@@ -42,5 +42,13 @@ pub fn table(heads: &[Head], order: &[usize], across: usize, scale: Scale) -> Pa
             _ => Column::shaded(score.name(), values, scale.clone()),
         });
     }
-    Panel::Table(Table { title: String::new(), columns, note: String::new() })
+    if order.is_empty() {
+        columns.clear();
+    }
+    let note = match (order.len(), heads.len() - order.len()) {
+        (_, 0) => String::new(),
+        (0, all) => format!("none of the {all} heads has a score above its threshold; --sort lists them"),
+        (_, more) => format!("the clearest ones; --sort lists the other {more}, too"),
+    };
+    Panel::Table(Table { title: String::new(), columns, note })
 }

@@ -7,7 +7,7 @@ use crate::analysis::mixing::Mixing;
 pub fn sheet(found: &[Mixing], labels: &[String], scale: Scale) -> Panel {
     let map = |mixing: &Mixing| SheetMap {
         name: mixing.method.name().into(),
-        note: if mixing.maps.len() > 1 { format!("mean of {} layers", mixing.maps.len()) } else { String::new() },
+        note: note(mixing),
         values: Matrix::causal(labels.len(), mixing.shares.clone()),
     };
     Panel::Sheet(Sheet {
@@ -19,6 +19,17 @@ pub fn sheet(found: &[Mixing], labels: &[String], scale: Scale) -> Panel {
         col_axis: "token".into(),
         scale,
     })
+}
+
+/// What of a map is not all of it.
+fn note(mixing: &Mixing) -> String {
+    let n = mixing.shares.len().isqrt().max(1);
+    let computed = mixing.shares.chunks(n).filter(|row| row[0].is_finite()).count();
+    match mixing.maps.len() {
+        _ if computed < n => "one position only".into(),
+        1 => String::new(),
+        layers => format!("mean of {layers} layers"),
+    }
 }
 
 /// The prompt once for each method: the shares of one query, each method on its own scale.

@@ -13,6 +13,9 @@ use attnviz::figure::{Figure, Scale};
 use attnviz::model::Model;
 use serde_json::{Map, Value, json};
 
+/// Heads in a figure's table, unless it was asked for in an order.
+const MOST: usize = 24;
+
 /// The scores of all heads.
 pub struct Found<'a> {
     pub args: &'a HeadsArgs,
@@ -56,7 +59,7 @@ impl Findings for Found<'_> {
         };
         let panels = vec![
             atlas(&self.heads, self.subject.session.model.spec().heads, sort, colours),
-            table(&self.heads, &self.order(), self.subject.session.model.spec().heads, scale("score", 1.0)),
+            table(&self.heads, &self.shown(), self.subject.session.model.spec().heads, scale("score", 1.0)),
         ];
         let mut lines = vec![self.subject.line("what each head does"), self.counts()];
         lines.push(match &self.text {
@@ -126,6 +129,22 @@ impl Found<'_> {
             let rank = |at: usize| Some(self.heads[at].score(score)).filter(|x| x.is_finite()).unwrap_or(f32::MIN);
             order.sort_by(|a, b| rank(*b).total_cmp(&rank(*a)));
         }
+        order
+    }
+
+    /// The heads of a figure's table: all in the order asked for, else those that stand out, the clearest first.
+    fn shown(&self) -> Vec<usize> {
+        let mut order = self.order();
+        if self.args.sort.is_some() || self.heads.len() <= MOST {
+            return order;
+        }
+        let margin = |at: usize| match self.heads[at].label() {
+            (Label::By(_), margin) => Some(margin),
+            _ => None,
+        };
+        order.retain(|at| margin(*at).is_some());
+        order.sort_by(|a, b| margin(*b).unwrap_or_default().total_cmp(&margin(*a).unwrap_or_default()));
+        order.truncate(MOST);
         order
     }
 

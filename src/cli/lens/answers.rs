@@ -8,7 +8,7 @@ use attnviz::error::Result;
 use attnviz::export::csv::{Table, write_table};
 use attnviz::export::{Array, Data, Entry};
 use attnviz::figure::lens::{Labels, answers};
-use attnviz::figure::{Colormap, Figure, Scale, ScaleKind};
+use attnviz::figure::{Figure, Scale, ScaleKind};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
@@ -161,7 +161,7 @@ impl Answers<'_> {
         Scale {
             // Ranks go from 1 to the size of a vocabulary: only their order of magnitude says something.
             kind: if self.args.colour() == Colour::Rank { ScaleKind::Log } else { style.scale.into() },
-            colormap: style.colormap.unwrap_or(Colormap::default()),
+            colormap: style.colormap.unwrap_or_default(),
             min,
             max: if max.is_nan() { largest().max(2.0 * min) } else { max },
             unit: unit.into(),
