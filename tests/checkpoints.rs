@@ -79,7 +79,7 @@ fn a_config_that_is_none_is_refused() {
         with(bytes.as_bytes()).refused(&["config.json"]);
     }
     with(b"{\"model_type\": \"\xff\"}").refused(&["config.json"]);
-    base().without("config.json").refused(&["has no config.json"]);
+    base().without("config.json").refused(&["config.json is missing"]);
     let huge = base();
     fs::File::create(huge.path("config.json")).unwrap().set_len(300 << 20).unwrap();
     huge.refused(&["config.json", "too large"]);
