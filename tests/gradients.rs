@@ -5,7 +5,7 @@ mod support;
 
 use attnviz::model::ops::{LayerNorm, Linear, Weight};
 use attnviz::model::{Activation, Backend, Model, Segments, attend};
-use attnviz::trace::NoTap;
+use attnviz::trace::{Activation as Site, NoTap, Recorder, Tap};
 use candle_core::{DType, Device, Tensor, Var};
 use support::{distance, fixtures, load, noise, numbers, size};
 
@@ -136,13 +136,18 @@ fn the_gradients_of_attention_are_right_with_and_without_a_past() {
 
 #[test]
 fn the_gradient_of_a_whole_model_reaches_the_embeddings() {
-    for name in ["base", "inverse-layer", "act-gelu", "untied"] {
+    // An unwatched forward computes attention in one operation, a watched one in several.
+    let watched = [false, true];
+    for (name, watched) in ["base", "inverse-layer", "act-gelu", "untied"].iter().flat_map(|n| watched.map(|w| (n, w)))
+    {
         let folder = fixtures().join(name);
         let run = |model: attnviz::model::Gpt2| -> Op {
             Box::new(move |x| {
                 let segments = Segments::packed(&[4, 3]);
                 let resid = model.start(&x[0], &segments).unwrap();
-                let resid = model.blocks(resid, &segments, &mut NoTap).unwrap();
+                let mut recorder = Recorder::new().keep(Site::Pattern);
+                let tap: &mut dyn Tap = if watched { &mut recorder } else { &mut NoTap };
+                let resid = model.blocks(resid, &segments, tap).unwrap();
                 model.unembed(&model.final_norm(&resid).unwrap(), Some(&[3, 17])).unwrap()
             })
         };

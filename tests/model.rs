@@ -31,6 +31,17 @@ fn bits(x: &Tensor) -> Vec<u32> {
 }
 
 #[test]
+fn a_forward_that_nobody_watches_gives_the_same_bits() {
+    for (model, lengths) in [(base(), [5, 1, 32]), (builtin(), [130, 1, 64])] {
+        let prompts: Vec<Vec<u32>> = (0u32..).zip(lengths).map(|(seed, n)| some_ids(n, seed)).collect();
+        let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
+        let mut recorder = Recorder::new().keep(Activation::Pattern);
+        let watched = forward(&model, &prompts, &mut recorder).unwrap();
+        assert_eq!(bits(&watched), bits(&forward(&model, &prompts, &mut NoTap).unwrap()));
+    }
+}
+
+#[test]
 fn rows_of_every_pattern_sum_to_one_and_see_no_future() {
     for (model, n) in [(base(), 32), (builtin(), 300)] {
         let mut recorder = Recorder::new().keep(Activation::Pattern);

@@ -1,7 +1,23 @@
 //! Numbers from traces, one file per method. Nothing here formats, and no model knows of it.
 
+pub mod agreement;
 pub mod attention;
+pub mod attribution;
+pub mod direct;
+pub mod faithfulness;
+pub mod flow;
+pub mod generate;
+pub mod heads;
+pub mod lens;
+pub mod mixing;
 pub mod next;
+pub mod norms;
+pub mod objective;
+pub mod rollout;
+pub mod zeroing;
 
 pub use attention::{Attention, Pass, Recorded, Reduction, Request, Sink, attention, recorded};
-pub use next::{Prediction, next_tokens};
+pub use direct::{Direct, Parts, direct};
+pub use lens::{Answer, Lens, lens};
+pub use next::{Prediction, next_tokens, probability};
+pub use objective::{Objective, Of};

@@ -30,3 +30,12 @@ pub fn next_tokens(logits: &Tensor, k: usize) -> Result<Vec<Prediction>> {
     order.sort_by(by_logit);
     Ok(order.into_iter().map(|id| Prediction { id, probability: (logits[id as usize] - max).exp() / total }).collect())
 }
+
+/// The softmax probability of one token from the logits of one position, `[vocab]`.
+pub fn probability(logits: &Tensor, id: u32) -> Result<f64> {
+    let logits: Vec<f64> = logits.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?;
+    let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let total: f64 = logits.iter().map(|x| (x - max).exp()).sum();
+    let logit = logits.get(id as usize).ok_or_else(|| Error::usage(format!("the model has no token {id}")))?;
+    Ok((logit - max).exp() / total)
+}

@@ -51,6 +51,11 @@ pub enum Words {
 const LARGEST_PROMPT: u64 = 64 << 20;
 
 impl PromptArgs {
+    /// Whether there is one.
+    pub fn is_given(&self) -> bool {
+        self.text.is_some() || self.file.is_some() || self.ids.is_some()
+    }
+
     /// Reads the prompt, so that a missing one is noticed before a model is loaded.
     pub fn read(&self) -> Result<Words> {
         let text = match (&self.text, &self.file, &self.ids) {
@@ -275,9 +280,10 @@ pub struct FigureArgs {
     /// How numbers are spread over the colours
     #[arg(long, value_name = "SCALE", default_value = "linear")]
     pub scale: ScaleArg,
-    /// The colours: tide, grey, viridis, magma, inferno, cividis, or balance for signed numbers
-    #[arg(long, value_name = "NAME", value_parser = colormap, default_value = "tide")]
-    pub colormap: Colormap,
+    /// The colours: tide, grey, viridis, magma, inferno, cividis or balance
+    /// [default: tide, or balance where numbers have signs]
+    #[arg(long, value_name = "NAME", value_parser = colormap)]
+    pub colormap: Option<Colormap>,
     /// The headline [default: the prompt]; an empty one leaves it out
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,

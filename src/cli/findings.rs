@@ -4,12 +4,14 @@ use super::args::PromptArgs;
 use super::model::{ModelArgs, Opened};
 use super::output::{self, Format, OutputArgs, Target};
 use super::preview::preview;
+use super::progress::Progress;
 use super::recipe::Recipe;
 use super::subject::{About, Subject};
 use attnviz::error::{Error, Kind, Result};
 use attnviz::export::{self, Data};
 use attnviz::figure::Figure;
 use attnviz::model::{Model, Spec};
+use attnviz::prompt::Prompt;
 use attnviz::render::{Fonts, png, svg, terminal};
 use attnviz::session::Session;
 use rayon::prelude::*;
@@ -22,6 +24,10 @@ use std::time::Instant;
 pub trait Command: Sync {
     /// The flags that all such commands share.
     fn groups(&self) -> Groups<'_>;
+    /// Whether there is nothing to look at without a prompt. Where there is, the subject's prompt is empty.
+    fn needs_prompt(&self) -> bool {
+        true
+    }
     /// What cannot be meant, before anything is loaded.
     fn check(&self, targets: &[Target]) -> Result<()>;
     /// What this model does not have, before its weights are read.
@@ -47,6 +53,10 @@ pub trait Findings: Sync {
     fn data(&self, part: Option<usize>) -> Result<Data>;
     /// As a table.
     fn csv(&self, part: Option<usize>, out: &mut Vec<u8>) -> Result<()>;
+    /// What a reader of the numbers should know, one line each.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// The layer and head of each part.
     fn parts(&self) -> Vec<(String, String)> {
         Vec::new()
@@ -65,14 +75,20 @@ pub fn run(command: &dyn Command, recipe: &Recipe) -> Result<()> {
     // What was typed is checked before anything slow.
     let targets = output.targets(&recipe.command)?;
     command.check(&targets)?;
-    let words = prompt.read()?;
+    let words = if command.needs_prompt() || prompt.is_given() { Some(prompt.read()?) } else { None };
     model.start_threads()?;
     let Opened { checkpoint, note } = model.open(true, output.quiet)?;
     command.fits(&checkpoint.spec)?;
     let session = Session::new(checkpoint)?;
     lap("loaded");
-    let prompt = prompt.resolve(words, &session.tokenizer, session.model.spec())?;
-    let found = find(command, Subject::new(&session, prompt, note.as_deref(), recipe, 0), &targets)?;
+    let prompt = match words {
+        Some(words) => prompt.resolve(words, &session.tokenizer, session.model.spec())?,
+        None => Prompt::default(),
+    };
+    let progress = Progress::new(output.quiet);
+    let found = find(command, Subject::new(&session, prompt, note.as_deref(), recipe, &progress), &targets);
+    progress.finish();
+    let found = found?;
     lap("computed");
     deliver(&*found, &targets, output.quiet)?;
     lap("written");
@@ -99,6 +115,7 @@ pub fn deliver(found: &dyn Findings, targets: &[Target], quiet: bool) -> Result<
         }
     }
     if !quiet {
+        found.remarks().iter().for_each(|remark| output::remark(remark));
         mention_fonts(found.about(), &fonts);
         preview(&found.figure(None), &fonts);
     }

@@ -5,15 +5,21 @@ mod attention;
 mod completions;
 mod download;
 mod findings;
+mod heads;
+mod lens;
 mod man;
+mod mix;
 mod model;
 mod models;
 mod output;
 mod preview;
+mod progress;
 mod recipe;
 mod render;
 mod rerun;
+mod saliency;
 mod subject;
+mod target;
 
 use attnviz::error::{Error, Kind};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -61,15 +67,28 @@ enum Command {
 
 /// The commands that look at one prompt.
 #[derive(Subcommand)]
+#[allow(clippy::large_enum_variant)] // there is only ever one
 enum OfPrompt {
     /// Draw or export what each head attends to (the default)
     Attention(attention::AttentionArgs),
+    /// Show which tokens moved a prediction
+    Saliency(saliency::SaliencyArgs),
+    /// Show what each layer would have answered, or who wrote the answer
+    Lens(lens::LensArgs),
+    /// Show what each head does, by name
+    Heads(heads::HeadsArgs),
+    /// Show how much of each token reaches each position, by several methods
+    Mix(mix::MixArgs),
 }
 
 impl OfPrompt {
     fn command(&self) -> &dyn findings::Command {
         match self {
             OfPrompt::Attention(args) => args,
+            OfPrompt::Saliency(args) => args,
+            OfPrompt::Lens(args) => args,
+            OfPrompt::Heads(args) => args,
+            OfPrompt::Mix(args) => args,
         }
     }
 }

@@ -6,6 +6,7 @@ use super::args::Words;
 use super::findings::{self, Findings};
 use super::model::{HubArgs, ModelArgs, Opened};
 use super::output::{self, Format, OutputArgs, Target};
+use super::progress::Progress;
 use super::recipe::Recipe;
 use super::subject::Subject;
 use super::{Cli, Command, render};
@@ -14,6 +15,7 @@ use attnviz::error::{Error, Result};
 use attnviz::export::made::{self, Kind, Made};
 use attnviz::export::{Fields, Input, Template};
 use attnviz::model::Model;
+use attnviz::prompt::Prompt;
 use attnviz::render::Fonts;
 use attnviz::session::Session;
 use clap::Args;
@@ -109,15 +111,22 @@ impl Again<'_> {
         let session = Session::new(checkpoint)?;
         let (flags, tokenizer, spec) = (command.groups().prompt, &session.tokenizer, session.model.spec());
         // The ids are what the model read; the text only says it better, where it still means the same.
-        let text = flags.resolve(Words::Text(made.prompt.clone()), tokenizer, spec);
-        let prompt = match text.ok().filter(|prompt| prompt.ids == made.token_ids) {
-            Some(prompt) => prompt,
-            None => flags.resolve(Words::Ids(made.token_ids.clone()), tokenizer, spec)?,
+        let prompt = if made.token_ids.is_empty() && !command.needs_prompt() {
+            Prompt::default()
+        } else {
+            let text = flags.resolve(Words::Text(made.prompt.clone()), tokenizer, spec);
+            match text.ok().filter(|prompt| prompt.ids == made.token_ids) {
+                Some(prompt) => prompt,
+                None => flags.resolve(Words::Ids(made.token_ids.clone()), tokenizer, spec)?,
+            }
         };
         let change = format!("its weights were {}, those of {} are {}", made.weights, session.name, session.hash);
         let change = (session.hash != made.weights).then_some(change);
-        let subject = Subject::new(&session, prompt, made.note.as_deref(), recipe, 0);
-        self.finish(&*findings::find(command, subject, &purpose)?, change)
+        let progress = Progress::new(args.output.quiet);
+        let subject = Subject::new(&session, prompt, made.note.as_deref(), recipe, &progress);
+        let found = findings::find(command, subject, &purpose);
+        progress.finish();
+        self.finish(&*found?, change)
     }
 
     /// From a file that `render` read.

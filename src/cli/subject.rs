@@ -1,5 +1,6 @@
 //! A model with a prompt to look at, and what every figure and file says about the two.
 
+use super::progress::Progress;
 use super::recipe::Recipe;
 use attnviz::analysis::{Prediction, next_tokens};
 use attnviz::error::Result;
@@ -12,7 +13,7 @@ use std::ops::Deref;
 use std::path::Path;
 
 /// Next tokens named under the headline.
-const NEXT: usize = 3;
+pub const NEXT: usize = 3;
 
 /// What a command of one prompt starts from.
 pub struct Subject<'a> {
@@ -20,6 +21,8 @@ pub struct Subject<'a> {
     pub session: &'a Session,
     /// What is known without them.
     pub about: About<'a>,
+    /// How far the work is.
+    pub progress: &'a Progress,
 }
 
 impl<'a> Deref for Subject<'a> {
@@ -31,10 +34,16 @@ impl<'a> Deref for Subject<'a> {
 
 impl<'a> Subject<'a> {
     /// A prompt and the model that reads it.
-    pub fn new(session: &'a Session, prompt: Prompt, note: Option<&'a str>, recipe: &'a Recipe, index: usize) -> Self {
+    pub fn new(
+        session: &'a Session,
+        prompt: Prompt,
+        note: Option<&'a str>,
+        recipe: &'a Recipe,
+        progress: &'a Progress,
+    ) -> Self {
         let (model, hash) = (session.name.clone(), session.hash.clone());
         let revision = session.revision.clone();
-        Self { session, about: About { model, revision, hash, input: None, prompt, note, recipe, index } }
+        Self { session, about: About { model, revision, hash, input: None, prompt, note, recipe, index: 0 }, progress }
     }
 
     /// How a figure shows a token id.
@@ -76,8 +85,17 @@ pub struct About<'a> {
 }
 
 impl About<'_> {
-    /// The prompt in one line; the renderer cuts what is too long. Without a text, the file that was read.
+    /// Whether there is a prompt.
+    pub fn has_prompt(&self) -> bool {
+        !self.prompt.tokens.is_empty()
+    }
+
+    /// The prompt in one line; the renderer cuts what is too long. Without a text, the file that was read; without a prompt, the
+    /// model.
     pub fn headline(&self) -> String {
+        if !self.has_prompt() {
+            return self.model.clone();
+        }
         let text = self.prompt.written().split_whitespace().collect::<Vec<_>>().join(" ");
         if text.is_empty() { self.input.as_ref().map_or(text, |input| input.name.clone()) } else { text }
     }
@@ -95,8 +113,11 @@ impl About<'_> {
             Some(input) if model.is_empty() => input.name.clone(),
             Some(input) => format!("{} from {model}", input.name),
         };
-        let count = self.prompt.tokens.len();
-        format!("{from} · {what} · {count} token{}", if count == 1 { "" } else { "s" })
+        match self.prompt.tokens.len() {
+            0 => format!("{from} · {what}"),
+            1 => format!("{from} · {what} · 1 token"),
+            count => format!("{from} · {what} · {count} tokens"),
+        }
     }
 
     /// What was found, with where it comes from.
@@ -146,7 +167,11 @@ impl About<'_> {
         let what = json!([seen, self.prompt.ids, self.recipe.command, self.recipe.args]).to_string();
         let stem =
             |input: &Input| slug(Path::new(&input.name).file_stem().unwrap_or_default().to_string_lossy().as_ref());
-        let text = || self.prompt.text.as_deref().map_or_else(|| "ids".into(), slug);
+        let text = || match self.prompt.text.as_deref() {
+            Some(text) => slug(text),
+            None if self.has_prompt() => "ids".into(),
+            None => slug(&self.model),
+        };
         Fields {
             layer: "all".into(),
             head: "all".into(),

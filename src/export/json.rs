@@ -55,7 +55,7 @@ fn write_entry(entry: &Entry, out: &mut impl Write) -> io::Result<()> {
     for (name, value) in &entry.fields {
         write_field(",\n", name, value, out)?;
     }
-    for array in &entry.arrays {
+    for array in entry.arrays.iter().filter(|array| !entry.fields.contains_key(array.root())) {
         out.write_all(b",\n")?;
         write_value(&array.name, out)?;
         out.write_all(b": ")?;

@@ -43,7 +43,8 @@ pub struct Entry {
     pub method: String,
     /// All its settings: target, baseline, steps, seed ….
     pub settings: Map<String, Value>,
-    /// What it found besides numbers in axes: words, a gap, labels.
+    /// What it found besides numbers in axes: words, a gap, labels. Where a field has an array's name (up to a dot in it), text
+    /// formats write the field, which may hold integers or a tree, and binary ones the arrays.
     pub fields: Map<String, Value>,
     /// What it found as numbers in axes.
     pub arrays: Vec<Array>,
@@ -58,6 +59,13 @@ pub struct Array {
     pub shape: Vec<usize>,
     /// The numbers, the last axis fastest; NaN where there is none.
     pub values: Vec<f32>,
+}
+
+impl Array {
+    /// Its name up to the first dot.
+    fn root(&self) -> &str {
+        self.name.split_once('.').map_or(&self.name, |(root, _)| root)
+    }
 }
 
 /// Where the numbers come from.
@@ -98,7 +106,7 @@ impl Data {
     /// Fails unless every shape fits its numbers, so that no exporter writes a file that no reader opens.
     fn check(&self) -> Result<()> {
         let (tokens, ids) = (self.tokens.len(), self.token_ids.len());
-        if tokens == 0 || (ids != 0 && tokens != ids) {
+        if ids != 0 && tokens != ids {
             return Err(Error::failed(format!("there are {tokens} tokens and {ids} token ids")));
         }
         let arrays = self.arrays();
@@ -130,6 +138,7 @@ impl Data {
     fn header(&self) -> Result<String> {
         let result = |entry: &Entry| {
             let mut object = entry.fields.clone();
+            object.retain(|name, _| entry.arrays.iter().all(|array| array.root() != name));
             object.insert("method".into(), entry.method.clone().into());
             object.insert("settings".into(), entry.settings.clone().into());
             object

@@ -4,10 +4,14 @@
 pub mod attention;
 pub(crate) mod colormap;
 mod colormap_tables;
+pub mod heads;
 pub mod layout;
+pub mod lens;
 mod matrix;
+pub mod mix;
 mod nan;
 mod panel;
+pub mod saliency;
 pub(crate) mod scale;
 mod theme;
 

@@ -2,7 +2,7 @@
 
 use super::attend::{causal_softmax, mix, pattern, scores};
 use super::ops::{LayerNorm, Linear, Weight, add};
-use super::{Model, Segment, Segments, Spec};
+use super::{Model, Segment, Segments, Spec, packed};
 use crate::checkpoint::{Param, Weights};
 use crate::error::{Error, Result};
 use crate::trace::{Activation as At, Site, Tap};
@@ -144,11 +144,15 @@ impl Model for Gpt2 {
         let block = &self.h[layer];
         let resid = by_segment(tap, At::ResidPre, layer, segments, resid.clone())?; // [rows, d]
         let qkv = block.c_attn.forward(&block.ln_1.forward(&resid)?)?; // [rows, 3 d]
-        let mut z = Vec::with_capacity(segments.len());
-        for (index, segment) in segments.iter().enumerate() {
-            z.push(self.attend(layer, index, segment, &qkv.narrow(0, segment.start, segment.len)?, tap)?);
-        }
-        let z = if z.len() == 1 { z.remove(0) } else { Tensor::cat(&z, 0)? }; // [rows, d]
+        let z = if self.fused && segments.iter().all(|s| s.past.is_none()) && !watches_attention(tap, layer, segments) {
+            packed::attention(&qkv, segments, self.spec.heads, self.spec.score_scale(layer))? // [rows, d]
+        } else {
+            let mut z = Vec::with_capacity(segments.len());
+            for (index, segment) in segments.iter().enumerate() {
+                z.push(self.attend(layer, index, segment, &qkv.narrow(0, segment.start, segment.len)?, tap)?);
+            }
+            if z.len() == 1 { z.remove(0) } else { Tensor::cat(&z, 0)? } // [rows, d]
+        };
         let attn_out = by_segment(tap, At::AttnOut, layer, segments, block.attn_c_proj.forward(&z)?)?;
         let resid = by_segment(tap, At::ResidMid, layer, segments, add(&resid, &attn_out, self.fused)?)?;
         let hidden = block.c_fc.forward(&block.ln_2.forward(&resid)?)?; // [rows, d_mlp]
@@ -192,6 +196,12 @@ impl Model for Gpt2 {
     fn final_norm_params(&self) -> Result<(Tensor, Tensor)> {
         Ok((self.ln_f.weight.tensor()?, self.ln_f.bias.tensor()?))
     }
+}
+
+/// Whether the tap wants anything between the queries, keys and values of a layer and what its heads carry.
+fn watches_attention(tap: &dyn Tap, layer: usize, segments: &Segments) -> bool {
+    let inside = [At::Q, At::K, At::V, At::Scores, At::Pattern, At::Z];
+    (0..segments.len()).any(|segment| inside.iter().any(|at| tap.wants(Site { at: *at, layer, segment })))
 }
 
 /// The tap's answer, where it wants to be asked.

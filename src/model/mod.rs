@@ -6,6 +6,7 @@ mod gpt2;
 mod kernel;
 mod memory;
 pub mod ops;
+mod packed;
 mod vector;
 
 pub use activation::Activation;
@@ -79,6 +80,14 @@ pub struct Past {
     pub values: Vec<Tensor>,
 }
 
+impl Past {
+    /// Its first positions only, without a copy.
+    pub fn first(&self, positions: usize) -> Result<Self> {
+        let cut = |all: &[Tensor]| all.iter().map(|x| Ok(x.narrow(0, 0, positions)?)).collect::<Result<_>>();
+        Ok(Self { keys: cut(&self.keys)?, values: cut(&self.values)? })
+    }
+}
+
 /// How the rows `[rows, d]` of a batch divide into prompts: packed one after another, never padded.
 #[derive(Clone, Debug, Default)]
 pub struct Segments(Vec<Segment>);
@@ -86,22 +95,23 @@ pub struct Segments(Vec<Segment>);
 impl Segments {
     /// Prompts of these lengths, each from position 0.
     pub fn packed(lengths: &[usize]) -> Self {
-        let mut start = 0;
-        Self(
-            lengths
-                .iter()
-                .map(|&len| {
-                    start += len;
-                    Segment { start: start - len, len, position: 0, past: None }
-                })
-                .collect(),
-        )
+        Self::each_continued(lengths.iter().map(|len| (None, *len)))
     }
 
     /// One prompt that continues `past`.
     pub fn continued(past: Arc<Past>, len: usize) -> Self {
-        let position = past.keys.first().map_or(0, |k| k.dims()[0]);
-        Self(vec![Segment { start: 0, len, position, past: Some(past) }])
+        Self::each_continued([(Some(past), len)])
+    }
+
+    /// Prompts that each continue a past of their own, or none, by so many rows.
+    pub fn each_continued(prompts: impl IntoIterator<Item = (Option<Arc<Past>>, usize)>) -> Self {
+        let mut start = 0;
+        let segment = |(past, len): (Option<Arc<Past>>, usize)| {
+            start += len;
+            let position = past.as_ref().and_then(|past| past.keys.first()).map_or(0, |k| k.dims()[0]);
+            Segment { start: start - len, len, position, past }
+        };
+        Self(prompts.into_iter().map(segment).collect())
     }
 
     /// All rows together.

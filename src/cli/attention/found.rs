@@ -49,7 +49,7 @@ impl Findings for Found<'_> {
         let all: Vec<Matrix> =
             self.attention.maps.iter().map(|map| matrix(map, self.attention.extent.causal)).collect();
         // Files of one run share a scale, so that they can be compared.
-        let scale = Scale::over(style.scale.into(), style.colormap, "attention", &all);
+        let scale = Scale::over(style.scale.into(), style.colormap.unwrap_or_default(), "attention", &all);
         let ranks = self.ranks();
         let panels: Vec<Panel> = match map {
             _ if self.view.received => vec![bars(&self.attention, &ranks, &self.about.prompt, Some(usize::MAX))],

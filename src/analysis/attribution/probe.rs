@@ -1,0 +1,244 @@
+//! The question that attribution answers, and the only two things methods ask a model: values and gradients, many at a time.
+
+use super::embeddings::mean_and_deviation;
+use crate::analysis::objective::{Objective, Of};
+use crate::error::{Error, Result};
+use crate::model::{Model, Segments};
+use crate::trace::{NoTap, Tap};
+use candle_core::{DType, Tensor, Var};
+
+/// Bytes that a batch's activations may take while a gradient needs them.
+const ACTIVATIONS: usize = 192 << 20;
+/// Rows of a batch without a gradient.
+const ROWS: usize = 512;
+/// Logits held at a time, as many as 32 rows of GPT-2's vocabulary.
+const LOGITS: usize = 32 * 50_257;
+
+/// What stands for "this token is not there".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Baseline {
+    /// The zero vector.
+    #[default]
+    Zero,
+    /// The mean of all embeddings.
+    Mean,
+    /// The embedding of a token, such as `<|endoftext|>`.
+    Token(u32),
+}
+
+/// Is told how many runs of the model are done, and how many more are planned.
+pub type Watch<'a> = &'a dyn Fn(usize, usize);
+
+/// Is given the number of an input, its y, and its gradient `[visible, d_model]`.
+pub type Each<'a> = &'a mut dyn FnMut(usize, f64, &[f64]) -> Result<()>;
+
+/// A prompt, what is asked about its prediction, and what stands for an absent token.
+///
+/// Only the tokens up to the objective's position are run: it cannot see the others.
+pub struct Probe<'a> {
+    model: &'a dyn Model,
+    ids: &'a [u32],
+    objective: Objective,
+    embeddings: Tensor,
+    baseline: Tensor,
+    watch: Watch<'a>,
+}
+
+impl<'a> Probe<'a> {
+    /// Asks about a prompt.
+    ///
+    /// # Errors
+    /// A position outside the prompt, an id outside the vocabulary.
+    pub fn new(
+        model: &'a dyn Model,
+        ids: &'a [u32],
+        objective: Objective,
+        baseline: Baseline,
+        watch: Watch<'a>,
+    ) -> Result<Self> {
+        let (len, spec) = (objective.position + 1, model.spec());
+        if len > ids.len() {
+            return Err(Error::usage(format!("position {} is outside the prompt of {} tokens", len - 1, ids.len())));
+        }
+        let embeddings = model.embed(&ids[..len])?; // [len, d]
+        model.embed(&[objective.target, objective.foil.unwrap_or(objective.target)])?; // both must exist
+        let baseline = match baseline {
+            Baseline::Zero => embeddings.zeros_like()?,
+            Baseline::Mean => {
+                let mean = Tensor::new(mean_and_deviation(model)?.0, embeddings.device())?;
+                mean.to_dtype(embeddings.dtype())?.expand((len, spec.d_model))?.contiguous()?
+            }
+            Baseline::Token(id) => model.embed(&vec![id; len])?,
+        };
+        Ok(Self { model, ids, objective, embeddings, baseline, watch })
+    }
+
+    /// The same question with another objective at the same position.
+    pub fn asking(&self, target: u32, foil: Option<u32>, of: Of) -> Self {
+        let objective = Objective { position: self.objective.position, target, foil, of };
+        Self { embeddings: self.embeddings.clone(), baseline: self.baseline.clone(), objective, ..*self }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &'a dyn Model {
+        self.model
+    }
+
+    /// The whole prompt.
+    pub fn ids(&self) -> &'a [u32] {
+        self.ids
+    }
+
+    /// What is asked.
+    pub fn objective(&self) -> &Objective {
+        &self.objective
+    }
+
+    /// How many tokens can matter: those up to the objective's position.
+    pub fn visible(&self) -> usize {
+        self.objective.position + 1
+    }
+
+    /// Dimensions of an embedding.
+    pub fn width(&self) -> usize {
+        self.model.spec().d_model
+    }
+
+    /// Token embeddings of the visible tokens, `[visible, d_model]`.
+    pub fn embeddings(&self) -> &Tensor {
+        &self.embeddings
+    }
+
+    /// What replaces them, `[visible, d_model]`.
+    pub fn baseline(&self) -> &Tensor {
+        &self.baseline
+    }
+
+    /// A tensor of the model's type from numbers of `[visible, d_model]`.
+    pub fn tensor(&self, values: &[f64]) -> Result<Tensor> {
+        let tensor = Tensor::new(values, self.embeddings.device())?.to_dtype(self.embeddings.dtype())?;
+        Ok(tensor.reshape(self.embeddings.shape())?)
+    }
+
+    /// y of so many inputs; `input(i)` is `[visible, d_model]`.
+    pub fn values(&self, count: usize, input: &dyn Fn(usize) -> Result<Tensor>) -> Result<Vec<f64>> {
+        let len = self.visible();
+        let mut values = Vec::with_capacity(count);
+        self.batches(count, ROWS / len, &mut |inputs| {
+            let all = inputs.clone().map(input).collect::<Result<Vec<_>>>()?;
+            let segments = Segments::packed(&vec![len; all.len()]);
+            let logits = self.logits(&Tensor::cat(&all, 0)?, &segments, &mut NoTap)?;
+            values.extend(self.measure(&logits)?.0);
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
+    /// y and ∂y/∂e of so many inputs, handed to `each` one after the other; `input(i)` is `[visible, d_model]`.
+    pub fn gradients(&self, count: usize, input: &dyn Fn(usize) -> Result<Tensor>, each: Each<'_>) -> Result<()> {
+        let (len, spec) = (self.visible(), self.model.spec());
+        // What the tape keeps of a row: three residuals, two norms, q, k, v, z, two outputs, and the MLP twice.
+        let row = spec.layers * (12 * spec.d_model + 2 * spec.d_mlp) * self.embeddings.dtype().size_in_bytes();
+        self.batches(count, ACTIVATIONS / (row * len).max(1), &mut |inputs| {
+            let all = inputs.clone().map(input).collect::<Result<Vec<_>>>()?;
+            let leaf = Var::from_tensor(&Tensor::cat(&all, 0)?)?; // [inputs · len, d]
+            let segments = Segments::packed(&vec![len; all.len()]);
+            let logits = self.logits(leaf.as_tensor(), &segments, &mut NoTap)?;
+            let (values, objective) = self.objective_of(&logits)?;
+            let gradient = numbers(&objective.backward()?.remove(&leaf).ok_or_else(cut)?)?;
+            let rows = gradient.chunks(len * spec.d_model);
+            inputs.zip(values).zip(rows).try_for_each(|((i, value), gradient)| each(i, value, gradient))
+        })
+    }
+
+    /// Calls `run` with ranges that together are `0..count`.
+    pub(super) fn batches(
+        &self,
+        count: usize,
+        most: usize,
+        run: &mut dyn FnMut(std::ops::Range<usize>) -> Result<()>,
+    ) -> Result<()> {
+        (self.watch)(0, count);
+        let all_logits = LOGITS / self.model.spec().vocab.max(1);
+        let size = if self.asks_for().is_some() { most } else { most.min(all_logits) }.max(1);
+        for first in (0..count).step_by(size) {
+            let inputs = first..count.min(first + size);
+            run(inputs.clone())?;
+            (self.watch)(inputs.len(), 0);
+        }
+        Ok(())
+    }
+
+    /// Logits that y depends on, at the last row of each segment: `[segments, vocab]`, or only those of target and foil.
+    pub(super) fn logits(&self, embeddings: &Tensor, segments: &Segments, tap: &mut dyn Tap) -> Result<Tensor> {
+        let model = self.model;
+        let resid = model.blocks(model.start(embeddings, segments)?, segments, tap)?;
+        let last: Vec<u32> = segments.iter().map(|s| (s.start + s.len - 1) as u32).collect();
+        let resid = resid.index_select(&Tensor::new(last, resid.device())?, 0)?;
+        model.unembed(&model.final_norm(&resid)?, self.asks_for().as_deref())
+    }
+
+    /// The ids whose logits are enough; all where the softmax's normaliser matters.
+    fn asks_for(&self) -> Option<Vec<u32>> {
+        let Objective { target, foil, of, .. } = self.objective;
+        match (of, foil) {
+            (Of::Logit, _) | (Of::LogProb, Some(_)) => Some(std::iter::once(target).chain(foil).collect()),
+            _ => None,
+        }
+    }
+
+    /// The values, and a scalar on the tape whose gradient is that of their sum.
+    pub(super) fn objective_of(&self, logits: &Tensor) -> Result<(Vec<f64>, Tensor)> {
+        let (values, slopes) = self.measure(logits)?;
+        let slopes = Tensor::new(slopes, logits.device())?.to_dtype(logits.dtype())?.reshape(logits.shape())?;
+        Ok((values, (logits * slopes)?.sum_all()?))
+    }
+
+    /// y of each row of logits and ∂y/∂logits, in double precision.
+    pub(super) fn measure(&self, logits: &Tensor) -> Result<(Vec<f64>, Vec<f64>)> {
+        let (rows, width) = logits.dims2()?;
+        let logits = numbers(logits)?;
+        let (mut values, mut slopes) = (Vec::with_capacity(rows), Vec::with_capacity(rows * width));
+        for row in logits.chunks(width) {
+            let value = self.value(row, &mut slopes);
+            if !value.is_finite() {
+                return Err(Error::failed("the model's logits are not finite"));
+            }
+            values.push(value);
+        }
+        Ok((values, slopes))
+    }
+
+    fn value(&self, logits: &[f64], slopes: &mut Vec<f64>) -> f64 {
+        let Objective { target, foil, of, .. } = self.objective;
+        if self.asks_for().is_some() {
+            slopes.extend([1.0, -1.0].iter().take(logits.len()));
+            return logits[0] - logits.get(1).unwrap_or(&0.0);
+        }
+        let (target, first) = (target as usize, slopes.len());
+        let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = logits.iter().map(|x| (x - max).exp()).sum();
+        let p = |i: usize| (logits[i] - max).exp() / total;
+        let of_foil = foil.map_or(0.0, |foil| p(foil as usize));
+        let (value, weight, own) = match of {
+            Of::Probability => (p(target) - of_foil, p(target) - of_foil, p(target)),
+            _ => (logits[target] - max - total.ln(), 1.0, 1.0),
+        };
+        slopes.extend((0..logits.len()).map(|i| -weight * p(i)));
+        slopes[first + target] += own;
+        if let Some(foil) = foil {
+            slopes[first + foil as usize] -= of_foil;
+        }
+        value
+    }
+}
+
+/// A tensor's numbers in double precision, row-major.
+pub(super) fn numbers(x: &Tensor) -> Result<Vec<f64>> {
+    Ok(x.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?)
+}
+
+/// A gradient that never arrived would look like a plausible zero.
+pub(super) fn cut() -> Error {
+    Error::failed("the gradient does not reach the model's input")
+}

@@ -1,0 +1,138 @@
+//! Whether scores point at the tokens that the prediction rests on: tokens are removed, or kept alone, in the order of their
+//! scores, and the target's probability is watched (Samek et al. 2017; ERASER, DeYoung et al. 2020).
+
+use super::agreement::{kendall, spearman};
+use super::attribution::{Dice, Probe};
+use super::objective::Of;
+use crate::error::Result;
+use candle_core::Tensor;
+
+/// Random orders that methods are compared with.
+pub const SEEDS: u64 = 10;
+/// The shares of the tokens at which comprehensiveness and sufficiency are measured.
+pub const SHARES: [f64; 3] = [0.1, 0.2, 0.5];
+/// Prompts with fewer tokens have curves only.
+const FEWEST: usize = 5;
+/// Points of a curve beyond which they are spread evenly.
+const POINTS: usize = 33;
+
+/// What becomes of the target's probability in one order.
+#[derive(Clone, Debug, Default)]
+pub struct Measured {
+    /// The probability without the first `counts[i]` tokens of the order.
+    pub deletion: Vec<f64>,
+    /// The probability with only the first `counts[i]` tokens.
+    pub insertion: Vec<f64>,
+    /// The mean over the deletion curve of how much probability is lost: more is better.
+    pub deletion_aopc: f64,
+    /// The mean of the insertion curve: more is better.
+    pub insertion_mean: f64,
+    /// What is lost without the first 10, 20 and 50 %: more is better. Empty for short prompts.
+    pub comprehensiveness: Vec<f64>,
+    /// What is lost with nothing but the first 10, 20 and 50 %: less is better. Empty for short prompts.
+    pub sufficiency: Vec<f64>,
+}
+
+/// What was measured on one prompt.
+#[derive(Clone, Debug)]
+pub struct Faithfulness {
+    /// How many tokens are removed or kept at each point: every number from 0 to all, or 33 of them.
+    pub counts: Vec<usize>,
+    /// The target's probability after the whole prompt.
+    pub probability: f64,
+    /// One entry for each list of scores.
+    pub methods: Vec<Measured>,
+    /// One entry for each random order.
+    pub random: Vec<Measured>,
+    /// Spearman's ρ between methods, `[method, method]`; empty for short prompts.
+    pub spearman: Vec<f64>,
+    /// Kendall's τ-b between methods, `[method, method]`; empty for short prompts.
+    pub kendall: Vec<f64>,
+}
+
+impl Faithfulness {
+    /// How many tokens there are to remove.
+    pub fn tokens(&self) -> usize {
+        self.counts.last().copied().unwrap_or_default()
+    }
+
+    /// The methods' indices, the best deletion first.
+    pub fn ranking(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.methods.len()).collect();
+        order.sort_by(|a, b| self.methods[*b].deletion_aopc.total_cmp(&self.methods[*a].deletion_aopc));
+        order
+    }
+
+    /// Mean and standard deviation over the random orders of one number.
+    pub fn random(&self, number: impl Fn(&Measured) -> f64) -> (f64, f64) {
+        let all: Vec<f64> = self.random.iter().map(number).collect();
+        let mean = all.iter().sum::<f64>() / all.len() as f64;
+        let variance = all.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (all.len() - 1).max(1) as f64;
+        (mean, variance.sqrt())
+    }
+}
+
+/// Measures each list of scores, `[token]`, on the probe's prompt, with the probe's baseline for what is removed.
+///
+/// Tokens are removed in descending order of their signed scores; equal scores, the earlier token first.
+///
+/// # Errors
+/// A model whose numbers are not finite.
+pub fn faithfulness(probe: &Probe, scores: &[&[f32]]) -> Result<Faithfulness> {
+    let probe = probe.asking(probe.objective().target, None, Of::Probability);
+    let len = probe.visible();
+    let points = (len + 1).min(POINTS);
+    let counts: Vec<usize> = (0..points).map(|i| (i * len + (points - 1) / 2) / (points - 1)).collect();
+    let orders = scores.iter().map(|scores| {
+        let mut order: Vec<usize> = (0..len).collect();
+        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+        order
+    });
+    let mut orders: Vec<Vec<usize>> = orders.collect();
+    orders.extend((0..SEEDS).map(|seed| Dice::new(seed, 0).order(len)));
+    let mut methods = measure(&probe, &orders, &counts)?;
+    let random = methods.split_off(scores.len());
+    let probability = random[0].deletion[0];
+    let compare = |agreement: fn(&[f32], &[f32]) -> f64| -> Vec<f64> {
+        let seen: Vec<&[f32]> = scores.iter().filter(|_| len >= FEWEST).map(|scores| &scores[..len]).collect();
+        seen.iter().flat_map(|a| seen.iter().map(move |b| agreement(a, b))).collect()
+    };
+    let (spearman, kendall) = (compare(spearman), compare(kendall));
+    Ok(Faithfulness { counts, probability, methods, random, spearman, kendall })
+}
+
+fn measure(probe: &Probe, orders: &[Vec<usize>], counts: &[usize]) -> Result<Vec<Measured>> {
+    let len = probe.visible();
+    let shares: Vec<usize> = match len < FEWEST {
+        true => Vec::new(),
+        false => SHARES.iter().map(|share| (share * len as f64).ceil() as usize).collect(),
+    };
+    let points: Vec<usize> = counts.iter().chain(&shares).copied().collect();
+    let both = Tensor::cat(&[probe.embeddings(), probe.baseline()], 0)?; // [2 · len, d]
+    // All points of one order without its first tokens, then all with only those.
+    let input = |i: usize| -> Result<Tensor> {
+        let (order, rest) = (&orders[i / (2 * points.len())], i % (2 * points.len()));
+        let (keep, count) = (rest >= points.len(), points[rest % points.len()]);
+        let mut rows: Vec<u32> = vec![0; len];
+        for (place, &token) in order.iter().enumerate() {
+            rows[token] = (token + if (place < count) == keep { 0 } else { len }) as u32;
+        }
+        Ok(both.index_select(&Tensor::new(rows, both.device())?, 0)?)
+    };
+    let values = probe.values(2 * points.len() * orders.len(), &input)?;
+    let measured = values.chunks(2 * points.len()).map(|values| {
+        let (deleted, inserted) = values.split_at(points.len());
+        let whole = deleted[0];
+        let mean = |values: &[f64]| values[..counts.len()].iter().sum::<f64>() / counts.len() as f64;
+        let lost = |values: &[f64]| values[counts.len()..].iter().map(|p| whole - p).collect();
+        Measured {
+            deletion: deleted[..counts.len()].to_vec(),
+            insertion: inserted[..counts.len()].to_vec(),
+            deletion_aopc: whole - mean(deleted),
+            insertion_mean: mean(inserted),
+            comprehensiveness: lost(deleted),
+            sufficiency: lost(inserted),
+        }
+    });
+    Ok(measured.collect())
+}

@@ -1,0 +1,292 @@
+//! What each head does, as far as its pattern says: scores that have names in the literature, and a label.
+//!
+//! Previous-token, duplicate-token and induction heads: Elhage et al. 2021 and Olsson et al. 2022, whose repeated random tokens
+//! are the prompt where there is none.
+
+use super::attribution::Dice;
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::trace::{Activation, Recorder, forward};
+use candle_core::Tensor;
+use rayon::prelude::*;
+
+/// Sequences of repeated random ids.
+pub const SEQUENCES: usize = 10;
+/// The longest half of one.
+const LONGEST_HALF: usize = 50;
+/// A head whose mean distance is under this many tokens is local.
+const LOCAL: f32 = 3.0;
+
+/// A score of a head: a mean over all queries where it is defined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Score {
+    /// Attention on the token just before.
+    Previous,
+    /// Attention on earlier occurrences of the same token.
+    Duplicate,
+    /// Attention on the tokens that followed earlier occurrences.
+    Induction,
+    /// Attention on the first token.
+    Sink,
+    /// Attention on the token itself.
+    Own,
+    /// How many tokens back attention reaches.
+    Distance,
+    /// The entropy of the pattern's row as a share of the largest possible.
+    Entropy,
+}
+
+impl Score {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Previous, Self::Duplicate, Self::Induction, Self::Sink, Self::Own, Self::Distance, Self::Entropy];
+
+    /// Its name on the command line and in files.
+    pub fn name(self) -> &'static str {
+        ["previous", "duplicate", "induction", "sink", "self", "distance", "entropy"][self as usize]
+    }
+
+    /// Above this, a head can be labelled with it.
+    fn threshold(self) -> Option<f32> {
+        match self {
+            Self::Previous | Self::Duplicate | Self::Induction | Self::Own => Some(0.4),
+            Self::Sink => Some(0.6),
+            Self::Distance | Self::Entropy => None,
+        }
+    }
+}
+
+/// What a head is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// By the largest score above its threshold.
+    By(Score),
+    /// None is, and attention stays near.
+    Local,
+    /// None is.
+    Broad,
+}
+
+impl Label {
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::By(score) => score.name(),
+            Self::Local => "local",
+            Self::Broad => "broad",
+        }
+    }
+}
+
+/// The scores of one head.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Head([f32; Score::ALL.len()]);
+
+impl Head {
+    /// One score; NaN where no query defines it, such as a duplicate in a text without repetition.
+    pub fn score(&self, score: Score) -> f32 {
+        self.0[score as usize]
+    }
+
+    /// The label with its margin: of the winning score over the runner-up; for heads without one, to the nearest threshold.
+    pub fn label(&self) -> (Label, f32) {
+        let defined = |score: &Score| score.threshold().is_some() && self.score(*score).is_finite();
+        let mut ranked: Vec<Score> = Score::ALL.into_iter().filter(defined).collect();
+        ranked.sort_by(|a, b| self.score(*b).total_cmp(&self.score(*a)));
+        let below = |score: &Score| score.threshold().unwrap_or(f32::INFINITY) - self.score(*score);
+        if let Some(winner) = ranked.iter().position(|score| below(score) < 0.0) {
+            let runner_up = ranked.iter().enumerate().find(|(place, _)| *place != winner);
+            let second = runner_up.map_or(0.0, |(_, score)| self.score(*score));
+            return (Label::By(ranked[winner]), self.score(ranked[winner]) - second);
+        }
+        let label = if self.score(Score::Distance) < LOCAL { Label::Local } else { Label::Broad };
+        (label, ranked.iter().map(below).fold(f32::INFINITY, f32::min).min(1.0))
+    }
+}
+
+/// Sums over queries, and how many there were, for each score.
+#[derive(Clone, Copy, Default)]
+struct Tally([(f64, u32); Score::ALL.len()]);
+
+impl Tally {
+    fn add(&mut self, score: Score, value: f64) {
+        let (sum, count) = &mut self.0[score as usize];
+        *sum += value;
+        *count += 1;
+    }
+
+    fn head(&self) -> Head {
+        Head(self.0.map(|(sum, count)| if count == 0 { f32::NAN } else { (sum / f64::from(count)) as f32 }))
+    }
+
+    /// One pattern `[query, key]` whose last query sees all keys. `ids` name the keys; where they are not known, no token has
+    /// an earlier occurrence. With a `period` the text repeats after so many tokens, and only that counts as a repetition.
+    fn look<T: PartialEq>(&mut self, pattern: &[f32], keys: usize, ids: &[T], period: Option<usize>) {
+        let past = keys - pattern.len() / keys.max(1);
+        for (i, row) in (past..).zip(pattern.chunks_exact(keys.max(1))) {
+            let seen = || row[..=i].iter().map(|a| f64::from(*a)).enumerate();
+            let (mut duplicate, mut induction): (Vec<usize>, Vec<usize>) = match period {
+                Some(s) => {
+                    ((i >= s).then(|| i - s).into_iter().collect(), (i >= s).then(|| i + 1 - s).into_iter().collect())
+                }
+                None => {
+                    let earlier: Vec<usize> = (0..i).filter(|j| i < ids.len() && ids[*j] == ids[i]).collect();
+                    (earlier.clone(), earlier.iter().map(|j| j + 1).collect())
+                }
+            };
+            // What followed the token just before is the token itself, not one of its past.
+            induction.retain(|j| *j < i);
+            duplicate.retain(|j| *j < i);
+            for (score, keys) in [(Score::Duplicate, duplicate), (Score::Induction, induction)] {
+                if !keys.is_empty() {
+                    self.add(score, keys.iter().map(|j| f64::from(row[*j])).sum());
+                }
+            }
+            if i >= 1 {
+                self.add(Score::Previous, f64::from(row[i - 1]));
+                self.add(Score::Sink, f64::from(row[0]));
+                let entropy: f64 = seen().filter(|(_, a)| *a > 0.0).map(|(_, a)| -a * a.ln()).sum();
+                self.add(Score::Entropy, entropy / ((i + 1) as f64).ln());
+            }
+            self.add(Score::Own, f64::from(row[i]));
+            self.add(Score::Distance, seen().map(|(j, a)| a * (i - j) as f64).sum());
+        }
+    }
+}
+
+/// The heads of recorded patterns `[layer, head, query, key]`, layer by layer; `ids` may be empty where they are not known.
+///
+/// # Errors
+/// Numbers or ids that do not fit the shape.
+pub fn of_patterns<T: PartialEq + Sync>(attention: &[f32], shape: [usize; 4], ids: &[T]) -> Result<Vec<Head>> {
+    let [layers, heads, queries, keys] = shape;
+    let fits = attention.len() == layers * heads * queries * keys && (1..=keys).contains(&queries);
+    if !fits || !(ids.is_empty() || ids.len() == keys) {
+        let (numbers, ids) = (attention.len(), ids.len());
+        return Err(Error::failed(format!("{numbers} numbers and {ids} ids do not fit patterns of shape {shape:?}")));
+    }
+    let head = |pattern: &[f32]| {
+        let mut tally = Tally::default();
+        tally.look(pattern, keys, ids, None);
+        tally.head()
+    };
+    Ok(attention.par_chunks_exact(queries * keys).map(head).collect())
+}
+
+/// The heads of a model on a prompt, layer by layer, and the last `resid_post`.
+pub fn of_prompt(model: &dyn Model, ids: &[u32]) -> Result<(Vec<Head>, Tensor)> {
+    look(model, &[ids], None)
+}
+
+/// The heads of a model on sequences that repeat after `period` ids, layer by layer.
+pub fn of_repeats(model: &dyn Model, sequences: &[Vec<u32>], period: usize) -> Result<Vec<Head>> {
+    let prompts: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
+    Ok(look(model, &prompts, Some(period))?.0)
+}
+
+fn look(model: &dyn Model, prompts: &[&[u32]], period: Option<usize>) -> Result<(Vec<Head>, Tensor)> {
+    let (layers, heads) = (model.spec().layers, model.spec().heads);
+    let mut tallies = vec![Tally::default(); layers * heads];
+    let all: Vec<usize> = (0..layers).collect();
+    let mut recorder = Recorder::new().reduce(Activation::Pattern, &all, |site, pattern| {
+        let ids = prompts[site.segment];
+        let values = pattern.flatten_all()?.to_vec1::<f32>()?;
+        let of_layer = &mut tallies[site.layer * heads..(site.layer + 1) * heads];
+        of_layer
+            .par_iter_mut()
+            .zip(values.par_chunks_exact(ids.len() * ids.len()))
+            .for_each(|(tally, pattern)| tally.look(pattern, ids.len(), ids, period));
+        Ok(None)
+    });
+    let resid = forward(model, prompts, &mut recorder)?;
+    drop(recorder);
+    let found: Vec<Head> = tallies.iter().map(Tally::head).collect();
+    if found.iter().any(|head| !head.score(Score::Own).is_finite()) {
+        return Err(Error::failed("the model's attention is not finite"));
+    }
+    Ok((found, resid))
+}
+
+/// [`SEQUENCES`] sequences of random ids of a pool, each repeated once, and after how many ids.
+///
+/// # Errors
+/// A context or a pool too small for anything to repeat.
+pub fn repeats(pool: &[u32], context: usize, seed: u64) -> Result<(Vec<Vec<u32>>, usize)> {
+    let period = LONGEST_HALF.min(context / 2);
+    if period < 2 || pool.len() < 2 {
+        return Err(Error::usage("the model's context or vocabulary is too small for repeated sequences")
+            .hint("give a prompt to look at"));
+    }
+    let sequence = |index: usize| {
+        let mut dice = Dice::new(seed, index as u64);
+        let half: Vec<u32> = (0..period).map(|_| pool[dice.below(pool.len())]).collect();
+        half.repeat(2)
+    };
+    Ok(((0..SEQUENCES).map(sequence).collect(), period))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One head over five tokens of which the fourth repeats the second and the fifth the first.
+    fn head(rows: [[f32; 5]; 5]) -> Head {
+        of_patterns(&rows.concat(), [1, 1, 5, 5], &[7, 8, 9, 8, 7]).unwrap()[0]
+    }
+
+    #[test]
+    fn scores_are_means_over_the_queries_that_define_them() {
+        let found = head([
+            [1.0, 0.0, 0.0, 0.0, 0.0],
+            [0.5, 0.5, 0.0, 0.0, 0.0],
+            [0.0, 1.0, 0.0, 0.0, 0.0],
+            [0.1, 0.2, 0.6, 0.1, 0.0],
+            [0.3, 0.4, 0.1, 0.1, 0.1],
+        ]);
+        let near = |score: Score, value: f32| assert!((found.score(score) - value).abs() < 1e-6, "{score:?} {found:?}");
+        near(Score::Previous, (0.5 + 1.0 + 0.6 + 0.1) / 4.0);
+        near(Score::Duplicate, (0.2 + 0.3) / 2.0);
+        near(Score::Induction, (0.6 + 0.4) / 2.0);
+        near(Score::Sink, (0.5 + 0.0 + 0.1 + 0.3) / 4.0);
+        near(Score::Own, (1.0 + 0.5 + 0.0 + 0.1 + 0.1) / 5.0);
+        near(Score::Distance, (0.0 + 0.5 + 1.0 + (0.3 + 0.4 + 0.6) + (1.2 + 1.2 + 0.2 + 0.1)) / 5.0);
+        let entropy = |row: &[f32]| row.iter().map(|a| -a * a.ln()).sum::<f32>() / (row.len() as f32).ln();
+        near(Score::Entropy, (1.0 + 0.0 + entropy(&[0.1, 0.2, 0.6, 0.1]) + entropy(&[0.3, 0.4, 0.1, 0.1, 0.1])) / 4.0);
+        // Previous .55 wins over induction .5.
+        assert_eq!(found.label().0, Label::By(Score::Previous));
+        assert!((found.label().1 - 0.05).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_text_without_repetition_defines_no_repetition() {
+        let found = of_patterns(&[1.0, 0.0, 0.2, 0.8], [1, 1, 2, 2], &[3, 4]).unwrap()[0];
+        assert!(found.score(Score::Duplicate).is_nan() && found.score(Score::Induction).is_nan());
+        assert_eq!(found.label().0, Label::By(Score::Own));
+        assert_eq!(of_patterns(&[1.0, 0.0, 0.2, 0.8], [1, 1, 2, 2], &[0u32; 0]).unwrap()[0].label(), found.label());
+    }
+
+    #[test]
+    fn a_head_without_a_high_score_is_local_or_broad() {
+        let even: Vec<f32> =
+            (0..12).flat_map(|i| (0..12).map(move |j| if j <= i { 1.0 / (i + 1) as f32 } else { 0.0 })).collect();
+        let ids: Vec<u32> = (0..12).collect();
+        let found = of_patterns(&even, [1, 1, 12, 12], &ids).unwrap()[0];
+        assert_eq!(found.label().0, Label::Local, "{found:?}"); // the mean distance is 2.75
+        assert!((found.score(Score::Entropy) - 1.0).abs() < 1e-6);
+        let far = Head([0.1, 0.1, 0.1, 0.5, 0.1, 9.0, 0.9]);
+        assert_eq!(far.label().0, Label::Broad);
+        assert!((far.label().1 - 0.1).abs() < 1e-6);
+    }
+
+    #[test]
+    fn repeats_are_the_same_for_a_seed_and_stay_in_their_pool() {
+        let pool: Vec<u32> = (1000..10_000).collect();
+        let (sequences, period) = repeats(&pool, 1024, 7).unwrap();
+        assert_eq!((sequences.len(), period, sequences[0].len()), (10, 50, 100));
+        assert_eq!(sequences, repeats(&pool, 1024, 7).unwrap().0);
+        assert_ne!(sequences, repeats(&pool, 1024, 8).unwrap().0);
+        assert!(sequences.iter().all(|ids| ids[..50] == ids[50..] && ids.iter().all(|id| (1000..10_000).contains(id))));
+        assert_eq!(repeats(&pool, 33, 7).unwrap().1, 16);
+        assert!(repeats(&pool, 2, 7).is_err());
+    }
+}

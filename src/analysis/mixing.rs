@@ -1,0 +1,151 @@
+//! How much of each token reaches each position, by seven methods, and how far they agree.
+
+use super::agreement::spearman;
+use super::attention::Sink;
+use super::attribution::{self, Probe, attribute};
+use super::flow::flow;
+use super::norms::{Norms, norms};
+use super::rollout::{mean_patterns, rollout, with_residual};
+use super::zeroing::value_zeroing;
+use crate::error::Result;
+
+/// How mixing is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// The mean pattern of all layers and heads.
+    Raw,
+    /// The product of the layers' mean patterns, half residual.
+    Rollout,
+    /// The largest flow through the same graph.
+    Flow,
+    /// The lengths of the vectors that attention moves.
+    Norm,
+    /// The same with the residual connection.
+    NormResidual,
+    /// How far a representation turns without a token's values.
+    ValueZeroing,
+    /// Patterns weighted by the gradient of the prediction.
+    AttentionXGradient,
+}
+
+impl Method {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 7] = [
+        Self::Raw,
+        Self::Rollout,
+        Self::Flow,
+        Self::Norm,
+        Self::NormResidual,
+        Self::ValueZeroing,
+        Self::AttentionXGradient,
+    ];
+
+    /// Its name on the command line and in files.
+    pub fn name(self) -> &'static str {
+        ["raw", "rollout", "flow", "norm", "norm-residual", "value-zeroing", "attention-x-gradient"][self as usize]
+    }
+
+    /// Whether it starts from the mean patterns, where the sink can be left out.
+    pub fn has_sink(self) -> bool {
+        matches!(self, Self::Raw | Self::Rollout | Self::Flow)
+    }
+
+    /// Whether a row of its own costs much, so that only the one of the position is computed unless all are asked for.
+    pub fn is_by_row(self) -> bool {
+        matches!(self, Self::Flow | Self::ValueZeroing)
+    }
+}
+
+/// What one method found.
+#[derive(Clone, Debug)]
+pub struct Mixing {
+    /// The method.
+    pub method: Method,
+    /// One map of all layers, or one of each, `[query, key]`; NaN in rows that were not computed.
+    pub maps: Vec<Vec<f32>>,
+    /// One map: rows normalised to 1, then averaged over the layers.
+    pub shares: Vec<f32>,
+}
+
+impl Mixing {
+    fn new(method: Method, maps: Vec<Vec<f32>>, n: usize) -> Self {
+        let mut shares = vec![0.0f64; n * n];
+        for map in &maps {
+            for (row, values) in shares.chunks_mut(n).zip(map.chunks(n)) {
+                let total: f64 = values.iter().map(|x| f64::from(*x)).sum();
+                // A row that was not computed stays NaN, one without mass 0.
+                let total = maps.len() as f64 * if total == 0.0 { 1.0 } else { total };
+                row.iter_mut().zip(values).for_each(|(share, x)| *share += f64::from(*x) / total);
+            }
+        }
+        Self { method, maps, shares: shares.into_iter().map(|x| x as f32).collect() }
+    }
+
+    /// The shares of one query, `[key]`.
+    pub fn row(&self, query: usize) -> &[f32] {
+        let n = self.shares.len().isqrt();
+        &self.shares[query * n..(query + 1) * n]
+    }
+}
+
+/// Runs methods on the prompt of a probe, whose objective is what attention × gradient explains.
+///
+/// Methods that work row by row compute the row of the objective's position, or `all_rows`.
+pub fn mixing(
+    probe: &Probe,
+    methods: &[Method],
+    sink: Sink,
+    all_rows: bool,
+    watch: attribution::Watch,
+) -> Result<Vec<Mixing>> {
+    let (model, ids, position) = (probe.model(), probe.ids(), probe.objective().position);
+    let n = ids.len();
+    let wants = |which: fn(Method) -> bool| methods.iter().any(|method| which(*method));
+    let means = if wants(Method::has_sink) { mean_patterns(model, ids, sink)? } else { Vec::new() };
+    let through: Vec<Vec<f64>> = means.iter().map(|mean| with_residual(mean, n)).collect();
+    let lengths =
+        if wants(|m| matches!(m, Method::Norm | Method::NormResidual)) { norms(model, ids)? } else { Norms::default() };
+    let queries = if all_rows { 0..=n - 1 } else { position..=position };
+    let only = |row: usize, values: Vec<f32>| -> Vec<f32> {
+        let mut map = vec![f32::NAN; n * n];
+        map[row * n..(row + 1) * n].copy_from_slice(&values);
+        map
+    };
+    let single = |values: Vec<f64>| values.into_iter().map(|x| x as f32).collect::<Vec<f32>>();
+    let run = |method: &Method| -> Result<Mixing> {
+        let maps = match method {
+            Method::Raw => {
+                let mut mean = vec![0.0f64; n * n];
+                for layer in &means {
+                    mean.iter_mut().zip(layer).for_each(|(mean, a)| *mean += a / means.len() as f64);
+                }
+                vec![single(mean)]
+            }
+            Method::Rollout => vec![single(rollout(&through, n))],
+            Method::Flow => {
+                let mut map = vec![f32::NAN; n * n];
+                for row in queries.clone() {
+                    map[row * n..(row + 1) * n].copy_from_slice(&single(flow(&through, n, row)));
+                }
+                vec![map]
+            }
+            Method::Norm => lengths.plain.clone(),
+            Method::NormResidual => lengths.residual.clone(),
+            Method::ValueZeroing => value_zeroing(model, ids, queries.clone(), watch)?,
+            Method::AttentionXGradient => {
+                let found =
+                    attribute(probe, attribution::Method::AttentionXGradient, &attribution::Request::default())?;
+                vec![only(position, found.scores)]
+            }
+        };
+        Ok(Mixing::new(*method, maps, n))
+    };
+    methods.iter().map(run).collect()
+}
+
+/// Spearman's ρ of each pair of methods over the tokens that a query can see, `[method, method]`; NaN where a row is constant.
+pub fn agreement(found: &[Mixing], query: usize) -> Vec<f32> {
+    let row = |mixing: &Mixing| mixing.row(query)[..=query].to_vec();
+    let rows: Vec<Vec<f32>> = found.iter().map(row).collect();
+    rows.iter().flat_map(|a| rows.iter().map(|b| spearman(a, b) as f32)).collect()
+}

@@ -1,0 +1,41 @@
+//! How far a long computation is: a bar on stderr, on a terminal only, once it has taken a while.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+const BAR: &str = "{wide_bar} {pos} of {len} runs of the model, {eta} left";
+/// What is over sooner shows no bar.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// Counts runs of the model.
+pub struct Progress {
+    bar: ProgressBar,
+    since: Instant,
+    quiet: bool,
+}
+
+impl Progress {
+    /// Nothing planned yet.
+    pub fn new(quiet: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template(BAR) {
+            bar.set_style(style);
+        }
+        Self { bar, since: Instant::now(), quiet: quiet || !std::io::stderr().is_terminal() }
+    }
+
+    /// So many runs are done, and so many more are planned.
+    pub fn watch(&self, done: usize, planned: usize) {
+        self.bar.inc_length(planned as u64);
+        self.bar.inc(done as u64);
+        if !self.quiet && self.bar.is_hidden() && self.since.elapsed() > PATIENCE {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,245 @@
+//! What `saliency` found of one prediction, as figures, data and tables.
+
+use super::SaliencyArgs;
+use crate::cli::args::WordsArg;
+use crate::cli::findings::Findings;
+use crate::cli::subject::{About, NEXT, Subject, percent};
+use crate::cli::target;
+use attnviz::analysis::attribution::{Attribution, Method, Probe, attribute};
+use attnviz::analysis::faithfulness::{Faithfulness, faithfulness};
+use attnviz::analysis::{Objective, Prediction, next_tokens, probability};
+use attnviz::error::{Error, Result};
+use attnviz::export::csv::{Table, write_table};
+use attnviz::export::{Array, Data, Entry};
+use attnviz::figure::saliency::{Row, bars, evaluation, strip};
+use attnviz::figure::{Figure, Panel};
+use attnviz::prompt::{Word, WordRule};
+use attnviz::trace::{NoTap, forward};
+use serde_json::{Map, json};
+
+/// Everything that is known once the methods have run.
+pub struct Found<'a> {
+    pub args: &'a SaliencyArgs,
+    pub subject: Subject<'a>,
+    pub words: Vec<Word>,
+    pub objective: Objective,
+    /// The target's probability.
+    pub probability: f64,
+    pub next: Vec<Prediction>,
+    pub attributions: Vec<Attribution>,
+    pub faithfulness: Option<Faithfulness>,
+}
+
+impl<'a> Found<'a> {
+    /// Runs the methods, and the evaluation if that was asked for.
+    pub fn find(args: &'a SaliencyArgs, subject: Subject<'a>) -> Result<Self> {
+        let (session, ids) = (subject.session, &subject.prompt.ids);
+        let wanted = args.target.resolve(&subject)?;
+        let resid = forward(&session.model, &[&ids[..=wanted.position]], &mut NoTap)?;
+        let logits = session.next_logits(&resid)?;
+        let next = next_tokens(&logits, NEXT)?;
+        let own = next.first().ok_or_else(|| Error::failed("the model's vocabulary is empty"))?.id;
+        let target = wanted.target.unwrap_or(own);
+        if wanted.foil == Some(target) {
+            return Err(Error::usage("--foil is what the model itself would say").hint("name a --target, too"));
+        }
+        let objective = Objective { position: wanted.position, target, foil: wanted.foil, of: args.method.of() };
+        let watch = |done, planned| subject.progress.watch(done, planned);
+        let probe = Probe::new(&session.model, ids, objective, args.method.baseline(&subject)?, &watch)?;
+        let request = args.method.request(&subject, args.with.is_some());
+        let attributions = args
+            .method
+            .methods()?
+            .into_iter()
+            .map(|method| attribute(&probe, method, &request))
+            .collect::<Result<Vec<_>>>()?;
+        let scores: Vec<&[f32]> = attributions.iter().map(|found| &found.scores[..]).collect();
+        let faithfulness = args.more.evaluate.then(|| faithfulness(&probe, &scores)).transpose()?;
+        let words = subject.prompt.words(args.more.words.map_or(WordRule::Default, WordRule::from));
+        let probability = probability(&logits, target)?;
+        Ok(Self { args, words, objective, probability, next, attributions, faithfulness, subject })
+    }
+
+    /// What scores belong to.
+    fn labels(&self) -> Vec<String> {
+        match self.args.more.words {
+            Some(_) => self.words.iter().map(|word| word.label.clone()).collect(),
+            None => self.subject.labels(),
+        }
+    }
+
+    /// Scores of words, or of tokens.
+    fn scores(&self, found: &Attribution) -> Vec<f32> {
+        match self.args.more.words {
+            Some(_) => self.words.iter().map(|word| found.scores[word.tokens.clone()].iter().sum()).collect(),
+            None => found.scores.clone(),
+        }
+    }
+
+    fn row(&self, found: &Attribution) -> Row {
+        let mut scores = self.scores(found);
+        let seen = |i: usize| match self.args.more.words {
+            Some(_) => self.words[i].tokens.start <= self.objective.position,
+            None => i <= self.objective.position,
+        };
+        scores.iter_mut().enumerate().filter(|(i, _)| !seen(*i)).for_each(|(_, score)| *score = f32::NAN);
+        Row { name: found.method.name().into(), note: note(found), scores }
+    }
+
+    fn subtitle(&self) -> Vec<String> {
+        let what = match &self.attributions[..] {
+            [one] => one.method.name().to_owned(),
+            many => format!("{} methods", many.len()),
+        };
+        let words = if self.args.more.words.is_some() { ", by word" } else { "" };
+        let mut lines = vec![self.subject.line(&format!("{what}{words}"))];
+        let (what, target) = (self.args.explained(), self.subject.label(self.objective.target));
+        let mut target = format!("what moved the {what} of {target} ({})", percent(self.probability));
+        if let Some(foil) = self.objective.foil {
+            target += &format!(" rather than {}", self.subject.label(foil));
+        }
+        if self.objective.position + 1 < self.subject.prompt.ids.len() {
+            let at = self.objective.position;
+            target += &format!(" after {} (position {at})", self.subject.prompt.tokens[at].label);
+        }
+        let mut parts = vec![target];
+        if self.attributions.iter().any(|found| found.method.has_baseline()) || self.faithfulness.is_some() {
+            parts.push(format!("baseline {}", self.args.baseline_name()));
+        }
+        if let [one] = &self.attributions[..]
+            && !note(one).is_empty()
+        {
+            parts.push(note(one));
+        }
+        lines.push(parts.join(" · "));
+        lines.push(self.subject.next_line(&self.next));
+        lines.extend(self.remarks());
+        lines
+    }
+
+    fn entry(&self, found: &Attribution) -> Entry {
+        let (objective, prompt) = (&self.objective, &self.subject.prompt);
+        let mut settings = target::settings(&self.subject, objective.target, objective.foil, objective.position);
+        settings.extend(self.args.settings(found));
+        let mut fields = Map::from_iter([("p_target".into(), json!(self.probability))]);
+        if let Some(gap) = found.gap {
+            fields.insert("gap".into(), json!(gap.gap));
+            fields.insert("change".into(), json!(gap.change));
+        }
+        let vector = |name: &str, values: Vec<f32>| Array { name: name.into(), shape: vec![values.len()], values };
+        let mut arrays = vec![vector("scores", found.scores.clone())];
+        debug_assert_eq!(found.scores.len(), prompt.ids.len());
+        if let Some(rule) = self.args.more.words {
+            let rule = if rule == WordsArg::Space { "space" } else { "default" };
+            settings.insert("word_rule".into(), rule.into());
+            fields.insert("words".into(), json!(self.labels()));
+            arrays.push(vector("word_scores", self.scores(found)));
+        }
+        let draws = |draw: &attnviz::analysis::attribution::Draws| Array {
+            name: draw.name.into(),
+            shape: draw.shape.clone(),
+            values: draw.values.clone(),
+        };
+        arrays.extend(found.draws.iter().map(draws));
+        Entry { method: found.method.name().into(), settings, fields, arrays }
+    }
+
+    /// One row for each method and token or word.
+    fn table(&self) -> Table {
+        let header = vec![
+            "method", "target", "foil", "of", "baseline", "steps", "samples", "seed", "gap", "position", "token",
+            "score",
+        ];
+        let text = |id: Option<u32>| id.map_or(String::new(), |id| self.subject.label(id));
+        let number = |n: Option<usize>| n.map_or(String::new(), |n| n.to_string());
+        let tokens: Vec<String> = match self.args.more.words {
+            Some(_) => self.labels(),
+            None => self.subject.prompt.tokens.iter().map(|token| token.text.clone()).collect(),
+        };
+        let rows = self.attributions.iter().flat_map(|found| {
+            let method = found.method;
+            let head = [
+                method.name().to_owned(),
+                text(Some(self.objective.target)),
+                text(self.objective.foil),
+                self.args.of_name().into(),
+                if method.has_baseline() { self.args.baseline_name().into() } else { String::new() },
+                number(found.steps),
+                number(found.samples),
+                found.samples.map_or(String::new(), |_| self.args.method.seed.to_string()),
+                found.gap.map_or(String::new(), |gap| format!("{:?}", gap.gap as f32)),
+            ];
+            let scores = self.scores(found).into_iter().zip(&tokens).enumerate();
+            let row = move |(i, (score, token)): (usize, (f32, &String))| {
+                let tail = [i.to_string(), token.clone(), format!("{score:?}")];
+                head.iter().cloned().chain(tail).collect()
+            };
+            scores.map(row).collect::<Vec<_>>()
+        });
+        Table { header, rows: rows.collect() }
+    }
+}
+
+impl Findings for Found<'_> {
+    fn about(&self) -> &About<'_> {
+        &self.subject.about
+    }
+
+    fn figure(&self, _: Option<usize>) -> Figure {
+        let labels = self.labels();
+        let rows: Vec<Row> = self.attributions.iter().map(|found| self.row(found)).collect();
+        let mut panels: Vec<Panel> = vec![strip(&rows, &labels, &|scores| self.args.scale(scores, &self.unit()))];
+        if let Some(found) = &self.faithfulness {
+            let names: Vec<&str> = self.attributions.iter().map(|found| found.method.name()).collect();
+            panels.extend(evaluation(found, &names, &self.sentence(found)));
+        } else if let [row] = &rows[..] {
+            panels.push(bars(row, &labels, self.unit()));
+        }
+        self.args.figure.figure(&self.subject, self.subtitle(), panels, self.subject.provenance())
+    }
+
+    fn data(&self, _: Option<usize>) -> Result<Data> {
+        let mut entries: Vec<Entry> = self.attributions.iter().map(|found| self.entry(found)).collect();
+        entries.extend(self.faithfulness.as_ref().map(|found| self.evaluation(found)));
+        Ok(self.subject.data(entries))
+    }
+
+    fn csv(&self, _: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
+        let table = self.faithfulness.as_ref().map_or_else(|| self.table(), |found| self.ranking(found));
+        write_table(&table, out)
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.attributions.iter().filter_map(warning).collect()
+    }
+}
+
+impl Found<'_> {
+    /// What scores measure; empty where methods measure different things.
+    fn unit(&self) -> String {
+        match &self.attributions[..] {
+            [one] => self.args.unit(one.method),
+            _ => String::new(),
+        }
+    }
+}
+
+/// What is said after a method's name.
+fn note(found: &Attribution) -> String {
+    let steps = found.steps.map(|steps| format!("{steps} nodes"));
+    let samples = found.samples.map(|samples| format!("{samples} samples"));
+    let gap = found.gap.map(|gap| format!("gap {}", percent(gap.share())));
+    [steps, samples, gap].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+/// What is wrong with scores that do not add up.
+pub(super) fn warning(found: &Attribution) -> Option<String> {
+    let gap = found.gap.filter(|gap| gap.is_large())?;
+    let way_out = if found.method == Method::IntegratedGradients { "--steps auto" } else { "more --samples" };
+    Some(format!(
+        "{}: the scores add up to {:.3}, not to {:.3}; {way_out} may close the gap",
+        found.method.name(),
+        gap.gap + gap.change,
+        gap.change
+    ))
+}

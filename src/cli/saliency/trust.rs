@@ -1,0 +1,104 @@
+//! What `--evaluate` found: which method can be trusted on this prompt.
+
+use super::found::Found;
+use attnviz::analysis::faithfulness::{Faithfulness, Measured, SEEDS, SHARES};
+use attnviz::export::csv::Table;
+use attnviz::export::{Array, Entry};
+use serde_json::{Map, json};
+
+impl Found<'_> {
+    /// Which method is to be trusted here, in one sentence.
+    pub fn sentence(&self, found: &Faithfulness) -> String {
+        let points = |p: f64| format!("{:.1}", 100.0 * p);
+        let best = found.ranking()[0];
+        let (name, aopc) = (self.attributions[best].method.name(), found.methods[best].deletion_aopc);
+        let (chance, spread) = found.random(|m| m.deletion_aopc);
+        let label = self.subject.label(self.objective.target);
+        let cost = format!(
+            "removing tokens in its order costs {label} {} points of probability on average, a random order {} ± {}",
+            points(aopc),
+            points(chance),
+            points(spread)
+        );
+        if aopc <= chance + 2.0 * spread {
+            let none = if found.methods.len() > 1 { "no method does clearly" } else { "it does not do clearly" };
+            return format!("On this prompt {none} better than chance. The best is {name}: {cost}.");
+        }
+        match found.methods.len() {
+            1 => format!("On this prompt {name} does better than chance: {cost}."),
+            _ => format!("On this prompt {name} finds best what the prediction rests on: {cost}."),
+        }
+    }
+
+    /// The evaluation as data.
+    pub fn evaluation(&self, found: &Faithfulness) -> Entry {
+        let names: Vec<&str> = self.attributions.iter().map(|found| found.method.name()).collect();
+        let all = || found.methods.iter().chain(&found.random);
+        let (methods, orders, points) = (names.len(), all().count(), found.counts.len());
+        let array = |name: &str, shape: Vec<usize>, values: Vec<f64>| Array {
+            name: name.into(),
+            shape,
+            values: values.into_iter().map(|v| v as f32).collect(),
+        };
+        let of = |pick: fn(&Measured) -> &Vec<f64>| -> Vec<f64> { all().flat_map(|m| pick(m).clone()).collect() };
+        let mut arrays = vec![
+            array("deletion", vec![orders, points], of(|m| &m.deletion)),
+            array("insertion", vec![orders, points], of(|m| &m.insertion)),
+            array("deletion_aopc", vec![orders], all().map(|m| m.deletion_aopc).collect()),
+            array("insertion_mean", vec![orders], all().map(|m| m.insertion_mean).collect()),
+        ];
+        if !found.spearman.is_empty() {
+            arrays.push(array("comprehensiveness", vec![orders, SHARES.len()], of(|m| &m.comprehensiveness)));
+            arrays.push(array("sufficiency", vec![orders, SHARES.len()], of(|m| &m.sufficiency)));
+            arrays.push(array("spearman", vec![methods, methods], found.spearman.clone()));
+            arrays.push(array("kendall", vec![methods, methods], found.kendall.clone()));
+        }
+        let settings = Map::from_iter([
+            ("baseline".into(), self.args.baseline_name().into()),
+            ("shares".into(), json!(SHARES)),
+            ("random_orders".into(), json!(SEEDS)),
+        ]);
+        let ranking: Vec<&str> = found.ranking().into_iter().map(|i| names[i]).collect();
+        let fields = Map::from_iter([
+            ("methods".into(), json!(names)),
+            ("rows_after_the_methods".into(), "random orders".into()),
+            ("tokens_removed".into(), json!(found.counts)),
+            ("ranking".into(), json!(ranking)),
+            ("conclusion".into(), self.sentence(found).into()),
+        ]);
+        Entry { method: "faithfulness".into(), settings, fields, arrays }
+    }
+
+    /// The methods ranked.
+    pub fn ranking(&self, found: &Faithfulness) -> Table {
+        let header = vec![
+            "rank",
+            "method",
+            "deletion_aopc",
+            "insertion_mean",
+            "comprehensiveness_10",
+            "comprehensiveness_20",
+            "comprehensiveness_50",
+            "sufficiency_10",
+            "sufficiency_20",
+            "sufficiency_50",
+        ];
+        let cell = |v: f64| if v.is_nan() { String::new() } else { format!("{:?}", v as f32) };
+        let row = |rank: String, name: &str, numbers: Vec<f64>| -> Vec<String> {
+            [rank, name.into()].into_iter().chain(numbers.into_iter().map(cell)).collect()
+        };
+        let methods = (1usize..)
+            .zip(found.ranking())
+            .map(|(rank, i)| row(rank.to_string(), self.attributions[i].method.name(), numbers(&found.methods[i])));
+        let chance = (0..header.len() - 2).map(|i| found.random(|m| numbers(m)[i]).0).collect();
+        let rows = methods.chain([row(String::new(), "random order", chance)]);
+        Table { header, rows: rows.collect() }
+    }
+}
+
+/// The columns of a ranking, NaN where the prompt is too short.
+fn numbers(m: &Measured) -> Vec<f64> {
+    let shares = |values: &[f64]| (0..SHARES.len()).map(|i| values.get(i).copied().unwrap_or(f64::NAN)).collect();
+    let (comprehensiveness, sufficiency): (Vec<f64>, Vec<f64>) = (shares(&m.comprehensiveness), shares(&m.sufficiency));
+    [vec![m.deletion_aopc, m.insertion_mean], comprehensiveness, sufficiency].concat()
+}

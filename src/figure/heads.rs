@@ -1,0 +1,54 @@
+//! The figures of `heads`: an atlas of labels and the table of scores behind it.
+
+use super::scale::decimals;
+use super::{Column, Heatmap, Matrix, Panel, Scale, Table};
+use crate::analysis::heads::{Head, Label, Score};
+
+/// Every head with its label, coloured by the label's score, or by one score for all. Heads without a high score stay blank.
+pub fn atlas(heads: &[Head], across: usize, score: Option<Score>, scale: Scale) -> Panel {
+    let layers = heads.len() / across.max(1);
+    let shade = |head: &Head| match (score, head.label().0) {
+        (Some(score), _) | (None, Label::By(score)) => head.score(score),
+        _ => f32::NAN,
+    };
+    let text = |head: &Head| match score {
+        Some(score) => decimals(head.score(score), scale.max, 2),
+        None => head.label().0.name().into(),
+    };
+    Panel::Heatmap(Heatmap {
+        title: String::new(),
+        values: Matrix::new(layers, across, heads.iter().map(shade).collect()),
+        row_labels: (0..layers).map(|layer| layer.to_string()).collect(),
+        col_labels: (0..across).map(|head| head.to_string()).collect(),
+        row_axis: "layer".into(),
+        col_axis: "head".into(),
+        cell_labels: heads.iter().map(text).collect(),
+        scale,
+    })
+}
+
+/// All scores, in an order.
+pub fn table(heads: &[Head], order: &[usize], across: usize, scale: Scale) -> Panel {
+    let texts = |of: &dyn Fn(usize) -> String| order.iter().map(|at| of(*at)).collect();
+    let mut columns = vec![
+        Column::texts("head", texts(&|at| format!("{}.{}", at / across, at % across))),
+        Column::texts("label", texts(&|at| heads[at].label().0.name().into())),
+        Column::numbers("margin", &order.iter().map(|at| heads[*at].label().1).collect::<Vec<_>>()),
+    ];
+    for score in Score::ALL {
+        let values: Vec<f32> = order.iter().map(|at| heads[*at].score(score)).collect();
+        columns.push(match score {
+            Score::Distance => Column::numbers(score.name(), &values),
+            _ => Column::shaded(score.name(), values, scale.clone()),
+        });
+    }
+    if order.is_empty() {
+        columns.clear();
+    }
+    let note = match (order.len(), heads.len() - order.len()) {
+        (_, 0) => String::new(),
+        (0, all) => format!("none of the {all} heads has a score above its threshold; --sort lists them"),
+        (_, more) => format!("the clearest ones; --sort lists the other {more}, too"),
+    };
+    Panel::Table(Table { title: String::new(), columns, note })
+}

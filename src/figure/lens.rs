@@ -1,0 +1,78 @@
+//! The figures of `lens`: every layer's answer at every position, and who wrote one of them.
+
+use super::scale::decimals;
+use super::{Bars, Heatmap, Matrix, Panel, Scale};
+use crate::analysis::Parts;
+
+/// Positions beside one another whose answers can still be read; longer prompts go on below.
+const ACROSS: usize = 16;
+/// With more positions than this, answers are colours only, on one map.
+const READ: usize = 96;
+
+/// What stands around and in the cells of a lens.
+pub struct Labels {
+    /// One per row.
+    pub layers: Vec<String>,
+    /// One per column.
+    pub tokens: Vec<String>,
+    /// One per cell, row by row.
+    pub tops: Vec<String>,
+}
+
+/// Every layer's answer at every position: `values` `[layer + 1, position]` are the colours.
+pub fn answers(values: Vec<f32>, labels: Labels, scale: Scale) -> Vec<Panel> {
+    let (rows, n) = (labels.layers.len(), labels.tokens.len());
+    // Lines of equal length, rather than a last one of two words.
+    let lines = if n <= READ { n.div_ceil(ACROSS) } else { 1 };
+    let across = n.div_ceil(lines.max(1)).max(1);
+    let part = |first: usize| {
+        let columns = first..(first + across).min(n);
+        let cells = |row: usize| row * n + columns.start..row * n + columns.end;
+        let pick = (0..rows).flat_map(cells);
+        Panel::Heatmap(Heatmap {
+            title: String::new(),
+            values: Matrix::new(rows, columns.len(), pick.clone().map(|at| values[at]).collect()),
+            row_labels: labels.layers.clone(),
+            col_labels: labels.tokens[columns.clone()].to_vec(),
+            row_axis: "answer after".into(),
+            col_axis: "token read".into(),
+            cell_labels: pick.map(|at| labels.tops[at].clone()).collect(),
+            scale: scale.clone(),
+        })
+    };
+    (0..n).step_by(across).map(part).collect()
+}
+
+/// Who wrote a logit: a map of the heads, and bars for everything else.
+pub fn written(parts: &Parts, heads: usize, scale: Scale) -> Vec<Panel> {
+    let layers = parts.mlp.len();
+    let map = Heatmap {
+        title: "Heads".into(),
+        values: Matrix::new(layers, heads, parts.heads.iter().map(|x| *x as f32).collect()),
+        row_labels: (0..layers).map(|layer| layer.to_string()).collect(),
+        col_labels: (0..heads).map(|head| head.to_string()).collect(),
+        row_axis: "layer".into(),
+        col_axis: "head".into(),
+        cell_labels: parts.heads.iter().map(|x| decimals(*x as f32, scale.max, 2)).collect(),
+        scale: scale.clone(),
+    };
+    let mut rest: Vec<(String, f64)> =
+        parts.mlp.iter().enumerate().map(|(layer, x)| (format!("MLP {layer}"), *x)).collect();
+    rest.extend([
+        ("all heads".into(), parts.heads.iter().sum()),
+        ("embedding".into(), parts.embedding),
+        ("position".into(), parts.position),
+        ("attention biases".into(), parts.attn_bias.iter().sum()),
+        ("final bias".into(), parts.bias),
+    ]);
+    // Few bars are drawn: the ones that matter, whichever way.
+    rest.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+    let bars = Bars {
+        title: "Heads together, MLPs and the rest".into(),
+        labels: rest.iter().map(|(name, _)| name.clone()).collect(),
+        values: rest.iter().map(|(_, x)| *x as f32).collect(),
+        unit: scale.unit,
+        note: String::new(),
+    };
+    vec![Panel::Heatmap(map), Panel::Bars(bars)]
+}

@@ -1,0 +1,247 @@
+//! `attnviz lens`, `heads` and `mix` as someone at a shell uses them.
+mod support {
+    pub mod shell;
+}
+
+use candle_core::{Device, Tensor};
+use serde_json::Value;
+use std::collections::HashMap;
+use support::shell::Shell;
+
+const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
+const INDUCTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/induction");
+/// Twelve tokens.
+const TEXT: &str = "The café is in Zoë.";
+const N: usize = 12;
+
+fn json(command: &str, flags: &[&str]) -> Value {
+    let args = [&[command, "-m", BASE, TEXT, "-q", "-o", "-", "--format", "json"], flags].concat();
+    serde_json::from_slice(&Shell::new().ok(&args)).unwrap()
+}
+
+fn shape(value: &Value) -> Vec<usize> {
+    match value {
+        Value::Array(all) => std::iter::once(all.len()).chain(all.first().map(shape).unwrap_or_default()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Numbers in lists, however deep; NaN for null.
+fn flat(value: &Value) -> Vec<f64> {
+    match value {
+        Value::Array(all) => all.iter().flat_map(flat).collect(),
+        number => vec![number.as_f64().unwrap_or(f64::NAN)],
+    }
+}
+
+fn binary(shell: &Shell, name: &str) -> HashMap<String, Tensor> {
+    if name.ends_with("npz") {
+        // The text in it is none of candle's types.
+        let arrays = candle_core::npy::NpzTensors::new(shell.path(name)).unwrap();
+        let names: Vec<String> = arrays.names().into_iter().filter(|name| *name != "meta").cloned().collect();
+        return names.into_iter().map(|name| (name.clone(), arrays.get(&name).unwrap().unwrap())).collect();
+    }
+    candle_core::safetensors::load(shell.path(name), &Device::Cpu).unwrap()
+}
+
+fn floats(tensor: &Tensor) -> Vec<f64> {
+    tensor.flatten_all().unwrap().to_dtype(candle_core::DType::F64).unwrap().to_vec1().unwrap()
+}
+
+#[test]
+fn lens_writes_every_layers_answers_with_whole_ids_and_ranks() {
+    let found = json("lens", &["--top", "3"]);
+    let lens = &found["results"][0];
+    assert_eq!(lens["method"], "lens");
+    assert_eq!(found["tokens"].as_array().unwrap().len(), N);
+    for name in ["top", "p_top", "p_target", "rank", "entropy_bits", "kl_bits"] {
+        assert_eq!(shape(&lens[name]), [3, N], "{name}");
+    }
+    assert_eq!((shape(&lens["best"]), shape(&lens["p_best"])), (vec![3, N, 3], vec![3, N, 3]));
+    assert!(lens["top"][0][0].is_u64() && lens["rank"][0][0].is_u64());
+    // The model's own answer is followed, and the last row is that answer.
+    assert_eq!(lens["followed"], lens["top"][2]);
+    assert!(flat(&lens["rank"][2]).iter().all(|rank| *rank == 1.0));
+    assert_eq!(lens["p_top"][2], lens["p_target"][2]);
+
+    let shell = Shell::new();
+    shell.ok(&["lens", "-m", BASE, TEXT, "-q", "-o", "a.safetensors", "-o", "a.npz", "-o", "a.csv"]);
+    for name in ["a.safetensors", "a.npz"] {
+        let arrays = binary(&shell, name);
+        for array in ["top", "rank", "p_target", "kl_bits"] {
+            let apart = floats(&arrays[array]).into_iter().zip(flat(&lens[array])).map(|(a, b)| (a - b).abs());
+            assert!(apart.fold(0.0, f64::max) < 1e-7, "{name}: {array}");
+        }
+    }
+    let table = shell.text("a.csv");
+    assert!(table.starts_with("after,position,token,place,top,top_token,p_top,target,"));
+    assert_eq!(table.lines().count(), 1 + 3 * N);
+}
+
+#[test]
+fn lens_follows_a_token_of_a_text_or_an_id_and_compares_it_with_a_foil() {
+    let by_text = json("lens", &["--target", " is", "--foil", " in"]);
+    let lens = &by_text["results"][0];
+    let (target, foil) = (lens["target"].as_u64().unwrap(), lens["foil"].as_u64().unwrap());
+    assert!(target != foil && shape(&lens["difference"]) == [3, N]);
+    assert!(lens["followed"].as_array().unwrap().iter().all(|id| id.as_u64() == Some(target)));
+    let by_id = json("lens", &["--target", &target.to_string(), "--foil", &foil.to_string()]);
+    assert_eq!(by_id["results"], by_text["results"]);
+    // A number as a text is another token than a number as an id.
+    assert_ne!(json("lens", &["--target", "text:7"])["results"][0]["target"], 7);
+}
+
+#[test]
+fn lens_draws_each_layers_word_in_its_cell() {
+    let shell = Shell::new();
+    shell.ok(&["lens", "-m", "builtin", "The fox saw the crow", "-q", "-o", "a.svg", "-o", "a.txt"]);
+    let picture = shell.text("a.svg");
+    for text in ["embedding", "layer 5", "answer after", "probability of the final answer", ">·crow<"] {
+        assert!(picture.contains(text), "{text}");
+    }
+    assert!(shell.text("a.txt").contains("layer 5"));
+    shell.ok(&["lens", "-m", "builtin", "The fox saw", "-q", "--colour", "rank", "-o", "a.svg", "--theme", "dark"]);
+    assert!(shell.text("a.svg").contains("rank of the final answer"));
+}
+
+#[test]
+fn direct_attribution_adds_up_in_every_format() {
+    let found = json("lens", &["--direct", "--position", "-2"]);
+    let direct = &found["results"][0];
+    assert_eq!(
+        (&direct["method"], &direct["position"], &direct["of"]),
+        (&"direct-logit-attribution".into(), &10.into(), &"logit".into())
+    );
+    for name in ["parts", "parts_centred"] {
+        let parts = &direct[name];
+        assert_eq!(
+            (shape(&parts["heads"]), shape(&parts["attn_bias"]), shape(&parts["mlp"])),
+            (vec![2, 2], vec![2], vec![2])
+        );
+        let all =
+            ["embedding", "position", "heads", "attn_bias", "mlp", "bias"].iter().flat_map(|part| flat(&parts[part]));
+        assert!((all.sum::<f64>() - parts["total"].as_f64().unwrap()).abs() < 1e-9);
+    }
+    assert!((direct["parts"]["total"].as_f64().unwrap() - direct["logit"].as_f64().unwrap()).abs() < 1e-4);
+
+    let shell = Shell::new();
+    let flags = ["lens", "-m", BASE, TEXT, "-q", "--direct", "--position", "10"];
+    shell.ok(&[&flags[..], &["-o", "a.npz", "-o", "a.csv", "-o", "a.svg"]].concat());
+    let heads = floats(&binary(&shell, "a.npz")["parts.heads"]);
+    assert!(heads.iter().zip(flat(&direct["parts"]["heads"])).all(|(a, b)| (a - b).abs() < 1e-5));
+    let table = shell.text("a.csv");
+    assert!(table.starts_with("part,layer,head,logit,logit_centred\n"), "{table}");
+    assert_eq!(table.lines().count(), 1 + 2 + 2 * (2 + 2) + 2);
+    assert!(shell.text("a.svg").contains("against the mean of all tokens"));
+}
+
+#[test]
+fn what_cannot_be_explained_is_said_with_a_way_out() {
+    let shell = Shell::new();
+    let fails = |flags: &[&str]| shell.fails(2, &[&["lens", "-m", BASE, TEXT, "-o", "a.png"], flags].concat());
+    let (message, hint) = fails(&["--target", "The is"]);
+    assert!(message.contains("2 tokens: The ·is") && hint.contains("one of them"), "{message} {hint}");
+    let (message, hint) = fails(&["--foil", "99999"]);
+    assert!(message.contains("token ids 0 to") && hint.contains("text:99999"), "{message} {hint}");
+    assert!(fails(&["--target", " is", "--foil", " is"]).0.contains("same token"));
+    assert!(fails(&["--position", "3"]).1.contains("--direct"));
+    assert!(fails(&["--direct", "--position", "12"]).1.contains("0 to 11"));
+    assert!(fails(&["--colour", "difference"]).0.contains("--foil"));
+    assert!(fails(&["--direct", "--top", "3"]).0.contains("--top"));
+    assert!(shell.fails(2, &["mix", "-m", BASE, TEXT, "--method", "roll"]).1.contains("rollout"));
+    assert!(shell.fails(2, &["mix", "-m", BASE, TEXT, "--all-rows", "-o", "a.csv"]).0.contains("--all-rows"));
+    assert!(shell.fails(2, &["heads", "-m", BASE, TEXT, "--seed", "1"]).0.contains("--seed"));
+    assert!(shell.fails(2, &["heads", "-m", BASE, "", "-o", "a.png"]).0.contains("empty"));
+    for command in ["lens", "heads", "mix"] {
+        assert!(shell.fails(2, &[command, "-m", BASE, TEXT, "-o", "{layer}.png"]).0.contains("layer"), "{command}");
+    }
+    assert!(shell.files().is_empty());
+}
+
+#[test]
+fn heads_without_a_text_names_what_the_model_has() {
+    let shell = Shell::new();
+    let out = shell.says(&["heads", "-m", INDUCTION, "-q"]);
+    assert_eq!(out, "heads-induction.png\n");
+    let args = ["heads", "-m", INDUCTION, "-q", "-o", "-", "--format"];
+    let found: Value = serde_json::from_slice(&shell.ok(&[&args[..], &["json"]].concat())).unwrap();
+    let heads = &found["results"][0];
+    assert_eq!(heads["label"], serde_json::json!([["previous", "sink"], ["induction", "broad"]]));
+    for score in ["previous", "duplicate", "induction", "sink", "self", "distance", "entropy", "confidence"] {
+        assert_eq!(shape(&heads[score]), [2, 2], "{score}");
+    }
+    assert_eq!((&heads["seed"], &heads["sequences"], &heads["period"]), (&0.into(), &10.into(), &12.into()));
+    assert_eq!((&found["tokens"], &found["prompt"]), (&Value::Array(Vec::new()), &"".into()));
+
+    let table = shell.says(&[&args[..], &["csv", "--sort", "induction"]].concat());
+    let rows: Vec<&str> = table.lines().collect();
+    assert_eq!(rows[0], "layer,head,label,confidence,previous,duplicate,induction,sink,self,distance,entropy");
+    assert!(rows[1].starts_with("1,0,induction,") && rows.len() == 5, "{table}");
+    let text = shell.says(&[&args[..], &["txt", "--sort", "previous"]].concat());
+    let place = |head: &str| text.find(head).unwrap_or_else(|| panic!("{head}: {text}"));
+    assert!(place("0.0   previous") < place("1.0   induction"), "{text}");
+    assert!(text.contains("10 sequences of 12 random tokens"), "{text}");
+
+    let again = |seed: &str| shell.ok(&[&args[..], &["json", "--seed", seed]].concat());
+    assert_eq!(again("3"), again("3"));
+    assert_ne!(again("3"), again("4"));
+    shell.ok(&["heads", "-m", INDUCTION, "-q", "-o", "a.npz", "-o", "a.safetensors"]);
+    assert_eq!(floats(&binary(&shell, "a.npz")["induction"]), floats(&binary(&shell, "a.safetensors")["induction"]));
+}
+
+#[test]
+fn heads_of_a_text_are_measured_on_it() {
+    let found = json("heads", &[]);
+    let heads = &found["results"][0];
+    assert_eq!(heads["on"], "prompt");
+    assert_eq!(found["tokens"].as_array().unwrap().len(), N);
+    // What the fixture's own attention gives, as transformers computes it.
+    let golden = candle_core::safetensors::load(format!("{BASE}/expected.safetensors"), &Device::Cpu).unwrap();
+    let pattern = floats(&golden["attention"]);
+    let previous = (1..N).map(|i| pattern[i * N + i - 1]).sum::<f64>() / (N - 1) as f64;
+    assert!((heads["previous"][0][0].as_f64().unwrap() - previous).abs() < 1e-5);
+    let sink = (1..N).map(|i| pattern[i * N]).sum::<f64>() / (N - 1) as f64;
+    assert!((heads["sink"][0][0].as_f64().unwrap() - sink).abs() < 1e-5);
+}
+
+#[test]
+fn mix_writes_one_entry_for_each_method_and_their_agreement() {
+    let found = json("mix", &["--position", "8"]);
+    let results = found["results"].as_array().unwrap();
+    let names: Vec<&str> = results.iter().map(|entry| entry["method"].as_str().unwrap()).collect();
+    let methods = ["raw", "rollout", "flow", "norm", "norm-residual", "value-zeroing", "attention-x-gradient"];
+    assert_eq!(names[..7], methods);
+    assert_eq!((names[7], shape(&results[7]["spearman"])), ("agreement", vec![7, 7]));
+    for entry in &results[..7] {
+        let by_layer = matches!(entry["method"].as_str().unwrap(), "norm" | "norm-residual" | "value-zeroing");
+        assert_eq!(shape(&entry["map"]), if by_layer { vec![2, N, N] } else { vec![N, N] }, "{}", entry["method"]);
+        let row = flat(&entry["row"]);
+        assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-5 && row[9..].iter().all(|x| *x == 0.0));
+    }
+    // Rows that were not computed are null.
+    assert!(results[2]["map"][7][0].is_null() && results[5]["map"][0][7][0].is_null());
+    assert!(results[6]["map"][7][0].is_null() && !results[1]["map"][7][0].is_null());
+    assert_eq!((&results[6]["of"], &results[6]["position"]), (&"logprob".into(), &8.into()));
+
+    let all = json("mix", &["--method", "flow,value-zeroing", "--all-rows", "--sink", "renorm"]);
+    for entry in &all["results"].as_array().unwrap()[..2] {
+        assert!(flat(&entry["map"]).iter().all(|x| x.is_finite()), "{}", entry["method"]);
+    }
+    assert_eq!(all["results"][0]["sink"], "renorm");
+}
+
+#[test]
+fn mix_draws_a_sheet_the_words_and_the_agreement() {
+    let shell = Shell::new();
+    shell.ok(&["mix", "-m", BASE, TEXT, "-q", "-o", "a.svg", "-o", "a.csv", "-o", "a.npz", "-o", "a.txt"]);
+    let picture = shell.text("a.svg");
+    for text in ["value-zeroing", "rollout", "Do they rank the tokens alike?", "Spearman", "gradient of"] {
+        assert!(picture.contains(text), "{text}");
+    }
+    let table = shell.text("a.csv");
+    assert!(table.starts_with("key,token,raw,rollout,flow,norm,norm-residual,value-zeroing,attention-x-gradient\n"));
+    assert_eq!(table.lines().count(), 1 + N);
+    assert_eq!(binary(&shell, "a.npz")["norm.map"].dims(), [2, N, N]);
+    shell.ok(&["mix", "-m", BASE, "The", "-q", "-o", "one.png", "--method", "raw"]);
+    shell.ok(&["mix", "-m", BASE, "The", "-q", "-o", "one.png"]);
+}
