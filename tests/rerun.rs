@@ -46,6 +46,36 @@ fn every_kind_of_file_is_made_again_to_the_same_bytes() {
 }
 
 #[test]
+fn every_command_of_a_prompt_can_be_made_again() {
+    let shell = Shell::new();
+    let commands = [
+        &[
+            "saliency",
+            TEXT,
+            "--method",
+            "input-x-gradient,smoothgrad",
+            "--samples",
+            "3",
+            "--seed",
+            "7",
+            "--target",
+            " a",
+        ][..],
+        &["saliency", TEXT, "--generate", "3", "--temperature", "0.8"],
+        &["lens", TEXT, "--top", "3"],
+        &["lens", TEXT, "--direct"],
+        &["heads", TEXT],
+        &["heads", "--seed", "3"],
+        &["mix", TEXT, "--method", "raw,rollout", "--sink", "renorm"],
+    ];
+    for command in commands {
+        shell.ok(&[command, &["-m", "builtin", "-q", "-o", "a.svg", "-o", "a.json"]].concat());
+        same(&shell, &["a.svg"]);
+        same(&shell, &["a.json"]);
+    }
+}
+
+#[test]
 fn one_head_of_a_template_is_made_again_alone() {
     let shell = Shell::new();
     shell.ok(&["-m", "builtin", TEXT, "--layer", "1,3", "-o", "{layer}-{head}.png", "-o", "{layer}-{head}.json"]);

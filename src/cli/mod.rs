@@ -74,6 +74,7 @@ enum Command {
 
 /// The commands that look at one prompt.
 #[derive(Subcommand)]
+#[allow(clippy::large_enum_variant)] // there is only ever one
 enum OfPrompt {
     /// Draw or export what each head attends to (the default)
     Attention(attention::AttentionArgs),

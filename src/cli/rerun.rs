@@ -111,17 +111,22 @@ impl Again<'_> {
         let session = Session::new(checkpoint)?;
         let (flags, tokenizer, spec) = (command.groups().prompt, &session.tokenizer, session.model.spec());
         // The ids are what the model read; the text only says it better, where it still means the same.
-        let text = flags.resolve(Words::Text(made.prompt.clone()), tokenizer, spec);
-        let prompt = match text.ok().filter(|prompt| prompt.ids == made.token_ids) {
-            Some(prompt) => prompt,
-            None if made.token_ids.is_empty() && !command.needs_prompt() => Prompt::default(),
-            None => flags.resolve(Words::Ids(made.token_ids.clone()), tokenizer, spec)?,
+        let prompt = if made.token_ids.is_empty() && !command.needs_prompt() {
+            Prompt::default()
+        } else {
+            let text = flags.resolve(Words::Text(made.prompt.clone()), tokenizer, spec);
+            match text.ok().filter(|prompt| prompt.ids == made.token_ids) {
+                Some(prompt) => prompt,
+                None => flags.resolve(Words::Ids(made.token_ids.clone()), tokenizer, spec)?,
+            }
         };
-        let silent = Progress::new(true);
         let change = format!("its weights were {}, those of {} are {}", made.weights, session.name, session.hash);
         let change = (session.hash != made.weights).then_some(change);
-        let subject = Subject::new(&session, prompt, made.note.as_deref(), recipe, &silent);
-        self.finish(&*findings::find(command, subject, &purpose)?, change)
+        let progress = Progress::new(args.output.quiet);
+        let subject = Subject::new(&session, prompt, made.note.as_deref(), recipe, &progress);
+        let found = findings::find(command, subject, &purpose);
+        progress.finish();
+        self.finish(&*found?, change)
     }
 
     /// From a file that `render` read.

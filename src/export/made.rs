@@ -48,7 +48,7 @@ pub struct Made {
     pub weights: String,
     /// The text that the model read.
     pub prompt: String,
-    /// Its token ids, `[token]`.
+    /// Its token ids, `[token]`, without those that the model wrote itself.
     pub token_ids: Vec<u32>,
     /// What the figure says of the model's origin, instead of its name.
     pub note: Option<String>,
@@ -89,6 +89,15 @@ struct Said {
     note: Option<String>,
     part: Option<Part>,
     input: Option<Input>,
+    #[serde(default)]
+    results: Vec<Entry>,
+}
+
+/// What one method found; only this of it matters here.
+#[derive(Deserialize)]
+struct Entry {
+    /// How many of the tokens were given, where the model wrote more.
+    prompt_tokens: Option<usize>,
 }
 
 /// Reads how a PNG, an SVG or a JSON file of attnviz was made; which one it is, its beginning says.
@@ -106,11 +115,15 @@ pub fn read(bytes: &[u8]) -> Result<Made> {
     } else {
         return Err(silent("is neither PNG, SVG nor JSON"));
     };
-    let Said { version, command, args, model, revision, weights, prompt, token_ids, note, part, input } = said;
+    let Said { version, command, args, model, revision, weights, prompt, mut token_ids, note, part, input, results } =
+        said;
     let (model, revision, weights) = match model {
         Model::Named(name) => (name, revision, weights.unwrap_or_default()),
         Model::Data { name, revision, hash } => (name, revision, hash),
     };
+    if let Some(given) = results.iter().find_map(|entry| entry.prompt_tokens) {
+        token_ids.truncate(given);
+    }
     Ok(Made { kind, version, command, args, model, revision, weights, prompt, token_ids, note, part, input })
 }
 
