@@ -37,7 +37,7 @@ pub struct LensArgs {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Method", conflicts_with = "direct")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=100))]
     top: u16,
-    /// What the colours show [default: probability, or difference with a --foil]
+    /// What the colours show; unset, the probability, or the difference to a foil
     #[arg(long, value_name = "WHAT", alias = "color", help_heading = "Figure", conflicts_with = "direct")]
     colour: Option<Colour>,
     #[command(flatten)]
