@@ -9,6 +9,8 @@ pub enum Kind {
     Unreachable,
     /// Something typed that cannot be meant: exit code 2.
     Usage,
+    /// Two things were compared, and they differ: exit code 3.
+    Different,
 }
 
 /// A failure in two lines: a message that names the file, flag, value or model, and a hint that names the way out.
@@ -40,6 +42,11 @@ impl Error {
     /// A failure of what was typed.
     pub fn usage(message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None, kind: Kind::Usage }
+    }
+
+    /// Two things that were compared and differ.
+    pub fn different(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, kind: Kind::Different }
     }
 
     /// The same failure with the way out.

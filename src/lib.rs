@@ -11,25 +11,76 @@
 //!
 //! Three walls: the model never knows about analyses, analyses never format, renderers never compute.
 //!
+//! # From a text to a picture
+//!
+//! A [`Session`](session::Session) is a model with its tokenizer, a [`Prompt`](prompt::Prompt) what it reads:
+//!
 //! ```
-//! use attnviz::analysis::{Request, attention};
 //! use attnviz::checkpoint::{Checkpoint, Source};
-//! use attnviz::model::Model;
 //! use attnviz::prompt::Prompt;
 //! use attnviz::session::Session;
 //!
+//! // A folder in Hugging Face's layout, a hub id, or the small model in this library.
 //! let session = Session::new(Checkpoint::open(&Source::parse("builtin")?)?)?;
 //! let prompt = Prompt::from_text(&session.tokenizer, "Once upon a time", None)?;
-//! let spec = session.model.spec();
-//! let request = Request { layers: (0..spec.layers).collect(), heads: (0..spec.heads).collect(), ..Default::default() };
-//! let (attention, _) = attention(&session.model, &prompt.ids, &request)?;
-//! assert_eq!(attention.maps.len(), spec.layers * spec.heads);
+//! assert_eq!(prompt.tokens[1].label, "·upon");
 //! # Ok::<(), attnviz::Error>(())
 //! ```
+//!
+//! [`analysis`] holds the numbers, one file per method. This is the attention of two heads:
+//!
+//! ```
+//! # use attnviz::{checkpoint::*, prompt::Prompt, session::Session};
+//! # let session = Session::new(Checkpoint::open(&Source::Builtin)?)?;
+//! # let prompt = Prompt::from_text(&session.tokenizer, "Once upon a time", None)?;
+//! use attnviz::analysis::{Request, attention};
+//!
+//! let request = Request { layers: vec![4], heads: vec![0, 3], ..Request::default() };
+//! let (attention, _) = attention(&session.model, &prompt.ids, &request)?;
+//! let map = &attention.maps[1]; // layer 4, head 3: [query, key]
+//! let row = &map.values[2 * map.cols..3 * map.cols]; // the third token looks back
+//! assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-4 && row[3] == 0.0);
+//! # Ok::<(), attnviz::Error>(())
+//! ```
+//!
+//! A [`Figure`](figure::Figure) is plain data: what to draw, and with which scale. [`render`] makes it SVG, PNG or characters:
+//!
+//! ```
+//! # use attnviz::{analysis::*, checkpoint::*, prompt::Prompt, session::Session};
+//! # let session = Session::new(Checkpoint::open(&Source::Builtin)?)?;
+//! # let prompt = Prompt::from_text(&session.tokenizer, "Once upon a time", None)?;
+//! # let request = Request { layers: vec![4], heads: vec![3], ..Request::default() };
+//! # let (attention, _) = attention(&session.model, &prompt.ids, &request)?;
+//! use attnviz::figure::attention::{heatmap, matrix};
+//! use attnviz::figure::{Figure, Scale};
+//! use attnviz::render::{Fonts, svg};
+//!
+//! let labels: Vec<String> = prompt.tokens.iter().map(|token| token.label.clone()).collect();
+//! let panel = heatmap(matrix(&attention.maps[0], true), &labels, Scale::default());
+//! let figure = Figure { title: prompt.written(), panels: vec![panel], ..Figure::default() };
+//! assert!(svg(&figure, &Fonts::bundled())?.contains("·upon"));
+//! # Ok::<(), attnviz::Error>(())
+//! ```
+//!
+//! # Other ways in and out
+//!
+//! - Any activation, and any change of one, is a [`Tap`](trace::Tap) on a forward pass: `examples/tap.rs` removes heads one by one.
+//! - Several prompts at once are packed, never padded: `examples/batch.rs`.
+//! - [`export`] writes JSON, CSV, NPZ and safetensors, and reads attention that other programs saved:
+//!
+//! ```no_run
+//! # use attnviz::export;
+//! let trace = export::read("bert.npz".as_ref())?;
+//! let [layers, heads, queries, keys] = trace.shape;
+//! # Ok::<(), attnviz::Error>(())
+//! ```
+//!
+//! - Every failure is an [`Error`]: what went wrong, and the way out.
 #![deny(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod analysis;
+pub mod batch;
 pub mod checkpoint;
 pub mod error;
 pub mod export;

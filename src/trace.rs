@@ -142,6 +142,15 @@ impl Trace {
             .ok_or_else(|| Error::failed(format!("{at:?} of layer {layer} was not recorded")))
     }
 
+    /// The activations of each prompt by itself, as of one that was run alone.
+    pub fn into_segments(self, count: usize) -> Vec<Trace> {
+        let mut traces = vec![Trace::default(); count];
+        for (site, x) in self.0 {
+            traces[site.segment].0.insert(Site { segment: 0, ..site }, x);
+        }
+        traces
+    }
+
     /// Keys and values of a segment, so that it can be continued without computing it again.
     pub fn past(&self, layers: usize, segment: usize) -> Result<Arc<Past>> {
         let all = |at| (0..layers).map(|layer| self.get(at, layer, segment).cloned()).collect::<Result<Vec<_>>>();

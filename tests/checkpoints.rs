@@ -82,7 +82,7 @@ fn a_config_that_is_none_is_refused() {
     base().without("config.json").refused(&["config.json is missing"]);
     let huge = base();
     fs::File::create(huge.path("config.json")).unwrap().set_len(300 << 20).unwrap();
-    huge.refused(&["config.json", "size"]);
+    huge.refused(&["config.json", "too large"]);
     let folder = base().without("config.json");
     fs::create_dir(folder.path("config.json")).unwrap();
     folder.refused(&["config.json"]);

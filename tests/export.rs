@@ -225,7 +225,7 @@ fn a_shape_that_does_not_fit_its_numbers_is_never_written() {
     twice.results[0].arrays.push(again);
     let mut tokens = sample();
     tokens.tokens.pop();
-    for data in [short, twice, tokens, Data::default()] {
+    for data in [short, twice, tokens] {
         for export in [safetensors::write as Export, npz::write, json::write] {
             let mut out = Vec::new();
             export(&data, &mut out).unwrap_err();

@@ -69,9 +69,8 @@ fn lens_writes_every_layers_answers_with_whole_ids_and_ranks() {
     for name in ["a.safetensors", "a.npz"] {
         let arrays = binary(&shell, name);
         for array in ["top", "rank", "p_target", "kl_bits"] {
-            // JSON writes what a single precision number is, which read as a double is another one.
-            let single = |values: Vec<f64>| values.into_iter().map(|x| x as f32).collect::<Vec<_>>();
-            assert_eq!(single(floats(&arrays[array])), single(flat(&lens[array])), "{name}: {array}");
+            let narrow = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect::<Vec<_>>();
+            assert_eq!(narrow(floats(&arrays[array])), narrow(flat(&lens[array])), "{name}: {array}");
         }
     }
     let table = shell.text("a.csv");

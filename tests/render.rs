@@ -409,10 +409,10 @@ fn pictures_look_as_they_did() {
         ("grid", sized(grid(3, 4, &attention(40)), 360, Theme::Light)),
         ("signed", sized(signed, 320, Theme::Light)),
         ("strip", sized(saliency(&words(8), 3, true), 700, Theme::Light)),
-        ("strip-long-dark", sized(saliency(&words(70), 2, false), 420, Theme::Dark)),
+        ("strip-long-dark", sized(saliency(&words(24), 2, false), 300, Theme::Dark)),
         ("lens", sized(lens(&words(5), 4), 480, Theme::Light)),
         ("sheet", sized(sheet(&words(6)), 700, Theme::Light)),
-        ("everything", sized(everything(&words(9)), 760, Theme::Light)),
+        ("everything", sized(everything(&words(4)), 440, Theme::Light)),
         ("hostile", sized(heatmap(&hostile()[..14]), 420, Theme::Light)),
     ];
     let changed = pictures.iter().filter_map(|(name, figure)| differs(name, &png(figure, &fonts).unwrap()));

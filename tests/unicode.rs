@@ -182,7 +182,7 @@ fn invisible_characters_are_visible() {
 }
 
 #[test]
-fn ten_kilobytes_without_a_space_are_truncated_in_no_time() {
+fn ten_kilobytes_without_a_space_are_truncated_and_drawn() {
     let shell = Shell::new();
     for unit in ["a", "é", "字", "👩‍💻", "\u{301}", "aB3$"] {
         let text = unit.repeat(10_000 / unit.len());

@@ -114,19 +114,41 @@ pub struct Pass {
 /// # Errors
 /// If a row of a pattern is not finite or does not sum to 1 within 1e-4: then the checkpoint is broken.
 pub fn attention(model: &dyn Model, ids: &[u32], request: &Request) -> Result<(Attention, Pass)> {
-    let mut gathering = Gathering::new(request, Extent::causal(ids.len()));
-    let keep = request.keep.iter().fold(Recorder::new(), |recorder, at| recorder.keep(*at));
-    let mut recorder = keep.reduce(Activation::Pattern, &request.layers, |site, pattern| {
+    packed(model, &[ids], std::slice::from_ref(request))?.remove(0)
+}
+
+/// Runs the model once over several prompts, packed, and gathers the patterns of each as [`attention`] does, bit for bit. All requests ask
+/// for the same layers and activations.
+///
+/// # Errors
+/// If the model fails. That the patterns of one prompt are broken is an error of that prompt.
+pub fn packed(model: &dyn Model, prompts: &[&[u32]], requests: &[Request]) -> Result<Vec<Result<(Attention, Pass)>>> {
+    let Some(first) = requests.first() else { return Ok(Vec::new()) };
+    let start = |(ids, request)| Ok(Gathering::new(request, Extent::causal(<[u32]>::len(ids))));
+    let mut gatherings: Vec<Result<Gathering>> = prompts.iter().copied().zip(requests).map(start).collect();
+    let keep = first.keep.iter().fold(Recorder::new(), |recorder, at| recorder.keep(*at));
+    let mut recorder = keep.reduce(Activation::Pattern, &first.layers, |site, pattern| {
         let (storage, layout) = pattern.storage_and_layout();
-        let (candle_core::Storage::Cpu(storage), Some((first, last))) = (&*storage, layout.contiguous_offsets()) else {
+        let (candle_core::Storage::Cpu(storage), Some((start, end))) = (&*storage, layout.contiguous_offsets()) else {
             return Err(Error::failed("a pattern must be contiguous and on the CPU"));
         };
-        gathering.layer(site.layer, &storage.as_slice::<f32>()?[first..last], &request.heads, 1e-4)?;
+        let (values, slot) = (&storage.as_slice::<f32>()?[start..end], &mut gatherings[site.segment]);
+        if let Ok(gathering) = slot
+            && let Err(error) = gathering.layer(site.layer, values, &requests[site.segment].heads, 1e-4)
+        {
+            *slot = Err(error);
+        }
         Ok(None)
     });
-    let resid = forward(model, &[ids], &mut recorder)?;
-    let trace = recorder.trace();
-    Ok((gathering.finish(), Pass { resid, trace }))
+    let resid = forward(model, prompts, &mut recorder)?;
+    let mut traces = recorder.trace().into_segments(prompts.len());
+    let mut row = 0;
+    let finish = |((segment, gathering), ids): ((usize, Result<Gathering>), &&[u32])| {
+        let resid = resid.narrow(0, row, ids.len());
+        row += ids.len();
+        Ok((gathering?.finish(), Pass { resid: resid?, trace: std::mem::take(&mut traces[segment]) }))
+    };
+    Ok(gatherings.into_iter().enumerate().zip(prompts).map(finish).collect())
 }
 
 /// Patterns that were recorded, by whatever program.

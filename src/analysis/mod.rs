@@ -16,7 +16,7 @@ pub mod objective;
 pub mod rollout;
 pub mod zeroing;
 
-pub use attention::{Attention, Pass, Recorded, Reduction, Request, Sink, attention, recorded};
+pub use attention::{Attention, Pass, Recorded, Reduction, Request, Sink, attention, packed, recorded};
 pub use direct::{Direct, Parts, direct};
 pub use lens::{Answer, Lens, lens};
 pub use next::{Prediction, next_tokens, probability};

@@ -98,7 +98,9 @@ pub(super) fn read(dir: &Path, file: &str) -> Result<Option<Vec<u8>>, String> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.to_string()),
         Ok(metadata) if !metadata.is_file() => Err("it is no file".into()),
-        Ok(metadata) if metadata.len() > LARGEST_SMALL_FILE => Err("it is too large".into()),
+        Ok(metadata) if metadata.len() > LARGEST_SMALL_FILE => {
+            Err(format!("its size, {} bytes, is no size for such a file", metadata.len()))
+        }
         Ok(_) => fs::read(&path).map(Some).map_err(|error| error.to_string()),
     }
 }

@@ -92,10 +92,8 @@ impl Checkpoint {
                 Some(Hub::new(Environment::of_process()?, Options::default())?.snapshot(name, &mut |_| ())?.dir)
             }
         };
-        let config = read(folder.as_deref(), CONFIG)?.ok_or_else(|| {
-            let folder = folder.as_deref().unwrap_or(Path::new("")).display();
-            Error::failed(format!("{folder} has no {CONFIG}")).hint(NEEDED)
-        })?;
+        let config = read(folder.as_deref(), CONFIG)?
+            .ok_or_else(|| Error::failed(format!("{} is missing", locate(folder.as_deref(), CONFIG))).hint(NEEDED))?;
         let spec = config::parse(&config, &locate(folder.as_deref(), CONFIG))?;
         let weights = match &folder {
             None => Weights::embedded("the built-in model", BUILTIN[1].1)?,

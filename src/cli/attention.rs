@@ -8,15 +8,17 @@ use super::findings::{Command, Findings, Groups};
 use super::model::ModelArgs;
 use super::output::{Format, OutputArgs, Target};
 use super::subject::Subject;
-use attnviz::analysis::{Attention, Pass, Request, attention};
+use attnviz::analysis::{Attention, Pass, Request, packed};
 use attnviz::error::{Error, Result};
 use attnviz::export::Array;
 use attnviz::model::{Model, Spec};
+use attnviz::prompt::Word;
 use attnviz::session::Session;
 use attnviz::trace::Activation;
 use candle_core::Tensor;
 use clap::{Args, ValueEnum};
 use found::Found;
+use rayon::prelude::*;
 use view::ViewArgs;
 
 /// The flags of `attention`.
@@ -70,25 +72,54 @@ impl Command for AttentionArgs {
     }
 
     fn find<'a>(&'a self, subject: Subject<'a>, targets: &[Target]) -> Result<Box<dyn Findings + 'a>> {
-        let model = &subject.session.model;
-        let selection = self.view.selection.resolve(model.spec())?;
-        let words = subject.prompt.words(self.view.word_rule());
+        self.find_all(vec![subject], targets).remove(0)
+    }
+
+    /// All prompts in one forward pass.
+    fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, targets: &[Target]) -> Vec<Result<Box<dyn Findings + 'a>>> {
+        let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
+        let words: Vec<_> = subjects.iter().map(|subject| subject.prompt.words(self.view.word_rule())).collect();
+        let request = |(subject, words): (&Subject, &Vec<Word>)| self.request(subject, words, targets);
+        let found = subjects.iter().zip(&words).map(request).collect::<Result<Vec<_>>>().and_then(|requests| {
+            let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
+            packed(&session.model, &prompts, &requests)
+        });
+        let found = match found {
+            Ok(found) => found,
+            // Broken for one, broken for all: alone, each prompt says so itself.
+            Err(error) if subjects.len() == 1 => return vec![Err(error)],
+            Err(_) => return subjects.into_iter().map(|subject| self.find(subject, targets)).collect(),
+        };
+        let all: Vec<_> = subjects.into_iter().zip(words).zip(found).collect();
+        all.into_par_iter().map(|((subject, words), found)| self.found(subject, words, found)).collect()
+    }
+}
+
+impl AttentionArgs {
+    fn request(&self, subject: &Subject, words: &[Word], targets: &[Target]) -> Result<Request> {
+        let selection = self.view.selection.resolve(subject.session.model.spec())?;
         let recorded = |extra: &Extra| match extra {
             Extra::Hidden => Some(Activation::ResidPre),
             Extra::Scores => Some(Activation::Scores),
             Extra::Logits => None,
         };
         let keep = self.with.iter().filter_map(recorded).collect();
-        let request = Request { keep, ..self.view.request(selection, &words, subject.prompt.ids.len(), targets) };
-        let (attention, pass) = attention(model, &subject.prompt.ids, &request)?;
+        Ok(Request { keep, ..self.view.request(selection, words, subject.prompt.ids.len(), targets) })
+    }
+
+    fn found<'a>(
+        &'a self,
+        subject: Subject<'a>,
+        words: Vec<Word>,
+        found: Result<(Attention, Pass)>,
+    ) -> Result<Box<dyn Findings + 'a>> {
+        let (attention, pass) = found?;
         let next = Some(subject.next_line(&subject.next(&pass.resid)?));
         let extras = self.extras(subject.session, &attention, &pass)?;
         let Subject { about, .. } = subject;
         Ok(Box::new(Found { view: &self.view, about, words, by_word: false, attention, next, extras }))
     }
-}
 
-impl AttentionArgs {
     /// The arrays that `--with` asked for.
     fn extras(&self, session: &Session, attention: &Attention, pass: &Pass) -> Result<Vec<Array>> {
         let model = &session.model;

@@ -34,6 +34,10 @@ pub trait Command: Sync {
     fn fits(&self, spec: &Spec) -> Result<()>;
     /// Does the work. `targets` say what it is for.
     fn find<'a>(&'a self, subject: Subject<'a>, targets: &[Target]) -> Result<Box<dyn Findings + 'a>>;
+    /// The same for several prompts; no prompt's numbers depend on the others.
+    fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, targets: &[Target]) -> Vec<Result<Box<dyn Findings + 'a>>> {
+        subjects.into_par_iter().map(|subject| self.find(subject, targets)).collect()
+    }
 }
 
 /// The flags that all commands of one prompt share.
@@ -44,7 +48,7 @@ pub struct Groups<'a> {
 }
 
 /// What a command found, ready for any format: all of it, or one part where a file for each layer or head was asked for.
-pub trait Findings: Sync {
+pub trait Findings: Send + Sync {
     /// What was looked at.
     fn about(&self) -> &About<'_>;
     /// As a picture.

@@ -21,9 +21,9 @@ Without a TEXT, heads are measured on ten sequences of random tokens, each repea
 not a prompt's.
 
 Examples:
-  attnviz heads                                      an atlas of all heads, and the table behind it
+  attnviz heads                 an atlas of all heads, and the table behind it
   attnviz heads --sort induction -o heads.csv
-  attnviz heads \"When Mary and John went to the store, John gave a drink to\" --sort duplicate")]
+  attnviz heads \"When Mary and John went out, John gave a drink to\"")]
 pub struct HeadsArgs {
     #[command(flatten)]
     prompt: PromptArgs,

@@ -19,10 +19,10 @@ use written::Written;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  attnviz lens \"The Eiffel Tower is in\"                     what each layer would say next, at every position
-  attnviz lens \"The Eiffel Tower is in\" --target \" Paris\" --colour rank
-  attnviz lens \"The Eiffel Tower is in\" --direct            which heads and MLPs wrote the model's own answer
-  attnviz lens \"The Eiffel Tower is in\" --direct --target \" Paris\" --foil \" Rome\" -o written.csv")]
+  attnviz lens \"The king and his\"            what each layer would say next
+  attnviz lens \"The king and his\" --target \" son\" --colour rank
+  attnviz lens \"The king and his\" --direct   which heads and MLPs wrote the answer
+  attnviz lens \"The king and his\" --direct --target \" son\" --foil \" wife\"")]
 pub struct LensArgs {
     #[command(flatten)]
     prompt: PromptArgs,

@@ -19,10 +19,10 @@ use found::Found;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  attnviz mix \"The Eiffel Tower is in\"                       seven methods side by side, and whether they agree
-  attnviz mix \"The Eiffel Tower is in\" --method rollout,flow --sink renorm
-  attnviz mix \"The Eiffel Tower is in\" --target \" Paris\" --foil \" Rome\" -o mix.csv
-  attnviz mix \"The Eiffel Tower is in\" --method value-zeroing --all-rows -o mix.npz")]
+  attnviz mix \"The king and his\"      seven methods, and whether they agree
+  attnviz mix \"The king and his\" --method rollout,flow --sink renorm
+  attnviz mix \"The king and his\" --target \" son\" --foil \" wife\" -o mix.csv
+  attnviz mix \"The king and his\" --method value-zeroing --all-rows -o mix.npz")]
 pub struct MixArgs {
     #[command(flatten)]
     prompt: PromptArgs,

@@ -2,10 +2,13 @@
 
 mod args;
 mod attention;
+mod batch;
+mod completions;
 mod download;
 mod findings;
 mod heads;
 mod lens;
+mod man;
 mod mix;
 mod model;
 mod models;
@@ -14,14 +17,16 @@ mod preview;
 mod progress;
 mod recipe;
 mod render;
+mod rerun;
 mod saliency;
 mod subject;
 mod target;
 
 use attnviz::error::{Error, Kind};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use recipe::Recipe;
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -47,22 +52,51 @@ pub struct Cli {
 }
 
 #[derive(Subcommand)]
-#[allow(clippy::large_enum_variant)] // there is only ever one
 enum Command {
-    /// Draw or export what each head attends to (the default)
-    Attention(attention::AttentionArgs),
+    #[command(flatten)]
+    OfPrompt(OfPrompt),
+    /// Do the work of a command for each of many prompts, into one folder
+    ///
+    /// All flags but the following are those of the command that --run names, as in: attnviz batch prompts.txt --out results
+    /// --run attention --layer 4 --sink mask --format png,json
+    Batch(batch::BatchArgs),
     /// Draw or export attention from a .safetensors or .npz file, whatever program wrote it
     Render(render::RenderArgs),
-    /// Show what each head does, by name
-    Heads(heads::HeadsArgs),
-    /// Show what each layer would have answered, or who wrote the answer
-    Lens(lens::LensArgs),
-    /// Show how much of each token reaches each position, by several methods
-    Mix(mix::MixArgs),
+    /// Compute a PNG, SVG or JSON file of attnviz again, and compare or write it
+    Rerun(rerun::RerunArgs),
     /// List the models that need no network, or download one
     Models(models::ModelsArgs),
+    /// Print what a shell needs to complete attnviz's commands and flags
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page of attnviz or of one command
+    Man(man::ManArgs),
+}
+
+/// The commands that look at one prompt.
+#[derive(Subcommand)]
+enum OfPrompt {
+    /// Draw or export what each head attends to (the default)
+    Attention(attention::AttentionArgs),
     /// Show which tokens moved a prediction
     Saliency(saliency::SaliencyArgs),
+    /// Show what each layer would have answered, or who wrote the answer
+    Lens(lens::LensArgs),
+    /// Show what each head does, by name
+    Heads(heads::HeadsArgs),
+    /// Show how much of each token reaches each position, by several methods
+    Mix(mix::MixArgs),
+}
+
+impl OfPrompt {
+    fn command(&self) -> &dyn findings::Command {
+        match self {
+            OfPrompt::Attention(args) => args,
+            OfPrompt::Saliency(args) => args,
+            OfPrompt::Lens(args) => args,
+            OfPrompt::Heads(args) => args,
+            OfPrompt::Mix(args) => args,
+        }
+    }
 }
 
 /// Why the program ends early.
@@ -79,22 +113,53 @@ impl From<Error> for Stop {
     }
 }
 
+/// What was typed: the command and its recipe; of `batch`, those of the command that it runs as well.
+pub struct Typed {
+    cli: Cli,
+    recipe: Recipe,
+    of_batch: Option<(OfPrompt, Recipe)>,
+}
+
 /// What was typed.
-pub fn parse() -> Result<(Cli, Recipe), Stop> {
-    recipe::parse("attention").map_err(|error| Stop::Clap(Box::new(error)))
+pub fn parse() -> Result<Typed, Stop> {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let read = |words| recipe::parse::<Cli>(words, "attention").map_err(|error| Stop::Clap(Box::new(error)));
+    let (program, rest) = match &words[..] {
+        [program, command, rest @ ..] if command == "batch" => (program, rest),
+        _ => {
+            let (cli, recipe) = read(words)?;
+            return Ok(Typed { cli, recipe, of_batch: None });
+        }
+    };
+    let (name, own, theirs) = batch::divide(rest, &Cli::command());
+    let (cli, recipe) = read([vec![program.clone(), "batch".into()], own].concat())?;
+    let known = Cli::command().find_subcommand(&name).is_some();
+    let inner = if known { Some(read([vec![program.clone(), name.clone().into()], theirs].concat())?) } else { None };
+    match inner {
+        Some((Cli { command: Some(Command::OfPrompt(command)), .. }, of_command)) => {
+            Ok(Typed { cli, recipe, of_batch: Some((command, of_command)) })
+        }
+        _ => Err(Error::usage(format!("--run {name:?} is not a command that looks at prompts"))
+            .hint("attnviz --help lists the commands; attention is the default")
+            .into()),
+    }
 }
 
 /// Does it.
-pub fn run((cli, recipe): (Cli, Recipe)) -> Result<(), Stop> {
+pub fn run(Typed { cli, recipe, of_batch }: Typed) -> Result<(), Stop> {
     match cli.command {
-        Some(Command::Attention(args)) => findings::run(&args, &recipe)?,
-        Some(Command::Render(args)) => render::run(&args, &recipe)?,
-        Some(Command::Heads(args)) => findings::run(&args, &recipe)?,
-        Some(Command::Lens(args)) => findings::run(&args, &recipe)?,
-        Some(Command::Mix(args)) => findings::run(&args, &recipe)?,
-        Some(Command::Models(args)) => models::run(args)?,
-        Some(Command::Saliency(args)) => findings::run(&args, &recipe)?,
         None => findings::run(&cli.attention, &recipe)?,
+        Some(Command::OfPrompt(command)) => findings::run(command.command(), &recipe)?,
+        Some(Command::Batch(args)) => {
+            if let Some((command, recipe)) = of_batch {
+                batch::run(&args, command.command(), &recipe)?;
+            }
+        }
+        Some(Command::Render(args)) => render::run(&args, &recipe)?,
+        Some(Command::Rerun(args)) => rerun::run(&args)?,
+        Some(Command::Models(args)) => models::run(args)?,
+        Some(Command::Completions(args)) => completions::run(&args)?,
+        Some(Command::Man(args)) => man::run(&args)?,
     }
     Ok(())
 }
@@ -106,7 +171,12 @@ pub fn report(stop: Stop) -> ExitCode {
         Stop::Failed(Error { message, hint, kind }) => {
             let hint = hint
                 .unwrap_or_else(|| "this should not happen: please report it with the command that led to it".into());
-            (two_lines(&message, &hint), if kind == Kind::Usage { 2 } else { 1 })
+            let code = match kind {
+                Kind::Failed | Kind::Unreachable => 1,
+                Kind::Usage => 2,
+                Kind::Different => 3,
+            };
+            (two_lines(&message, &hint), code)
         }
         Stop::Clap(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             let _ = error.print(); // nobody is left to tell

@@ -51,7 +51,8 @@ impl Format {
         matches!(self, Format::Png | Format::Svg | Format::Txt)
     }
 
-    fn extension(self) -> &'static str {
+    /// The extension of its files.
+    pub fn extension(self) -> &'static str {
         match self {
             Format::Png => "png",
             Format::Svg => "svg",

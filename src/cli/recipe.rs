@@ -1,6 +1,10 @@
 //! What was typed, in the form that travels inside files: enough to do it again, nothing of this machine.
 
-use clap::{ArgMatches, CommandFactory, Parser, parser::ValueSource};
+use attnviz::error::{Error, Result};
+use clap::{Arg, ArgMatches, CommandFactory, Parser, parser::ValueSource};
+use std::any::TypeId;
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// A command and its flags.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +20,41 @@ const PLACES: [&str; 11] =
     ["text", "file", "ids", "model", "offline", "refresh", "threads", "output", "format", "quiet", "verbose"];
 
 impl Recipe {
+    /// The command line again, with these words after the flags. A recipe comes from a file that is not trusted: no flag is taken
+    /// but those of the command, and none that names a place on this machine.
+    pub fn parse<C: Parser + CommandFactory>(&self, words: &[OsString]) -> Result<C> {
+        let Self { command: name, args } = self;
+        let (all, hint) = (C::command(), "run the command by hand; `attnviz --help` lists what this version takes");
+        let command = all
+            .find_subcommand(name)
+            .ok_or_else(|| Error::failed(format!("the file was made by a command {name:?}")).hint(hint))?;
+        for typed in args {
+            let flag = typed.strip_prefix("--").map(|typed| typed.split_once('=').map_or(typed, |(flag, _)| flag));
+            let known = |arg: &&Arg| arg.get_long() == flag && !arg.is_hide_set();
+            let place = |arg: &Arg| {
+                PLACES.contains(&arg.get_id().as_str()) || arg.get_value_parser().type_id() == TypeId::of::<PathBuf>()
+            };
+            match command.get_arguments().find(known).filter(|_| flag.is_some()) {
+                None => {
+                    return Err(Error::failed(format!("the file was made with {typed:?}, which {name} does not take"))
+                        .hint(hint));
+                }
+                Some(arg) if place(arg) => {
+                    return Err(
+                        Error::failed(format!("the file was made with {typed:?}, which names a place")).hint(hint)
+                    );
+                }
+                Some(_) => {}
+            }
+        }
+        let line = [OsString::new(), name.into()].into_iter().chain(args.iter().map(Into::into));
+        C::try_parse_from(line.chain(["--".into()]).chain(words.iter().cloned())).map_err(|error| {
+            let error = error.render().to_string();
+            let first = error.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            Error::failed(format!("the file's own flags do not fit: {first}")).hint(hint)
+        })
+    }
+
     /// What these matches say of one command.
     pub fn of(command: &clap::Command, matches: &ArgMatches) -> Self {
         let mut args = Vec::new();
@@ -36,10 +75,13 @@ impl Recipe {
     }
 }
 
-/// Parses the command line, and what of it is worth remembering.
-pub fn parse<C: Parser + CommandFactory>(default: &str) -> Result<(C, Recipe), clap::Error> {
+/// Parses a command line, and what of it is worth remembering.
+pub fn parse<C: Parser + CommandFactory>(
+    words: impl IntoIterator<Item = OsString>,
+    default: &str,
+) -> Result<(C, Recipe), clap::Error> {
     let command = C::command();
-    let matches = command.clone().try_get_matches()?;
+    let matches = command.clone().try_get_matches_from(words)?;
     let recipe = match matches.subcommand() {
         Some((name, matches)) => {
             command.find_subcommand(name).map_or_else(Recipe::default, |command| Recipe::of(command, matches))

@@ -25,7 +25,7 @@ pub struct RenderArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
-    view: ViewArgs,
+    pub view: ViewArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -42,15 +42,15 @@ pub fn run(args: &RenderArgs, recipe: &Recipe) -> Result<()> {
 }
 
 /// A trace, and how it is identified.
-struct Opened {
-    input: Input,
+pub struct Opened {
+    pub input: Input,
     trace: Trace,
     layers: Axis,
     heads: Axis,
 }
 
 /// What the layers or the heads of a file are.
-struct Axis {
+pub struct Axis {
     /// The number of each.
     numbers: Vec<usize>,
     /// Those that were reduced to one, and how.
@@ -58,7 +58,8 @@ struct Axis {
 }
 
 impl Opened {
-    fn read(path: &Path) -> Result<Self> {
+    /// Reads it.
+    pub fn read(path: &Path) -> Result<Self> {
         let trace = read(path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let [layers, heads, ..] = trace.shape;
@@ -67,7 +68,7 @@ impl Opened {
     }
 
     /// The file as a command's findings.
-    fn look<'a>(&self, view: &'a ViewArgs, recipe: &'a Recipe, targets: &[Target]) -> Result<Found<'a>> {
+    pub fn look<'a>(&self, view: &'a ViewArgs, recipe: &'a Recipe, targets: &[Target]) -> Result<Found<'a>> {
         let Self { input, trace, layers, heads } = self;
         let by_word = trace.header.contains_key("words");
         if view.selection.words.is_some() && (by_word || trace.tokens.is_none()) {

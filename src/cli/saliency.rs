@@ -24,10 +24,10 @@ use generated::Generated;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  attnviz saliency \"The Eiffel Tower is in\"                     what moved the model's own next token
-  attnviz saliency \"The Eiffel Tower is in\" --target \" Paris\" --foil \" Rome\" --method integrated-gradients
-  attnviz saliency \"The Eiffel Tower is in\" --method all --evaluate -o trust.png -o trust.csv
-  attnviz saliency \"The Eiffel Tower is in\" --generate 12     a row for each token that the model writes")]
+  attnviz saliency \"The king and his\"              what moved the next token
+  attnviz saliency \"The king and his\" --target \" son\" --foil \" wife\"
+  attnviz saliency \"The king and his\" --method all --evaluate -o trust.png
+  attnviz saliency \"The king and his\" --generate 12   a row for each new token")]
 pub struct SaliencyArgs {
     #[command(flatten)]
     prompt: PromptArgs,

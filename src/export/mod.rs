@@ -4,17 +4,19 @@
 pub mod csv;
 pub mod file;
 pub mod json;
+pub mod made;
 pub mod npz;
 pub mod read;
 pub mod safetensors;
 pub mod template;
 
 pub use file::write_atomically;
+pub use made::Made;
 pub use read::{Trace, read};
 pub use template::{Field, Fields, Template, slug};
 
 use crate::error::{Error, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -92,7 +94,7 @@ pub struct Meta {
 }
 
 /// A file that was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
     /// Its name, without its folder.
     pub name: String,

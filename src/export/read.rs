@@ -36,7 +36,8 @@ pub struct Trace {
     pub token_ids: Option<Vec<i64>>,
     /// The text that was read.
     pub prompt: Option<String>,
-    /// What attnviz wrote beside it: `model`, `layers`, `heads`, `settings`, `words` …; empty in other programs' files.
+    /// What attnviz wrote beside it: `model`, `layers`, `heads`, `settings` …, and `words` where tokens are words; empty in other
+    /// programs' files.
     pub header: Map<String, Value>,
 }
 
@@ -110,8 +111,14 @@ impl Notes {
         let Ok(Value::Object(mut header)) = serde_json::from_str(json) else { return };
         let tokens = header.remove("tokens").and_then(|tokens| serde_json::from_value(tokens).ok());
         // Where tokens were gathered to words, words are what the axes are.
-        let words = header.get("words").and_then(|words| serde_json::from_value(words.clone()).ok());
-        let tokens = words.or(tokens);
+        let words = header.remove("words").and_then(|words| serde_json::from_value::<Vec<String>>(words).ok());
+        let tokens = match words {
+            Some(words) => {
+                header.insert("words".into(), true.into());
+                Some(words)
+            }
+            None => tokens,
+        };
         let prompt = header.remove("prompt").and_then(|prompt| serde_json::from_value(prompt).ok());
         self.tokens = self.tokens.take().or(tokens);
         self.prompt = self.prompt.take().or(prompt);

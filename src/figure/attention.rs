@@ -90,7 +90,8 @@ pub fn bars(attention: &Attention, ranks: &[Rank], prompt: &Prompt, most: Option
         title: "Attention received".into(),
         labels: shown.iter().map(|rank| rank.word.label.clone()).collect(),
         values: shown.iter().map(|rank| rank.received).collect(),
-        unit: "mean share of each later query".into(),
+        unit: if attention.extent.causal { "mean share of each later query" } else { "mean share of each query" }
+            .into(),
         note: format!("first token {label}: {first:.2}"),
     })
 }

@@ -51,7 +51,7 @@ pub struct Heatmap {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Grid {
-    /// The maps, row by row: `row_titles.len() × col_titles.len()` of them. They may be pooled already, see [`panel_pixels`].
+    /// The maps, row by row: `row_titles.len() × col_titles.len()` of them. They may be pooled already, see [`panel_pixels`](super::panel_pixels).
     pub cells: Vec<Matrix>,
     /// One title per row of maps, such as `layer 0`.
     pub row_titles: Vec<String>,

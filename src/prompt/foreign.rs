@@ -1,31 +1,63 @@
 //! Tokens as other programs write them.
 
-use super::label::{decode_bpe, label_of};
+use super::label::{decode_bpe, label_of, label_of_bytes};
 use super::{Prompt, Token};
+
+/// How a tokenizer writes the beginning of a word.
+#[derive(Clone, Copy, PartialEq)]
+enum Writing {
+    /// As it is.
+    Plain,
+    /// `Ġupon`, and every other byte in GPT-2's alphabet.
+    ByteLevel,
+    /// `▁upon`.
+    SentencePiece,
+    /// `up` `##on`: the inside is marked instead.
+    WordPiece,
+}
+
+impl Writing {
+    fn of(tokens: &[String]) -> Self {
+        let begins = |mark: &str| tokens.iter().any(|token| token.starts_with(mark));
+        let spaced = tokens.iter().any(|token| token.contains(' '));
+        if !spaced && (begins("Ġ") || begins("Ċ")) {
+            Writing::ByteLevel
+        } else if !spaced && begins("▁") {
+            Writing::SentencePiece
+        } else if begins("##") {
+            Writing::WordPiece
+        } else {
+            Writing::Plain
+        }
+    }
+
+    fn bytes(self, token: &str) -> Vec<u8> {
+        match self {
+            Writing::ByteLevel => decode_bpe(token),
+            Writing::SentencePiece => token.replace('▁', " ").into_bytes(),
+            Writing::WordPiece => {
+                token.strip_prefix("##").map_or_else(|| format!(" {token}"), str::to_owned).into_bytes()
+            }
+            Writing::Plain => token.as_bytes().to_vec(),
+        }
+    }
+}
 
 impl Prompt {
     /// The prompt of a list of tokens: plain texts, or in the way of a tokenizer's own files, `Ġupon` (byte-level BPE), `▁upon`
     /// (SentencePiece) or `up` `##on` (WordPiece). `<…>` and `[…]` in capitals are special. There may be no ids.
     pub fn from_tokens(tokens: &[String], ids: Vec<u32>, text: Option<String>) -> Self {
-        let begins = |mark: &str| tokens.iter().any(|token| token.starts_with(mark));
-        let spaced = tokens.iter().any(|token| token.contains(' '));
-        let bytes: Box<dyn Fn(&str) -> Vec<u8>> = if !spaced && (begins("Ġ") || begins("Ċ")) {
-            Box::new(decode_bpe)
-        } else if !spaced && begins("▁") {
-            Box::new(|token| token.replace('▁', " ").into_bytes())
-        } else if begins("##") {
-            // Their own labels tell the beginning of a word from its inside; the space is for finding words.
-            Box::new(|token| token.strip_prefix("##").map_or_else(|| format!(" {token}"), str::to_owned).into_bytes())
-        } else {
-            Box::new(|token| token.as_bytes().to_vec())
-        };
-        let pieces = begins("##");
+        let writing = Writing::of(tokens);
         let tokens = tokens.iter().map(|token| {
             let special = is_special(token);
-            let bytes = if special { token.as_bytes().to_vec() } else { bytes(token) };
-            let label = if pieces { label_of(token) } else { super::label::label_of_bytes(&bytes) };
-            let text = std::str::from_utf8(&bytes).map_or_else(|_| label.clone(), str::to_owned);
-            Token { text: if pieces { token.clone() } else { text }, label, bytes, special }
+            let bytes = if special { token.as_bytes().to_vec() } else { writing.bytes(token) };
+            // WordPiece's own spelling tells the beginning of a word from its inside; the space in its bytes is for finding words.
+            let (label, text) = match std::str::from_utf8(&bytes) {
+                _ if writing == Writing::WordPiece => (label_of(token), token.clone()),
+                Ok(text) => (label_of_bytes(&bytes), text.to_owned()),
+                Err(_) => (label_of_bytes(&bytes), label_of_bytes(&bytes)),
+            };
+            Token { text, label, bytes, special }
         });
         Self { text, ids, tokens: tokens.collect(), bos: false }
     }

@@ -160,7 +160,8 @@ impl<'a> Probe<'a> {
     ) -> Result<()> {
         (self.watch)(0, count);
         let all_logits = LOGITS / self.model.spec().vocab.max(1);
-        let size = if self.asks_for().is_some() { most } else { most.min(all_logits) }.max(1);
+        let most = if self.asks_for().is_some() { most } else { most.min(all_logits) }.max(1);
+        let size = count.div_ceil(count.div_ceil(most).max(1)).max(1); // batches of one size
         for first in (0..count).step_by(size) {
             let inputs = first..count.min(first + size);
             run(inputs.clone())?;

@@ -79,10 +79,12 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
         block.items.extend([Item::Cells(place, &map.values, &sheet.scale), Item::Frame(place, Ink::Faint)]);
         let name = Line::fit(face, &map.name, NAME, slot);
         let at = x + name.width + 7.0;
-        let note = Line::fit(face, &map.note, NOTE, x + slot - at);
+        // Half a number would be worse than none.
+        let whole = Line::fit(face, &map.note, NOTE, LARGEST);
+        let note = if at + whole.width <= x + slot + 0.5 { whole } else { Line::fit(face, "", NOTE, 0.0) };
+        block.w = block.w.max(x + w).max(at + note.width);
         block.items.push(Item::Label(name.at(x, y - 7.0, Anchor::Start, Ink::Normal)));
         block.items.push(Item::Label(note.at(at, y - 7.0, Anchor::Start, Ink::Soft)));
-        block.w = block.w.max(x + w);
         block.h = block.h.max(y + h);
         if labelled && col == 0 {
             Rows::new(face, &sheet.row_labels, rows, cell, widest).put(&mut block, x, y);

@@ -79,18 +79,22 @@ pub(super) fn table<'a>(table: &'a Table, face: &dyn Typeface, room: Room) -> Bl
 
 /// As wide as what is in them; where that is too much together, texts are cut, widest first. Numbers never are.
 fn widths(table: &Table, face: &dyn Typeface, drawn: usize, width: f32, gap: f32) -> Vec<f32> {
-    let widest = |column: &Column| {
+    let widest = |column: &Column, longest_head: f32| {
         let cells = column.cells.iter().take(drawn).map(|cell| Line::fit(face, cell, CELL, WIDEST).width);
         let head = Line::fit(face, &column.head, HEAD, WIDEST).width;
-        // A head is cut before numbers are pushed off the page.
-        let head = if column.right { head.min(NARROW_HEAD) } else { head };
+        let head = if column.right { head.min(longest_head) } else { head };
         let pad = if column.shades.is_empty() { 0.0 } else { 2.0 * PAD };
         (cells.fold(head, f32::max) + pad).ceil()
     };
-    let all: Vec<f32> = table.columns.iter().map(widest).collect();
+    let gaps = gap * table.columns.len().saturating_sub(1) as f32;
+    let mut all: Vec<f32> = table.columns.iter().map(|column| widest(column, WIDEST)).collect();
+    if all.iter().sum::<f32>() + gaps > width {
+        // A head is cut before numbers are pushed off the page.
+        all = table.columns.iter().map(|column| widest(column, NARROW_HEAD)).collect();
+    }
     let numbers: f32 = table.columns.iter().zip(&all).filter(|(column, _)| column.right).map(|(_, w)| w).sum();
     let texts: Vec<f32> = table.columns.iter().zip(&all).filter(|(column, _)| !column.right).map(|(_, w)| *w).collect();
-    let room = width - gap * all.len().saturating_sub(1) as f32 - numbers;
+    let room = width - gaps - numbers;
     let mut texts = share_out(&texts, room.max(LEAST * texts.len() as f32)).into_iter();
     let given = |(column, w): (&Column, f32)| if column.right { w } else { texts.next().unwrap_or(w).floor() };
     table.columns.iter().zip(all).map(given).collect()

@@ -79,6 +79,8 @@ pub(super) fn ascii(text: &str) -> String {
             "“" | "”" => out.push('"'),
             "‘" | "’" => out.push('\''),
             "⏎" => out.push('$'),
+            "⟨" => out.push('<'),
+            "⟩" => out.push('>'),
             _ if grapheme.is_ascii() => out.push_str(grapheme),
             _ => {
                 let letter = grapheme.chars().next().filter(char::is_ascii).unwrap_or('?'); // without its accents

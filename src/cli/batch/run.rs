@@ -1,0 +1,353 @@
+//! The run itself: read, pack, compute the next prompts while the last ones are drawn, write, remember.
+
+use super::BatchArgs;
+use crate::cli::args::Words;
+use crate::cli::findings::{Command, Findings, bytes};
+use crate::cli::model::Opened;
+use crate::cli::output::{self, Format, Target};
+use crate::cli::progress::Progress;
+use crate::cli::recipe::Recipe;
+use crate::cli::subject::Subject;
+use attnviz::batch::{
+    BLOCK, Entry, Folder, Inputs, Item, Outcome, Shard, Written, interrupted, merge, watch_for_interrupts,
+};
+use attnviz::error::{Error, Result};
+use attnviz::export::{Field, Fields, Template, write_atomically};
+use attnviz::model::Model;
+use attnviz::prompt::Prompt;
+use attnviz::render::Fonts;
+use attnviz::session::Session;
+use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
+use serde_json::json;
+use std::collections::HashSet;
+use std::io::IsTerminal;
+use std::path::Path;
+
+/// Numbers of all patterns that are held at once: two such groups of prompts stand in memory.
+const MOST_NUMBERS: usize = 48 << 20;
+
+/// Runs the command for every prompt, or joins shares.
+pub fn run(args: &BatchArgs, command: &dyn Command, recipe: &Recipe) -> Result<()> {
+    if args.merge {
+        let (prompts, failed) = merge(&args.inputs, &args.out)?;
+        return finish(args, prompts, failed);
+    }
+    let targets = targets(args)?;
+    command.check(&targets)?;
+    let shard = args.share()?;
+    let open = || Inputs::new(&args.inputs, args.input_format.map(Into::into), args.column.clone());
+    let inputs = open()?;
+    args.model.start_threads()?;
+    let Opened { checkpoint, .. } = args.model.open(false, args.quiet)?;
+    command.fits(&checkpoint.spec)?;
+    let mut folder = Folder::open(&args.out, args.resume)?;
+    let session = Session::new(checkpoint)?;
+    let settings =
+        json!([env!("CARGO_PKG_VERSION"), session.hash, recipe.command, recipe.args, args.name, names(args)]);
+    let settings = format!("{:016x}", xxhash_rust::xxh3::xxh3_64(settings.to_string().as_bytes()));
+    watch_for_interrupts();
+    let bar = bar(args, open)?;
+    let job = Job {
+        args,
+        command,
+        recipe,
+        session: &session,
+        fonts: Fonts::bundled(),
+        targets,
+        settings,
+        shard,
+        bar,
+        silent: Progress::new(true),
+    };
+    let (done, failed) = job.run(inputs, &mut folder)?;
+    job.bar.finish_and_clear();
+    folder.finish()?;
+    finish(args, done, failed)
+}
+
+/// What is said at the end.
+fn finish(args: &BatchArgs, prompts: u64, failed: u64) -> Result<()> {
+    let manifest = args.out.join(attnviz::batch::MANIFEST);
+    output::print(format!("{}\n", output::printable(&manifest.display().to_string())).as_bytes())?;
+    if failed == 0 {
+        return Ok(());
+    }
+    Err(Error::failed(format!("{failed} of {prompts} prompts failed"))
+        .hint(format!("{} says which and why", manifest.display())))
+}
+
+fn names(args: &BatchArgs) -> Vec<&'static str> {
+    args.format.iter().map(|format| format.extension()).collect()
+}
+
+/// One file name for each format, checked.
+fn targets(args: &BatchArgs) -> Result<Vec<Target>> {
+    let wrong = |what: &str, hint: &str| Err(Error::usage(format!("--name {:?} {what}", args.name)).hint(hint));
+    if args.name.contains(['/', '\\']) || args.name.starts_with('.') {
+        return wrong(
+            "is not the name of a file",
+            "all results lie in one folder: leave slashes and a leading dot out",
+        );
+    }
+    let mut seen = HashSet::new();
+    if let Some(format) = args.format.iter().find(|format| !seen.insert(**format)) {
+        return Err(Error::usage(format!("--format names {} twice", format.extension())).hint("name each format once"));
+    }
+    let target = |format: &Format| {
+        let template = Template::parse(&format!("{}.{}", args.name, format.extension()))?;
+        Ok(Target::File(template, *format))
+    };
+    let targets = args.format.iter().map(target).collect::<Result<Vec<_>>>()?;
+    let unique = |target: &Target| matches!(target, Target::File(name, _) if name.fields().contains(&Field::Index));
+    if !targets.iter().all(unique) {
+        return wrong("would give two prompts the same file", "put {index} into the name");
+    }
+    Ok(targets)
+}
+
+/// How far it is, on a terminal.
+fn bar(args: &BatchArgs, open: impl Fn() -> Result<Inputs>) -> Result<ProgressBar> {
+    if args.quiet || !std::io::stderr().is_terminal() {
+        return Ok(ProgressBar::hidden());
+    }
+    let counted = !args.inputs.iter().any(|path| path.as_os_str() == "-");
+    let (bar, style) = if counted {
+        let (mut inputs, mut total) = (open()?, 0);
+        while inputs.read()?.is_some() {
+            total += 1;
+        }
+        (ProgressBar::new(total), "{wide_bar} {pos} of {len} prompts, {per_sec}, {eta} left")
+    } else {
+        (ProgressBar::no_length(), "{spinner} {pos} prompts, {per_sec}")
+    };
+    Ok(ProgressStyle::with_template(style).map_or(bar.clone(), |style| bar.with_style(style)))
+}
+
+/// Everything that stays the same over a run.
+struct Job<'a> {
+    args: &'a BatchArgs,
+    command: &'a dyn Command,
+    recipe: &'a Recipe,
+    session: &'a Session,
+    fonts: Fonts,
+    targets: Vec<Target>,
+    settings: String,
+    shard: Shard,
+    bar: ProgressBar,
+    /// The bar of a single prompt's work, which is not shown.
+    silent: Progress,
+}
+
+/// A prompt that was worked on, or why not.
+type Worked<'a> = (Item, Result<Box<dyn Findings + 'a>>);
+
+impl Job<'_> {
+    /// Works through the inputs. Returns how many prompts there were in this share, and how many of them failed.
+    fn run(&self, mut inputs: Inputs, folder: &mut Folder) -> Result<(u64, u64)> {
+        let (mut count, mut failed) = (0, 0);
+        let mut pending: Vec<Worked> = Vec::new();
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut resuming = true;
+        let mut group: Vec<(Item, Result<Subject>)> = Vec::new();
+        let mut size = 0;
+        loop {
+            let item = inputs.read()?;
+            if let Some(item) = &item {
+                self.bar.inc(1);
+                if !self.shard.owns(item.index) {
+                    continue;
+                }
+                count += 1;
+                if resuming {
+                    if let Some(done) = folder.done()? {
+                        self.compare(item, &done, folder.path())?;
+                        failed += u64::from(matches!(done.outcome, Outcome::Error { .. }));
+                        continue;
+                    }
+                    resuming = false;
+                    folder.start()?;
+                }
+            }
+            let ended = item.is_none();
+            let fresh = item.map(|item| self.subject(item));
+            let numbers = fresh.as_ref().map_or(0, |(_, subject)| self.numbers(subject));
+            // A block is remembered whole; a group is as much of it as fits into memory.
+            let next_block = |(item, _): &(Item, Result<Subject>)| {
+                group.first().is_some_and(|(first, _)| first.index / BLOCK as u64 != item.index / BLOCK as u64)
+            };
+            let full = size + numbers > MOST_NUMBERS || fresh.as_ref().is_some_and(next_block) || ended;
+            if full && !(group.is_empty() && pending.is_empty()) {
+                let next = std::mem::take(&mut group);
+                let (written, found) = rayon::join(|| self.write(std::mem::take(&mut pending)), || self.find(next));
+                self.remember(written?, &mut entries, &mut failed, folder)?;
+                pending = found;
+                size = 0;
+                if interrupted() {
+                    let done = count - pending.len() as u64;
+                    return Err(Error::failed(format!("interrupted after about {done} prompts"))
+                        .hint("nothing is half written; --resume goes on"));
+                }
+            }
+            match fresh {
+                Some(fresh) => {
+                    size += numbers;
+                    group.push(fresh);
+                }
+                None => {
+                    let written = self.write(std::mem::take(&mut pending))?;
+                    self.remember(written, &mut entries, &mut failed, folder)?;
+                    break;
+                }
+            }
+        }
+        if resuming && folder.done()?.is_some() {
+            return Err(changed(folder.path(), "the inputs have fewer prompts than were done there"));
+        }
+        if resuming {
+            if count == 0 {
+                folder.start()?; // an empty manifest is a manifest
+            }
+            return Ok((count, failed));
+        }
+        folder.append(&entries)?;
+        Ok((count, failed))
+    }
+
+    /// Refuses to go on with other inputs or settings than before.
+    fn compare(&self, item: &Item, done: &Entry, folder: &Path) -> Result<()> {
+        if done.settings != self.settings {
+            return Err(changed(folder, "it was begun with other flags, another model or another version"));
+        }
+        if done.index != item.index || done.prompt.as_ref() != item.text.as_ref().ok() || done.input != item.origin {
+            return Err(changed(folder, &format!("prompt {} is not the one that was done there", item.index)));
+        }
+        Ok(())
+    }
+
+    /// The prompt of a line as the model will see it.
+    fn subject<'a>(&'a self, item: Item) -> (Item, Result<Subject<'a>>) {
+        let prompt: Result<Prompt> = match &item.text {
+            Err(reason) => Err(Error::failed(reason.clone()).hint("mend the line")),
+            Ok(text) => {
+                let words = Words::Text(text.clone());
+                self.command.groups().prompt.resolve(words, &self.session.tokenizer, self.session.model.spec())
+            }
+        };
+        let subject = prompt.map(|prompt| {
+            let mut subject = Subject::new(self.session, prompt, None, self.recipe, &self.silent);
+            subject.about.index = item.index as usize;
+            subject
+        });
+        (item, subject)
+    }
+
+    /// How many numbers the patterns of a prompt are.
+    fn numbers(&self, subject: &Result<Subject>) -> usize {
+        let spec = self.session.model.spec();
+        let tokens = subject.as_ref().map_or(0, |subject| subject.prompt.ids.len());
+        (tokens * tokens).saturating_mul(spec.layers * spec.heads).max(1)
+    }
+
+    /// Runs the command on a group of prompts.
+    fn find<'a>(&'a self, group: Vec<(Item, Result<Subject<'a>>)>) -> Vec<Worked<'a>> {
+        let (mut items, mut errors, mut subjects) = (Vec::new(), Vec::new(), Vec::new());
+        for (item, subject) in group {
+            items.push(item);
+            match subject {
+                Ok(subject) => {
+                    errors.push(None);
+                    subjects.push(subject);
+                }
+                Err(error) => errors.push(Some(error)),
+            }
+        }
+        let mut found = self.command.find_all(subjects, &self.targets).into_iter();
+        let lost = || Error::failed("the command gave no answer for this prompt");
+        let outcome = |error: Option<Error>| match error {
+            Some(error) => Err(error),
+            None => found.next().unwrap_or_else(|| Err(lost())).map_err(|error| self.session.explain(error)),
+        };
+        let outcomes: Vec<_> = errors.into_iter().map(outcome).collect();
+        items.into_iter().zip(outcomes).collect()
+    }
+
+    /// Writes the files of a group of prompts. Only what stops the whole run is an error.
+    fn write(&self, group: Vec<Worked>) -> Result<Vec<Entry>> {
+        group
+            .into_par_iter()
+            .map(|(item, found)| {
+                let outcome = match found.and_then(|found| self.files(&*found)) {
+                    Ok(files) => {
+                        for (name, bytes) in &files {
+                            let path = self.args.out.join(name);
+                            write_atomically(&path, |file| {
+                                file.write_all(bytes)
+                                    .map_err(|e| Error::failed(format!("cannot write {}: {e}", path.display())))
+                            })?;
+                        }
+                        Outcome::Ok { files: files.into_iter().map(|(name, b)| Written::of(name, &b)).collect() }
+                    }
+                    Err(Error { message, hint, .. }) => Outcome::Error { error: message, hint },
+                };
+                Ok(Entry {
+                    index: item.index,
+                    input: item.origin,
+                    prompt: item.text.ok(),
+                    outcome,
+                    settings: self.settings.clone(),
+                    shard: self.shard.is_part().then(|| self.shard.to_string()),
+                })
+            })
+            .collect()
+    }
+
+    /// All files of one prompt.
+    fn files(&self, found: &dyn Findings) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut files = Vec::new();
+        let about = found.about();
+        let fields = Fields { index: format!("{:06}", about.index), ..about.fields() };
+        for target in &self.targets {
+            let Target::File(template, format) = target else { continue };
+            let parts = if target.splits() { found.parts() } else { Vec::new() };
+            if !target.splits() {
+                let name = template.fill(&fields).to_string_lossy().into_owned();
+                files.push((name, bytes(found, *format, None, &self.fonts)?));
+            }
+            for (part, (layer, head)) in parts.into_iter().enumerate() {
+                let name = template.fill(&Fields { layer, head, ..fields.clone() }).to_string_lossy().into_owned();
+                files.push((name, bytes(found, *format, Some(part), &self.fonts)?));
+            }
+        }
+        let mut seen = HashSet::new();
+        match files.iter().find(|(name, _)| !seen.insert(name.as_str())) {
+            Some((name, _)) => Err(Error::usage(format!("two files would be named {name}"))
+                .hint("put both {layer} and {head} into --name")),
+            None => Ok(files),
+        }
+    }
+
+    /// Journals whole blocks, and stops at a failed prompt where that was asked for.
+    fn remember(&self, new: Vec<Entry>, block: &mut Vec<Entry>, failed: &mut u64, folder: &mut Folder) -> Result<()> {
+        for entry in new {
+            if block.first().is_some_and(|first| first.index / BLOCK as u64 != entry.index / BLOCK as u64) {
+                folder.append(block)?;
+                block.clear();
+            }
+            if let Outcome::Error { error, .. } = &entry.outcome {
+                *failed += 1;
+                if self.args.strict {
+                    return Err(Error::failed(format!("prompt {}: {error}", entry.index))
+                        .hint("leave --strict out to go on; what was done is kept for --resume"));
+                }
+            }
+            block.push(entry);
+        }
+        Ok(())
+    }
+}
+
+fn changed(folder: &Path, what: &str) -> Error {
+    Error::usage(format!("{} cannot be resumed: {what}", folder.display()))
+        .hint("give the same inputs and flags, or another folder with --out")
+}

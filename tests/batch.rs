@@ -1,0 +1,226 @@
+//! Many prompts into one folder, whatever happens on the way.
+#![allow(clippy::unwrap_used)] // a test that cannot go on should fail there
+
+#[path = "support/results.rs"]
+mod results;
+#[path = "support/shell.rs"]
+mod shell;
+
+use serde_json::Value;
+use shell::{Shell, names, ran};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
+
+/// So many prompts of different lengths, one a line.
+fn prompts(count: usize) -> String {
+    (0..count).map(|i| format!("the cat {} sat{}\n", i * 7 % 11, " on a mat".repeat(i % 4))).collect()
+}
+
+fn entries(folder: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join("manifest.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Every file of a folder with its bytes.
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    names(folder).into_iter().map(|name| (name.clone(), std::fs::read(folder.join(&name)).unwrap())).collect()
+}
+
+#[test]
+fn every_prompt_gets_the_files_that_it_would_get_alone() {
+    let shell = Shell::new();
+    shell.write("p.txt", "the cat\r\nOnce <upon> a \"time\"\n\u{1f600} café\n");
+    let out =
+        shell.says(&["batch", "p.txt", "--out", "d", "-m", FIXTURE, "--format", "json,svg,png", "--sink", "mask"]);
+    assert_eq!(out, "d/manifest.jsonl\n");
+    let entries = entries(&shell.path("d"));
+    assert_eq!(entries.len(), 3);
+    assert_eq!(names(&shell.path("d")).len(), 1 + 3 * 3);
+    for (index, text) in ["the cat", "Once <upon> a \"time\"", "\u{1f600} café"].iter().enumerate() {
+        let entry = &entries[index];
+        assert_eq!((&entry["status"], &entry["prompt"]), (&"ok".into(), &(*text).into()));
+        assert_eq!(entry["input"], serde_json::json!({"file": "p.txt", "line": index + 1}));
+        for file in entry["files"].as_array().unwrap() {
+            let name = file["name"].as_str().unwrap();
+            let extension = name.rsplit('.').next().unwrap();
+            let alone = format!("alone.{extension}");
+            shell.ok(&["attention", "-m", FIXTURE, "--sink", "mask", "-o", &alone, "--", text]);
+            let bytes = shell.read(&format!("d/{name}"));
+            assert!(bytes == shell.read(&alone), "{name} is not what the prompt gives alone");
+            assert_eq!(file["bytes"], bytes.len());
+        }
+    }
+}
+
+#[test]
+fn a_bad_line_is_an_entry_and_not_the_end() {
+    let shell = Shell::new();
+    let long = "word ".repeat(500);
+    shell.write("p.jsonl", format!("{{\"text\": \"the cat\"}}\n{{\n\"\"\n{{\"text\": 3}}\n\"{long}\"\n\"sat\"\n"));
+    let ran = shell.run(&["batch", "p.jsonl", "--out", "d", "-m", FIXTURE, "--format", "csv"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert!(ran.err.contains("4 of 6 prompts failed"), "{}", ran.err);
+    let entries = entries(&shell.path("d"));
+    let status: Vec<_> = entries.iter().map(|entry| entry["status"].as_str().unwrap()).collect();
+    assert_eq!(status, ["ok", "error", "error", "error", "error", "ok"]);
+    assert!(entries[1]["error"].as_str().unwrap().contains("JSON"));
+    assert!(entries[4]["error"].as_str().unwrap().contains("context"), "{}", entries[4]);
+    let strict = shell.run(&["batch", "p.jsonl", "--out", "e", "-m", FIXTURE, "--format", "csv", "--strict"]);
+    assert_eq!(strict.code, Some(1));
+    assert!(strict.err.contains("prompt 1"), "{}", strict.err);
+}
+
+#[test]
+fn standard_input_and_tables_are_read() {
+    let shell = Shell::new();
+    let args = ["batch", "-", "--out", "d", "-m", FIXTURE, "--format", "json", "--name", "{index}"];
+    shell.pipe(&args, b"the cat\nsat").ok();
+    assert_eq!(names(&shell.path("d")), ["000000.json", "000001.json", "manifest.jsonl"]);
+    shell.write("t.csv", "id,said\n1,\"the cat\"\n2,sat\n");
+    let args =
+        ["batch", "t.csv", "--column", "said", "--out", "e", "-m", FIXTURE, "--format", "json", "--name", "{index}"];
+    shell.ok(&args);
+    assert!(shell.read("d/000001.json") == shell.read("e/000001.json"));
+    let (message, _) = shell.fails(1, &["batch", "t.csv", "--column", "nope", "--out", "f", "-m", FIXTURE]);
+    assert!(message.contains("nope"), "{message}");
+}
+
+#[test]
+fn what_cannot_be_meant_is_said_before_anything_is_done() {
+    let shell = Shell::new();
+    shell.write("p.txt", "the cat\n").write("p.dat", "x");
+    let fails = |args: &[&str]| {
+        let all = [&["batch", "-m", FIXTURE, "--out", "d"], args].concat();
+        shell.fails(2, &all).0
+    };
+    assert!(fails(&["p.dat"]).contains("extension"));
+    assert!(fails(&["p.txt", "--name", "x"]).contains("same file"));
+    assert!(fails(&["p.txt", "--name", "../{index}"]).contains("not the name of a file"));
+    assert!(fails(&["p.txt", "--nope"]).contains("--nope"));
+    assert!(fails(&["p.txt", "--run", "models"]).contains("models"));
+    assert!(fails(&["p.txt", "--layer", "99"]).contains("layers"));
+    assert!(fails(&["p.txt", "--shard", "4/3"]).contains("4/3"));
+    assert!(fails(&["p.txt", "--format", "png,png"]).contains("twice"));
+    assert!(!shell.path("d").exists());
+    std::fs::create_dir(shell.path("full")).unwrap();
+    shell.write("full/mine.txt", "precious");
+    for resume in [&[][..], &["--resume"]] {
+        let all = [&["batch", "p.txt", "-m", FIXTURE, "--out", "full"], resume].concat();
+        assert!(shell.fails(2, &all).0.contains("not empty"));
+    }
+    let (message, hint) = shell.fails(1, &["batch", "p.txt", "--out", "d"]);
+    assert!(hint.contains("--model builtin"), "batch never falls back: {message} / {hint}");
+}
+
+#[test]
+fn a_run_that_was_killed_at_any_moment_is_finished_by_resume() {
+    let shell = Shell::new();
+    shell.write("p.txt", prompts(200));
+    let run = |out: &str| {
+        let args = ["batch", "p.txt", "--out", out, "-m", FIXTURE, "--format", "json,svg", "--resume"];
+        args.map(String::from).to_vec()
+    };
+    shell.ok(&run("whole"));
+    let whole = contents(&shell.path("whole"));
+    assert_eq!(whole.len(), 401);
+    let mut killed = 0;
+    for moment in [5, 40, 90, 150, 220, 400] {
+        let mut child = shell.attnviz(&run("cut")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(moment));
+        child.kill().unwrap(); // SIGKILL
+        killed += usize::from(!child.wait().unwrap().success());
+    }
+    assert!(killed > 0, "nothing was killed: this test proves nothing");
+    shell.ok(&run("cut"));
+    assert!(contents(&shell.path("cut")) == whole, "{:?}", names(&shell.path("cut")));
+    shell.ok(&run("cut")); // what is finished stays as it is
+    assert!(contents(&shell.path("cut")) == whole);
+    let (message, _) = shell.fails(2, &[&run("cut")[..], &["--bos".into()]].concat());
+    assert!(message.contains("other flags"), "{message}");
+    assert!(contents(&shell.path("cut")) == whole, "a refused run touches nothing");
+    shell.write("p.txt", prompts(100));
+    assert!(shell.fails(2, &run("cut")).0.contains("fewer"));
+    shell.write("p.txt", prompts(210));
+    shell.ok(&run("cut"));
+    assert_eq!(entries(&shell.path("cut")).len(), 210);
+}
+
+#[test]
+fn shares_join_to_the_whole_byte_for_byte() {
+    let shell = Shell::new();
+    shell.write("p.txt", prompts(150));
+    let run = |out: &str, more: &[&str]| {
+        let args = [&["batch", "p.txt", "--out", out, "-m", FIXTURE, "--format", "json,csv"], more].concat();
+        shell.ok(&args);
+    };
+    run("whole", &["--threads", "1"]);
+    run("a", &["--shard", "1/3"]);
+    run("c", &["--shard", "3/3"]);
+    let auto = ["batch", "p.txt", "--out", "b", "-m", FIXTURE, "--format", "json,csv", "--shard", "auto/3"];
+    ran(shell.attnviz(&auto).env("JOB_COMPLETION_INDEX", "1")).ok();
+    assert_eq!([64, 64, 22], ["a", "b", "c"].map(|dir| entries(&shell.path(dir)).len()));
+    let (message, _) = shell.fails(1, &["batch", "--merge", "a", "c", "--out", "m"]);
+    assert!(message.contains("share 1/3") || message.contains("2 folders"), "{message}");
+    assert!(shell.fails(1, &["batch", "--merge", "a", "b", "b", "--out", "m"]).0.contains("twice"));
+    shell.ok(&["batch", "--merge", "b", "c", "a", "--out", "merged"]);
+    assert!(contents(&shell.path("merged")) == contents(&shell.path("whole")));
+    let name = names(&shell.path("b"))[0].clone();
+    shell.write(&format!("b/{name}"), "tampered");
+    assert!(shell.fails(1, &["batch", "--merge", "a", "b", "c", "--out", "again"]).0.contains("changed"));
+}
+
+#[test]
+fn two_runs_on_one_folder_do_not_mix() {
+    let shell = Shell::new();
+    shell.write("p.txt", prompts(300));
+    let args = ["batch", "p.txt", "--out", "d", "-m", FIXTURE, "--format", "png", "--resume"];
+    let mut first = shell.attnviz(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let lock = shell.path("d/.attnviz-batch.lock");
+    while !lock.exists() && first.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(Duration::from_millis(20));
+    if first.try_wait().unwrap().is_none() {
+        let (message, _) = shell.fails(1, &args);
+        assert!(message.contains("another run"), "{message}");
+    }
+    assert!(first.wait().unwrap().success());
+    assert_eq!(names(&shell.path("d")).len(), 301);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_disappears_is_an_error_in_two_lines() {
+    let shell = Shell::new();
+    shell.write("p.txt", prompts(600));
+    let args = ["batch", "p.txt", "--out", "d", "-m", FIXTURE, "--format", "svg"];
+    let child = shell.attnviz(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !shell.path("d/.manifest.jsonl.part").exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::fs::rename(shell.path("d"), shell.path("elsewhere")).unwrap();
+    let ran: shell::Ran = child.wait_with_output().unwrap().into();
+    ran.fails(1);
+    assert_eq!(shell.files(), ["elsewhere", "p.txt"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_cleanly() {
+    let shell = Shell::new();
+    shell.write("p.txt", prompts(2000));
+    let args = ["batch", "p.txt", "--out", "d", "-m", FIXTURE, "--format", "png"];
+    let child = shell.attnviz(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !shell.path("d/.manifest.jsonl.part").exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(Duration::from_millis(50));
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let ran: shell::Ran = child.wait_with_output().unwrap().into();
+    let (message, hint) = ran.fails(1);
+    assert!(message.contains("interrupted") && hint.contains("--resume"), "{message}");
+    assert!(names(&shell.path("d")).iter().all(|name| !name.ends_with(".tmp")));
+}

@@ -1,0 +1,46 @@
+//! The programs in examples/ do what they say.
+mod support {
+    pub mod results;
+    pub mod shell;
+}
+
+use std::path::PathBuf;
+use support::results::svg;
+use support::shell::{Shell, ran};
+
+/// `cargo test` builds examples beside the binary.
+fn example(name: &str) -> PathBuf {
+    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_attnviz")).with_file_name("examples");
+    let program = folder.join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(program.exists(), "run `cargo test`, or `cargo build --examples` first: there is no {}", program.display());
+    program
+}
+
+fn says(shell: &Shell, name: &str, args: &[&str]) -> String {
+    String::from_utf8(ran(shell.program(example(name)).args(args)).ok()).unwrap()
+}
+
+#[test]
+fn heatmap_draws_one_head() {
+    let shell = Shell::new();
+    assert_eq!(says(&shell, "heatmap", &["The fox ran away", "fox.svg"]), "fox.svg\n");
+    let picture = svg(&shell.text("fox.svg"));
+    assert!(picture.shows("layer 4, head 3") && picture.shows("query") && picture.shows("The fox ran away"));
+}
+
+#[test]
+fn tap_finds_heads_that_change_the_next_word() {
+    let told = says(&Shell::new(), "tap", &["Once upon a time there was a little"]);
+    let (first, rest) = told.split_once('\n').unwrap();
+    assert!(first.contains(" → "), "{told}");
+    assert!(rest.lines().all(|line| line.starts_with("without ")) && rest.lines().count() < 36, "{told}");
+}
+
+#[test]
+fn batch_gives_a_prompt_the_same_numbers_alone_and_among_others() {
+    let (one, other) = ("The fox ran.", "Once upon a time there was a girl.");
+    let both = says(&Shell::new(), "batch", &[one, other]);
+    let alone = says(&Shell::new(), "batch", &[one]) + &says(&Shell::new(), "batch", &[other]);
+    assert_eq!(both, alone);
+    assert_eq!(both.lines().count(), 2);
+}
