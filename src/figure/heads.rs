@@ -12,7 +12,7 @@ pub fn atlas(heads: &[Head], across: usize, score: Option<Score>, scale: Scale) 
         _ => f32::NAN,
     };
     let text = |head: &Head| match score {
-        Some(score) => decimals(head.score(score), scale.max, 2),
+        Some(score) => decimals(head.score(score), scale.max, 3),
         None => head.label().0.name().into(),
     };
     Panel::Heatmap(Heatmap {

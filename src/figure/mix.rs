@@ -3,16 +3,16 @@
 use super::{Colormap, Heatmap, Matrix, Panel, Scale, Sheet, SheetMap, saliency};
 use crate::analysis::mixing::Mixing;
 
-/// One map for each method, all on one scale: every row is shares of 1.
+/// One map for each method that has more than one row, all on one scale: every row is shares of 1.
 pub fn sheet(found: &[Mixing], labels: &[String], scale: Scale) -> Panel {
     let map = |mixing: &Mixing| SheetMap {
         name: mixing.method.name().into(),
-        note: note(mixing),
+        note: if mixing.maps.len() > 1 { format!("mean of {} layers", mixing.maps.len()) } else { String::new() },
         values: Matrix::causal(labels.len(), mixing.shares.clone()),
     };
     Panel::Sheet(Sheet {
-        title: "How much of each token reaches each position".into(),
-        maps: found.iter().map(map).collect(),
+        title: title(found),
+        maps: found.iter().filter(|mixing| !is_one_row(mixing)).map(map).collect(),
         row_labels: labels.to_vec(),
         col_labels: labels.to_vec(),
         row_axis: "position".into(),
@@ -21,15 +21,16 @@ pub fn sheet(found: &[Mixing], labels: &[String], scale: Scale) -> Panel {
     })
 }
 
-/// What of a map is not all of it.
-fn note(mixing: &Mixing) -> String {
+fn title(found: &[Mixing]) -> String {
+    let what = "How much of each token reaches each position";
+    let rows: Vec<&str> = found.iter().filter(|m| is_one_row(m)).map(|mixing| mixing.method.name()).collect();
+    if rows.is_empty() { what.into() } else { format!("{what} ({}: at one position, below)", rows.join(", ")) }
+}
+
+/// Whether only one position's row was computed: it is shown with the words, and would be lost on a map.
+fn is_one_row(mixing: &Mixing) -> bool {
     let n = mixing.shares.len().isqrt().max(1);
-    let computed = mixing.shares.chunks(n).filter(|row| row[0].is_finite()).count();
-    match mixing.maps.len() {
-        _ if computed < n => "one position only".into(),
-        1 => String::new(),
-        layers => format!("mean of {layers} layers"),
-    }
+    n > 1 && mixing.shares.chunks(n).filter(|row| row[0].is_finite()).count() == 1
 }
 
 /// The prompt once for each method: the shares of one query, each method on its own scale.

@@ -17,6 +17,9 @@ use attnviz::figure::{Figure, Panel, Scale, mix};
 use attnviz::trace::{NoTap, forward};
 use serde_json::{Map, Value, json};
 
+/// Fewer tokens than this have no ranking to agree on; the numbers are in data files all the same.
+const RANKED: usize = 5;
+
 /// The maps of all methods.
 pub struct Found<'a> {
     args: &'a MixArgs,
@@ -150,7 +153,7 @@ impl Findings for Found<'_> {
             mix::sheet(&self.mixings, &labels, scale),
             mix::rows(&self.mixings, self.objective.position, &labels, &|values| self.scale("share", values)),
         ];
-        if self.mixings.len() > 1 {
+        if self.mixings.len() > 1 && self.objective.position + 1 >= RANKED {
             panels.push(mix::agreement(&self.mixings, &self.rho));
         }
         let mut lines = vec![self.subject.line("mixing of tokens"), self.place()];
