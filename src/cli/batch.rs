@@ -15,6 +15,15 @@ use std::path::PathBuf;
 
 /// The flags of `batch` itself; all others are those of the command that it runs.
 #[derive(Args)]
+#[command(after_help = "\
+All other flags are those of the command that is run.
+
+Examples:
+  attnviz batch prompts.txt --out results --layer 4 --sink mask
+  attnviz batch prompts.csv --column text --out scores --run saliency
+  attnviz batch prompts.txt --out results --resume
+  attnviz batch prompts.txt --out share-2 --shard 2/8
+  attnviz batch --merge share-* --out results")]
 pub struct BatchArgs {
     /// Files of prompts: .txt (one a line), .jsonl or .csv; `-` is standard input. With --merge, the folders of all shards
     #[arg(value_name = "INPUT", required = true)]

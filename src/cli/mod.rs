@@ -56,9 +56,6 @@ enum Command {
     #[command(flatten)]
     OfPrompt(OfPrompt),
     /// Do the work of a command for each of many prompts, into one folder
-    ///
-    /// All flags but the following are those of the command that --run names, as in: attnviz batch prompts.txt --out results
-    /// --run attention --layer 4 --sink mask --format png,json
     Batch(batch::BatchArgs),
     /// Draw or export attention from a .safetensors or .npz file, whatever program wrote it
     Render(render::RenderArgs),
