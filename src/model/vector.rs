@@ -1,29 +1,35 @@
 //! Vector loops on plain slices: softmax, LayerNorm, activations.
 #![allow(unsafe_code)] // a call into code compiled for features that were detected
 
-#[cfg(all(target_arch = "x86_64", feature = "avx512"))]
-use super::kernel::has_avx512;
+use super::kernel::{Level, level};
 
-/// Generates a vector loop twice, for AVX-512 and for any processor, and a front that picks one at run time. The body sees
-/// the constant `FUSED`: whether a fused multiply-add is one instruction here.
+/// Generates a vector loop three times, for AVX-512, for AVX2 and for any processor, and a front that picks one at run time. The
+/// body sees the constant `FUSED`: whether a fused multiply-add is one instruction here.
 macro_rules! vectorised {
     ($(#[$doc:meta])* pub fn $name:ident($($arg:ident: $type:ty),*) $(-> $ret:ty)? $body:block) => {
         $(#[$doc])*
         pub fn $name($($arg: $type),*) $(-> $ret)? {
             #[inline(always)]
             fn body<const FUSED: bool>($($arg: $type),*) $(-> $ret)? $body
-            #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
-            {
-                #[target_feature(enable = "avx512f,avx512vl,fma")]
-                fn wide($($arg: $type),*) $(-> $ret)? {
-                    body::<true>($($arg),*)
-                }
-                if has_avx512() {
-                    // SAFETY: the features were detected.
-                    return unsafe { wide($($arg),*) };
-                }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512vl,fma")]
+            fn sixteen($($arg: $type),*) $(-> $ret)? {
+                body::<true>($($arg),*)
             }
-            body::<{ cfg!(target_feature = "fma") || cfg!(target_arch = "aarch64") }>($($arg),*)
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn eight($($arg: $type),*) $(-> $ret)? {
+                body::<true>($($arg),*)
+            }
+            match level() {
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: the features were detected.
+                Level::Avx512 => unsafe { sixteen($($arg),*) },
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: the features were detected.
+                Level::Avx2 => unsafe { eight($($arg),*) },
+                _ => body::<{ cfg!(target_feature = "fma") || cfg!(target_arch = "aarch64") }>($($arg),*),
+            }
         }
     };
 }

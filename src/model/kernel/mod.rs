@@ -5,15 +5,21 @@
 //! [`CHUNK`] along the contraction, in order. That sum does not depend on how many rows there are, how the work is tiled or how
 //! many threads share it, so a prompt's numbers are the same bits alone and in a batch.
 //!
-//! With AVX-512 the tiles are ours: few rows read the weights in place with a software prefetch (short prompts are bound by
-//! memory), many rows pack each strip of columns once. Elsewhere the `gemm` crate multiplies, chunk by chunk.
+//! With AVX2 or AVX-512 the tiles are ours, and give the same bits: few rows read the weights in place with a software prefetch
+//! (short prompts are bound by memory), many rows pack each strip of columns once. Elsewhere the `gemm` crate multiplies,
+//! chunk by chunk.
 #![allow(unsafe_code)] // raw tiles and target features; each block says why it is sound
 
-#[cfg(all(target_arch = "x86_64", feature = "avx512"))]
-mod avx512;
+mod level;
+#[cfg(target_arch = "x86_64")]
+mod register;
+#[cfg(target_arch = "x86_64")]
+mod tile;
 
-#[cfg(all(target_arch = "x86_64", feature = "avx512"))]
-use rayon::prelude::*;
+pub use level::{Level, level};
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
 
 /// How many terms are summed in one chain before they are added to the result.
 pub const CHUNK: usize = 64;
@@ -93,24 +99,15 @@ fn multiply(out: Out, x: View, w: View, threads: bool) {
     if x.rows == 0 || w.cols == 0 {
         return;
     }
-    #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
-    if has_avx512() {
-        let work = x.rows * x.cols * w.cols;
-        // Below this a task costs more to hand over than to do.
-        let tasks = if threads { (work / 100_000).clamp(1, 4 * rayon::current_num_threads()) } else { 1 };
-        let width = w.cols.div_ceil(tasks).next_multiple_of(avx512::STRIP);
-        let run = |first: usize| {
-            let last = (first + width).min(w.cols);
-            // SAFETY: AVX-512 was detected; x, w and out were checked; columns first..last belong to this task.
-            unsafe { avx512::columns(out, x, w, first, last) }
-        };
-        match tasks {
-            1 => run(0),
-            _ => (0..w.cols.div_ceil(width)).into_par_iter().for_each(|task| run(task * width)),
-        }
-        return;
+    match level() {
+        #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
+        // SAFETY: AVX-512 was detected; x, w and out were checked.
+        Level::Avx512 => unsafe { tile::multiply::<__m512>(out, x, w, threads) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: AVX2 and FMA were detected; x, w and out were checked.
+        Level::Avx2 => unsafe { tile::multiply::<__m256>(out, x, w, threads) },
+        _ => portable(out, x, w, threads),
     }
-    portable(out, x, w, threads);
 }
 
 /// The product by the `gemm` crate, one chunk of the contraction at a time so that its own blocking cannot show.
@@ -163,10 +160,4 @@ fn portable(out: Out, x: View, w: View, threads: bool) {
             );
         }
     }
-}
-
-/// Whether the tiles can be used on this processor.
-#[cfg(all(target_arch = "x86_64", feature = "avx512"))]
-pub(super) fn has_avx512() -> bool {
-    is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") && is_x86_feature_detected!("fma")
 }

@@ -1,0 +1,324 @@
+//! Columns of a matrix product, tile by tile in vector registers: one source for every width of vector.
+#![allow(unsafe_code)] // raw tiles; each block says why it is sound
+
+use super::register::Register;
+use super::{CHUNK, Out, View};
+use rayon::prelude::*;
+
+/// How deep a strip is packed: its weights and a tile's rows of x stay in the first-level cache, and the result is
+/// fetched once for several chunks.
+pub const DEPTH: usize = 4 * CHUNK;
+/// Strips packed together: memory streams longer runs of a row better.
+
+fn tune(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |v| v.parse().unwrap())
+}
+fn block_rows() -> usize {
+    tune("BLOCK", 192)
+}
+/// Numbers in a line of the cache.
+const LINE: usize = 16;
+/// Numbers in the largest packed tile of any width: 14 rows of two vectors of 16.
+const WIDEST: usize = 14 * 32;
+
+/// The product, strips of columns shared over rayon's pool.
+///
+/// # Safety
+/// The processor has V's instructions, the matrices agree in shape and lie inside their memory.
+pub unsafe fn multiply<V: Register>(out: Out, x: View, w: View, threads: bool) {
+    let strip = 2 * V::LANES;
+    let work = x.rows * x.cols * w.cols;
+    // Below this a task costs more to hand over than to do.
+    let tasks = if threads { (work / 100_000).clamp(1, tune("TASKS", 4) * rayon::current_num_threads()) } else { 1 };
+    let width = w.cols.div_ceil(tasks).next_multiple_of(strip);
+    let in_place = w.col_stride == 1 && x.rows <= V::IN_PLACE;
+    let packed = if in_place && w.cols.is_multiple_of(strip) { None } else { Some(Packed::new(x, tasks > 1)) };
+    let run = |first: usize| {
+        let last = (first + width).min(w.cols);
+        let middle = if in_place { last - (last - first) % strip } else { first };
+        // SAFETY: the caller's promise; columns first..last belong to this task.
+        unsafe {
+            if first < middle {
+                read_in_place::<V>(out, x, w, first, middle);
+            }
+            if let Some(x) = packed.as_ref().filter(|_| middle < last) {
+                read_packed::<V>(out, x, w, middle, last);
+            }
+        }
+    };
+    match tasks {
+        1 => run(0),
+        _ => (0..w.cols.div_ceil(width)).into_par_iter().for_each(|task| run(task * width)),
+    }
+}
+
+/// For few rows. The weights are read once, where they lie, `V::RUN` of their rows at a time; what has been summed of a chunk
+/// waits in a buffer meanwhile.
+unsafe fn read_in_place<V: Register>(out: Out, x: View, w: View, first: usize, last: usize) {
+    let width = last - first;
+    let chains = Scratch::new(if V::RUN < CHUNK { x.rows * width } else { 0 });
+    for k in (0..x.cols).step_by(V::RUN) {
+        let depth = V::RUN.min(x.cols - k);
+        let mut col = first;
+        while col < last {
+            let fits = |(rows, vectors): &&(usize, usize)| x.rows <= *rows && vectors * V::LANES <= last - col;
+            let (most, vectors) = V::FEW.iter().find(fits).copied().unwrap_or((V::ROWS, 2));
+            let strip = vectors * V::LANES;
+            // As many weights as the first-level cache keeps until the next rows of x need them.
+            let cols = (strip * CHUNK / V::RUN).min((last - col) / strip * strip);
+            for (top, rows) in tiles(x.rows, most) {
+                let ahead = if V::RUN < CHUNK { V::RUN * w.row_stride } else { strip };
+                // SAFETY: these rows, columns and terms exist; `chains` holds x.rows × width.
+                unsafe {
+                    let tile = Tile {
+                        depth,
+                        cols,
+                        x: x.data.as_ptr().add(top * x.row_stride + k),
+                        xs: x.row_stride,
+                        w: w.data.as_ptr().add(k * w.row_stride + col),
+                        ws: w.row_stride,
+                        ahead: if top == 0 { ahead } else { 0 },
+                        c: out.data.add(top * out.stride + col),
+                        cs: out.stride,
+                        from: From::at(out, k, col),
+                        chains: chains.start.wrapping_add(top * width + col - first),
+                        chain_stride: width,
+                        begins: k.is_multiple_of(CHUNK),
+                        ends: (k + depth).is_multiple_of(CHUNK) || k + depth == x.cols,
+                    };
+                    V::tile(&tile, rows, vectors);
+                }
+            }
+            col += cols;
+        }
+    }
+}
+
+/// For many rows, or weights that lie the other way. Strips of weights are packed and stay in the cache while rows of x, packed
+/// before, pass by.
+unsafe fn read_packed<V: Register>(out: Out, x: &Packed, w: View, first: usize, last: usize) {
+    let GROUP = tune("GROUP", 4);
+    let strip = 2 * V::LANES;
+    let weights = Scratch::new(GROUP * DEPTH.min(w.rows) * strip);
+    for k in (0..w.rows).step_by(DEPTH) {
+        let depth = DEPTH.min(w.rows - k);
+        for block in (0..x.rows).step_by(block_rows()) {
+            let height = block_rows().min(x.rows - block);
+            for col in (first..last).step_by(strip) {
+                let cols = strip.min(last - col);
+                let index = (col - first) / strip % GROUP;
+                // SAFETY: these rows, columns and terms exist; the buffers hold them.
+                unsafe {
+                    if index == 0 {
+                        let from = w.data.as_ptr().add(k * w.row_stride + col * w.col_stride);
+                        let cols = (GROUP * strip).min(last - col);
+                        V::pack(weights.start, from, w.row_stride, w.col_stride, depth, cols);
+                    }
+                    for (top, rows) in tiles(height, V::ROWS) {
+                        let tile = Tile {
+                            depth,
+                            cols,
+                            x: x.at(block + top, k),
+                            xs: DEPTH,
+                            w: weights.start.add(index * depth * strip),
+                            ws: strip,
+                            ahead: 0,
+                            c: out.data.add((block + top) * out.stride + col),
+                            cs: out.stride,
+                            from: From::at(out, k, col),
+                            chains: std::ptr::null_mut(),
+                            chain_stride: 0,
+                            begins: true,
+                            ends: true,
+                        };
+                        if cols == strip { V::packed_tile(&tile, rows) } else { tile.narrow::<V>(rows) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `rows` divided into tiles of at most `most`, as evenly as they divide: the first row and the height of each.
+fn tiles(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let count = rows.div_ceil(most);
+    (0..count).map(move |tile| (tile * rows / count, (tile + 1) * rows / count - tile * rows / count))
+}
+
+/// Rows of x as tiles read them: DEPTH terms of every row, then the next DEPTH.
+struct Packed {
+    scratch: Scratch,
+    rows: usize,
+}
+
+impl Packed {
+    fn new(x: View, threads: bool) -> Self {
+        let packed = Self { rows: x.rows, scratch: Scratch::new(x.rows * x.cols.next_multiple_of(DEPTH)) };
+        let copy = |row: usize| {
+            for k in (0..x.cols).step_by(DEPTH) {
+                let from = &x.data[row * x.row_stride + k..][..DEPTH.min(x.cols - k)];
+                // SAFETY: the buffer has DEPTH places for these terms, and nobody else writes them.
+                unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), packed.at(row, k), from.len()) };
+            }
+        };
+        if threads {
+            (0..x.rows).into_par_iter().with_min_len(64).for_each(copy);
+        } else {
+            (0..x.rows).for_each(copy);
+        }
+        packed
+    }
+
+    /// Terms `k..`, a multiple of DEPTH, of a row.
+    fn at(&self, row: usize, k: usize) -> *mut f32 {
+        self.scratch.start.wrapping_add(k * self.rows + row * DEPTH)
+    }
+}
+
+/// Memory to be written before it is read, on a line of the cache.
+struct Scratch {
+    start: *mut f32,
+    _lines: Vec<Line>,
+}
+// SAFETY: tasks write parts that do not overlap, and what several read nobody writes any more.
+unsafe impl Send for Scratch {}
+unsafe impl Sync for Scratch {}
+
+#[repr(align(64))]
+struct Line {
+    _numbers: [f32; LINE],
+}
+
+impl Scratch {
+    fn new(len: usize) -> Self {
+        let mut lines = Vec::<Line>::with_capacity(len.div_ceil(LINE));
+        Self { start: lines.as_mut_ptr().cast(), _lines: lines }
+    }
+}
+
+/// A few rows by some columns of a product: `depth` terms, rows of x `xs` apart, rows of weights `ws` apart, rows of the
+/// result `cs` apart.
+#[derive(Clone, Copy)]
+pub struct Tile {
+    depth: usize,
+    cols: usize,
+    x: *const f32,
+    xs: usize,
+    w: *const f32,
+    ws: usize,
+    /// How far ahead weights are fetched; 0: they are in the cache.
+    ahead: usize,
+    c: *mut f32,
+    cs: usize,
+    from: From,
+    /// Where chains wait that do not begin or end in this tile, rows `chain_stride` apart.
+    chains: *mut f32,
+    chain_stride: usize,
+    begins: bool,
+    ends: bool,
+}
+
+/// What a chunk's sum is added to.
+#[derive(Clone, Copy)]
+enum From {
+    Zero,
+    Bias(*const f32),
+    Sum,
+}
+
+impl From {
+    fn at(out: Out, k: usize, col: usize) -> Self {
+        match out.bias {
+            _ if k >= CHUNK => From::Sum,
+            // The pointer is used for columns that exist only.
+            Some(bias) => From::Bias(bias.as_ptr().wrapping_add(col)),
+            None => From::Zero,
+        }
+    }
+}
+
+impl Tile {
+    /// `R` rows by `N` vectors in registers, one chunk and one strip after another. PACKED: both matrices lie in the buffers.
+    ///
+    /// # Safety
+    /// The tile lies inside its matrices, its columns are whole strips, and the processor has V's instructions.
+    #[inline(always)]
+    pub unsafe fn run<V: Register, const R: usize, const N: usize, const PACKED: bool>(&self) {
+        let (xs, ws) = if PACKED { (DEPTH, N * V::LANES) } else { (self.xs, self.ws) };
+        // SAFETY: the caller's promise; a prefetch beyond the weights touches nothing.
+        unsafe {
+            for col in (0..self.cols).step_by(N * V::LANES) {
+                let at = |r: usize, v: usize| (self.c.add(r * self.cs + col + v * V::LANES), col + v * V::LANES);
+                if PACKED {
+                    (0..R).for_each(|r| V::prefetch(at(r, 0).0));
+                }
+                let mut w = self.w.add(col);
+                for first in (0..self.depth).step_by(CHUNK) {
+                    let mut sum = [[V::zero(); N]; R];
+                    let chain = |r: usize, v: usize| self.chains.add(r * self.chain_stride + col + v * V::LANES);
+                    if !PACKED && !self.begins {
+                        for (r, sum) in sum.iter_mut().enumerate() {
+                            for (v, sum) in sum.iter_mut().enumerate() {
+                                *sum = V::load(chain(r, v));
+                            }
+                        }
+                    }
+                    for k in first..(first + CHUNK).min(self.depth) {
+                        let mut weight = [V::zero(); N];
+                        for (v, weight) in weight.iter_mut().enumerate() {
+                            *weight = V::load(w.add(v * V::LANES));
+                            if !PACKED && self.ahead > 0 && (v * V::LANES).is_multiple_of(LINE) {
+                                V::prefetch(w.wrapping_add(v * V::LANES + self.ahead));
+                            }
+                        }
+                        for (r, sum) in sum.iter_mut().enumerate() {
+                            let x = V::splat(*self.x.add(r * xs + k));
+                            for v in 0..N {
+                                sum[v] = x.mul_add(weight[v], sum[v]);
+                            }
+                        }
+                        w = w.wrapping_add(ws);
+                    }
+                    let from = if first > 0 { From::Sum } else { self.from };
+                    for (r, sum) in sum.iter().enumerate() {
+                        for (v, sum) in sum.iter().enumerate() {
+                            if !PACKED && !self.ends {
+                                sum.store(chain(r, v));
+                                continue;
+                            }
+                            let (c, col) = at(r, v);
+                            let before = match from {
+                                From::Zero => V::zero(),
+                                From::Bias(bias) => V::load(bias.add(col)),
+                                From::Sum => V::load(c),
+                            };
+                            before.add(*sum).store(c);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A packed strip of which only `cols` columns exist, by way of a full one.
+    unsafe fn narrow<V: Register>(self, rows: usize) {
+        let strip = 2 * V::LANES;
+        let mut full = [0.0f32; WIDEST];
+        // SAFETY: the caller's rows and columns exist; a full tile of V fits into `full`.
+        unsafe {
+            for r in 0..rows {
+                let full = full.as_mut_ptr().add(r * strip);
+                match self.from {
+                    From::Zero => {}
+                    From::Bias(bias) => std::ptr::copy_nonoverlapping(bias, full, self.cols),
+                    From::Sum => std::ptr::copy_nonoverlapping(self.c.add(r * self.cs), full, self.cols),
+                }
+            }
+            let tile = Tile { cols: strip, c: full.as_mut_ptr(), cs: strip, from: From::Sum, ..self };
+            V::packed_tile(&tile, rows);
+            for r in 0..rows {
+                std::ptr::copy_nonoverlapping(full.as_ptr().add(r * strip), self.c.add(r * self.cs), self.cols);
+            }
+        }
+    }
+}
