@@ -14,7 +14,7 @@ pub trait Register: Copy {
     const LANES: usize;
     /// Rows of a tile of two vectors: accumulators, two weights and a broadcast fill the registers.
     const ROWS: usize;
-    /// Rows whose part of x stays in the second-level cache while the strips pass by.
+    /// Rows whose panels stay in the second-level cache while the strips pass by.
     const BLOCK: usize;
     /// Up to this many rows the weights are read where they lie; above, packing pays.
     const IN_PLACE: usize;
@@ -115,7 +115,7 @@ macro_rules! register {
 }
 
 register! {
-    __m256: 8 lanes, 6 rows, blocks of 192, in place to 24 by 8,
+    __m256: 8 lanes, 6 rows, blocks of 384, in place to 24 by 8,
     "avx2,fma", _mm256_setzero_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_set1_ps _mm256_add_ps _mm256_fmadd_ps,
     few [(1, 8), (3, 4)],
     tiles 8: 1; 4: 1 2 3; 2: 1 2 3 4 5 6;

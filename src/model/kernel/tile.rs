@@ -10,12 +10,7 @@ use rayon::prelude::*;
 pub const DEPTH: usize = 4 * CHUNK;
 /// Strips packed together: memory streams longer runs of a row better.
 
-fn tune(name: &str, default: usize) -> usize {
-    std::env::var(name).map_or(default, |v| v.parse().unwrap())
-}
-fn block_rows() -> usize {
-    tune("BLOCK", 192)
-}
+const GROUP: usize = 4;
 /// Numbers in a line of the cache.
 const LINE: usize = 16;
 /// Numbers in the largest packed tile of any width: 14 rows of two vectors of 16.
@@ -29,10 +24,11 @@ pub unsafe fn multiply<V: Register>(out: Out, x: View, w: View, threads: bool) {
     let strip = 2 * V::LANES;
     let work = x.rows * x.cols * w.cols;
     // Below this a task costs more to hand over than to do.
-    let tasks = if threads { (work / 100_000).clamp(1, tune("TASKS", 4) * rayon::current_num_threads()) } else { 1 };
+    let tasks = if threads { (work / 100_000).clamp(1, 4 * rayon::current_num_threads()) } else { 1 };
     let width = w.cols.div_ceil(tasks).next_multiple_of(strip);
     let in_place = w.col_stride == 1 && x.rows <= V::IN_PLACE;
-    let packed = if in_place && w.cols.is_multiple_of(strip) { None } else { Some(Packed::new(x, tasks > 1)) };
+    let panels =
+        if in_place && w.cols.is_multiple_of(strip) { None } else { Some(Panels::pack(x, V::ROWS, tasks > 1)) };
     let run = |first: usize| {
         let last = (first + width).min(w.cols);
         let middle = if in_place { last - (last - first) % strip } else { first };
@@ -41,7 +37,7 @@ pub unsafe fn multiply<V: Register>(out: Out, x: View, w: View, threads: bool) {
             if first < middle {
                 read_in_place::<V>(out, x, w, first, middle);
             }
-            if let Some(x) = packed.as_ref().filter(|_| middle < last) {
+            if let Some(x) = panels.as_ref().filter(|_| middle < last) {
                 read_packed::<V>(out, x, w, middle, last);
             }
         }
@@ -94,16 +90,14 @@ unsafe fn read_in_place<V: Register>(out: Out, x: View, w: View, first: usize, l
     }
 }
 
-/// For many rows, or weights that lie the other way. Strips of weights are packed and stay in the cache while rows of x, packed
-/// before, pass by.
-unsafe fn read_packed<V: Register>(out: Out, x: &Packed, w: View, first: usize, last: usize) {
-    let GROUP = tune("GROUP", 4);
+/// For many rows, or weights that lie the other way. Strips of weights are packed and stay in the cache while panels of x
+/// pass by.
+unsafe fn read_packed<V: Register>(out: Out, x: &Panels, w: View, first: usize, last: usize) {
     let strip = 2 * V::LANES;
     let weights = Scratch::new(GROUP * DEPTH.min(w.rows) * strip);
     for k in (0..w.rows).step_by(DEPTH) {
         let depth = DEPTH.min(w.rows - k);
-        for block in (0..x.rows).step_by(block_rows()) {
-            let height = block_rows().min(x.rows - block);
+        for block in x.tiles.chunks(V::BLOCK / V::ROWS) {
             for col in (first..last).step_by(strip) {
                 let cols = strip.min(last - col);
                 let index = (col - first) / strip % GROUP;
@@ -114,16 +108,16 @@ unsafe fn read_packed<V: Register>(out: Out, x: &Packed, w: View, first: usize, 
                         let cols = (GROUP * strip).min(last - col);
                         V::pack(weights.start, from, w.row_stride, w.col_stride, depth, cols);
                     }
-                    for (top, rows) in tiles(height, V::ROWS) {
+                    for &(top, rows) in block {
                         let tile = Tile {
                             depth,
                             cols,
-                            x: x.at(block + top, k),
-                            xs: DEPTH,
+                            x: x.at(top, k, depth),
+                            xs: 0,
                             w: weights.start.add(index * depth * strip),
                             ws: strip,
                             ahead: 0,
-                            c: out.data.add((block + top) * out.stride + col),
+                            c: out.data.add(top * out.stride + col),
                             cs: out.stride,
                             from: From::at(out, k, col),
                             chains: std::ptr::null_mut(),
@@ -145,33 +139,44 @@ fn tiles(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..count).map(move |tile| (tile * rows / count, (tile + 1) * rows / count - tile * rows / count))
 }
 
-/// Rows of x as tiles read them: DEPTH terms of every row, then the next DEPTH.
-struct Packed {
-    scratch: Scratch,
+/// x as tiles read it: for each tile a panel, which holds the first term of all its rows, then the second, and so on; panels of
+/// DEPTH terms of all rows, then of the next DEPTH.
+struct Panels {
+    numbers: Scratch,
     rows: usize,
+    /// First row and height.
+    tiles: Vec<(usize, usize)>,
 }
 
-impl Packed {
-    fn new(x: View, threads: bool) -> Self {
-        let packed = Self { rows: x.rows, scratch: Scratch::new(x.rows * x.cols.next_multiple_of(DEPTH)) };
-        let copy = |row: usize| {
+impl Panels {
+    fn pack(x: View, most: usize, threads: bool) -> Self {
+        let panels =
+            Self { numbers: Scratch::new(x.rows * x.cols), rows: x.rows, tiles: tiles(x.rows, most).collect() };
+        let pack = |&(top, rows): &(usize, usize)| {
             for k in (0..x.cols).step_by(DEPTH) {
-                let from = &x.data[row * x.row_stride + k..][..DEPTH.min(x.cols - k)];
-                // SAFETY: the buffer has DEPTH places for these terms, and nobody else writes them.
-                unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), packed.at(row, k), from.len()) };
+                let depth = DEPTH.min(x.cols - k);
+                // SAFETY: the buffer holds these terms of these rows, and nobody else writes them.
+                unsafe {
+                    let (to, from) = (panels.at(top, k, depth), x.data.as_ptr().add(top * x.row_stride + k));
+                    for k in 0..depth {
+                        for row in 0..rows {
+                            *to.add(k * rows + row) = *from.add(row * x.row_stride + k);
+                        }
+                    }
+                }
             }
         };
         if threads {
-            (0..x.rows).into_par_iter().with_min_len(64).for_each(copy);
+            panels.tiles.par_iter().with_min_len(8).for_each(pack);
         } else {
-            (0..x.rows).for_each(copy);
+            panels.tiles.iter().for_each(pack);
         }
-        packed
+        panels
     }
 
-    /// Terms `k..`, a multiple of DEPTH, of a row.
-    fn at(&self, row: usize, k: usize) -> *mut f32 {
-        self.scratch.start.wrapping_add(k * self.rows + row * DEPTH)
+    /// The panel from row `top` of terms `k..k + depth`.
+    fn at(&self, top: usize, k: usize, depth: usize) -> *mut f32 {
+        self.numbers.start.wrapping_add(k * self.rows + top * depth)
     }
 }
 
@@ -244,57 +249,73 @@ impl Tile {
     /// The tile lies inside its matrices, its columns are whole strips, and the processor has V's instructions.
     #[inline(always)]
     pub unsafe fn run<V: Register, const R: usize, const N: usize, const PACKED: bool>(&self) {
-        let (xs, ws) = if PACKED { (DEPTH, N * V::LANES) } else { (self.xs, self.ws) };
-        // SAFETY: the caller's promise; a prefetch beyond the weights touches nothing.
+        // SAFETY: the caller's promise; a prefetch outside touches nothing.
         unsafe {
             for col in (0..self.cols).step_by(N * V::LANES) {
-                let at = |r: usize, v: usize| (self.c.add(r * self.cs + col + v * V::LANES), col + v * V::LANES);
+                let at =
+                    |start: *mut f32, stride: usize, r: usize, v: usize| start.add(r * stride + col + v * V::LANES);
                 if PACKED {
-                    (0..R).for_each(|r| V::prefetch(at(r, 0).0));
+                    // The rows of the next tile.
+                    (R..2 * R).for_each(|r| V::prefetch(self.c.wrapping_add(r * self.cs + col)));
                 }
-                let mut w = self.w.add(col);
                 for first in (0..self.depth).step_by(CHUNK) {
                     let mut sum = [[V::zero(); N]; R];
-                    let chain = |r: usize, v: usize| self.chains.add(r * self.chain_stride + col + v * V::LANES);
                     if !PACKED && !self.begins {
                         for (r, sum) in sum.iter_mut().enumerate() {
                             for (v, sum) in sum.iter_mut().enumerate() {
-                                *sum = V::load(chain(r, v));
+                                *sum = V::load(at(self.chains, self.chain_stride, r, v));
                             }
                         }
                     }
-                    for k in first..(first + CHUNK).min(self.depth) {
-                        let mut weight = [V::zero(); N];
-                        for (v, weight) in weight.iter_mut().enumerate() {
-                            *weight = V::load(w.add(v * V::LANES));
-                            if !PACKED && self.ahead > 0 && (v * V::LANES).is_multiple_of(LINE) {
-                                V::prefetch(w.wrapping_add(v * V::LANES + self.ahead));
-                            }
-                        }
-                        for (r, sum) in sum.iter_mut().enumerate() {
-                            let x = V::splat(*self.x.add(r * xs + k));
-                            for v in 0..N {
-                                sum[v] = x.mul_add(weight[v], sum[v]);
-                            }
-                        }
-                        w = w.wrapping_add(ws);
+                    let (mut k, end) = (first, (first + CHUNK).min(self.depth));
+                    while k + 4 <= end {
+                        (k..k + 4).for_each(|k| self.term::<V, R, N, PACKED>(&mut sum, col, k));
+                        k += 4;
                     }
+                    (k..end).for_each(|k| self.term::<V, R, N, PACKED>(&mut sum, col, k));
                     let from = if first > 0 { From::Sum } else { self.from };
                     for (r, sum) in sum.iter().enumerate() {
                         for (v, sum) in sum.iter().enumerate() {
                             if !PACKED && !self.ends {
-                                sum.store(chain(r, v));
+                                sum.store(at(self.chains, self.chain_stride, r, v));
                                 continue;
                             }
-                            let (c, col) = at(r, v);
+                            let c = at(self.c, self.cs, r, v);
                             let before = match from {
                                 From::Zero => V::zero(),
-                                From::Bias(bias) => V::load(bias.add(col)),
+                                From::Bias(bias) => V::load(bias.add(col + v * V::LANES)),
                                 From::Sum => V::load(c),
                             };
                             before.add(*sum).store(c);
                         }
                     }
+                }
+            }
+        }
+    }
+
+    /// Term `k` of every chain.
+    #[inline(always)]
+    unsafe fn term<V: Register, const R: usize, const N: usize, const PACKED: bool>(
+        &self,
+        sum: &mut [[V; N]; R],
+        col: usize,
+        k: usize,
+    ) {
+        // SAFETY: that of `run`.
+        unsafe {
+            let w = self.w.add(if PACKED { k * N * V::LANES } else { k * self.ws + col });
+            let mut weight = [V::zero(); N];
+            for (v, weight) in weight.iter_mut().enumerate() {
+                *weight = V::load(w.add(v * V::LANES));
+                if !PACKED && self.ahead > 0 && (v * V::LANES).is_multiple_of(LINE) {
+                    V::prefetch(w.wrapping_add(v * V::LANES + self.ahead));
+                }
+            }
+            for (r, sum) in sum.iter_mut().enumerate() {
+                let x = V::splat(*self.x.add(if PACKED { k * R + r } else { r * self.xs + k }));
+                for (sum, weight) in sum.iter_mut().zip(weight) {
+                    *sum = x.mul_add(weight, *sum);
                 }
             }
         }
