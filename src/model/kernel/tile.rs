@@ -9,7 +9,6 @@ use rayon::prelude::*;
 /// fetched once for several chunks.
 pub const DEPTH: usize = 4 * CHUNK;
 /// Strips packed together: memory streams longer runs of a row better.
-
 const GROUP: usize = 4;
 /// Numbers in a line of the cache.
 const LINE: usize = 16;
