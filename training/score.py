@@ -1,6 +1,6 @@
 """Figures of a checkpoint, and its model card.
 
-    python score.py CHECKPOINT CORPUS [--blimp FOLDER] [--json FILE] [--card CARD]
+    python score.py CHECKPOINT CORPUS [--blimp FOLDER [--all]] [--json FILE] [--card CARD]
 
 `--card` fills the lines between `<!-- figures -->` and `<!-- /figures -->` of a Markdown file with the table printed here.
 """
@@ -73,10 +73,11 @@ def strongest(scores, count=3):
     return [(f"{i // scores.shape[1]}.{i % scores.shape[1]}", scores.flatten()[i].item()) for i in order]
 
 
-def blimp(params, config, tokenizer, folder):
+def blimp(params, config, tokenizer, folder, everything):
     """Share of pairs right per paradigm: summed log-probability of the whole sentence after end-of-text."""
     results = {}
-    for path in sorted(Path(folder).glob("*.jsonl")):
+    paths = sorted(Path(folder).glob("*.jsonl")) if everything else [Path(folder) / f"{name}.jsonl" for name in AGREEMENT]
+    for path in paths:
         pairs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         rows = []
         for pair in pairs:
@@ -103,11 +104,25 @@ def tale(params, config, tokenizer, prompt="Once upon a time", tokens=60, seed=N
     return tokenizer.decode(ids[1:])
 
 
+def transformers_difference(checkpoint, params, config):
+    """Greatest difference of a logit from transformers' own, the folder loaded unchanged."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    text = "Once upon a time there was a na\u00efve \u4e2d\U0001f9d9."
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    ids = torch.tensor([tokenizer(text)["input_ids"]])
+    assert tokenizer.decode(ids[0]) == text
+    theirs = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)(ids).logits[0]
+    return (theirs - model.forward(params, ids, config)).abs().max().item()
+
+
 def table(figures):
     def list_heads(name):
         return ", ".join(f"{head} {score:.2f}" for head, score in figures[name])
     text, (first, second) = figures["held_out"], figures["repeat_loss"]
     rows = [
+        ("size", f"{figures['bytes']:,} bytes, {figures['parameters']:,} parameters"),
+        ("in transformers", f"loads unchanged; logits within {figures['transformers']:.0e} of score.py's"),
         ("held-out text", f"{text['nats_a_token']:.3f} nats a token, **{text['bits_a_byte']:.4f} bits a byte** "
                           f"({text['tokens']:,} tokens, {text['bytes']:,} bytes, windows of 512)"),
         ("induction stripe", list_heads("induction")),
@@ -119,6 +134,7 @@ def table(figures):
         agreement = [pairs[name] for name in AGREEMENT if name in pairs]
         rows.append(("subject–verb agreement", f"{np.mean(agreement):.3f} of BLiMP's {len(agreement)} paradigms' pairs ("
                      + ", ".join(f"{name.replace('_agreement', '').replace('_', ' ')} {pairs[name]:.2f}" for name in AGREEMENT) + ")"))
+    if len(pairs or []) > len(AGREEMENT):
         rows.append(("BLiMP", f"{np.mean(list(pairs.values())):.3f} over all {len(pairs)} paradigms, chance .5"))
     rows += [("greedy" if i == 0 else f"temperature 0.7, seed {i}", text.replace("\n", " ").replace("|", "\\|"))
              for i, text in enumerate(figures["tales"])]
@@ -131,17 +147,22 @@ def main():
     p.add_argument("checkpoint")
     p.add_argument("corpus")
     p.add_argument("--blimp", help="folder of BLiMP's .jsonl files")
+    p.add_argument("--all", action="store_true", help="all its paradigms, not the agreement ones alone")
     p.add_argument("--json", type=Path, help="write the figures here too")
     p.add_argument("--card", type=Path, help="Markdown file to fill")
     args = p.parse_args()
+    torch.set_num_threads(1)
     config, params = model.load(args.checkpoint)
     tokenizer = Tokenizer.from_file(str(Path(args.checkpoint) / "tokenizer.json"))
     scores, repeat_loss = heads(params, config)
     figures = {name: strongest(value) for name, value in scores.items()} | {
+        "bytes": (Path(args.checkpoint) / "model.safetensors").stat().st_size,
+        "parameters": sum(p.numel() for p in params.values()),
+        "transformers": transformers_difference(args.checkpoint, params, config),
         "held_out": held_out(params, config, tokenizer, args.corpus), "repeat_loss": repeat_loss,
         "tales": [tale(params, config, tokenizer, seed=seed) for seed in (None, 1, 2)]}
     if args.blimp:
-        figures["blimp"] = blimp(params, config, tokenizer, args.blimp)
+        figures["blimp"] = blimp(params, config, tokenizer, args.blimp, args.all)
     print(table(figures))
     if args.json:
         args.json.write_text(json.dumps(figures, indent=1) + "\n")

@@ -8,6 +8,7 @@ checkpoint so far by held-out loss. A first Ctrl-C or SIGTERM saves and stops.
 """
 import argparse
 import json
+import re
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ def arguments():
     p.add_argument("corpus")
     p.add_argument("out", type=Path)
     p.add_argument("--init", help="checkpoint to start from")
+    p.add_argument("--sharpen", action="append", default=[], metavar="LAYER.HEAD=FACTOR",
+                   help="multiply the queries of a head of --init before training: a lower temperature in its softmax")
     p.add_argument("--layers", type=int, default=6)
     p.add_argument("--heads", type=int, default=6)
     p.add_argument("--width", type=int, default=192)
@@ -103,6 +106,11 @@ def schedule(step, args):
 def start(args):
     if args.init:
         config, params = model.load(args.init)
+        for layer, head, factor in (re.fullmatch(r"(\d+)\.(\d+)=(.+)", text).groups() for text in args.sharpen):
+            size = config["n_embd"] // config["n_head"]
+            for part in ("weight", "bias"):
+                queries = params[f"transformer.h.{layer}.attn.c_attn.{part}"]
+                queries[..., int(head) * size:(int(head) + 1) * size] *= float(factor)
         return config, params, Tokenizer.from_file(str(Path(args.init) / "tokenizer.json"))
     path = args.out / "tokenizer.json"
     if not path.exists():
