@@ -1,6 +1,6 @@
 """Corpus in, checkpoint out.
 
-    python train.py CORPUS OUT                       # the plan of the model card
+    python train.py CORPUS OUT                       # from nothing
     python train.py CORPUS OUT --init CHECKPOINT     # go on from a checkpoint, with its shape and its tokenizer
 
 OUT gets `state.pt` (everything, for going on after a stop: run the same command again), `log.jsonl` and `model/`, the best
