@@ -42,6 +42,7 @@ pub enum Side {
 }
 
 /// What the prompt is, before there is a tokenizer.
+#[derive(Clone)]
 pub enum Words {
     Text(String),
     Ids(Vec<u32>),
@@ -190,6 +191,11 @@ pub struct Selection {
 }
 
 impl SelectionArgs {
+    /// Where words begin.
+    pub fn word_rule(&self) -> WordRule {
+        self.words.map_or(WordRule::Default, WordRule::from)
+    }
+
     /// The reductions, checked before there is a model.
     pub fn reductions(&self) -> Result<(Option<Reduction>, Option<Reduction>)> {
         let (mut heads, mut layers) = (None, None);

@@ -78,7 +78,8 @@ impl Command for AttentionArgs {
     /// All prompts in one forward pass.
     fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, targets: &[Target]) -> Vec<Result<Box<dyn Findings + 'a>>> {
         let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
-        let words: Vec<_> = subjects.iter().map(|subject| subject.prompt.words(self.view.word_rule())).collect();
+        let words: Vec<_> =
+            subjects.iter().map(|subject| subject.prompt.words(self.view.selection.word_rule())).collect();
         let request = |(subject, words): (&Subject, &Vec<Word>)| self.request(subject, words, targets);
         let found = subjects.iter().zip(&words).map(request).collect::<Result<Vec<_>>>().and_then(|requests| {
             let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();

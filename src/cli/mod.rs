@@ -4,6 +4,7 @@ mod args;
 mod attention;
 mod batch;
 mod completions;
+mod diff;
 mod download;
 mod findings;
 mod heads;
@@ -55,6 +56,8 @@ pub struct Cli {
 enum Command {
     #[command(flatten)]
     OfPrompt(OfPrompt),
+    /// Show what differs between two prompts, two models or two saved results
+    Diff(diff::DiffArgs),
     /// Do the work of a command for each of many prompts, into one folder
     Batch(batch::BatchArgs),
     /// Draw or export attention from a .safetensors or .npz file, whatever program wrote it
@@ -148,6 +151,7 @@ pub fn run(Typed { cli, recipe, of_batch }: Typed) -> Result<(), Stop> {
     match cli.command {
         None => findings::run(&cli.attention, &recipe)?,
         Some(Command::OfPrompt(command)) => findings::run(command.command(), &recipe)?,
+        Some(Command::Diff(args)) => diff::run(&args, &recipe)?,
         Some(Command::Batch(args)) => {
             if let Some((command, recipe)) = of_batch {
                 batch::run(&args, command.command(), &recipe)?;

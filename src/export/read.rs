@@ -1,10 +1,14 @@
 //! Reads traces from anywhere: safetensors and NPZ files that hold `attention`, whoever wrote them.
 //!
 //! A file is not trusted: no size that it states is allocated before it is checked against the bytes that are there.
+mod json;
 mod npy;
 mod npz;
 mod numbers;
 mod safetensors;
+mod saved;
+
+pub use saved::{Saved, saved};
 
 use super::size;
 use crate::error::{Error, Result};

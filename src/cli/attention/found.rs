@@ -55,7 +55,8 @@ impl Findings for Found<'_> {
             _ if self.view.received => vec![bars(&self.attention, &ranks, &self.about.prompt, Some(usize::MAX))],
             Some(map) => vec![heatmap(all[map].clone(), &self.labels(), scale)],
             None => {
-                let maps = panel(&self.attention, &all, &self.labels(), scale);
+                let (layers, heads) = self.axes(None);
+                let maps = panel(&layers, &heads, &all, &self.labels(), scale);
                 let bars = (!ranks.is_empty()).then(|| bars(&self.attention, &ranks, &self.about.prompt, None));
                 std::iter::once(maps).chain(bars).collect()
             }
