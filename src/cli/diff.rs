@@ -1,10 +1,12 @@
 //! `attnviz diff`: what one run attends to more than another: two prompts, two models, or two saved results.
 
+mod entry;
 mod files;
 mod found;
 mod look;
-mod runs;
+pub mod runs;
 mod sides;
+mod subtitle;
 mod words;
 
 use super::args::{FigureArgs, SelectionArgs, Side};
@@ -18,7 +20,6 @@ use attnviz::error::{Error, Result};
 use attnviz::prompt::Word;
 use attnviz::session::Session;
 use clap::Args;
-use runs::Run;
 use sides::Sides;
 
 /// The flags of `diff`.
@@ -81,17 +82,12 @@ pub fn run(args: &DiffArgs, recipe: &Recipe) -> Result<()> {
         Sides::Prompts(a, b) => {
             let session = Session::new(args.open(&args.model)?)?;
             let prompts = [args.prompt(a, &session)?, args.prompt(b, &session)?];
-            args.of_runs(prompts.map(|prompt| Run { session: &session, prompt }), recipe)?
+            args.of_runs(runs::pair([&session, &session], prompts), recipe)?
         }
         Sides::Models(words, against) => {
-            let named = args.model.instead(&against);
-            let opened = [args.open(&args.model)?, args.open(&named)?];
-            sides::alike(&opened)?;
-            let [a, b] = opened;
-            let (a, b) = (Session::new(a)?, Session::new(b)?);
+            let [a, b] = args.open_both([&args.model, &args.model.instead(&against)])?;
             let prompts = [args.prompt(words.clone(), &a)?, args.prompt(words, &b)?];
-            let [first, second] = prompts;
-            args.of_runs([Run { session: &a, prompt: first }, Run { session: &b, prompt: second }], recipe)?
+            args.of_runs(runs::pair([&a, &b], prompts), recipe)?
         }
     };
     if found.parts().is_empty() && targets.iter().any(Target::splits) {
@@ -103,10 +99,18 @@ pub fn run(args: &DiffArgs, recipe: &Recipe) -> Result<()> {
 
 impl DiffArgs {
     /// A model that has what is selected. None stands in for one that cannot be had: differences from another would be no answer.
-    fn open(&self, model: &ModelArgs) -> Result<Checkpoint> {
+    pub fn open(&self, model: &ModelArgs) -> Result<Checkpoint> {
         let Opened { checkpoint, .. } = model.open(false, self.output.quiet)?;
         self.selection.resolve(&checkpoint.spec)?;
         Ok(checkpoint)
+    }
+
+    /// Two models that can be compared head by head.
+    pub fn open_both(&self, models: [&ModelArgs; 2]) -> Result<[Session; 2]> {
+        let opened = [self.open(models[0])?, self.open(models[1])?];
+        sides::alike(&opened)?;
+        let [a, b] = opened;
+        Ok([Session::new(a)?, Session::new(b)?])
     }
 
     /// What is looked at on either side: whole maps, since they are compared number by number.

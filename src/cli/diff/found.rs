@@ -2,20 +2,21 @@
 
 use super::DiffArgs;
 use super::look::{Look, aligned, check};
-use super::words::{excerpts, short};
-use crate::cli::args::{SinkArg, WordsArg};
+use super::words::short;
 use crate::cli::findings::Findings;
 use crate::cli::subject::About;
-use attnviz::analysis::Reduction;
 use attnviz::analysis::alignment::Alignment;
 use attnviz::analysis::difference::{Apart, Change, Difference, difference};
 use attnviz::error::{Error, Result};
+use attnviz::export::Data;
 use attnviz::export::csv::{Table, write_table};
-use attnviz::export::{Array as Axes, Data, Entry};
 use attnviz::figure::attention::{heatmap, matrix, panel};
 use attnviz::figure::difference::{bars, labels, scale, table};
 use attnviz::figure::{Figure, Matrix, Panel};
-use serde_json::{Map, Value, json};
+
+/// A share of the largest difference whose colour is hardly seen, and how few are more where a figure says so: one in so many.
+const FAINT: f32 = 0.05;
+const RARE: usize = 20;
 
 /// Everything that is known once two things are compared.
 pub struct Found<'a> {
@@ -69,6 +70,20 @@ impl<'a> Found<'a> {
         Ok(Self { args, about, looks, heads: None, arrays: Vec::new(), remarks: Vec::new() })
     }
 
+    /// The hashes of the files that were read.
+    pub fn hashes(&self) -> [Option<&String>; 2] {
+        self.looks.each_ref().map(|look| look.input.as_ref().map(|input| &input.hash))
+    }
+
+    /// Calls the files that were read by other names.
+    pub fn rename(&mut self, names: [&str; 2]) {
+        let [a, b] = &mut self.looks;
+        let others = [self.about.input.as_mut(), self.about.other.as_mut().and_then(|other| other.input.as_mut())];
+        for (inputs, name) in [a.input.as_mut(), b.input.as_mut()].into_iter().zip(others).zip(names) {
+            [inputs.0, inputs.1].into_iter().flatten().for_each(|input| name.clone_into(&mut input.name));
+        }
+    }
+
     /// Fails where the two differ by more than is allowed.
     pub fn verdict(&self) -> Result<()> {
         let (names, tol) = (self.names(), self.args.tol);
@@ -101,7 +116,7 @@ impl<'a> Found<'a> {
     }
 
     /// The largest difference of any number, and where it is.
-    fn largest(&self) -> (f32, String) {
+    pub fn largest(&self) -> (f32, String) {
         let heads = self.heads.as_ref().map(|heads| {
             let head = heads.difference.largest();
             (heads.difference.heads[head].max_abs, heads.place(head))
@@ -117,13 +132,13 @@ impl<'a> Found<'a> {
 
 impl Heads {
     /// The layer and the head of a map.
-    fn name(&self, map: usize) -> (&str, &str) {
+    pub fn name(&self, map: usize) -> (&str, &str) {
         let across = self.names[1].len();
         (&self.names[0][map / across], &self.names[1][map % across])
     }
 
     /// Where a map's largest difference is.
-    fn place(&self, map: usize) -> String {
+    pub fn place(&self, map: usize) -> String {
         let ((layer, head), change) = (self.name(map), &self.difference.heads[map]);
         let (query, key) = self.slots(change);
         format!("layer {layer}, head {head}, from {} to {}", self.labels[query], self.labels[key])
@@ -133,6 +148,17 @@ impl Heads {
     fn slots(&self, change: &Change) -> (usize, usize) {
         let map = &self.difference.maps[0];
         (map.cols - map.rows + change.at.0, change.at.1)
+    }
+
+    /// Whether hardly any of what differs would be seen on a linear scale.
+    pub fn is_faint(&self) -> bool {
+        let most = self.difference.heads.iter().map(|head| head.max_abs).fold(0.0, f32::max);
+        let (mut differ, mut seen) = (0usize, 0);
+        for value in self.difference.maps.iter().flat_map(|map| &map.values).filter(|value| value.abs() > 0.0) {
+            differ += 1;
+            seen += usize::from(value.abs() > FAINT * most);
+        }
+        seen < differ / RARE
     }
 
     fn maps(&self) -> Vec<Matrix> {
@@ -227,154 +253,5 @@ impl Findings for Found<'_> {
         let order = part.map_or_else(|| heads.difference.ranking(), |map| vec![map]);
         let header = vec!["layer", "head", "changed", "max_abs", "max_query", "max_key", "removed", "added"];
         write_table(&Table { header, rows: order.into_iter().map(row).collect() }, out)
-    }
-}
-
-impl Found<'_> {
-    fn subtitle(&self, part: Option<usize>) -> Vec<String> {
-        let [a, b] = &self.looks;
-        let mut lines = Vec::new();
-        let texts = excerpts(&a.prompt.written(), &b.prompt.written());
-        let one_model = a.model == b.model && a.hash == b.hash;
-        let mut first = if one_model && a.input.is_none() { vec![a.model.clone()] } else { Vec::new() };
-        if let Some(heads) = &self.heads {
-            let count = |what: &str, names: &[String]| match names {
-                [one] => format!("{what} {one}"),
-                many => format!("{} {what}s", many.len()),
-            };
-            first.push(match part.map(|map| heads.name(map)) {
-                Some((layer, head)) => format!("layer {layer}, head {head}"),
-                None => format!("{}, {}", count("layer", &heads.names[0]), count("head", &heads.names[1])),
-            });
-            first.push(self.edits(heads));
-        } else {
-            first.push(format!("{} arrays", self.arrays.len()));
-        }
-        lines.push(first.join(" · "));
-        for (letter, (look, text)) in ["A", "B"].into_iter().zip(self.looks.iter().zip(texts)) {
-            let mut said = Vec::new();
-            said.extend(look.input.as_ref().map(|input| input.name.clone()));
-            if !(one_model && look.input.is_none()) && !look.model.is_empty() {
-                let weights: String = look.hash.chars().take(8).collect();
-                let same_name = a.model == b.model && !one_model;
-                said.push(if same_name { format!("{} ({weights})", look.model) } else { look.model.clone() });
-            }
-            said.push(text);
-            said.extend(look.next.iter().map(|next| format!("next: {next}")));
-            said.retain(|text| !text.is_empty());
-            lines.push(format!("{letter}: {}", said.join(" · ")));
-        }
-        let (most, place) = match (&self.heads, part) {
-            (Some(heads), Some(map)) => (heads.difference.heads[map].max_abs, heads.place(map)),
-            _ => self.largest(),
-        };
-        lines.push(match most {
-            0.0 => "no number differs".into(),
-            _ => format!("largest difference {}: {place}", short(most)),
-        });
-        lines
-    }
-
-    /// What became of the tokens.
-    fn edits(&self, heads: &Heads) -> String {
-        let [kept, replaced, removed, added] = heads.alignment.counts();
-        let what = if self.looks[0].by_word { "word" } else { "token" };
-        let all = match kept {
-            1 => format!("1 {what} in both"),
-            _ => format!("{kept} {what}s in both"),
-        };
-        let said = [(replaced, "replaced (→)"), (removed, "only in A (−)"), (added, "only in B (+)")];
-        let said = said.into_iter().filter(|(count, _)| *count > 0).map(|(count, how)| format!("{count} {how}"));
-        std::iter::once(all).chain(said).collect::<Vec<_>>().join(", ")
-    }
-
-    /// The numbers of all heads, or of one.
-    ///
-    /// Of attention: `difference` `[layer, head, query, key]` is B − A on the slots of `alignment`, which lists for each its position in
-    /// A and in B (null where it has none); a query that one of them lacks is null, a key that one lacks counts as 0. `changed`,
-    /// `max_abs`, `removed` and `added` `[layer, head]` are those of [`Change`]; `ranking` lists layer and head, the most changed first.
-    /// Of other results: `differing` and `max_abs` `[array]`, in the order of `names`. `other`, at the top, is what A was compared with.
-    fn entry(&self, part: Option<usize>) -> Entry {
-        let mut settings = self.settings();
-        let arrays: Vec<Value> = self.arrays.iter().map(|array| json!({ "name": array.name, "shape": array.shape, "differing": array.apart.count, "max_abs": array.apart.max_abs })).collect();
-        let same = self.verdict().is_ok();
-        let Some(heads) = &self.heads else {
-            let (names, count) =
-                (self.arrays.iter().map(|array| array.name.as_str()).collect::<Vec<_>>(), self.arrays.len());
-            let column = |name: &str, of: &dyn Fn(&Array) -> f32| Axes {
-                name: name.into(),
-                shape: vec![count],
-                values: self.arrays.iter().map(of).collect(),
-            };
-            let fields = Map::from_iter([("same".into(), same.into()), ("names".into(), json!(names))]);
-            let arrays = vec![
-                column("differing", &|array| array.apart.count as f32),
-                column("max_abs", &|array| array.apart.max_abs),
-            ];
-            settings.retain(|name, _| name == "tol");
-            return Entry { method: "difference".into(), settings, fields, arrays };
-        };
-        let (difference, across) = (&heads.difference, heads.names[1].len());
-        let (all, shape) = match part {
-            Some(map) => (map..map + 1, [1, 1]),
-            None => (0..difference.maps.len(), [heads.names[0].len(), across]),
-        };
-        let numbers = |axis: usize, at: usize| match part {
-            Some(_) if heads.names[axis].len() == heads.numbers[axis].len() => vec![heads.numbers[axis][at]],
-            _ => heads.numbers[axis].clone(),
-        };
-        let map = part.unwrap_or_default();
-        let slots: Vec<_> = heads.alignment.slots.iter().map(|slot| (slot.a, slot.b)).collect();
-        let ranking: Vec<_> =
-            difference.ranking().into_iter().filter(|map| all.contains(map)).map(|map| heads.name(map)).collect();
-        let mut fields = Map::from_iter([
-            ("same".into(), same.into()),
-            ("layers".into(), json!(numbers(0, map / across))),
-            ("heads".into(), json!(numbers(1, map % across))),
-            ("alignment".into(), json!(slots)),
-            ("axis".into(), json!(heads.labels)),
-            ("compared_queries".into(), json!(difference.compared)),
-            ("ranking".into(), json!(ranking)),
-        ]);
-        if !arrays.is_empty() {
-            fields.insert("arrays".into(), arrays.into());
-        }
-        let (rows, cols) = (difference.maps[0].rows, difference.maps[0].cols);
-        let values = difference.maps[all.clone()].iter().flat_map(|map| &map.values).copied().collect();
-        let mut arrays = vec![Axes { name: "difference".into(), shape: [&shape[..], &[rows, cols]].concat(), values }];
-        let of: [(&str, fn(&Change) -> f32); 4] = [
-            ("changed", |c| c.changed),
-            ("max_abs", |c| c.max_abs),
-            ("removed", |c| c.removed),
-            ("added", |c| c.added),
-        ];
-        arrays.extend(of.map(|(name, of)| Axes {
-            name: name.into(),
-            shape: shape.to_vec(),
-            values: difference.heads[all.clone()].iter().map(of).collect(),
-        }));
-        Entry { method: "difference".into(), settings, fields, arrays }
-    }
-
-    fn settings(&self) -> Map<String, Value> {
-        let selection = &self.args.selection;
-        let (heads, layers) = selection.reductions().unwrap_or_default();
-        let name = |how: Option<Reduction>| json!(how.map(|how| if how == Reduction::Mean { "mean" } else { "max" }));
-        let sink = match selection.sink {
-            SinkArg::Keep => "keep",
-            SinkArg::Mask => "mask",
-            SinkArg::Renorm => "renorm",
-        };
-        let rule = selection.words.map(|rule| if rule == WordsArg::Space { "space" } else { "default" });
-        Map::from_iter([
-            ("of".into(), "attention".into()),
-            ("sign".into(), "B - A".into()),
-            ("tol".into(), json!(self.args.tol)),
-            ("reduce_layers".into(), name(layers)),
-            ("reduce_heads".into(), name(heads)),
-            ("sink".into(), sink.into()),
-            ("word_rule".into(), json!(rule)),
-            ("bos".into(), self.args.bos.into()),
-        ])
     }
 }

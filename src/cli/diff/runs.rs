@@ -17,6 +17,12 @@ pub struct Run<'s> {
     pub prompt: Prompt,
 }
 
+/// Who reads what.
+pub fn pair<'s>(sessions: [&'s Session; 2], prompts: [Prompt; 2]) -> [Run<'s>; 2] {
+    let [a, b] = prompts;
+    [Run { session: sessions[0], prompt: a }, Run { session: sessions[1], prompt: b }]
+}
+
 impl DiffArgs {
     /// Runs both, and compares them.
     pub fn of_runs<'a>(&'a self, runs: [Run; 2], recipe: &'a Recipe) -> Result<Found<'a>> {
