@@ -374,7 +374,7 @@ fn what_is_a_file_and_what_a_prompt_depends_on_how_it_is_written() {
         (&["x.json", "--against", "builtin"], "x.json is a file"),
         (&["x.json", "x.json", "-m", "builtin"], "--model is for prompts"),
         (&["x.json", "x.json", "--bos"], "--bos is for prompts"),
-        (&["picture.png", "Once"], "picture.png holds no results"),
+        (&["picture.png", "Once"], "picture.png is a file, but of no kind"),
         (&["Once"], "nothing to compare with"),
         (&["x.json"], "nothing to compare with"),
         (&["", "Once"], "empty"),

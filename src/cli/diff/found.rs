@@ -3,6 +3,7 @@
 use super::DiffArgs;
 use super::look::{Look, aligned, check};
 use super::words::short;
+use crate::cli::args::FigureArgs;
 use crate::cli::findings::Findings;
 use crate::cli::subject::About;
 use attnviz::analysis::alignment::Alignment;
@@ -10,13 +11,16 @@ use attnviz::analysis::difference::{Apart, Change, Difference, difference};
 use attnviz::error::{Error, Result};
 use attnviz::export::Data;
 use attnviz::export::csv::{Table, write_table};
-use attnviz::figure::attention::{heatmap, matrix, panel};
+use attnviz::figure::attention::{matrix, panel};
 use attnviz::figure::difference::{bars, labels, scale, table};
-use attnviz::figure::{Figure, Matrix, Panel};
+use attnviz::figure::{Figure, Matrix, Panel, panel_pixels};
 
 /// A share of the largest difference whose colour is hardly seen, and how few are more where a figure says so: one in so many.
 const FAINT: f32 = 0.05;
 const RARE: usize = 20;
+
+/// Up to this many maps are drawn from all their numbers: each may be large.
+const WHOLE: usize = 4;
 
 /// Everything that is known once two things are compared.
 pub struct Found<'a> {
@@ -161,8 +165,15 @@ impl Heads {
         seen < differ / RARE
     }
 
-    fn maps(&self) -> Vec<Matrix> {
-        self.difference.maps.iter().map(|map| matrix(map, self.difference.causal)).collect()
+    /// One map as it is, or all; of many, as much as a sheet shows.
+    fn maps(&self, part: Option<usize>, style: &FigureArgs) -> Vec<Matrix> {
+        let Difference { maps, causal, .. } = &self.difference;
+        if let Some(map) = part {
+            return vec![matrix(&maps[map], *causal)];
+        }
+        let side = panel_pixels(self.names[1].len(), self.labels.len(), style.width, true) as f32;
+        let pixels = if maps.len() > WHOLE { (side * (style.dpi / 96.0).max(1.0)).ceil() as usize } else { usize::MAX };
+        maps.iter().map(|map| matrix(map, *causal).pool(pixels)).collect()
     }
 }
 
@@ -203,12 +214,9 @@ impl Findings for Found<'_> {
         let style = &self.args.figure;
         let mut panels: Vec<Panel> = Vec::new();
         if let Some(heads) = &self.heads {
-            let (maps, difference) = (heads.maps(), &heads.difference);
+            let (maps, difference) = (heads.maps(part, style), &heads.difference);
             let scale = scale(style.scale.into(), style.colormap, difference);
-            match part {
-                Some(map) => panels.push(heatmap(maps[map].clone(), &heads.labels, scale)),
-                None => panels.push(panel(&heads.names[0], &heads.names[1], &maps, &heads.labels, scale)),
-            }
+            panels.push(panel(&heads.names[0], &heads.names[1], &maps, &heads.labels, scale));
             if part.is_none() && maps.len() > 1 {
                 panels.push(bars(difference, &|map| {
                     let (layer, head) = heads.name(map);

@@ -21,8 +21,6 @@ pub enum Sides {
 
 /// Files of results.
 const RESULTS: [&str; 3] = ["json", "npz", "safetensors"];
-/// Other files that attnviz writes, which hold no numbers to compare.
-const OTHERS: [&str; 4] = ["png", "svg", "txt", "csv"];
 
 /// One of the two, as typed.
 enum Typed {
@@ -79,17 +77,17 @@ impl DiffArgs {
             return Ok(Typed::Words(Words::Ids(ids)));
         }
         let path = Path::new(typed);
-        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-        let among = |all: &[&str]| all.contains(&extension.as_str());
-        if among(&RESULTS) {
+        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+        if extension.as_deref().is_some_and(|extension| RESULTS.contains(&extension)) {
             return match path.is_file() {
                 true => Ok(Typed::File(path.into())),
                 false => Err(Error::failed(format!("there is no file {typed}"))
                     .hint(format!("check the path; for the text itself write \"text:{typed}\""))),
             };
         }
-        if among(&OTHERS) && path.is_file() {
-            return Err(Error::usage(format!("{typed} holds no results that can be compared"))
+        // Nobody means the name of a picture that is there, or the path of a file, as a prompt.
+        if (extension.is_some() || path.components().count() > 1) && path.is_file() {
+            return Err(Error::usage(format!("{typed} is a file, but of no kind that can be compared"))
                 .hint(format!("give .json, .npz or .safetensors; for the text itself write \"text:{typed}\"")));
         }
         let read = PromptArgs { text: Some(typed.into()), file: None, ids: None, bos: false, truncate: None };
