@@ -1,5 +1,6 @@
 //! `attnviz batch`: the work of another command for each of many prompts, into one folder.
 
+mod block;
 mod divide;
 mod run;
 

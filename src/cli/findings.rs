@@ -8,7 +8,8 @@ use super::progress::Progress;
 use super::recipe::Recipe;
 use super::subject::{About, Subject};
 use attnviz::error::{Error, Kind, Result};
-use attnviz::export::{self, Data};
+use attnviz::export::table::{text, whole};
+use attnviz::export::{self, Data, Table};
 use attnviz::figure::Figure;
 use attnviz::model::{Model, Spec};
 use attnviz::prompt::Prompt;
@@ -56,7 +57,11 @@ pub trait Findings: Send + Sync {
     /// As numbers.
     fn data(&self, part: Option<usize>) -> Result<Data>;
     /// As a table.
-    fn csv(&self, part: Option<usize>, out: &mut Vec<u8>) -> Result<()>;
+    fn table(&self, part: Option<usize>) -> Result<Table>;
+    /// As CSV.
+    fn csv(&self, part: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
+        export::csv::write_table(&self.table(part)?, out)
+    }
     /// What a reader of the numbers should know, one line each.
     fn remarks(&self) -> Vec<String> {
         Vec::new()
@@ -182,8 +187,33 @@ pub fn bytes(found: &dyn Findings, format: Format, part: Option<usize>, fonts: &
         Format::Npz => export::npz::write(&data()?, &mut bytes)?,
         Format::Safetensors => export::safetensors::write(&data()?, &mut bytes)?,
         Format::Csv => found.csv(part, &mut bytes)?,
+        Format::Parquet => bytes = export::parquet::write(rows(found, part)?, origin(found.about()), bytes)?,
     }
     Ok(bytes)
+}
+
+/// The table of one prompt as a part of the table of many: its rows say whose they are.
+pub fn rows(found: &dyn Findings, part: Option<usize>) -> Result<Table> {
+    let (table, about) = (found.table(part)?, found.about());
+    let whose = [about.index.into(), about.prompt.written().into()];
+    Ok(Table {
+        columns: [whole("index"), text("prompt")].into_iter().chain(table.columns).collect(),
+        rows: table.rows.into_iter().map(|row| whose.iter().cloned().chain(row).collect()).collect(),
+    })
+}
+
+/// What the tables of all prompts have in common, as JSON.
+pub fn origin(about: &About) -> String {
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "model": about.model,
+        "revision": about.revision,
+        "hash": about.hash,
+        "command": about.recipe.command,
+        "args": about.recipe.args,
+        "input": about.input,
+    })
+    .to_string()
 }
 
 /// Says which characters the bundled font lacks and where they were found.

@@ -8,7 +8,7 @@ mod trust;
 use super::args::{FigureArgs, PromptArgs, WordsArg};
 use super::findings::{Command, Findings, Groups};
 use super::model::ModelArgs;
-use super::output::{Format, OutputArgs, Target};
+use super::output::{OutputArgs, Target};
 use super::subject::Subject;
 use super::target::TargetArgs;
 use attnviz::analysis::Of;
@@ -240,7 +240,7 @@ impl Command for SaliencyArgs {
                 Error::usage("saliency has no file for each layer or head").hint("leave {layer} and {head} out")
             );
         }
-        if self.with.is_some() && targets.iter().all(|t| t.format().is_picture() || t.format() == Format::Csv) {
+        if self.with.is_some() && targets.iter().all(|t| t.format().is_picture() || t.format().is_table()) {
             return Err(
                 Error::usage("--with needs a data file").hint("write a .safetensors, .npz or .json file with -o")
             );

@@ -1,6 +1,7 @@
 //! The run itself: read, pack, compute the next prompts while the last ones are drawn, write, remember.
 
 use super::BatchArgs;
+use super::block::{Block, Rows};
 use crate::cli::args::Words;
 use crate::cli::findings::{Command, Findings, bytes};
 use crate::cli::model::Opened;
@@ -147,7 +148,7 @@ impl Job<'_> {
     fn run(&self, mut inputs: Inputs, folder: &mut Folder) -> Result<(u64, u64)> {
         let (mut count, mut failed) = (0, 0);
         let mut pending: Vec<Worked> = Vec::new();
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut block = Block::default();
         let mut resuming = true;
         let mut group: Vec<(Item, Result<Subject>)> = Vec::new();
         let mut size = 0;
@@ -180,7 +181,7 @@ impl Job<'_> {
             if full && !(group.is_empty() && pending.is_empty()) {
                 let next = std::mem::take(&mut group);
                 let (written, found) = rayon::join(|| self.write(std::mem::take(&mut pending)), || self.find(next));
-                self.remember(written?, &mut entries, &mut failed, folder)?;
+                self.remember(written?, &mut block, &mut failed, folder)?;
                 pending = found;
                 size = 0;
                 if interrupted() {
@@ -196,7 +197,7 @@ impl Job<'_> {
                 }
                 None => {
                     let written = self.write(std::mem::take(&mut pending))?;
-                    self.remember(written, &mut entries, &mut failed, folder)?;
+                    self.remember(written, &mut block, &mut failed, folder)?;
                     break;
                 }
             }
@@ -210,7 +211,7 @@ impl Job<'_> {
             }
             return Ok((count, failed));
         }
-        folder.append(&entries)?;
+        block.end(folder)?;
         Ok((count, failed))
     }
 
@@ -273,12 +274,18 @@ impl Job<'_> {
     }
 
     /// Writes the files of a group of prompts. Only what stops the whole run is an error.
-    fn write(&self, group: Vec<Worked>) -> Result<Vec<Entry>> {
+    fn write(&self, group: Vec<Worked>) -> Result<Vec<(Entry, Option<Rows>)>> {
+        let results = |found: &dyn Findings| {
+            let rows = self.args.format.contains(&Format::Parquet).then(|| Rows::of(found)).transpose()?;
+            Ok((self.files(found)?, rows))
+        };
         group
             .into_par_iter()
             .map(|(item, found)| {
-                let outcome = match found.and_then(|found| self.files(&*found)) {
-                    Ok(files) => {
+                let mut rows = None;
+                let outcome = match found.and_then(|found| results(&*found)) {
+                    Ok((files, table)) => {
+                        rows = table;
                         for (name, bytes) in &files {
                             let path = self.args.out.join(name);
                             write_atomically(&path, |file| {
@@ -290,14 +297,15 @@ impl Job<'_> {
                     }
                     Err(Error { message, hint, .. }) => Outcome::Error { error: message, hint },
                 };
-                Ok(Entry {
+                let entry = Entry {
                     index: item.index,
                     input: item.origin,
                     prompt: item.text.ok(),
                     outcome,
                     settings: self.settings.clone(),
                     shard: self.shard.is_part().then(|| self.shard.to_string()),
-                })
+                };
+                Ok((entry, rows))
             })
             .collect()
     }
@@ -308,7 +316,11 @@ impl Job<'_> {
         let about = found.about();
         let fields = Fields { index: format!("{:06}", about.index), ..about.fields() };
         for target in &self.targets {
+            // All prompts of a block are in one table.
             let Target::File(template, format) = target else { continue };
+            if *format == Format::Parquet {
+                continue;
+            }
             let parts = if target.splits() { found.parts() } else { Vec::new() };
             if !target.splits() {
                 let name = template.fill(&fields).to_string_lossy().into_owned();
@@ -328,12 +340,14 @@ impl Job<'_> {
     }
 
     /// Journals whole blocks, and stops at a failed prompt where that was asked for.
-    fn remember(&self, new: Vec<Entry>, block: &mut Vec<Entry>, failed: &mut u64, folder: &mut Folder) -> Result<()> {
-        for entry in new {
-            if block.first().is_some_and(|first| first.index / BLOCK as u64 != entry.index / BLOCK as u64) {
-                folder.append(block)?;
-                block.clear();
-            }
+    fn remember(
+        &self,
+        new: Vec<(Entry, Option<Rows>)>,
+        block: &mut Block,
+        failed: &mut u64,
+        folder: &mut Folder,
+    ) -> Result<()> {
+        for (entry, rows) in new {
             if let Outcome::Error { error, .. } = &entry.outcome {
                 *failed += 1;
                 if self.args.strict {
@@ -341,7 +355,7 @@ impl Job<'_> {
                         .hint("leave --strict out to go on; what was done is kept for --resume"));
                 }
             }
-            block.push(entry);
+            block.add(entry, rows, folder)?;
         }
         Ok(())
     }
