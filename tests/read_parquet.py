@@ -55,7 +55,7 @@ def main():
             compared += len(flat)
         first = f"SELECT avg(list_extract(attention, -keys)) FROM '{out}/*.parquet'"  # the last row's first key
         sinks = [layer_head[-1][0] for result in results for layer in result["results"][0]["attention"] for layer_head in layer]
-        assert abs(duckdb.sql(first).fetchone()[0] - sum(sinks) / len(sinks)) < 1e-6
+        assert abs(duckdb.sql(first).fetchall()[0][0] - sum(sinks) / len(sinks)) < 1e-6
     print(f"ok: {compared} numbers, DuckDB {duckdb.__version__}, Polars {pl.__version__}")
 
 
