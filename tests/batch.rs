@@ -282,3 +282,50 @@ fn ctrl_c_stops_cleanly() {
     assert!(message.contains("interrupted") && hint.contains("--resume"), "{message}");
     assert!(names(&shell.path("d")).iter().all(|name| !name.ends_with(".tmp")));
 }
+
+/// Runs a script's text as each of so many tasks, with `attnviz` on the path, then joins the shares.
+#[cfg(unix)]
+fn tasks(script: &str, count: u32, variables: &[(&str, String)], index: (&str, u32)) {
+    let shell = Shell::new();
+    shell.write("prompts.txt", prompts(200));
+    std::fs::create_dir(shell.path("gpt2")).unwrap();
+    for name in names(Path::new(FIXTURE)) {
+        let _ = std::fs::copy(Path::new(FIXTURE).join(&name), shell.path("gpt2").join(&name)); // folders do not matter
+    }
+    let binary = Path::new(env!("CARGO_BIN_EXE_attnviz")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    for task in 0..count {
+        let mut bash = shell.program("bash");
+        bash.args(["-c", script]).env("PATH", &path).envs(variables.iter().map(|(name, value)| (name, value)));
+        ran(bash.env(index.0, (task + index.1).to_string())).ok();
+    }
+    let shares: Vec<String> = names(&shell.path("shares")).into_iter().map(|name| format!("shares/{name}")).collect();
+    let merge = ["batch", "--merge"].into_iter().chain(shares.iter().map(String::as_str)).chain(["--out", "results"]);
+    shell.ok(&merge.collect::<Vec<_>>());
+    assert_eq!(entries(&shell.path("results")).len(), 200);
+    assert_eq!(names(&shell.path("results")).len(), 1 + 4, "200 prompts are four tables");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_script_for_slurm_does_all_of_the_work() {
+    let script = include_str!("../examples/batch.slurm");
+    let array = script.lines().find_map(|line| line.strip_prefix("#SBATCH --array=1-")).unwrap();
+    let variables = [("COUNT", array.to_string()), ("MIN", "1".into())];
+    let mut variables = variables.map(|(name, value)| (format!("SLURM_ARRAY_TASK_{name}"), value)).to_vec();
+    variables.push(("SLURM_CPUS_PER_TASK".into(), "1".into()));
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    tasks(script, array.parse().unwrap(), &variables, ("SLURM_ARRAY_TASK_ID", 1));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_job_for_kubernetes_does_all_of_the_work() {
+    let job = include_str!("../examples/batch-job.yaml");
+    let completions = job.lines().find_map(|line| line.trim().strip_prefix("completions: ")).unwrap();
+    let completions = completions.split_whitespace().next().unwrap().parse().unwrap();
+    let (_, script) = job.split_once("- |\n").unwrap();
+    let (script, _) = script.split_once("          resources:").unwrap();
+    assert!(script.contains(&format!("--shard auto/{completions}")), "{script}");
+    tasks(&format!("set -e\n{}", script.replace("/data/", "")), completions, &[], ("JOB_COMPLETION_INDEX", 0));
+}
