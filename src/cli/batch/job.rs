@@ -4,140 +4,38 @@ use super::BatchArgs;
 use super::block::{Block, Rows};
 use crate::cli::args::Words;
 use crate::cli::findings::{Command, Findings, bytes};
-use crate::cli::model::Opened;
-use crate::cli::output::{self, Format, Target};
+use crate::cli::output::{Format, Target};
 use crate::cli::progress::Progress;
 use crate::cli::recipe::Recipe;
 use crate::cli::subject::Subject;
-use attnviz::batch::{
-    BLOCK, Entry, Folder, Inputs, Item, Outcome, Shard, Written, interrupted, merge, watch_for_interrupts,
-};
+use attnviz::batch::{BLOCK, Entry, Folder, Inputs, Item, Outcome, Shard, Written, interrupted};
 use attnviz::error::{Error, Result};
-use attnviz::export::{Field, Fields, Template, write_atomically};
+use attnviz::export::{Fields, write_atomically};
 use attnviz::model::Model;
 use attnviz::prompt::Prompt;
 use attnviz::render::Fonts;
 use attnviz::session::Session;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use rayon::prelude::*;
-use serde_json::json;
 use std::collections::HashSet;
-use std::io::IsTerminal;
 use std::path::Path;
 
 /// Numbers of all patterns that are held at once: two such groups of prompts stand in memory.
 const MOST_NUMBERS: usize = 48 << 20;
 
-/// Runs the command for every prompt, or joins shares.
-pub fn run(args: &BatchArgs, command: &dyn Command, recipe: &Recipe) -> Result<()> {
-    if args.merge {
-        let (prompts, failed) = merge(&args.inputs, &args.out)?;
-        return finish(args, prompts, failed);
-    }
-    let targets = targets(args)?;
-    command.check(&targets)?;
-    let shard = args.share()?;
-    let open = || Inputs::new(&args.inputs, args.input_format.map(Into::into), args.column.clone());
-    let inputs = open()?;
-    args.model.start_threads()?;
-    let Opened { checkpoint, .. } = args.model.open(false, args.quiet)?;
-    command.fits(&checkpoint.spec)?;
-    let mut folder = Folder::open(&args.out, args.resume)?;
-    let session = Session::new(checkpoint)?;
-    let settings =
-        json!([env!("CARGO_PKG_VERSION"), session.hash, recipe.command, recipe.args, args.name, names(args)]);
-    let settings = format!("{:016x}", xxhash_rust::xxh3::xxh3_64(settings.to_string().as_bytes()));
-    watch_for_interrupts();
-    let bar = bar(args, open)?;
-    let job = Job {
-        args,
-        command,
-        recipe,
-        session: &session,
-        fonts: Fonts::bundled(),
-        targets,
-        settings,
-        shard,
-        bar,
-        silent: Progress::new(true),
-    };
-    let (done, failed) = job.run(inputs, &mut folder)?;
-    job.bar.finish_and_clear();
-    folder.finish()?;
-    finish(args, done, failed)
-}
-
-/// What is said at the end.
-fn finish(args: &BatchArgs, prompts: u64, failed: u64) -> Result<()> {
-    let manifest = args.out.join(attnviz::batch::MANIFEST);
-    output::print(format!("{}\n", output::printable(&manifest.display().to_string())).as_bytes())?;
-    if failed == 0 {
-        return Ok(());
-    }
-    Err(Error::failed(format!("{failed} of {prompts} prompts failed"))
-        .hint(format!("{} says which and why", manifest.display())))
-}
-
-fn names(args: &BatchArgs) -> Vec<&'static str> {
-    args.format.iter().map(|format| format.extension()).collect()
-}
-
-/// One file name for each format, checked.
-fn targets(args: &BatchArgs) -> Result<Vec<Target>> {
-    let wrong = |what: &str, hint: &str| Err(Error::usage(format!("--name {:?} {what}", args.name)).hint(hint));
-    if args.name.contains(['/', '\\']) || args.name.starts_with('.') {
-        return wrong(
-            "is not the name of a file",
-            "all results lie in one folder: leave slashes and a leading dot out",
-        );
-    }
-    let mut seen = HashSet::new();
-    if let Some(format) = args.format.iter().find(|format| !seen.insert(**format)) {
-        return Err(Error::usage(format!("--format names {} twice", format.extension())).hint("name each format once"));
-    }
-    let target = |format: &Format| {
-        let template = Template::parse(&format!("{}.{}", args.name, format.extension()))?;
-        Ok(Target::File(template, *format))
-    };
-    let targets = args.format.iter().map(target).collect::<Result<Vec<_>>>()?;
-    let unique = |target: &Target| matches!(target, Target::File(name, _) if name.fields().contains(&Field::Index));
-    if !targets.iter().all(unique) {
-        return wrong("would give two prompts the same file", "put {index} into the name");
-    }
-    Ok(targets)
-}
-
-/// How far it is, on a terminal.
-fn bar(args: &BatchArgs, open: impl Fn() -> Result<Inputs>) -> Result<ProgressBar> {
-    if args.quiet || !std::io::stderr().is_terminal() {
-        return Ok(ProgressBar::hidden());
-    }
-    let counted = !args.inputs.iter().any(|path| path.as_os_str() == "-");
-    let (bar, style) = if counted {
-        let (mut inputs, mut total) = (open()?, 0);
-        while inputs.read()?.is_some() {
-            total += 1;
-        }
-        (ProgressBar::new(total), "{wide_bar} {pos} of {len} prompts, {per_sec}, {eta} left")
-    } else {
-        (ProgressBar::no_length(), "{spinner} {pos} prompts, {per_sec}")
-    };
-    Ok(ProgressStyle::with_template(style).map_or(bar.clone(), |style| bar.with_style(style)))
-}
-
 /// Everything that stays the same over a run.
-struct Job<'a> {
-    args: &'a BatchArgs,
-    command: &'a dyn Command,
-    recipe: &'a Recipe,
-    session: &'a Session,
-    fonts: Fonts,
-    targets: Vec<Target>,
-    settings: String,
-    shard: Shard,
-    bar: ProgressBar,
+pub struct Job<'a> {
+    pub args: &'a BatchArgs,
+    pub command: &'a dyn Command,
+    pub recipe: &'a Recipe,
+    pub session: &'a Session,
+    pub fonts: Fonts,
+    pub targets: Vec<Target>,
+    pub settings: String,
+    pub shard: Shard,
+    pub bar: ProgressBar,
     /// The bar of a single prompt's work, which is not shown.
-    silent: Progress,
+    pub silent: Progress,
 }
 
 /// A prompt that was worked on, or why not.
@@ -145,7 +43,7 @@ type Worked<'a> = (Item, Result<Box<dyn Findings + 'a>>);
 
 impl Job<'_> {
     /// Works through the inputs. Returns how many prompts there were in this share, and how many of them failed.
-    fn run(&self, mut inputs: Inputs, folder: &mut Folder) -> Result<(u64, u64)> {
+    pub fn run(&self, mut inputs: Inputs, folder: &mut Folder) -> Result<(u64, u64)> {
         let (mut count, mut failed) = (0, 0);
         let mut pending: Vec<Worked> = Vec::new();
         let mut block = Block::default();
