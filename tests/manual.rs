@@ -22,7 +22,8 @@ fn commands() -> Vec<String> {
     let listed = text.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     // A long description goes on in lines that are indented further.
     let named = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    named.map(|line| line.split_whitespace().next().unwrap().to_string()).collect()
+    let names = named.map(|line| line.split_whitespace().next().unwrap().to_string());
+    names.filter(|name| name != "help").collect() // it has no help of its own
 }
 
 /// The help of the program and of every command, with the arguments that print it.
@@ -43,6 +44,13 @@ fn help_fits_into_80_columns() {
     }
     // No terminal at all: the width is not guessed beyond 100.
     assert!(help(&["--help"], "").lines().all(|line| line.chars().count() <= 100));
+}
+
+#[test]
+fn help_is_a_command_as_well() {
+    for (asked, same) in [(&["help"][..], &["--help"][..]), (&["help", "lens"], &["lens", "--help"])] {
+        assert_eq!(help(asked, "80"), help(same, "80"));
+    }
 }
 
 #[test]
