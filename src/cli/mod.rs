@@ -36,7 +36,7 @@ use std::process::ExitCode;
 /// `attnviz TEXT` draws the attention of every layer and head on one sheet; it is short for `attnviz attention TEXT`. A first
 /// word that names a command is that command.
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true, max_term_width = 100, disable_help_subcommand = true)]
+#[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
 #[command(after_help = "\
 Examples:
   attnviz \"Once upon a time\"                    all heads on one sheet: a PNG

@@ -1,4 +1,4 @@
-//! Numbers as files: what was computed goes out as JSON, CSV, safetensors or NPZ, and traces come back in.
+//! Numbers as files: what was computed goes out as JSON, CSV, Parquet, safetensors or NPZ, and traces come back in.
 //!
 //! Every exporter is a function from [`Data`] to bytes, and the same data give the same bytes. [`mod@file`] owns the disk.
 pub mod csv;
@@ -6,13 +6,16 @@ pub mod file;
 pub mod json;
 pub mod made;
 pub mod npz;
+pub mod parquet;
 pub mod read;
 pub mod safetensors;
+pub mod table;
 pub mod template;
 
 pub use file::write_atomically;
 pub use made::Made;
 pub use read::{Saved, Trace, read, saved};
+pub use table::Table;
 pub use template::{Field, Fields, Template, slug};
 
 use crate::error::{Error, Result};

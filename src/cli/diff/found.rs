@@ -9,8 +9,8 @@ use crate::cli::subject::About;
 use attnviz::analysis::alignment::Alignment;
 use attnviz::analysis::difference::{Apart, Change, Difference, difference};
 use attnviz::error::{Error, Result};
-use attnviz::export::Data;
-use attnviz::export::csv::{Table, write_table};
+use attnviz::export::table::{number, text, whole};
+use attnviz::export::{Data, Table};
 use attnviz::figure::attention::{matrix, panel};
 use attnviz::figure::difference::{bars, labels, scale, table};
 use attnviz::figure::{Figure, Matrix, Panel, panel_pixels};
@@ -113,7 +113,7 @@ impl<'a> Found<'a> {
         let [a, b] = &self.looks;
         match (&a.input, &b.input) {
             (Some(a), Some(b)) if a.name == b.name => "the two files".into(),
-            (None, None) if a.hash == b.hash && a.model == b.model => "the two prompts".into(),
+            (None, None) if self.args.against.is_none() && a.model == b.model => "the two prompts".into(),
             (None, None) if a.model == b.model => "the two models".into(),
             _ => format!("{} and {}", a.name(), b.name()),
         }
@@ -239,27 +239,28 @@ impl Findings for Found<'_> {
         Ok(self.about.data(vec![self.entry(part)]))
     }
 
-    fn csv(&self, part: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
-        let number = |x: f32| if x.is_finite() { format!("{x:?}") } else { String::new() };
+    /// The heads, the most changed first; of other results, the arrays.
+    fn table(&self, part: Option<usize>) -> Result<Table> {
         let Some(heads) = &self.heads else {
             let row = |array: &Array| {
-                let count = array.shape.iter().product::<usize>();
-                vec![array.name.clone(), count.to_string(), array.apart.count.to_string(), number(array.apart.max_abs)]
+                let (numbers, Apart { count, max_abs, .. }) = (array.shape.iter().product::<usize>(), array.apart);
+                vec![array.name.clone().into(), numbers.into(), count.into(), max_abs.into()]
             };
-            let rows = self.arrays.iter().map(row).collect();
-            return write_table(&Table { header: vec!["array", "numbers", "differing", "max_abs"], rows }, out);
+            let columns = vec![text("array"), whole("numbers"), whole("differing"), number("max_abs")];
+            return Ok(Table { columns, rows: self.arrays.iter().map(row).collect() });
         };
         let row = |map: usize| {
             let ((layer, head), change) = (heads.name(map), &heads.difference.heads[map]);
             let (query, key) = heads.slots(change);
-            let mut row = vec![layer.to_owned(), head.to_owned()];
-            row.extend([change.changed, change.max_abs].map(number));
-            row.extend([query, key].map(|slot| heads.labels[slot].clone()));
-            row.extend([change.removed, change.added].map(number));
+            let mut row = vec![layer.into(), head.into(), change.changed.into(), change.max_abs.into()];
+            row.extend([query, key].map(|slot| heads.labels[slot].clone().into()));
+            row.extend([change.removed.into(), change.added.into()]);
             row
         };
+        let columns = ["layer", "head"].map(text).into_iter();
+        let columns = columns.chain(["changed", "max_abs"].map(number)).chain(["max_query", "max_key"].map(text));
+        let columns = columns.chain(["removed", "added"].map(number)).collect();
         let order = part.map_or_else(|| heads.difference.ranking(), |map| vec![map]);
-        let header = vec!["layer", "head", "changed", "max_abs", "max_query", "max_key", "removed", "added"];
-        write_table(&Table { header, rows: order.into_iter().map(row).collect() }, out)
+        Ok(Table { columns, rows: order.into_iter().map(row).collect() })
     }
 }
