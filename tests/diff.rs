@@ -214,6 +214,8 @@ fn results_of_other_commands_are_compared_number_by_number() {
     for command in ["saliency", "lens", "heads", "mix"] {
         shell.ok(&[command, TEXT, "-m", "builtin", "-q", "-o", "a.json", "-o", "a.npz", "-o", "a.safetensors"]);
         shell.ok(&[command, "Once upon a day there was", "-m", "builtin", "-q", "-o", "b.json"]);
+        let (message, _) = shell.fails(2, &["diff", "a.json", "b.json", "--layer", "0"]);
+        assert!(message.contains("--layer"), "{message}");
         for (a, b) in [("a.json", "a.npz"), ("a.safetensors", "a.npz")] {
             let data = compared(&shell, 0, &[a, b, "--tol", "0"]);
             assert!(at(result(&data), "max_abs").iter().all(|x| *x == 0.0), "{command}");

@@ -191,6 +191,12 @@ pub struct Selection {
 }
 
 impl SelectionArgs {
+    /// Whether anything but all of it as it is was asked for.
+    pub fn is_given(&self) -> bool {
+        let Self { layer, head, reduce, sink, words } = self;
+        layer.is_some() || head.is_some() || !reduce.is_empty() || *sink != SinkArg::Keep || words.is_some()
+    }
+
     /// Where words begin.
     pub fn word_rule(&self) -> WordRule {
         self.words.map_or(WordRule::Default, WordRule::from)

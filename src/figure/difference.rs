@@ -48,12 +48,12 @@ pub fn bars(found: &Difference, name: &dyn Fn(usize) -> String) -> Panel {
 }
 
 /// Arrays by name, with how far they are apart.
-pub fn table(names: &[String], shapes: &[Vec<usize>], apart: &[Apart]) -> Panel {
+pub fn table(title: &str, names: &[String], shapes: &[Vec<usize>], apart: &[Apart]) -> Panel {
     let numbers = |of: &dyn Fn(usize) -> String| (0..names.len()).map(of).collect();
     let size = |at: usize| shapes[at].iter().product::<usize>();
     let right = |head: &str, cells| Column { right: true, ..Column::texts(head, cells) };
     Panel::Table(Table {
-        title: "Other numbers".into(),
+        title: title.into(),
         columns: vec![
             Column::texts("array", names.to_vec()),
             right("numbers", numbers(&|at| size(at).to_string())),

@@ -30,9 +30,11 @@ impl DiffArgs {
             return Err(Error::usage(format!("{a} holds {}, {b} holds {}: nothing of one name", held[0], held[1]))
                 .hint("compare results of the same command and method"));
         }
-        if !with_attention && (self.selection.layer.is_some() || self.selection.head.is_some()) {
-            return Err(Error::usage("--layer and --head select attention, which these files do not hold")
-                .hint("leave them out: all numbers are compared"));
+        if !with_attention && self.selection.is_given() {
+            return Err(Error::usage(
+                "--layer, --head, --reduce, --sink and --words are for attention, of which these files hold none",
+            )
+            .hint("leave them out: all numbers are compared"));
         }
         remarks.extend(settings(&files));
         let mut looks = Vec::new();

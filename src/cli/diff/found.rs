@@ -228,7 +228,8 @@ impl Findings for Found<'_> {
             let names: Vec<_> = self.arrays.iter().map(|array| array.name.clone()).collect();
             let shapes: Vec<_> = self.arrays.iter().map(|array| array.shape.clone()).collect();
             let apart: Vec<_> = self.arrays.iter().map(|array| array.apart).collect();
-            panels.push(table(&names, &shapes, &apart));
+            let title = if self.heads.is_some() { "Other numbers" } else { "" };
+            panels.push(table(title, &names, &shapes, &apart));
         }
         let figure = style.figure(&self.about, self.subtitle(part), panels, self.about.provenance());
         let title = if self.heads.is_some() { "Difference of attention, B − A" } else { "Difference of results" };

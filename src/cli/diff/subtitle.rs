@@ -23,7 +23,7 @@ impl Found<'_> {
             });
             first.push(self.edits(heads));
         } else {
-            first.push(format!("{} arrays", self.arrays.len()));
+            first.push(if self.arrays.len() == 1 { "1 array".into() } else { format!("{} arrays", self.arrays.len()) });
         }
         lines.push(first.join(" · "));
         for (letter, (look, text)) in ["A", "B"].into_iter().zip(self.looks.iter().zip(texts)) {

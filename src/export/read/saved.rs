@@ -98,8 +98,10 @@ fn of_json(said: Said) -> Result<Saved> {
         }
     }
     (saved.tokens, saved.token_ids, saved.prompt) = (tokens, token_ids, prompt);
-    saved.arrays.retain(|array| !array.name.starts_with(DERIVED));
-    saved.said.retain(|name, _| !name.starts_with(DERIVED));
+    if saved.trace.is_some() {
+        saved.arrays.retain(|array| !array.name.starts_with(DERIVED));
+        saved.said.retain(|name, _| !name.starts_with(DERIVED));
+    }
     Ok(saved)
 }
 
