@@ -53,7 +53,7 @@ pub struct DiffArgs {
     /// The model to compare with on one prompt, such as a fine-tune
     #[arg(long, value_name = "MODEL", help_heading = "Model")]
     against: Option<String>,
-    /// The largest difference of any number that is none
+    /// How far apart two numbers may be and still count as the same
     #[arg(long, value_name = "X", default_value = "1e-4", value_parser = tolerance, help_heading = "Comparison")]
     tol: f32,
     #[command(flatten)]
