@@ -52,7 +52,7 @@ impl<'a> Subject<'a> {
 
     /// How a figure shows a token id.
     pub fn label(&self, id: u32) -> String {
-        Prompt::from_ids(&self.session.tokenizer, vec![id], None).tokens.remove(0).label
+        label(self.session, id)
     }
 
     /// The model's most probable next tokens, from the last `resid_post`.
@@ -62,10 +62,24 @@ impl<'a> Subject<'a> {
 
     /// The line that names them.
     pub fn next_line(&self, next: &[Prediction]) -> String {
-        let named: Vec<String> =
-            next.iter().map(|next| format!("{} {}", self.label(next.id), percent(next.probability))).collect();
-        format!("next: {}", named.join(", "))
+        next_line(self.session, next)
     }
+}
+
+/// How a figure shows a token id.
+fn label(session: &Session, id: u32) -> String {
+    Prompt::from_ids(&session.tokenizer, vec![id], None).tokens.remove(0).label
+}
+
+/// Tokens with their probabilities, in a line.
+pub fn next_line(session: &Session, next: &[Prediction]) -> String {
+    let named = |next: &Prediction| {
+        let label = label(session, next.id);
+        // A comma should not look like ours.
+        let label = if label.contains(char::is_alphanumeric) { label } else { format!("“{label}”") };
+        format!("{label} {}", percent(next.probability))
+    };
+    format!("next: {}", next.iter().map(named).collect::<Vec<_>>().join(", "))
 }
 
 /// What every figure and file says of where it comes from.

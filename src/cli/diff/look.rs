@@ -18,7 +18,7 @@ pub struct Look {
     /// The text and the label of each key; empty where nobody knows them.
     pub axis: Vec<(String, String)>,
     pub attention: Option<Attention>,
-    /// The model's next tokens.
+    /// The line that names the model's next tokens.
     pub next: Option<String>,
 }
 

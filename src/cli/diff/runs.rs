@@ -4,7 +4,7 @@ use super::DiffArgs;
 use super::found::Found;
 use super::look::Look;
 use crate::cli::recipe::Recipe;
-use crate::cli::subject::{About, NEXT, percent};
+use crate::cli::subject::{About, NEXT, next_line};
 use attnviz::analysis::{Attention, Pass, Request, attention, next_tokens, packed};
 use attnviz::error::{Error, Kind, Result};
 use attnviz::model::Model;
@@ -40,9 +40,7 @@ impl DiffArgs {
     }
 
     fn look(&self, Run { session, prompt }: Run, words: &[Word], attention: Attention, pass: &Pass) -> Result<Look> {
-        let label = |id| Prompt::from_ids(&session.tokenizer, vec![id], None).tokens.remove(0).label;
         let next = next_tokens(&session.next_logits(&pass.resid)?, NEXT)?;
-        let next: Vec<String> = next.iter().map(|n| format!("{} {}", label(n.id), percent(n.probability))).collect();
         let axis = match self.selection.words {
             Some(_) => words.iter().map(|word| (word.label.clone(), word.label.clone())).collect(),
             None => prompt.tokens.iter().map(|token| (token.text.clone(), token.label.clone())).collect(),
@@ -56,7 +54,7 @@ impl DiffArgs {
             by_word: self.selection.words.is_some(),
             axis,
             attention: Some(attention),
-            next: Some(next.join(", ")),
+            next: Some(next_line(session, &next)),
         })
     }
 }

@@ -35,7 +35,7 @@ impl Found<'_> {
                 said.push(if same_name { format!("{} ({weights})", look.model) } else { look.model.clone() });
             }
             said.push(text);
-            said.extend(look.next.iter().map(|next| format!("next: {next}")));
+            said.extend(look.next.clone());
             said.retain(|text| !text.is_empty());
             lines.push(format!("{letter}: {}", said.join(" · ")));
         }
