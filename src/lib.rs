@@ -82,6 +82,7 @@
 pub mod analysis;
 pub mod batch;
 pub mod checkpoint;
+pub mod compare;
 pub mod error;
 pub mod export;
 pub mod figure;

@@ -1,10 +1,13 @@
 //! Reads traces from anywhere: safetensors and NPZ files that hold `attention`, whoever wrote them.
 //!
 //! A file is not trusted: no size that it states is allocated before it is checked against the bytes that are there.
+mod contents;
 mod npy;
 mod npz;
 mod numbers;
 mod safetensors;
+
+pub use contents::{Contents, Held, Numbers, contents};
 
 use super::size;
 use crate::error::{Error, Result};
