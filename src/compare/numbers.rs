@@ -21,7 +21,8 @@ pub(super) fn differences(old: &[u8], new: &[u8], tolerance: &Tolerance) -> Vec<
             Some(was) => all.extend(array(name, was, now, &Axes::of(&new.header), tolerance)),
         }
     }
-    words.extend(old.arrays.keys().filter(|name| !new.arrays.contains_key(*name)).map(|name| format!("{name} is gone")));
+    words
+        .extend(old.arrays.keys().filter(|name| !new.arrays.contains_key(*name)).map(|name| format!("{name} is gone")));
     words.extend(tree::compare(&old.header, &new.header, tolerance));
     all.extend(words);
     all

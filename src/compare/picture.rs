@@ -23,8 +23,20 @@ const AWAY: usize = 6;
 const FAINT: u32 = 90;
 /// The elements that attnviz writes; an expected picture with others is not drawn.
 const KNOWN: [&str; 14] = [
-    "svg", "title", "metadata", "g", "rect", "line", "polyline", "polygon", "path", "circle", "image", "text",
-    "linearGradient", "stop",
+    "svg",
+    "title",
+    "metadata",
+    "g",
+    "rect",
+    "line",
+    "polyline",
+    "polygon",
+    "path",
+    "circle",
+    "image",
+    "text",
+    "linearGradient",
+    "stop",
 ];
 /// Elements within elements that attnviz writes.
 const DEEPEST: usize = 8;
@@ -72,7 +84,8 @@ impl Pixels {
 /// An SVG in pixels of a screen. Whoever wrote it can neither make it read a file nor take more memory than these pixels.
 fn drawn(svg: &[u8], most: u64, fonts: &Fonts) -> Result<Pixels, String> {
     let document = parse(svg)?;
-    let size = |name| document.root_element().attribute(name).and_then(|size| size.parse::<f64>().ok()).unwrap_or(f64::NAN);
+    let size =
+        |name| document.root_element().attribute(name).and_then(|size| size.parse::<f64>().ok()).unwrap_or(f64::NAN);
     let (width, height) = (size("width"), size("height"));
     if !(width >= 1.0 && height >= 1.0 && width * height <= most as f64) {
         return Err(format!("it would have {width} × {height} pixels"));
@@ -152,7 +165,9 @@ impl Page {
         );
         for (panel, text) in ["expected", "difference", "actual"].into_iter().enumerate() {
             let x = GAP + panel * (width + GAP);
-            svg += &format!("<text x=\"{x}\" y=\"19\" font-family=\"Inter\" font-size=\"13\" font-weight=\"600\" fill=\"#222\">{text}</text>");
+            svg += &format!(
+                "<text x=\"{x}\" y=\"19\" font-family=\"Inter\" font-size=\"13\" font-weight=\"600\" fill=\"#222\">{text}</text>"
+            );
         }
         svg += "</svg>";
         let band = pixels(&svg, fonts, 1.0, Theme::Light).map_err(|error| error.message)?;
