@@ -13,7 +13,10 @@ impl<'a> Axes<'a> {
     /// A place in a quantity of that name.
     pub fn place(&self, quantity: &str, place: &[usize]) -> String {
         let name = quantity.rsplit('.').next().unwrap_or_default();
+        let method = self.0.and_then(|entry| entry.get("method")).and_then(Value::as_str).unwrap_or_default();
         let axes: &[&str] = match (name, place.len()) {
+            _ if method == "lens" && place.len() == 2 => &["layer", "query"],
+            _ if method == "heads" && place.len() == 2 => &["layer", "head"],
             ("attention" | "scores", 4) => &["layer", "head", "query", "key"],
             ("map", 2) => &["query", "key"],
             ("map", 3) => &["layer", "query", "key"],

@@ -140,3 +140,93 @@ fn quote(text: &str) -> String {
     }
     format!("{short:?}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure::{Colormap, Theme};
+
+    #[test]
+    fn a_number_that_falls_on_the_next_level_of_a_colour_map_does_not_count() {
+        for map in Colormap::ALL {
+            for theme in [Theme::Light, Theme::Dark] {
+                let steps = map.palette(theme).windows(2).map(|pair| pixels::apart(pair[0], pair[1]));
+                assert!(steps.max().unwrap() <= Tolerance::default().colours.levels, "{}", map.name());
+            }
+        }
+    }
+
+    fn json(old: &str, new: &str) -> Vec<String> {
+        differences(Format::Json, old.as_bytes(), new.as_bytes(), &Tolerance::default())
+    }
+
+    #[test]
+    fn numbers_are_close_and_ids_are_equal() {
+        let result = |numbers: &str, top: &str| {
+            format!(
+                "{{\"version\": \"{top}\", \"results\": [{{\"method\": \"m\", \"x\": {numbers}, \"top\": {top}}}]}}"
+            )
+        };
+        let old = result("[0.5, 100.0, null, 0.0]", "40000");
+        assert!(json(&old, &result("[0.50001, 100.009, null, 1e-6]", "40000")).is_empty());
+        assert_eq!(json(&old, &result("[0.5, 100.0, null, 0.0]", "40001")), ["m.top is 40001, was 40000"]);
+        assert_eq!(
+            json(&old, &result("[0.5002, 101.0, 1.0, 0.0]", "40000")),
+            ["m.x: 3 of 4 numbers differ, most at [2]: it is 1, was nothing"]
+        );
+        assert_eq!(json(&old, &result("[0.5]", "40000")), ["m.x has 1 entries, had 4"]);
+        assert!(json(&old, "[1]")[0].contains("an object"));
+        assert!(json("{", &old)[0].contains("broken JSON"));
+    }
+
+    #[test]
+    fn a_quantity_may_have_a_tolerance_of_its_own() {
+        let own = Closeness { absolute: 1.0, relative: 0.0 };
+        let quantities = BTreeMap::from([("m.x".to_owned(), own)]);
+        let tolerance = Tolerance { quantities, ..Tolerance::EXACT };
+        let result = |x: f64, y: f64| format!("{{\"results\": [{{\"method\": \"m\", \"x\": {x}, \"y\": {y}}}]}}");
+        let told = differences(Format::Json, result(0.5, 0.5).as_bytes(), result(1.4, 0.6).as_bytes(), &tolerance);
+        assert_eq!(told, ["m.y is 0.600000, was 0.500000"]);
+    }
+
+    fn svg(old: &str, new: &str) -> Vec<String> {
+        let whole = |inner: &str| format!("<svg width=\"9\" height=\"9\"><metadata>{inner}</metadata>{inner}</svg>");
+        differences(Format::Svg, whole(old).as_bytes(), whole(new).as_bytes(), &Tolerance::default())
+    }
+
+    #[test]
+    fn shapes_are_compared_by_what_they_are() {
+        let rect = |x: &str, fill: &str| format!("<rect x=\"{x}\" y=\"20\" fill=\"{fill}\"/>");
+        let old = rect("10", "#102030") + "<text x=\"5\">cat</text>";
+        assert!(svg(&old, &(rect("10.9", "#112031") + "<text x=\"5\">cat</text>")).is_empty());
+        assert_eq!(
+            svg(&old, &(rect("10", "#ff2030") + "<text x=\"5\">cat</text>")),
+            ["rect 1 (x 10, y 20): fill #ff2030, was #102030"]
+        );
+        assert_eq!(svg(&old, &(rect("10", "#102030") + "<text x=\"7\">dog</text>")), ["text \"dog\", was \"cat\""]);
+        let more = rect("10", "#102030") + &rect("40", "#102030") + "<text x=\"5\">cat</text>";
+        assert_eq!(svg(&old, &more), ["has rect 2 (x 40, y 20) where it had nothing"]);
+        assert_eq!(
+            svg("<stop offset=\"0.1\"/><path d=\"M0,0L10,10\"/>", "<stop offset=\"0.2\"/><path d=\"M0,0L10,13\"/>"),
+            ["stop 1: offset 0.2, was 0.1", "path 1: d M0,0L10,13, was M0,0L10,10"]
+        );
+    }
+
+    #[test]
+    fn tables_and_texts_are_compared_by_cells_and_lines() {
+        let table =
+            |old: &str, new: &str| differences(Format::Csv, old.as_bytes(), new.as_bytes(), &Tolerance::default());
+        let old = "key,token,score\n7,\"a,b\",0.5\n8,c,\n";
+        assert!(table(old, "key,token,score\n7,\"a,b\",0.500001\n8,c,\n").is_empty());
+        assert_eq!(
+            table(old, "key,token,score\n9,\"a,d\",0.6\n8,c,\n"),
+            [
+                "key: 1 of 2 numbers differs, at row 1 it is 9, was 7",
+                "score at row 1 is 0.600000, was 0.500000",
+                "token in row 1 is \"a,d\", was \"a,b\""
+            ]
+        );
+        let text = differences(Format::Txt, b"a\nb\n", b"a\nc\n", &Tolerance::default());
+        assert_eq!(text, ["line 2 is \"c\", was \"b\""]);
+    }
+}

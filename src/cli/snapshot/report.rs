@@ -203,8 +203,8 @@ impl Report {
 
     /// Writes the report where something differs, where it was asked for, and where an older one would mislead.
     pub fn finish(&mut self, args: &SnapshotArgs, outcomes: &[Outcome]) -> Result<()> {
-        let differs = outcomes.iter().any(|outcome| !outcome.is_same()) && self.is_wanted(args);
-        if !differs && !self.made {
+        let differs = outcomes.iter().any(|outcome| !outcome.is_same());
+        if !self.is_wanted(args) || !differs && !self.made {
             return Ok(());
         }
         self.make()?;
@@ -317,7 +317,9 @@ fn code(text: &str) -> String {
         match c {
             '/' if out.ends_with(':') => out.push_str("&#47;"),
             '.' if out.ends_with("www") => out.push_str("&#46;"),
-            'a'..='z' | 'A'..='Z' | '0'..='9' | ' ' | ',' | '.' | ';' | '/' | '%' | '=' | '\u{80}'.. => out.push(c),
+            'a'..='z' | 'A'..='Z' | '0'..='9' | ' ' | ',' | '.' | ';' | '/' | '%' | '=' | '#' | '"' | '\u{80}'.. => {
+                out.push(c)
+            }
             ':' | '(' | ')' | '+' | '-' if !out.ends_with(c) => out.push(c),
             c => _ = write!(out, "&#{};", u32::from(c)),
         }
