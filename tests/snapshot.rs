@@ -92,13 +92,13 @@ fn what_is_recorded_passes_with_other_threads_and_other_instructions() {
 #[test]
 fn three_lines_are_a_suite_and_the_lock_says_nothing_of_this_machine() {
     let shell = Shell::new();
-    fs::create_dir_all(shell.path("suites/models")).unwrap();
+    fs::create_dir_all(shell.path("suites/zoo")).unwrap();
     let base = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
-    fs::create_dir(shell.path("suites/models/tiny")).unwrap();
+    fs::create_dir(shell.path("suites/zoo/tiny")).unwrap();
     for file in ["config.json", WEIGHTS, "tokenizer.json"] {
-        fs::copy(format!("{base}/{file}"), shell.path("suites/models/tiny").join(file)).unwrap();
+        fs::copy(format!("{base}/{file}"), shell.path("suites/zoo/tiny").join(file)).unwrap();
     }
-    shell.write("suites/a.toml", "model = \"models/tiny\"\n[[case]]\nprompt = \"The café\"");
+    shell.write("suites/a.toml", "model = \"zoo/tiny\"\n[[case]]\nprompt = \"The café\"");
     let out = shell.says(&["snapshot", "record", "suites/a.toml", "--out", "s"]);
     let files = ["attention-the-caf.json", "attention-the-caf.png", "attention-the-caf.svg", "snapshot.lock.json"];
     assert_eq!(out, files.map(|name| format!("s/{name}\n")).concat());
@@ -106,7 +106,7 @@ fn three_lines_are_a_suite_and_the_lock_says_nothing_of_this_machine() {
     for what in ["\"version\": \"", "\"tiny\": {", "\"tolerance\"", "\"token_ids\":[", "h.0.attn.c_attn.weight"] {
         assert!(lock.contains(what), "{what}");
     }
-    for what in ["models", shell.folder().to_str().unwrap()] {
+    for what in ["zoo", shell.folder().to_str().unwrap()] {
         assert!(!lock.contains(what), "{what}");
     }
     shell.ok(&["snapshot", "check", "suites/a.toml", "--out", "s"]);
@@ -153,7 +153,7 @@ fn one_changed_weight_is_reported_as_that_weight() {
     let (lines, page) = differs(&shell);
     assert!(lines[0].contains(&format!("tensor {name} changed: its norm is ")), "{lines:?}");
     assert!(lines[0].contains("(+50.00 %)") && lines[1].contains("json: attention: "), "{lines:?}");
-    assert!(lines[1].contains("layer 0, head ") && page.contains("layer 0, head "), "{lines:?}");
+    assert!(lines[1].contains(", query ") && page.contains(", query "), "{lines:?}");
 
     let listed = shell.says(&["snapshot", "check", "--out", "s", "--update"]);
     assert!(listed.contains("changed s/cafe.json: attention: "), "{listed}");

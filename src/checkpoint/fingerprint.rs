@@ -19,7 +19,7 @@ pub struct Fingerprint {
     /// The sum of the bits of all numbers, each times its place, modulo 2⁶⁴.
     pub moment: u64,
     /// The Euclidean norm; `None` where it is not finite.
-    pub norm: Option<f64>,
+    pub norm: Option<f32>,
 }
 
 /// One number that changed.
@@ -43,7 +43,7 @@ impl Fingerprint {
             moment = moment.wrapping_add(bits.wrapping_mul(place));
             squares += f64::from(*value) * f64::from(*value);
         }
-        let norm = Some(squares.sqrt()).filter(|norm| norm.is_finite());
+        let norm = Some(squares.sqrt() as f32).filter(|norm| norm.is_finite());
         Self { shape: shape.to_vec(), hash: hash(values), sum, moment, norm }
     }
 

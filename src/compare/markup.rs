@@ -18,6 +18,9 @@ const SHARES: [&str; 4] = ["offset", "opacity", "fill-opacity", "stroke-opacity"
 /// What follows from the text of a label.
 const FOLLOWS: [&str; 2] = ["x", "textLength"];
 
+/// Changes of different kinds that are looked at.
+const MOST_KINDS: usize = 1000;
+
 /// Reads a document, bounded.
 pub(super) fn parse(bytes: &[u8]) -> Result<Document<'_>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is no text".to_owned())?;
@@ -41,24 +44,38 @@ pub(super) fn differences(old: &[u8], new: &[u8], tolerance: &Tolerance) -> Vec<
         (Err(what), _) | (_, Err(what)) => return vec![what],
     };
     let (old, new) = (elements(&old), elements(&new));
-    // Whatever was put in or taken out lies between what is the same at both ends.
-    let same = |(old, new): &(&Element, &Element)| Changes::of(old, new, tolerance).is_empty();
-    let alike = old.iter().zip(&new).take_while(same).count();
-    let (old, new) = (&old[alike..], &new[alike..]);
-    let after = old.iter().rev().zip(new.iter().rev()).take_while(same).count();
-    let (old, new) = (&old[..old.len() - after], &new[..new.len() - after]);
-    let (kinds, news) = (old.iter().map(|e| (e.name, e.depth)), new.iter().map(|e| (e.name, e.depth)));
-    if kinds.eq(news) {
-        let mut changes = Changes::default();
+    // By kind, so that a bar more leaves the labels comparable; labels come first.
+    let mut kinds: BTreeMap<(bool, &str), (Vec<&Element>, Vec<&Element>)> = BTreeMap::new();
+    old.iter().for_each(|element| kinds.entry(element.kind()).or_default().0.push(element));
+    new.iter().for_each(|element| kinds.entry(element.kind()).or_default().1.push(element));
+    let all: Vec<String> = kinds.values().flat_map(|(old, new)| of_kind(old, new, tolerance)).collect();
+    let moved = |(old, new): (&Element, &Element)| (old.depth, old.name) != (new.depth, new.name);
+    if all.is_empty() && old.iter().zip(&new).any(moved) {
+        return vec!["its elements are in another order".into()];
+    }
+    all
+}
+
+/// What differs between all elements of one name.
+fn of_kind(old: &[&Element], new: &[&Element], tolerance: &Tolerance) -> Vec<String> {
+    let mut changes = Changes::default();
+    if old.len() == new.len() {
         for (old, new) in old.iter().zip(new) {
             changes.extend(Changes::of(old, new, tolerance), new);
         }
         return changes.sentences();
     }
-    let list = |elements: &[Element]| match elements {
+    // Whatever was put in or taken out lies between what is the same at both ends.
+    let same = |(old, new): &(&&Element, &&Element)| Changes::of(old, new, tolerance).is_empty();
+    let alike = old.iter().zip(new).take_while(same).count();
+    let (old, new) = (&old[alike..], &new[alike..]);
+    let after = old.iter().rev().zip(new.iter().rev()).take_while(same).count();
+    let list = |elements: &[&Element]| match elements[..elements.len() - after] {
         [] => "nothing".to_owned(),
         [one] => one.described(),
-        [first, .., last] => format!("{} elements, {} to {}", elements.len(), first.described(), last.described()),
+        [first, .., last] => {
+            format!("{} elements, {} to {}", elements.len() - after, first.described(), last.described())
+        }
     };
     vec![format!("has {} where it had {}", list(new), list(old))]
 }
@@ -83,7 +100,12 @@ fn elements<'a>(document: &'a Document) -> Vec<Element<'a>> {
     all
 }
 
-impl Element<'_> {
+impl<'a> Element<'a> {
+    /// Its name; texts come first.
+    fn kind(&self) -> (bool, &'a str) {
+        (self.name != "text", self.name)
+    }
+
     /// Its kind and what a reader finds it by.
     fn described(&self) -> String {
         if !self.text.is_empty() {
@@ -147,8 +169,10 @@ impl Changes {
         for (kind, change) in more.0 {
             // Every changed label is told, and changes of hundreds of cells are one.
             let told = of.name == "text" && kind.1 == "text";
+            let full = self.0.len() == MOST_KINDS;
             match self.0.iter_mut().find(|(known, _)| *known == kind).filter(|_| !told) {
                 Some((_, known)) => known.count += 1,
+                None if full => {}
                 None => self.0.push((kind, change)),
             }
         }

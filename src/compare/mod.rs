@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(svg(&old, &more), ["has rect 2 (x 40, y 20) where it had nothing"]);
         assert_eq!(
             svg("<stop offset=\"0.1\"/><path d=\"M0,0L10,10\"/>", "<stop offset=\"0.2\"/><path d=\"M0,0L10,13\"/>"),
-            ["stop 1: offset 0.2, was 0.1", "path 1: d M0,0L10,13, was M0,0L10,10"]
+            ["path 1: d M0,0L10,13, was M0,0L10,10", "stop 1: offset 0.2, was 0.1"]
         );
     }
 

@@ -81,7 +81,7 @@ fn tensor(name: &str, old: &Fingerprint, new: &Fingerprint, weights: &Weights) -
     }
     match (old.norm, new.norm) {
         (Some(old), Some(new)) if old != new => {
-            format!("tensor {name} changed: its norm is {new:.6}, was {old:.6}{}", percent(old, new))
+            format!("tensor {name} changed: its norm is {new}, was {old}{}", percent(old.into(), new.into()))
         }
         _ => format!("tensor {name} changed"),
     }
