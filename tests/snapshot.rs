@@ -5,6 +5,8 @@ mod support {
     pub mod shell;
 }
 
+use attnviz::compare::{Format, Tolerance, differences, side_by_side};
+use attnviz::render::Fonts;
 use roxmltree::Document;
 use std::fs;
 use std::path::Path;
@@ -499,4 +501,44 @@ fn the_examples_of_the_help_run_as_they_stand() {
         shell.ok(&line.split(' ').collect::<Vec<_>>());
     }
     assert_eq!(shell.files(), ["report", "snapshot.toml", "snapshots"]);
+}
+
+#[test]
+fn a_byte_flipped_anywhere_is_a_difference_or_none_and_never_a_panic() {
+    let shell = recorded(
+        "[[case]]\nname = \"fox\"\nprompt = \"The fox\"\nargs = [\"--layer\", \"1\"]\nformats = [\"png\", \"svg\", \"json\", \"npz\", \"safetensors\", \"csv\"]",
+    );
+    let formats = [
+        ("png", Format::Png),
+        ("svg", Format::Svg),
+        ("json", Format::Json),
+        ("npz", Format::Arrays),
+        ("safetensors", Format::Arrays),
+        ("csv", Format::Csv),
+    ];
+    let fonts = Fonts::bundled();
+    for (extension, format) in formats {
+        let good = shell.read(&format!("s/fox.{extension}"));
+        let mut state = 7u64;
+        let mut draw = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        for round in 0..120 {
+            let mut bad = good.clone();
+            // The beginning says how the rest is to be read.
+            let within = if round % 2 == 0 { good.len() } else { good.len().min(400) };
+            for _ in 0..=draw(3) {
+                bad[draw(within)] = draw(256) as u8;
+            }
+            if round % 5 == 0 {
+                bad.truncate(draw(good.len()));
+            }
+            let said = differences(format, &bad, &good, &Tolerance::default());
+            assert!(said.len() < 20 && said.iter().all(|sentence| sentence.len() < 4000), "{said:?}");
+            if round % 10 == 0 {
+                let _ = side_by_side(format, &bad, &good, Tolerance::default().colours, &fonts);
+            }
+        }
+    }
 }

@@ -38,6 +38,9 @@ struct Element<'a> {
     number: usize,
 }
 
+/// The old and the new elements of one name.
+type Pair<'a> = (Vec<&'a Element<'a>>, Vec<&'a Element<'a>>);
+
 pub(super) fn differences(old: &[u8], new: &[u8], tolerance: &Tolerance) -> Vec<String> {
     let (old, new) = match (parse(old), parse(new)) {
         (Ok(old), Ok(new)) => (old, new),
@@ -45,7 +48,7 @@ pub(super) fn differences(old: &[u8], new: &[u8], tolerance: &Tolerance) -> Vec<
     };
     let (old, new) = (elements(&old), elements(&new));
     // By kind, so that a bar more leaves the labels comparable; labels come first.
-    let mut kinds: BTreeMap<(bool, &str), (Vec<&Element>, Vec<&Element>)> = BTreeMap::new();
+    let mut kinds: BTreeMap<(bool, &str), Pair> = BTreeMap::new();
     old.iter().for_each(|element| kinds.entry(element.kind()).or_default().0.push(element));
     new.iter().for_each(|element| kinds.entry(element.kind()).or_default().1.push(element));
     let all: Vec<String> = kinds.values().flat_map(|(old, new)| of_kind(old, new, tolerance)).collect();

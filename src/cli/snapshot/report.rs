@@ -1,24 +1,24 @@
 //! What is told of a check: a line for each case on the terminal, JUnit's XML and Markdown in a folder.
 
+mod junit;
+mod markdown;
+
 use super::SnapshotArgs;
 use super::lock::Lock;
 use super::record::{remove, write};
 use crate::cli::output::printable;
 use attnviz::error::{Error, Result};
+use junit::junit;
+use markdown::markdown;
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Where the report goes where nobody says.
 const FOLDER: &str = "attnviz-report";
 const JUNIT: &str = "junit.xml";
 const PAGE: &str = "report.md";
-/// Bytes of details in a page; GitHub takes 65,536 in a comment.
-const MOST_DETAILS: usize = 48 << 10;
-/// Rows of a page's table.
-const MOST_ROWS: usize = 50;
 
 /// What became of a case or a model.
 pub struct Outcome {
@@ -220,112 +220,4 @@ impl Report {
         write(&self.dir.join(JUNIT), junit(outcomes).as_bytes())?;
         write(&self.page(), markdown(&args.out, outcomes).as_bytes())
     }
-}
-
-/// The XML that most services of continuous integration read.
-fn junit(outcomes: &[Outcome]) -> String {
-    let count = |word: &str| outcomes.iter().filter(|outcome| outcome.verdict.word() == word).count();
-    let counts =
-        format!("tests=\"{}\" failures=\"{}\" errors=\"{}\"", outcomes.len(), count("differs"), count("failed"));
-    let mut out = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"attnviz snapshot\" {counts}>\n<testsuite name=\"attnviz snapshot\" {counts}>\n"
-    );
-    for outcome in outcomes {
-        let (name, kind) = (xml(&outcome.name), xml(&outcome.kind));
-        let element = match outcome.verdict {
-            Verdict::Same => {
-                _ = writeln!(out, "<testcase classname=\"attnviz.{kind}\" name=\"{name}\"/>");
-                continue;
-            }
-            Verdict::Differs(_) => "failure",
-            Verdict::Failed { .. } => "error",
-        };
-        let mut lines = outcome.sentences();
-        lines.extend(outcome.prompt.as_ref().map(|prompt| format!("prompt: {prompt}")));
-        lines.extend(outcome.pictures().map(|picture| format!("picture: {picture}")));
-        _ = writeln!(
-            out,
-            "<testcase classname=\"attnviz.{kind}\" name=\"{name}\">\n<{element} type=\"{}\" message=\"{}\">{}</{element}>\n</testcase>",
-            outcome.verdict.word(),
-            xml(&outcome.short()),
-            xml(&lines.join("\n")),
-        );
-    }
-    out + "</testsuite>\n</testsuites>\n"
-}
-
-/// Text for an attribute or an element; what XML forbids becomes a replacement character.
-fn xml(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' => out.push_str("&#10;"),
-            '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => out.push(char::REPLACEMENT_CHARACTER),
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-/// A page for a pull request's comment or a job's summary.
-fn markdown(dir: &Path, outcomes: &[Outcome]) -> String {
-    let apart: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.is_same()).collect();
-    let (count, total, dir) = (apart.len(), outcomes.len(), code(&dir.display().to_string()));
-    if apart.is_empty() {
-        return format!("## attnviz snapshot: all {total} are the same\n\nCompared with {dir}.\n");
-    }
-    let mut out = format!("## attnviz snapshot: {count} of {total} differ\n\nCompared with {dir}.\n\n");
-    out += "| | case | what |\n|---|---|---|\n";
-    for outcome in apart.iter().take(MOST_ROWS) {
-        _ = writeln!(out, "| {} | {} | {} |", outcome.verdict.word(), code(&outcome.name), code(&outcome.short()));
-    }
-    if count > MOST_ROWS {
-        _ = writeln!(out, "\n… and {} more, all in `{JUNIT}`.", count - MOST_ROWS);
-    }
-    for (place, outcome) in apart.iter().enumerate() {
-        if out.len() > MOST_DETAILS {
-            _ = writeln!(out, "\nThe details of {} more are in `{JUNIT}`.", count - place);
-            break;
-        }
-        _ = write!(out, "\n<details><summary>{}</summary>\n\n", code(&outcome.name));
-        if let Some(prompt) = &outcome.prompt {
-            _ = writeln!(out, "- prompt: {}", code(prompt));
-        }
-        for sentence in outcome.sentences() {
-            _ = writeln!(out, "- {}", code(&sentence));
-        }
-        for picture in outcome.pictures() {
-            _ = writeln!(out, "- picture: {}", code(picture));
-        }
-        out += "\n</details>\n";
-    }
-    out
-}
-
-/// Characters of a text in a page.
-const MOST_TEXT: usize = 400;
-
-/// Any text as code on one line: nothing in it is Markdown, HTML, a table's edge, a link or a mention.
-fn code(text: &str) -> String {
-    let mut out = String::from("<code>");
-    let text = printable(text);
-    for c in text.chars().take(MOST_TEXT) {
-        match c {
-            '/' if out.ends_with(':') => out.push_str("&#47;"),
-            '.' if out.ends_with("www") => out.push_str("&#46;"),
-            'a'..='z' | 'A'..='Z' | '0'..='9' | ' ' | ',' | '.' | ';' | '/' | '%' | '=' | '#' | '"' | '\u{80}'.. => {
-                out.push(c)
-            }
-            ':' | '(' | ')' | '+' | '-' if !out.ends_with(c) => out.push(c),
-            c => _ = write!(out, "&#{};", u32::from(c)),
-        }
-    }
-    if text.chars().nth(MOST_TEXT).is_some() {
-        out.push('…');
-    }
-    out + "</code>"
 }

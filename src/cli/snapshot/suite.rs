@@ -1,11 +1,13 @@
 //! A suite: which prompts go through which commands and models, and how far results may be from what is expected.
 
+mod tolerance;
+
 use crate::cli::args::Words;
 use crate::cli::findings::Groups;
 use crate::cli::output::{Format, Target};
 use crate::cli::recipe::{self, Recipe};
 use crate::cli::{Cli, Command, OfPrompt};
-use attnviz::compare::{Closeness, Tolerance};
+use attnviz::compare::Tolerance;
 use attnviz::error::{Error, Kind, Result};
 use attnviz::export::{Template, slug};
 use clap::ValueEnum;
@@ -63,7 +65,7 @@ struct Typed {
     #[serde(default)]
     case: Vec<Spanned<TypedCase>>,
     #[serde(default)]
-    tolerance: BTreeMap<Spanned<String>, Knob>,
+    tolerance: tolerance::Typed,
 }
 
 #[derive(Deserialize)]
@@ -77,13 +79,6 @@ struct TypedCase {
     command: Option<String>,
     args: Option<Vec<String>>,
     formats: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Knob {
-    Number(f64),
-    Own(BTreeMap<String, f64>),
 }
 
 impl Suite {
@@ -104,7 +99,8 @@ impl Suite {
             path: path.to_path_buf(),
             cases: Vec::new(),
             jobs: Vec::new(),
-            tolerance: tolerance(&typed, line).map_err(|(line, error)| located(path, line, error))?,
+            tolerance: tolerance::tolerance(&typed.tolerance, line)
+                .map_err(|(line, error)| located(path, line, error))?,
         };
         let mut keys = BTreeMap::new();
         for case in &typed.case {
@@ -279,43 +275,4 @@ fn parse(command: &str, args: &[String]) -> Result<(OfPrompt, Recipe)> {
         return Err(Error::usage(format!("args say {what}")).hint(format!("say it {how}")));
     }
     Ok((of_prompt, recipe))
-}
-
-fn tolerance(typed: &Typed, line: impl Fn(usize) -> usize) -> Result<Tolerance, (usize, Error)> {
-    let mut tolerance = Tolerance::default();
-    for (key, knob) in &typed.tolerance {
-        let wrong = |what: String, hint: &str| (line(key.span().start), Error::usage(what).hint(hint.to_owned()));
-        let name = key.get_ref().as_str();
-        let negative = |value: &f64| !(value.is_finite() && *value >= 0.0);
-        match (name, knob) {
-            (_, Knob::Number(value)) if negative(value) => {
-                return Err(wrong(format!("tolerance.{name} is {value}"), "give a number that is not negative"));
-            }
-            ("absolute", Knob::Number(value)) => tolerance.numbers.absolute = *value,
-            ("relative", Knob::Number(value)) => tolerance.numbers.relative = *value,
-            ("levels", Knob::Number(value)) if value.fract() == 0.0 && *value <= 255.0 => {
-                tolerance.colours.levels = *value as u8;
-            }
-            ("share", Knob::Number(value)) if *value <= 1.0 => tolerance.colours.share = *value,
-            ("distance", Knob::Number(value)) => tolerance.distance = *value,
-            (_, Knob::Number(_)) => {
-                return Err(wrong(
-                    format!("there is no tolerance.{name} of that size"),
-                    "there are absolute, relative, levels (0 to 255), share (0 to 1) and distance",
-                ));
-            }
-            (_, Knob::Own(own)) => {
-                if own.iter().any(|(key, value)| !matches!(key.as_str(), "absolute" | "relative") || negative(value)) {
-                    return Err(wrong(
-                        format!("tolerance.{name} has something else than absolute and relative"),
-                        "give one or both, as numbers that are not negative",
-                    ));
-                }
-                let value = |key: &str| own.get(key).copied().unwrap_or(0.0);
-                let own = Closeness { absolute: value("absolute"), relative: value("relative") };
-                tolerance.quantities.insert(name.to_owned(), own);
-            }
-        }
-    }
-    Ok(tolerance)
 }
