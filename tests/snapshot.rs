@@ -254,7 +254,7 @@ fn cases_that_come_go_or_change_are_told_and_accepted() {
     shell.write("s/notes.txt", "mine");
     shell.write("snapshot.toml", "formats = [\"json\"]\n[[case]]\nname = \"a\"\nprompt = \"The fox\"\nargs = [\"--layer=0\"]\nformats = [\"csv\"]\n[[case]]\nname = \"c\"\nprompt = \"The cat\"");
     let (lines, page) = differs(&shell);
-    assert!(lines[0].starts_with("differs  a: its args are [\"--layer=0\"], was [] (and 1 more)"), "{lines:?}");
+    assert!(lines[0].starts_with("differs  a: its args are [\"--layer=0\"], were [] (and 1 more)"), "{lines:?}");
     assert!(page.contains("no json is asked for any more"), "{page}");
     assert_eq!(lines[1], "differs  c: it was not recorded; json: is new");
     assert_eq!(lines[2], "differs  b: it is no longer in the suite");

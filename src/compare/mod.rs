@@ -132,8 +132,8 @@ pub fn differences(format: Format, old: &[u8], new: &[u8], tolerance: &Tolerance
     all
 }
 
-/// A text as a sentence quotes it.
-fn quote(text: &str) -> String {
+/// A text as a sentence quotes it: in quotes, its controls spelled out, a long one cut.
+pub fn quote(text: &str) -> String {
     let mut short: String = text.chars().take(MOST_QUOTED).collect();
     if short.len() < text.len() {
         short.push('…');

@@ -7,7 +7,7 @@ use super::report::{Difference, Outcome, Report, Verdict};
 use super::suite::{Case, Suite, format};
 use super::{SnapshotArgs, model};
 use crate::cli::output::{self, Format};
-use attnviz::compare::{Tolerance, differences, side_by_side};
+use attnviz::compare::{Tolerance, differences, quote, side_by_side};
 use attnviz::error::{Error, Kind, Result};
 use attnviz::render::Fonts;
 use rayon::prelude::*;
@@ -181,17 +181,18 @@ fn expected(path: &Path, now: u64) -> Result<Vec<u8>, String> {
 fn settings(old: Option<&lock::Case>, new: &lock::Case) -> Vec<String> {
     let Some(old) = old else { return vec!["it was not recorded".into()] };
     let mut changes = Vec::new();
-    let mut say = |what: &str, was: String, now: String| {
+    let mut say = |what: &str, now: String, verb: &str, was: String| {
         if was != now {
-            changes.push(format!("{what} {now}, was {was}"));
+            changes.push(format!("{what} {now}, {verb} {was}"));
         }
     };
-    say("its model is", old.model.clone(), new.model.clone());
-    say("its command is", old.command.clone(), new.command.clone());
-    say("its args are", format!("{:?}", old.args), format!("{:?}", new.args));
-    say("its prompt is", format!("{:?}", old.prompt), format!("{:?}", new.prompt));
+    say("its model is", new.model.clone(), "was", old.model.clone());
+    say("its command is", new.command.clone(), "was", old.command.clone());
+    say("its args are", format!("{:?}", new.args), "were", format!("{:?}", old.args));
+    let prompt = |case: &lock::Case| case.prompt.as_ref().map_or("none".into(), |text| quote(text));
+    say("its prompt is", prompt(new), "was", prompt(old));
     if old.prompt == new.prompt && old.token_ids != new.token_ids {
-        changes.push(format!("it is read as the tokens {:?}, was {:?}", new.token_ids, old.token_ids));
+        changes.push(format!("its tokens are {:?}, were {:?}", new.token_ids, old.token_ids));
     }
     let gone = old.formats.iter().filter(|format| !new.formats.contains(format));
     changes.extend(gone.map(|format| format!("no {format} is asked for any more")));
