@@ -1,7 +1,7 @@
 //! Two CSV files, cell by cell; a column is a quantity.
 
 use super::tally::Tally;
-use super::{Tolerance, quote};
+use super::{MEASURED, Tolerance, quote};
 use csv_core::{ReadFieldResult, Reader};
 
 pub(super) fn differences(old: &[u8], new: &[u8], tolerance: &Tolerance) -> Vec<String> {
@@ -20,7 +20,7 @@ pub(super) fn differences(old: &[u8], new: &[u8], tolerance: &Tolerance) -> Vec<
             all.push(format!("row {row} has {} cells, had {}", new.len(), old.len()));
         }
         for (column, (old, new)) in columns.iter_mut().zip(old.iter().zip(new)) {
-            let whole = old.parse::<i64>().is_ok() && new.parse::<i64>().is_ok();
+            let whole = column.name != MEASURED && old.parse::<i64>().is_ok() && new.parse::<i64>().is_ok();
             match (old.parse(), new.parse()) {
                 (Ok(old), Ok(new)) => column.add(old, new, whole, || format!("row {row}")),
                 _ if old != new => {

@@ -2,7 +2,7 @@
 
 use super::axes::Axes;
 use super::tally::Tally;
-use super::{Tolerance, quote};
+use super::{MEASURED, Tolerance, quote};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -95,7 +95,8 @@ impl Walk<'_> {
             return;
         };
         let whole = |value: &Value| value.is_i64() || value.is_u64();
-        let exact = whole(old) && whole(new); // a float that is whole is written with its point
+        // A float that is whole is written with its point.
+        let exact = whole(old) && whole(new) && path.rsplit('.').next() != Some(MEASURED);
         let (method, axes, tolerance) = (self.method, &self.axes, self.tolerance);
         let name = full(method, path);
         if !self.tallies.contains_key(&name) {

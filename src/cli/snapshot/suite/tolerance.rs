@@ -19,7 +19,7 @@ pub enum Knob {
 
 /// What is meant; an error comes with its line.
 pub fn tolerance(typed: &Typed, line: impl Fn(usize) -> usize) -> Result<Tolerance, (usize, Error)> {
-    let mut tolerance = Tolerance::default();
+    let (mut tolerance, mut quantities) = (Tolerance::default(), Vec::new());
     for (key, knob) in typed {
         let wrong = |what: String, hint: &str| (line(key.span().start), Error::usage(what).hint(hint.to_owned()));
         let name = key.get_ref().as_str();
@@ -48,11 +48,15 @@ pub fn tolerance(typed: &Typed, line: impl Fn(usize) -> usize) -> Result<Toleran
                         "give one or both, as numbers that are not negative",
                     ));
                 }
-                let value = |key: &str| own.get(key).copied().unwrap_or(0.0);
-                let own = Closeness { absolute: value("absolute"), relative: value("relative") };
-                tolerance.quantities.insert(name.to_owned(), own);
+                quantities.push((name.to_owned(), own));
             }
         }
+    }
+    for (name, own) in quantities {
+        let value = |key: &str, all: f64| own.get(key).copied().unwrap_or(all);
+        let Closeness { absolute, relative } = tolerance.numbers;
+        let own = Closeness { absolute: value("absolute", absolute), relative: value("relative", relative) };
+        tolerance.quantities.insert(name, own);
     }
     Ok(tolerance)
 }
