@@ -11,7 +11,7 @@ use roxmltree::Document;
 use std::fs;
 use std::path::Path;
 use support::checkpoint::{WEIGHTS, safetensors};
-use support::results::png;
+use support::results::{json, png};
 use support::shell::{Ran, Shell, names, ran};
 
 const SUITE: &str = r#"
@@ -244,6 +244,23 @@ fn one_pixel_another_size_and_a_missing_file_are_told() {
     assert_eq!(listed, "written s/fox.png: the expected file is missing\n");
     assert_eq!(shell.read("s/fox.png"), good);
     shell.ok(&["snapshot", "check", "--out", "s"]);
+}
+
+#[test]
+fn a_quantity_may_be_looser_or_stricter_than_the_rest() {
+    let case = "formats = [\"json\"]\n[[case]]\nname = \"fox\"\nprompt = \"The fox\"\n";
+    let shell = recorded(case);
+    let data = json(&shell.read("s/fox.json"));
+    let number = data["results"][0]["attention"][1][2][1][1].to_string();
+    let moved = format!("{:.5}", number.parse::<f64>().unwrap() + 0.01);
+    edit(&shell, "s/fox.json", &number, &moved);
+    let line = difference(&shell);
+    assert!(line.contains("json: attention: 1 of ") && line.contains(&format!("was {moved}")), "{line}");
+    assert!(line.contains("at layer 1, head 2, query 1, key 1 it is "), "{line}");
+    shell.write("snapshot.toml", format!("{case}[tolerance.attention]\nabsolute = 0.011\n"));
+    check(&shell).ok();
+    shell.write("snapshot.toml", format!("{case}[tolerance]\nabsolute = 1\n[tolerance.attention]\nabsolute = 1e-6\n"));
+    difference(&shell);
 }
 
 #[test]

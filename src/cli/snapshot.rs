@@ -28,6 +28,7 @@ to the suite) and formats (png, svg and json are the default). Above the first
 case, command, args, model and formats apply to all cases. [tolerance] may have
 absolute, relative (of numbers), levels, share (of pixels) and distance (of
 shapes); [tolerance.attention] may have absolute and relative of one quantity.
+A weight that changed is a difference even where no output shows it.
 
 Exit: 0 recorded, the same, or accepted; 1 failed; 2 usage; 3 it differs.
 
