@@ -6,6 +6,9 @@ mod results;
 #[path = "support/shell.rs"]
 mod shell;
 
+use bytes::Bytes;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
 use serde_json::Value;
 use shell::{Shell, names, ran};
 use std::path::Path;
@@ -120,12 +123,12 @@ fn a_run_that_was_killed_at_any_moment_is_finished_by_resume() {
     let shell = Shell::new();
     shell.write("p.txt", prompts(200));
     let run = |out: &str| {
-        let args = ["batch", "p.txt", "--out", out, "-m", FIXTURE, "--format", "json,svg", "--resume"];
+        let args = ["batch", "p.txt", "--out", out, "-m", FIXTURE, "--format", "json,svg,parquet", "--resume"];
         args.map(String::from).to_vec()
     };
     shell.ok(&run("whole"));
     let whole = contents(&shell.path("whole"));
-    assert_eq!(whole.len(), 401);
+    assert_eq!(whole.len(), 1 + 2 * 200 + 4);
     let mut killed = 0;
     for moment in [5, 40, 90, 150, 220, 400] {
         let mut child = shell.attnviz(&run("cut")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -153,13 +156,13 @@ fn shares_join_to_the_whole_byte_for_byte() {
     let shell = Shell::new();
     shell.write("p.txt", prompts(150));
     let run = |out: &str, more: &[&str]| {
-        let args = [&["batch", "p.txt", "--out", out, "-m", FIXTURE, "--format", "json,csv"], more].concat();
+        let args = [&["batch", "p.txt", "--out", out, "-m", FIXTURE, "--format", "json,parquet"], more].concat();
         shell.ok(&args);
     };
     run("whole", &["--threads", "1"]);
     run("a", &["--shard", "1/3"]);
     run("c", &["--shard", "3/3"]);
-    let auto = ["batch", "p.txt", "--out", "b", "-m", FIXTURE, "--format", "json,csv", "--shard", "auto/3"];
+    let auto = ["batch", "p.txt", "--out", "b", "-m", FIXTURE, "--format", "json,parquet", "--shard", "auto/3"];
     ran(shell.attnviz(&auto).env("JOB_COMPLETION_INDEX", "1")).ok();
     assert_eq!([64, 64, 22], ["a", "b", "c"].map(|dir| entries(&shell.path(dir)).len()));
     let (message, _) = shell.fails(1, &["batch", "--merge", "a", "c", "--out", "m"]);
@@ -170,6 +173,61 @@ fn shares_join_to_the_whole_byte_for_byte() {
     let name = names(&shell.path("b"))[0].clone();
     shell.write(&format!("b/{name}"), "tampered");
     assert!(shell.fails(1, &["batch", "--merge", "a", "b", "c", "--out", "again"]).0.contains("changed"));
+}
+
+/// The rows of a Parquet file as JSON objects.
+fn rows(file: Vec<u8>) -> Vec<Value> {
+    fn value(field: &Field) -> Value {
+        match field {
+            Field::Null => Value::Null,
+            Field::Long(number) => (*number).into(),
+            Field::Float(number) => (*number).into(),
+            Field::Str(text) => text.as_str().into(),
+            Field::ListInternal(list) => list.elements().iter().map(value).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+    let reader = SerializedFileReader::new(Bytes::from(file)).unwrap();
+    let rows = reader.get_row_iter(None).unwrap();
+    rows.map(|row| row.unwrap().get_column_iter().map(|(name, field)| (name.clone(), value(field))).collect()).collect()
+}
+
+#[test]
+fn a_parquet_file_of_64_prompts_holds_what_their_json_files_hold() {
+    let shell = Shell::new();
+    shell.write("p.jsonl", prompts(70).lines().map(|line| format!("{line:?}\n")).collect::<String>() + "\"\"\n");
+    for (run, array) in [("attention", "attention"), ("heads", "previous")] {
+        let format = ["batch", "p.jsonl", "--run", run, "--format", "json,parquet", "--name", "{index}"];
+        let ran = shell.run(&[&format[..], &["--out", run, "-m", FIXTURE]].concat());
+        assert_eq!(ran.code, Some(1), "one prompt is empty: {}", ran.err);
+        let parts = ["rows-000000.parquet", "rows-000064.parquet"];
+        assert!(names(&shell.path(run)).iter().filter(|name| name.ends_with("parquet")).eq(parts));
+        let mut rows = parts.into_iter().flat_map(|part| rows(shell.read(&format!("{run}/{part}"))));
+        for index in 0..70 {
+            let json: Value = serde_json::from_slice(&shell.read(&format!("{run}/{index:06}.json"))).unwrap();
+            for (layer, heads) in json["results"][0][array].as_array().unwrap().iter().enumerate() {
+                for (head, value) in heads.as_array().unwrap().iter().enumerate() {
+                    let row = rows.next().unwrap();
+                    assert_eq!(row["prompt"], json["prompt"]);
+                    assert_eq!([&row["index"], &row["layer"], &row["head"]], [index, layer, head]);
+                    if run == "attention" {
+                        assert_eq!((&row["tokens"], &row["queries"]), (&json["tokens"], &row["keys"]));
+                    } else {
+                        assert_eq!(row["label"], json["results"][0]["label"][layer][head]);
+                    }
+                    let flat = |value: &Value| match value {
+                        Value::Array(rows) => rows.iter().flat_map(|row| row.as_array().unwrap().clone()).collect(),
+                        single => vec![single.clone()],
+                    };
+                    let (found, wanted) = (&row[array], flat(value));
+                    let found = found.as_array().cloned().unwrap_or_else(|| vec![found.clone()]);
+                    let float = |value: &Value| value.as_f64().map(|number| number as f32);
+                    assert!(found.iter().map(float).eq(wanted.iter().map(float)), "{found:?} {wanted:?}");
+                }
+            }
+        }
+        assert!(rows.next().is_none());
+    }
 }
 
 #[test]
@@ -223,4 +281,51 @@ fn ctrl_c_stops_cleanly() {
     let (message, hint) = ran.fails(1);
     assert!(message.contains("interrupted") && hint.contains("--resume"), "{message}");
     assert!(names(&shell.path("d")).iter().all(|name| !name.ends_with(".tmp")));
+}
+
+/// Runs a script's text as each of so many tasks, with `attnviz` on the path, then joins the shares.
+#[cfg(unix)]
+fn tasks(script: &str, count: u32, variables: &[(&str, String)], index: (&str, u32)) {
+    let shell = Shell::new();
+    shell.write("prompts.txt", prompts(200));
+    std::fs::create_dir(shell.path("gpt2")).unwrap();
+    for name in names(Path::new(FIXTURE)) {
+        let _ = std::fs::copy(Path::new(FIXTURE).join(&name), shell.path("gpt2").join(&name)); // folders do not matter
+    }
+    let binary = Path::new(env!("CARGO_BIN_EXE_attnviz")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    for task in 0..count {
+        let mut bash = shell.program("bash");
+        bash.args(["-c", script]).env("PATH", &path).envs(variables.iter().map(|(name, value)| (name, value)));
+        ran(bash.env(index.0, (task + index.1).to_string())).ok();
+    }
+    let shares: Vec<String> = names(&shell.path("shares")).into_iter().map(|name| format!("shares/{name}")).collect();
+    let merge = ["batch", "--merge"].into_iter().chain(shares.iter().map(String::as_str)).chain(["--out", "results"]);
+    shell.ok(&merge.collect::<Vec<_>>());
+    assert_eq!(entries(&shell.path("results")).len(), 200);
+    assert_eq!(names(&shell.path("results")).len(), 1 + 4, "200 prompts are four tables");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_script_for_slurm_does_all_of_the_work() {
+    let script = include_str!("../examples/batch.slurm");
+    let array = script.lines().find_map(|line| line.strip_prefix("#SBATCH --array=1-")).unwrap();
+    let variables = [("COUNT", array.to_string()), ("MIN", "1".into())];
+    let mut variables = variables.map(|(name, value)| (format!("SLURM_ARRAY_TASK_{name}"), value)).to_vec();
+    variables.push(("SLURM_CPUS_PER_TASK".into(), "1".into()));
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    tasks(script, array.parse().unwrap(), &variables, ("SLURM_ARRAY_TASK_ID", 1));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_job_for_kubernetes_does_all_of_the_work() {
+    let job = include_str!("../examples/batch-job.yaml");
+    let completions = job.lines().find_map(|line| line.trim().strip_prefix("completions: ")).unwrap();
+    let completions = completions.split_whitespace().next().unwrap().parse().unwrap();
+    let (_, script) = job.split_once("- |\n").unwrap();
+    let (script, _) = script.split_once("          resources:").unwrap();
+    assert!(script.contains(&format!("--shard auto/{completions}")), "{script}");
+    tasks(&format!("set -e\n{}", script.replace("/data/", "")), completions, &[], ("JOB_COMPLETION_INDEX", 0));
 }

@@ -95,6 +95,8 @@ fn a_template_writes_one_file_for_each_head_and_never_two_of_one_name() {
     let shell = Shell::new();
     let (message, hint) = shell.fails(2, &["-m", BASE, TEXT, "-o", "only-{layer}.png"]);
     assert!(message.contains("only-0.png") && hint.contains("{head}"), "{message} {hint}");
+    let (message, _) = shell.fails(2, &["-m", BASE, "the cat", "-o", "the-cat.png", "-o", "{slug}.png"]);
+    assert!(message.contains("the-cat.png"), "{message}");
     assert!(shell.files().is_empty(), "{:?}", shell.files());
     shell.ok(&["-m", BASE, TEXT, "-o", "only-{layer}.png", "--reduce", "heads=mean"]);
     assert_eq!(shell.files(), ["only-0.png", "only-1.png"]);

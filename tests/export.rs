@@ -1,8 +1,10 @@
 //! Numbers leave as files that others read, and files that others wrote come in.
 #![allow(clippy::unwrap_used)] // a test that cannot go on should fail there
 use attnviz::error::{Error, Kind, Result};
+use attnviz::export::table::{number, text, whole};
 use attnviz::export::{
-    self, Array, Data, Entry, Field, Fields, Meta, Template, Trace, csv, json, npz, safetensors, slug, write_atomically,
+    self, Array, Data, Entry, Field, Fields, Meta, Table, Template, Trace, csv, json, npz, safetensors, slug,
+    write_atomically,
 };
 use serde_json::{Value, json};
 use std::io::{Cursor, Write};
@@ -178,10 +180,9 @@ fn csv_lists_the_visible_pairs_and_quotes_what_needs_it() {
 
 #[test]
 fn a_table_is_written_as_it_is_and_refused_where_a_cell_is_missing() {
-    let row = |cells: [&str; 3]| cells.map(String::from).to_vec();
-    let mut table = csv::Table {
-        header: vec!["rank", "word", "received"],
-        rows: vec![row(["1", "a,", "0.7"]), row(["2", " b", ""])],
+    let mut table = Table {
+        columns: vec![whole("rank"), text("word"), number("received")],
+        rows: vec![vec![1u32.into(), "a,".into(), 0.7f32.into()], vec![2u32.into(), " b".into(), f32::NAN.into()]],
     };
     let mut out = Vec::new();
     csv::write_table(&table, &mut out).unwrap();

@@ -340,6 +340,7 @@ fn a_suite_that_cannot_be_meant_is_refused_with_its_line() {
         ("[[case]]\nname = \"a\"", "there is no prompt"),
         ("[[case]]\nprompt = \"a\"\nids = [1]", "one of prompt, prompts and ids"),
         ("[[case]]\nprompt = \"a\"\nformats = [\"gif\"]", "no format \"gif\""),
+        ("[[case]]\nprompt = \"a\"\nformats = [\"parquet\"]", "no format \"parquet\" that can be compared"),
         ("[[case]]\nprompt = \"a\"\nformats = []", "names none"),
         ("[[case]]\nprompt = \"a\"\ncommand = \"batch\"", "does not take these args"),
         ("[[case]]\nprompt = \"a\"\ncommand = \"models\"", "not a command that looks at prompts"),

@@ -68,8 +68,9 @@ class Batches:
     """Sequences of step `s`: a function of (seed, s) alone, so that a stopped run goes on where it was.
 
     An epoch is a seeded permutation of blocks of BLOCK tokens. A share of the sequences is replaced by repeats of period 8 to
-    half the length, half of them random ids and half a piece of real text. The first period of random ids cannot be
-    predicted and is not scored (target -100).
+    half the length, half of them random ids and half a piece of real text. Random ids come from an alphabet of 4 to all
+    tokens (log-uniform): where few tokens recur by chance, only exact previous-token heads can tell the places apart. The
+    first period of random ids cannot be predicted and is not scored (target -100).
     """
 
     def __init__(self, tokens, vocabulary, tokens_a_step, seed):
@@ -98,7 +99,11 @@ class Batches:
         for i in np.flatnonzero(rng.random(len(rows)) < repeat_share):
             period = int(rng.integers(8, length // 2 + 1))
             real = rng.random() < 0.5
-            piece = rows[i][:period] if real else rng.integers(1, self.vocabulary, period)
+            if real:
+                piece = rows[i][:period]
+            else:
+                size = round(4 * (self.vocabulary / 4) ** rng.random())
+                piece = rng.choice(rng.integers(1, self.vocabulary, size), period)
             tiled = np.resize(piece, length + 1)
             inputs[i], targets[i] = tiled[:-1], tiled[1:]
             if not real:

@@ -13,6 +13,8 @@ static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
     Tokenizer::from_json(&checkpoint.read("tokenizer.json").unwrap().unwrap(), "tokenizer.json").unwrap()
 });
 
+static FONTS: LazyLock<Fonts> = LazyLock::new(Fonts::bundled);
+
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(256)]);
     let prompt = Prompt::from_text(&TOKENIZER, &text, None).unwrap();
@@ -31,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
         provenance: serde_json::json!({ "prompt": text }),
         ..Figure::default()
     };
-    let drawn = svg(&figure, &Fonts::bundled()).unwrap();
+    let drawn = svg(&figure, &FONTS).unwrap();
     assert!(!drawn.chars().any(|c| c.is_control() && c != '\n'), "{drawn}");
     assert!(!drawn.contains("<script") && drawn.matches("<svg").count() == 1);
     let shown = terminal(&figure, &Default::default());

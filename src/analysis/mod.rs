@@ -1,8 +1,10 @@
 //! Numbers from traces, one file per method. Nothing here formats, and no model knows of it.
 
 pub mod agreement;
+pub mod alignment;
 pub mod attention;
 pub mod attribution;
+pub mod difference;
 pub mod direct;
 pub mod faithfulness;
 pub mod flow;

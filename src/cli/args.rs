@@ -42,6 +42,7 @@ pub enum Side {
 }
 
 /// What the prompt is, before there is a tokenizer.
+#[derive(Clone)]
 pub enum Words {
     Text(String),
     Ids(Vec<u32>),
@@ -190,6 +191,17 @@ pub struct Selection {
 }
 
 impl SelectionArgs {
+    /// Whether anything but all of it as it is was asked for.
+    pub fn is_given(&self) -> bool {
+        let Self { layer, head, reduce, sink, words } = self;
+        layer.is_some() || head.is_some() || !reduce.is_empty() || *sink != SinkArg::Keep || words.is_some()
+    }
+
+    /// Where words begin.
+    pub fn word_rule(&self) -> WordRule {
+        self.words.map_or(WordRule::Default, WordRule::from)
+    }
+
     /// The reductions, checked before there is a model.
     pub fn reductions(&self) -> Result<(Option<Reduction>, Option<Reduction>)> {
         let (mut heads, mut layers) = (None, None);

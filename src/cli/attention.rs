@@ -6,7 +6,7 @@ pub mod view;
 use super::args::PromptArgs;
 use super::findings::{Command, Findings, Groups};
 use super::model::ModelArgs;
-use super::output::{Format, OutputArgs, Target};
+use super::output::{OutputArgs, Target};
 use super::subject::Subject;
 use attnviz::analysis::{Attention, Pass, Request, packed};
 use attnviz::error::{Error, Result};
@@ -59,7 +59,7 @@ impl Command for AttentionArgs {
                 Error::usage("--with and --received do not go together").hint("ask for them one after the other")
             );
         }
-        if !self.with.is_empty() && targets.iter().all(|t| t.format().is_picture() || t.format() == Format::Csv) {
+        if !self.with.is_empty() && targets.iter().all(|t| t.format().is_picture() || t.format().is_table()) {
             return Err(
                 Error::usage("--with needs a data file").hint("write a .safetensors, .npz or .json file with -o")
             );
@@ -78,7 +78,8 @@ impl Command for AttentionArgs {
     /// All prompts in one forward pass.
     fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, targets: &[Target]) -> Vec<Result<Box<dyn Findings + 'a>>> {
         let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
-        let words: Vec<_> = subjects.iter().map(|subject| subject.prompt.words(self.view.word_rule())).collect();
+        let words: Vec<_> =
+            subjects.iter().map(|subject| subject.prompt.words(self.view.selection.word_rule())).collect();
         let request = |(subject, words): (&Subject, &Vec<Word>)| self.request(subject, words, targets);
         let found = subjects.iter().zip(&words).map(request).collect::<Result<Vec<_>>>().and_then(|requests| {
             let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();

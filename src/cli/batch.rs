@@ -1,16 +1,27 @@
 //! `attnviz batch`: the work of another command for each of many prompts, into one folder.
 
+mod block;
 mod divide;
-mod run;
+mod job;
 
 pub use divide::divide;
-pub use run::run;
 
-use super::model::ModelArgs;
-use super::output::Format;
-use attnviz::batch::{Kind, Shard};
+use super::findings::Command;
+use super::model::{ModelArgs, Opened};
+use super::output::{self, Format, Target};
+use super::progress::Progress;
+use super::recipe::Recipe;
+use attnviz::batch::{Folder, Inputs, Kind, MANIFEST, Shard, merge, watch_for_interrupts};
 use attnviz::error::{Error, Result};
+use attnviz::export::{Field, Template};
+use attnviz::render::Fonts;
+use attnviz::session::Session;
 use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use job::Job;
+use serde_json::json;
+use std::collections::HashSet;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// The flags of `batch` itself; all others are those of the command that it runs.
@@ -101,4 +112,101 @@ impl BatchArgs {
             },
         }
     }
+}
+
+/// Runs the command for every prompt, or joins shares.
+pub fn run(args: &BatchArgs, command: &dyn Command, recipe: &Recipe) -> Result<()> {
+    if args.merge {
+        let (prompts, failed) = merge(&args.inputs, &args.out)?;
+        return finish(args, prompts, failed);
+    }
+    let targets = targets(args)?;
+    command.check(&targets)?;
+    let shard = args.share()?;
+    let open = || Inputs::new(&args.inputs, args.input_format.map(Into::into), args.column.clone());
+    let inputs = open()?;
+    args.model.start_threads()?;
+    let Opened { checkpoint, .. } = args.model.open(false, args.quiet)?;
+    command.fits(&checkpoint.spec)?;
+    let mut folder = Folder::open(&args.out, args.resume)?;
+    let session = Session::new(checkpoint)?;
+    let settings =
+        json!([env!("CARGO_PKG_VERSION"), session.hash, recipe.command, recipe.args, args.name, names(args)]);
+    let settings = format!("{:016x}", xxhash_rust::xxh3::xxh3_64(settings.to_string().as_bytes()));
+    watch_for_interrupts();
+    let bar = bar(args, open)?;
+    let job = Job {
+        args,
+        command,
+        recipe,
+        session: &session,
+        fonts: Fonts::bundled(),
+        targets,
+        settings,
+        shard,
+        bar,
+        silent: Progress::new(true),
+    };
+    let (done, failed) = job.run(inputs, &mut folder)?;
+    job.bar.finish_and_clear();
+    folder.finish()?;
+    finish(args, done, failed)
+}
+
+/// What is said at the end.
+fn finish(args: &BatchArgs, prompts: u64, failed: u64) -> Result<()> {
+    let manifest = args.out.join(MANIFEST);
+    output::print(format!("{}\n", output::printable(&manifest.display().to_string())).as_bytes())?;
+    if failed == 0 {
+        return Ok(());
+    }
+    Err(Error::failed(format!("{failed} of {prompts} prompts failed"))
+        .hint(format!("{} says which and why", manifest.display())))
+}
+
+fn names(args: &BatchArgs) -> Vec<&'static str> {
+    args.format.iter().map(|format| format.extension()).collect()
+}
+
+/// One file name for each format, checked.
+fn targets(args: &BatchArgs) -> Result<Vec<Target>> {
+    let wrong = |what: &str, hint: &str| Err(Error::usage(format!("--name {:?} {what}", args.name)).hint(hint));
+    if args.name.contains(['/', '\\']) || args.name.starts_with('.') {
+        return wrong(
+            "is not the name of a file",
+            "all results lie in one folder: leave slashes and a leading dot out",
+        );
+    }
+    let mut seen = HashSet::new();
+    if let Some(format) = args.format.iter().find(|format| !seen.insert(**format)) {
+        return Err(Error::usage(format!("--format names {} twice", format.extension())).hint("name each format once"));
+    }
+    let target = |format: &Format| {
+        let template = Template::parse(&format!("{}.{}", args.name, format.extension()))?;
+        Ok(Target::File(template, *format))
+    };
+    let targets = args.format.iter().map(target).collect::<Result<Vec<_>>>()?;
+    let unique = |target: &Target| matches!(target, Target::File(name, _) if name.fields().contains(&Field::Index));
+    if !targets.iter().all(unique) {
+        return wrong("would give two prompts the same file", "put {index} into the name");
+    }
+    Ok(targets)
+}
+
+/// How far it is, on a terminal.
+fn bar(args: &BatchArgs, open: impl Fn() -> Result<Inputs>) -> Result<ProgressBar> {
+    if args.quiet || !std::io::stderr().is_terminal() {
+        return Ok(ProgressBar::hidden());
+    }
+    let counted = !args.inputs.iter().any(|path| path.as_os_str() == "-");
+    let (bar, style) = if counted {
+        let (mut inputs, mut total) = (open()?, 0);
+        while inputs.read()?.is_some() {
+            total += 1;
+        }
+        (ProgressBar::new(total), "{wide_bar} {pos} of {len} prompts, {per_sec}, {eta} left")
+    } else {
+        (ProgressBar::no_length(), "{spinner} {pos} prompts, {per_sec}")
+    };
+    Ok(ProgressStyle::with_template(style).map_or(bar.clone(), |style| bar.with_style(style)))
 }

@@ -8,7 +8,8 @@ use super::progress::Progress;
 use super::recipe::Recipe;
 use super::subject::{About, Subject};
 use attnviz::error::{Error, Kind, Result};
-use attnviz::export::{self, Data};
+use attnviz::export::table::{text, whole};
+use attnviz::export::{self, Data, Table, Template};
 use attnviz::figure::Figure;
 use attnviz::model::{Model, Spec};
 use attnviz::prompt::Prompt;
@@ -56,7 +57,11 @@ pub trait Findings: Send + Sync {
     /// As numbers.
     fn data(&self, part: Option<usize>) -> Result<Data>;
     /// As a table.
-    fn csv(&self, part: Option<usize>, out: &mut Vec<u8>) -> Result<()>;
+    fn table(&self, part: Option<usize>) -> Result<Table>;
+    /// As CSV.
+    fn csv(&self, part: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
+        export::csv::write_table(&self.table(part)?, out)
+    }
     /// What a reader of the numbers should know, one line each.
     fn remarks(&self) -> Vec<String> {
         Vec::new()
@@ -110,14 +115,15 @@ pub fn find<'a>(command: &'a dyn Command, subject: Subject<'a>, targets: &[Targe
 
 /// Writes what was found, lists the files on standard output, and shows it to whoever looks.
 pub fn deliver(found: &dyn Findings, targets: &[Target], quiet: bool) -> Result<()> {
-    let fonts = Fonts::with_system();
-    let mut paths = Vec::new();
+    let (fonts, files) = (Fonts::with_system(), plan(found, targets)?);
     for target in targets {
-        match target {
-            Target::Stdout(format) => output::print(&bytes(found, *format, None, &fonts)?)?,
-            Target::File(..) => paths.extend(files(found, target, &fonts)?),
+        if let Target::Stdout(format) = target {
+            output::print(&bytes(found, *format, None, &fonts)?)?;
         }
     }
+    let write =
+        |file: &File| output::write(file.template, &file.fields, &bytes(found, file.format, file.part, &fonts)?);
+    let paths = files.par_iter().map(write).collect::<Result<Vec<_>>>()?;
     if !quiet {
         found.remarks().iter().for_each(|remark| output::remark(remark));
         mention_fonts(found.about(), &fonts);
@@ -131,28 +137,36 @@ pub fn deliver(found: &dyn Findings, targets: &[Target], quiet: bool) -> Result<
     output::print(paths.iter().map(name).collect::<String>().as_bytes())
 }
 
-/// Every file of one target.
-fn files(found: &dyn Findings, target: &Target, fonts: &Fonts) -> Result<Vec<PathBuf>> {
-    let Target::File(template, format) = target else { return Ok(Vec::new()) };
-    let fields = found.about().fields();
-    if !target.splits() {
-        return Ok(vec![output::write(template, &fields, &bytes(found, *format, None, fonts)?)?]);
+/// A file to be written.
+struct File<'a> {
+    template: &'a Template,
+    fields: export::Fields,
+    format: Format,
+    part: Option<usize>,
+}
+
+/// Every file of all targets, each with a name of its own.
+fn plan<'a>(found: &dyn Findings, targets: &'a [Target]) -> Result<Vec<File<'a>>> {
+    let (fields, mut files, mut names) = (found.about().fields(), Vec::new(), HashSet::new());
+    for target in targets {
+        let Target::File(template, format) = target else { continue };
+        let file = |fields, part| File { template, fields, format: *format, part };
+        match target.splits() {
+            false => files.push(file(fields.clone(), None)),
+            true => {
+                files.extend(
+                    found.parts().into_iter().enumerate().map(|(part, (layer, head))| {
+                        file(export::Fields { layer, head, ..fields.clone() }, Some(part))
+                    }),
+                )
+            }
+        }
     }
-    let parts: Vec<_> = found
-        .parts()
-        .into_iter()
-        .enumerate()
-        .map(|(part, (layer, head))| (part, export::Fields { layer, head, ..fields.clone() }))
-        .collect();
-    let mut names = HashSet::new();
-    if let Some((_, fields)) = parts.iter().find(|(_, fields)| !names.insert(template.fill(fields))) {
-        return Err(Error::usage(format!("two files would be named {}", template.fill(fields).display()))
-            .hint("put both {layer} and {head} into the name, or select one layer or head"));
+    match files.iter().map(|file| file.template.fill(&file.fields)).find(|name| !names.insert(name.clone())) {
+        Some(name) => Err(Error::usage(format!("two files would be named {}", name.display()))
+            .hint("put both {layer} and {head} into the name, select one layer or head, or name each -o differently")),
+        None => Ok(files),
     }
-    parts
-        .par_iter()
-        .map(|(part, fields)| output::write(template, fields, &bytes(found, *format, Some(*part), fonts)?))
-        .collect()
 }
 
 /// What was found, in one format: all, or one part, which says so.
@@ -182,8 +196,36 @@ pub fn bytes(found: &dyn Findings, format: Format, part: Option<usize>, fonts: &
         Format::Npz => export::npz::write(&data()?, &mut bytes)?,
         Format::Safetensors => export::safetensors::write(&data()?, &mut bytes)?,
         Format::Csv => found.csv(part, &mut bytes)?,
+        Format::Parquet => bytes = export::parquet::write(rows(found, part)?, origin(found.about()), bytes)?,
     }
     Ok(bytes)
+}
+
+/// The table of one prompt as a part of the table of many: its rows say whose they are.
+pub fn rows(found: &dyn Findings, part: Option<usize>) -> Result<Table> {
+    let (table, about) = (found.table(part)?, found.about());
+    let whose = [about.index.into(), about.prompt.written().into()];
+    Ok(Table {
+        columns: [whole("index"), text("prompt")].into_iter().chain(table.columns).collect(),
+        rows: table.rows.into_iter().map(|row| whose.iter().cloned().chain(row).collect()).collect(),
+    })
+}
+
+/// What the tables of all prompts have in common, as JSON.
+pub fn origin(about: &About) -> String {
+    let mut origin = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "model": about.model,
+        "revision": about.revision,
+        "hash": about.hash,
+        "command": about.recipe.command,
+        "args": about.recipe.args,
+        "input": about.input,
+    });
+    if let Some(other) = &about.other {
+        origin["other"] = json!(other);
+    }
+    origin.to_string()
 }
 
 /// Says which characters the bundled font lacks and where they were found.

@@ -5,7 +5,7 @@ mod found;
 use super::args::{FigureArgs, PromptArgs, SinkArg};
 use super::findings::{Command, Findings, Groups};
 use super::model::ModelArgs;
-use super::output::{Format, OutputArgs, Target};
+use super::output::{OutputArgs, Target};
 use super::saliency::OfArg;
 use super::subject::Subject;
 use super::target::TargetArgs;
@@ -85,7 +85,7 @@ impl Command for MixArgs {
         if targets.iter().any(Target::splits) {
             return Err(Error::usage("mix has no file for each layer or head").hint("leave {layer} and {head} out"));
         }
-        if self.method.all_rows && targets.iter().all(|t| t.format() == Format::Csv) {
+        if self.method.all_rows && targets.iter().all(|t| t.format().is_table()) {
             return Err(Error::usage("--all-rows: a .csv holds the target's row only")
                 .hint("write a picture, .json, .npz or .safetensors, or leave --all-rows out"));
         }

@@ -4,6 +4,7 @@ mod args;
 mod attention;
 mod batch;
 mod completions;
+mod diff;
 mod download;
 mod findings;
 mod heads;
@@ -36,7 +37,7 @@ use std::process::ExitCode;
 /// `attnviz TEXT` draws the attention of every layer and head on one sheet; it is short for `attnviz attention TEXT`. A first
 /// word that names a command is that command.
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true, max_term_width = 100, disable_help_subcommand = true)]
+#[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
 #[command(after_help = "\
 Examples:
   attnviz \"Once upon a time\"                    all heads on one sheet: a PNG
@@ -56,6 +57,8 @@ pub struct Cli {
 enum Command {
     #[command(flatten)]
     OfPrompt(OfPrompt),
+    /// Show what differs between two prompts, two models or two saved results
+    Diff(diff::DiffArgs),
     /// Do the work of a command for each of many prompts, into one folder
     Batch(batch::BatchArgs),
     /// Record what a suite of commands gives, or compare with what was recorded
@@ -151,6 +154,7 @@ pub fn run(Typed { cli, recipe, of_batch }: Typed) -> Result<(), Stop> {
     match cli.command {
         None => findings::run(&cli.attention, &recipe)?,
         Some(Command::OfPrompt(command)) => findings::run(command.command(), &recipe)?,
+        Some(Command::Diff(args)) => diff::run(&args, &recipe)?,
         Some(Command::Batch(args)) => {
             if let Some((command, recipe)) = of_batch {
                 batch::run(&args, command.command(), &recipe)?;

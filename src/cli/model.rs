@@ -100,6 +100,12 @@ impl ModelArgs {
         Ok(Opened { checkpoint, note: None })
     }
 
+    /// Another model, asked for in the same way.
+    pub fn instead(&self, model: &str) -> Self {
+        let HubArgs { offline, refresh } = self.hub;
+        Self { model: Some(model.to_owned()), hub: HubArgs { offline, refresh }, threads: None }
+    }
+
     /// Sizes the thread pool, once, before anything is computed.
     pub fn start_threads(&self) -> Result<()> {
         let Some(threads) = self.threads else { return Ok(()) };

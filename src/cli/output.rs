@@ -44,6 +44,8 @@ pub enum Format {
     Safetensors,
     /// Numbers for spreadsheets and data frames
     Csv,
+    /// A table for DuckDB, Polars and Spark; of a batch, one for every 64 prompts
+    Parquet,
 }
 
 impl Format {
@@ -52,16 +54,22 @@ impl Format {
         matches!(self, Format::Png | Format::Svg | Format::Txt)
     }
 
-    /// How two of its files are compared.
-    pub fn compared(self) -> compare::Format {
-        match self {
+    /// How two of its files are compared, if they can be.
+    pub fn compared(self) -> Option<compare::Format> {
+        Some(match self {
             Format::Png => compare::Format::Png,
             Format::Svg => compare::Format::Svg,
             Format::Txt => compare::Format::Txt,
             Format::Json => compare::Format::Json,
             Format::Npz | Format::Safetensors => compare::Format::Arrays,
             Format::Csv => compare::Format::Csv,
-        }
+            Format::Parquet => return None,
+        })
+    }
+
+    /// Whether it is a table, which holds less than the other formats of numbers.
+    pub fn is_table(self) -> bool {
+        matches!(self, Format::Csv | Format::Parquet)
     }
 
     /// The extension of its files.
@@ -74,6 +82,7 @@ impl Format {
             Format::Npz => "npz",
             Format::Safetensors => "safetensors",
             Format::Csv => "csv",
+            Format::Parquet => "parquet",
         }
     }
 }
@@ -120,9 +129,10 @@ impl OutputArgs {
     fn target(&self, path: &str) -> Result<Target> {
         if path == "-" {
             let format = self.format.ok_or_else(|| {
-                Error::usage("-o - needs a format").hint("add --format json (or png, svg, txt, npz, safetensors, csv)")
+                Error::usage("-o - needs a format")
+                    .hint("add --format json (or png, svg, txt, npz, safetensors, csv, parquet)")
             })?;
-            let binary = matches!(format, Format::Png | Format::Npz | Format::Safetensors);
+            let binary = matches!(format, Format::Png | Format::Npz | Format::Safetensors | Format::Parquet);
             if binary && std::io::stdout().is_terminal() {
                 return Err(Error::usage(format!("-o - would write {} to a terminal", format.extension()))
                     .hint("send it to a file or a pipe, or choose --format txt"));
@@ -134,7 +144,7 @@ impl OutputArgs {
             Some(Ok(format)) => format,
             _ => {
                 return Err(Error::usage(format!("-o {path}: its extension names no format"))
-                    .hint("use .png, .svg, .txt, .json, .npz, .safetensors or .csv"));
+                    .hint("use .png, .svg, .txt, .json, .npz, .safetensors, .csv or .parquet"));
             }
         };
         let meant = !self.output.iter().any(|path| path == "-"); // else it is the format of `-o -`

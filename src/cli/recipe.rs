@@ -16,8 +16,9 @@ pub struct Recipe {
 }
 
 /// Flags that do not change what is shown, or that name places on this machine.
-const PLACES: [&str; 11] =
-    ["text", "file", "ids", "model", "offline", "refresh", "threads", "output", "format", "quiet", "verbose"];
+const PLACES: [&str; 12] = [
+    "text", "file", "ids", "model", "against", "offline", "refresh", "threads", "output", "format", "quiet", "verbose",
+];
 
 impl Recipe {
     /// The command line again, with these words after the flags. A recipe comes from a file that is not trusted: no flag is taken

@@ -1,5 +1,6 @@
 //! `attnviz render`: attention that some program saved, as `attention` shows a model's own.
 
+use super::args::{Selection, SelectionArgs};
 use super::attention::found::Found;
 use super::attention::view::ViewArgs;
 use super::findings;
@@ -7,7 +8,7 @@ use super::output::{OutputArgs, Target};
 use super::recipe::Recipe;
 use super::subject::About;
 use attnviz::analysis::attention::Extent;
-use attnviz::analysis::{Attention, Recorded, Reduction, recorded};
+use attnviz::analysis::{Attention, Recorded, Reduction, Request, recorded};
 use attnviz::error::{Error, Result};
 use attnviz::export::{Input, Trace, read};
 use attnviz::prompt::{Prompt, Word};
@@ -60,28 +61,41 @@ pub struct Axis {
 impl Opened {
     /// Reads it.
     pub fn read(path: &Path) -> Result<Self> {
-        let trace = read(path)?;
+        Self::of(read(path)?, path)
+    }
+
+    /// A trace that was read from a file.
+    pub fn of(trace: Trace, path: &Path) -> Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let [layers, heads, ..] = trace.shape;
         let (layers, heads) = (Axis::of(&trace, "layers", layers), Axis::of(&trace, "heads", heads));
         Ok(Self { input: Input { name, hash: hash(path)? }, trace, layers, heads })
     }
 
-    /// The file as a command's findings.
-    pub fn look<'a>(&self, view: &'a ViewArgs, recipe: &'a Recipe, targets: &[Target]) -> Result<Found<'a>> {
+    /// Whether the file says what its tokens are.
+    pub fn has_tokens(&self) -> bool {
+        self.trace.tokens.is_some()
+    }
+
+    /// What is selected of the file, gathered as `request` wants it of so many words and tokens.
+    pub fn gather(
+        &self,
+        selection: &SelectionArgs,
+        request: impl FnOnce(Selection, &[Word], usize) -> Request,
+    ) -> Result<Gathered> {
         let Self { input, trace, layers, heads } = self;
         let by_word = trace.header.contains_key("words");
-        if view.selection.words.is_some() && (by_word || trace.tokens.is_none()) {
+        if selection.words.is_some() && (by_word || trace.tokens.is_none()) {
             let (why, hint) = match by_word {
                 true => ("holds words already", "leave --words out"),
                 false => ("does not say what its tokens are", "save `tokens` beside `attention`, or leave --words out"),
             };
             return Err(Error::usage(format!("--words: {} {why}", input.name)).hint(hint));
         }
-        let selection = view.selection.resolve_among("the file", &layers.numbers, &heads.numbers)?;
+        let selected = selection.resolve_among("the file", &layers.numbers, &heads.numbers)?;
         let prompt = prompt(trace);
         let words = match &trace.tokens {
-            Some(_) if !by_word => prompt.words(view.word_rule()),
+            Some(_) if !by_word => prompt.words(selection.word_rule()),
             _ => prompt
                 .tokens
                 .iter()
@@ -96,15 +110,22 @@ impl Opened {
             heads: &heads.numbers,
             extent: Extent { queries, keys, causal: is_causal(trace) },
         };
-        let request = view.request(selection, &words, keys, targets);
         let broken = |error: Error| Error { message: format!("{}: {}", input.name, error.message), ..error };
-        let attention = reduced(recorded(&patterns, &request).map_err(broken)?, layers, heads);
-        let said = |name: &str| trace.header.get(name).and_then(Value::as_str).map(str::to_owned);
+        let found = recorded(&patterns, &request(selected, &words, keys)).map_err(broken)?;
+        Ok(Gathered { prompt, words, by_word, attention: reduced(found, layers, heads) })
+    }
+
+    /// The file as a command's findings.
+    pub fn look<'a>(&self, view: &'a ViewArgs, recipe: &'a Recipe, targets: &[Target]) -> Result<Found<'a>> {
+        let request = |selection, words: &[Word], tokens| view.request(selection, words, tokens, targets);
+        let Gathered { prompt, words, by_word, attention } = self.gather(&view.selection, request)?;
+        let said = |name: &str| self.trace.header.get(name).and_then(Value::as_str).map(str::to_owned);
         let about = About {
             model: said("model").unwrap_or_default(),
             revision: said("revision"),
             hash: said("hash").unwrap_or_default(),
-            input: Some(input.clone()),
+            input: Some(self.input.clone()),
+            other: None,
             prompt,
             note: None,
             recipe,
@@ -112,6 +133,15 @@ impl Opened {
         };
         Ok(Found { view, about, words, by_word, attention, next: None, extras: Vec::new() })
     }
+}
+
+/// What was selected of a file.
+pub struct Gathered {
+    pub prompt: Prompt,
+    pub words: Vec<Word>,
+    /// Whether what counts as tokens are words already.
+    pub by_word: bool,
+    pub attention: Attention,
 }
 
 impl Axis {
@@ -173,7 +203,7 @@ fn is_causal(trace: &Trace) -> bool {
 }
 
 /// XXH3-128 of a file.
-fn hash(path: &Path) -> Result<String> {
+pub fn hash(path: &Path) -> Result<String> {
     let broken = |e: std::io::Error| {
         Error::failed(format!("cannot read {}: {e}", path.display())).hint("it was there a moment ago; try again")
     };

@@ -1,8 +1,10 @@
 //! `attnviz rerun`: what a file says of how it was made, done again, and compared with the file or written.
 
+mod pair;
+
 use super::args::Words;
 use super::findings::{self, Findings};
-use super::model::{HubArgs, ModelArgs, Opened};
+use super::model::{ModelArgs, Opened};
 use super::output::{self, Format, OutputArgs, Target};
 use super::progress::Progress;
 use super::recipe::Recipe;
@@ -35,9 +37,12 @@ pub struct RerunArgs {
     /// A PNG, SVG or JSON file that attnviz wrote
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The file that `attnviz render` read
+    /// The file that `attnviz render` read; twice, in order, for those that `attnviz diff` read
     #[arg(long, value_name = "FILE", help_heading = "Model")]
-    input: Option<PathBuf>,
+    input: Vec<PathBuf>,
+    /// The model that `attnviz diff` compared with, where that is a folder
+    #[arg(long, value_name = "MODEL", help_heading = "Model")]
+    against: Option<String>,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -62,9 +67,10 @@ pub fn run(args: &RerunArgs) -> Result<()> {
     let recipe = Recipe { command: made.command.clone(), args: made.args.clone() };
     let again = Again { args, name: &name, old: &old, made: &made, format, targets: &targets, recipe: &recipe };
     args.model.start_threads()?;
-    match &made.input {
-        Some(input) => again.of_file(input),
-        None => again.of_prompt(),
+    match (&made.input, &made.other) {
+        (_, Some(other)) => again.of_pair(other),
+        (Some(input), None) => again.of_file(input),
+        (None, None) => again.of_prompt(),
     }
 }
 
@@ -81,6 +87,15 @@ fn bytes(path: &Path) -> Result<Vec<u8>> {
             .hint("attnviz writes no such picture and no such JSON"));
     }
     Ok(bytes)
+}
+
+/// A prompt as it was read. The ids are what the model read; the text only says it better, where it still means the same.
+fn said(text: &str, ids: &[u32], resolve: impl Fn(Words) -> Result<Prompt>) -> Result<Prompt> {
+    let prompt = resolve(Words::Text(text.to_owned()));
+    match prompt.ok().filter(|prompt| prompt.ids == ids) {
+        Some(prompt) => Ok(prompt),
+        None => resolve(Words::Ids(ids.to_vec())),
+    }
 }
 
 /// What is to be made again.
@@ -109,15 +124,10 @@ impl Again<'_> {
         command.fits(&checkpoint.spec)?;
         let session = Session::new(checkpoint)?;
         let (flags, tokenizer, spec) = (command.groups().prompt, &session.tokenizer, session.model.spec());
-        // The ids are what the model read; the text only says it better, where it still means the same.
         let prompt = if made.token_ids.is_empty() && !command.needs_prompt() {
             Prompt::default()
         } else {
-            let text = flags.resolve(Words::Text(made.prompt.clone()), tokenizer, spec);
-            match text.ok().filter(|prompt| prompt.ids == made.token_ids) {
-                Some(prompt) => prompt,
-                None => flags.resolve(Words::Ids(made.token_ids.clone()), tokenizer, spec)?,
-            }
+            said(&made.prompt, &made.token_ids, |words| flags.resolve(words, tokenizer, spec))?
         };
         let change = format!("its weights were {}, those of {} are {}", made.weights, session.name, session.hash);
         let change = (session.hash != made.weights).then_some(change);
@@ -130,7 +140,7 @@ impl Again<'_> {
 
     /// From a file that `render` read.
     fn of_file(&self, input: &Input) -> Result<()> {
-        let Some(path) = &self.args.input else {
+        let [path] = &self.args.input[..] else {
             return Err(self
                 .named(Error::failed(format!("it was drawn from a file {:?}", input.name)))
                 .hint(format!("give that file: attnviz rerun {} --input {}", self.name, input.name)));
@@ -155,23 +165,26 @@ impl Again<'_> {
 
     /// The model that the file names, unless the user names one.
     fn model(&self) -> Result<ModelArgs> {
-        let (made, given) = (self.made, &self.args.model);
-        let model = match (&given.model, &made.revision) {
-            (Some(given), _) => given.clone(),
-            (None, _) if made.model == "builtin" => made.model.clone(),
+        let given = self.args.model.model.as_deref();
+        self.model_of(given, &self.made.model, self.made.revision.as_deref(), "--model")
+    }
+
+    fn model_of(&self, given: Option<&str>, name: &str, revision: Option<&str>, flag: &str) -> Result<ModelArgs> {
+        let model = match (given, revision) {
+            (Some(given), _) => given.to_owned(),
+            (None, _) if name == "builtin" => name.to_owned(),
             // Checked, so that what a file says is never taken for a path.
             (None, Some(revision)) => {
-                Name::new(&made.model, Some(revision)).map_err(|e| self.named(e))?;
-                format!("{}@{revision}", made.model)
+                Name::new(name, Some(revision)).map_err(|e| self.named(e))?;
+                format!("{name}@{revision}")
             }
             (None, None) => {
                 return Err(self
-                    .named(Error::failed(format!("its model was a folder {:?}", made.model)))
-                    .hint(format!("say where it is: attnviz rerun {} --model DIR", self.name)));
+                    .named(Error::failed(format!("its model was a folder {name:?}")))
+                    .hint(format!("say where it is: attnviz rerun {} {flag} DIR", self.name)));
             }
         };
-        let HubArgs { offline, refresh } = given.hub;
-        Ok(ModelArgs { model: Some(model), hub: HubArgs { offline, refresh }, threads: None })
+        Ok(self.args.model.instead(&model))
     }
 
     /// What is computed depends on what for.
@@ -199,7 +212,8 @@ impl Again<'_> {
         if self.old == new {
             return output::print(format!("{}: the same bytes\n", output::printable(name)).as_bytes());
         }
-        let found = differences(self.format.compared(), self.old, &new, &Tolerance::EXACT);
+        let compared = self.format.compared();
+        let found = compared.map_or(Vec::new(), |format| differences(format, self.old, &new, &Tolerance::EXACT));
         if found.is_empty() {
             changes.push("all else is the same, but not the bytes".into());
         }

@@ -8,7 +8,7 @@ mod trust;
 use super::args::{FigureArgs, PromptArgs, WordsArg};
 use super::findings::{Command, Findings, Groups};
 use super::model::ModelArgs;
-use super::output::{Format, OutputArgs, Target};
+use super::output::{OutputArgs, Target};
 use super::subject::Subject;
 use super::target::TargetArgs;
 use attnviz::analysis::Of;
@@ -75,7 +75,7 @@ struct MethodArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     samples: Option<u32>,
     /// Where chance begins
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
 }
 
@@ -240,7 +240,7 @@ impl Command for SaliencyArgs {
                 Error::usage("saliency has no file for each layer or head").hint("leave {layer} and {head} out")
             );
         }
-        if self.with.is_some() && targets.iter().all(|t| t.format().is_picture() || t.format() == Format::Csv) {
+        if self.with.is_some() && targets.iter().all(|t| t.format().is_picture() || t.format().is_table()) {
             return Err(
                 Error::usage("--with needs a data file").hint("write a .safetensors, .npz or .json file with -o")
             );

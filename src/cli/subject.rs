@@ -4,7 +4,7 @@ use super::progress::Progress;
 use super::recipe::Recipe;
 use attnviz::analysis::{Prediction, next_tokens};
 use attnviz::error::Result;
-use attnviz::export::{Data, Entry, Fields, Input, Meta, slug};
+use attnviz::export::{Data, Entry, Fields, Input, Meta, Other, slug};
 use attnviz::prompt::Prompt;
 use attnviz::session::Session;
 use candle_core::Tensor;
@@ -43,7 +43,11 @@ impl<'a> Subject<'a> {
     ) -> Self {
         let (model, hash) = (session.name.clone(), session.hash.clone());
         let revision = session.revision.clone();
-        Self { session, about: About { model, revision, hash, input: None, prompt, note, recipe, index: 0 }, progress }
+        Self {
+            session,
+            about: About { model, revision, hash, input: None, other: None, prompt, note, recipe, index: 0 },
+            progress,
+        }
     }
 
     /// How a figure shows a token id.
@@ -74,6 +78,8 @@ pub struct About<'a> {
     pub hash: String,
     /// The file that was read instead of running the model.
     pub input: Option<Input>,
+    /// What it is compared with.
+    pub other: Option<Other>,
     /// The prompt.
     pub prompt: Prompt,
     /// What the figure must say of the model's origin, instead of its name.
@@ -133,6 +139,7 @@ impl About<'_> {
                 args: self.recipe.args.clone(),
                 part: None,
                 input: self.input.clone(),
+                other: self.other.clone(),
             },
             token_ids: self.prompt.ids.clone(),
             tokens: self.prompt.tokens.iter().map(|token| token.text.clone()).collect(),
@@ -158,13 +165,19 @@ impl About<'_> {
         if let Some(input) = &self.input {
             provenance["input"] = json!(input);
         }
+        if let Some(other) = &self.other {
+            provenance["other"] = json!(other);
+        }
         provenance
     }
 
     /// What a file's name can depend on.
     pub fn fields(&self) -> Fields {
         let seen = self.input.as_ref().map_or(&self.hash, |input| &input.hash);
-        let what = json!([seen, self.prompt.ids, self.recipe.command, self.recipe.args]).to_string();
+        let mut what = json!([seen, self.prompt.ids, self.recipe.command, self.recipe.args]);
+        if let Some(other) = &self.other {
+            what = json!([what, other]);
+        }
         let stem =
             |input: &Input| slug(Path::new(&input.name).file_stem().unwrap_or_default().to_string_lossy().as_ref());
         let text = || match self.prompt.text.as_deref() {
@@ -172,12 +185,18 @@ impl About<'_> {
             None if self.has_prompt() => "ids".into(),
             None => slug(&self.model),
         };
+        let own = self.input.as_ref().map_or_else(text, stem);
+        let second = self.other.as_ref().map(|other| match &other.input {
+            Some(input) => stem(input),
+            None if other.prompt == self.prompt.written() => slug(&other.model),
+            None => slug(&other.prompt),
+        });
         Fields {
             layer: "all".into(),
             head: "all".into(),
             index: self.index.to_string(),
-            slug: self.input.as_ref().map_or_else(text, stem),
-            hash: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(what.as_bytes())),
+            slug: second.map_or(own.clone(), |second| format!("{own}-{second}")),
+            hash: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(what.to_string().as_bytes())),
         }
     }
 }

@@ -1,4 +1,5 @@
 //! Tables for spreadsheets and data frames: one row per visible pair of tokens, or one per word, head or token.
+use super::table::{Cell, Table};
 use super::{Array, check_text_size, size, unwritten};
 use crate::error::{Error, Result};
 use std::borrow::Cow;
@@ -55,38 +56,31 @@ pub fn write_attention(
     write().map_err(unwritten)
 }
 
-/// A small table; every cell is text already.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Table {
-    /// The names of the columns.
-    pub header: Vec<&'static str>,
-    /// As many cells as columns each.
-    pub rows: Vec<Vec<String>>,
-}
-
-/// Writes a table, a row a line.
+/// Writes a table, a row a line; an empty cell stays empty.
 ///
 /// # Errors
-/// A row that has too few or too many cells, or a failed write.
+/// Cells that do not fit their columns, a list, or a failed write.
 pub fn write_table(table: &Table, out: &mut dyn Write) -> Result<()> {
-    if let Some(row) = table.rows.iter().find(|row| row.len() != table.header.len()) {
-        return Err(Error::failed(format!("a row has {} cells in a table of {}", row.len(), table.header.len())));
-    }
+    table.check()?;
     let mut out = BufWriter::new(out);
-    let mut write = || {
-        writeln!(out, "{}", table.header.join(","))?;
-        for row in &table.rows {
-            let cells: Vec<_> = row.iter().map(|cell| quote_text(cell)).collect();
-            writeln!(out, "{}", cells.join(","))?;
-        }
-        out.flush()
-    };
-    write().map_err(unwritten)
+    let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
+    writeln!(out, "{}", names.join(",")).map_err(unwritten)?;
+    for row in &table.rows {
+        let cells = row.iter().map(written).collect::<Result<Vec<_>>>()?;
+        writeln!(out, "{}", cells.join(",")).map_err(unwritten)?;
+    }
+    out.flush().map_err(unwritten)
 }
 
-/// An empty cell, where there is no number, stays empty.
-fn quote_text(cell: &str) -> Cow<'_, str> {
-    if cell.is_empty() { Cow::Borrowed("") } else { quote(cell) }
+fn written(cell: &Cell) -> Result<Cow<'_, str>> {
+    Ok(match cell {
+        Cell::Empty => Cow::Borrowed(""),
+        Cell::Whole(number) => number.to_string().into(),
+        Cell::Number(number) => format!("{number:?}").into(),
+        Cell::Text(text) if text.is_empty() => Cow::Borrowed(""),
+        Cell::Text(text) => quote(text),
+        Cell::Numbers(_) | Cell::Texts(_) => return Err(Error::failed("a list does not fit into CSV")),
+    })
 }
 
 /// RFC 4180, and quotes around spaces at either end, which some readers drop.

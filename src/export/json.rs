@@ -31,6 +31,9 @@ fn write_object(data: &Data, out: &mut impl Write) -> io::Result<()> {
     if let Some(input) = &meta.input {
         write_field(",\n", "input", input, out)?;
     }
+    if let Some(other) = &meta.other {
+        write_field(",\n", "other", other, out)?;
+    }
     write_field(",\n", "prompt", &meta.prompt, out)?;
     write_field(",\n", "tokens", &data.tokens, out)?;
     write_field(",\n", "token_ids", &data.token_ids, out)?;

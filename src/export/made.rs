@@ -3,7 +3,7 @@
 //! The file is not trusted: what it says is bounded by its own size, or by 16 MiB where it is compressed, and means nothing
 //! until somebody checks it.
 
-use super::Input;
+use super::{Input, Other};
 use crate::error::{Error, Result};
 use resvg::usvg::roxmltree::{Document, ParsingOptions};
 use serde::Deserialize;
@@ -56,6 +56,8 @@ pub struct Made {
     pub part: Option<Part>,
     /// The file that was read instead of running a model.
     pub input: Option<Input>,
+    /// What it was compared with.
+    pub other: Option<Other>,
 }
 
 /// One of several.
@@ -89,6 +91,7 @@ struct Said {
     note: Option<String>,
     part: Option<Part>,
     input: Option<Input>,
+    other: Option<Other>,
     #[serde(default)]
     results: Vec<Entry>,
 }
@@ -115,8 +118,21 @@ pub fn read(bytes: &[u8]) -> Result<Made> {
     } else {
         return Err(silent("is neither PNG, SVG nor JSON"));
     };
-    let Said { version, command, args, model, revision, weights, prompt, mut token_ids, note, part, input, results } =
-        said;
+    let Said {
+        version,
+        command,
+        args,
+        model,
+        revision,
+        weights,
+        prompt,
+        mut token_ids,
+        note,
+        part,
+        input,
+        other,
+        results,
+    } = said;
     let (model, revision, weights) = match model {
         Model::Named(name) => (name, revision, weights.unwrap_or_default()),
         Model::Data { name, revision, hash } => (name, revision, hash),
@@ -124,7 +140,7 @@ pub fn read(bytes: &[u8]) -> Result<Made> {
     if let Some(given) = results.iter().find_map(|entry| entry.prompt_tokens) {
         token_ids.truncate(given);
     }
-    Ok(Made { kind, version, command, args, model, revision, weights, prompt, token_ids, note, part, input })
+    Ok(Made { kind, version, command, args, model, revision, weights, prompt, token_ids, note, part, input, other })
 }
 
 fn silent(why: &str) -> Error {

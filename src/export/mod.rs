@@ -1,4 +1,4 @@
-//! Numbers as files: what was computed goes out as JSON, CSV, safetensors or NPZ, and traces come back in.
+//! Numbers as files: what was computed goes out as JSON, CSV, Parquet, safetensors or NPZ, and traces come back in.
 //!
 //! Every exporter is a function from [`Data`] to bytes, and the same data give the same bytes. [`mod@file`] owns the disk.
 pub mod csv;
@@ -6,13 +6,16 @@ pub mod file;
 pub mod json;
 pub mod made;
 pub mod npz;
+pub mod parquet;
 pub mod read;
 pub mod safetensors;
+pub mod table;
 pub mod template;
 
 pub use file::write_atomically;
 pub use made::Made;
-pub use read::{Trace, read};
+pub use read::{Saved, Trace, read, saved};
+pub use table::Table;
 pub use template::{Field, Fields, Template, slug};
 
 use crate::error::{Error, Result};
@@ -88,6 +91,29 @@ pub struct Meta {
     /// The layer and the head, where the file holds one of several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<Value>,
+    /// The file that was read instead of running a model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Input>,
+    /// What it was compared with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other: Option<Other>,
+}
+
+/// The second of two that were compared: what the fields around it say of the first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Other {
+    /// The model's name; empty where nobody knows it.
+    pub model: String,
+    /// Its commit on the hub, where it comes from there.
+    pub revision: Option<String>,
+    /// The hash of its weights; empty where nobody knows it.
+    pub weights: String,
+    /// The text that the model read.
+    pub prompt: String,
+    /// Its tokens as text, `[token]`.
+    pub tokens: Vec<String>,
+    /// Its token ids, `[token]`; none where nobody knows them.
+    pub token_ids: Vec<u32>,
     /// The file that was read instead of running a model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<Input>,

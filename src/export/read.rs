@@ -2,12 +2,15 @@
 //!
 //! A file is not trusted: no size that it states is allocated before it is checked against the bytes that are there.
 mod contents;
+mod json;
 mod npy;
 mod npz;
 mod numbers;
 mod safetensors;
+mod saved;
 
 pub use contents::{Contents, Held, Numbers, contents};
+pub use saved::{Saved, saved};
 
 use super::size;
 use crate::error::{Error, Result};

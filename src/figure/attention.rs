@@ -19,14 +19,13 @@ pub fn matrix(map: &Map, causal: bool) -> Matrix {
     Matrix::new(map.rows, map.cols, values)
 }
 
-/// One map as a large labelled heatmap, several as a sheet of layers × heads.
-pub fn panel(attention: &Attention, maps: &[Matrix], labels: &[String], scale: Scale) -> Panel {
+/// One map as a large labelled heatmap, several as a sheet of layers × heads, by their names.
+pub fn panel(layers: &[String], heads: &[String], maps: &[Matrix], labels: &[String], scale: Scale) -> Panel {
     match maps {
         [one] => heatmap(one.clone(), labels, scale),
         many => {
-            let titles = |what: &str, names: Vec<String>| names.iter().map(|name| format!("{what} {name}")).collect();
-            let (mut rows, mut cols): (Vec<_>, Vec<_>) =
-                (titles("layer", attention.layer_names()), titles("head", attention.head_names()));
+            let titles = |what: &str, names: &[String]| names.iter().map(|name| format!("{what} {name}")).collect();
+            let (mut rows, mut cols): (Vec<_>, Vec<_>) = (titles("layer", layers), titles("head", heads));
             if cols.len() == 1 {
                 std::mem::swap(&mut rows, &mut cols); // layers side by side rather than a tower
             }

@@ -35,7 +35,7 @@ impl Matrix {
     }
 
     /// Pools both sides to at most `max_side`: blocks of `k × k` numbers, with the smallest `k` that fits, become their
-    /// largest number. NaN counts as absent; a block of nothing but NaN stays NaN.
+    /// number of the largest magnitude, so that differences of either sign show. NaN counts as absent; a block of nothing but NaN stays NaN.
     pub fn pool(&self, max_side: usize) -> Self {
         self.pool_to(max_side, max_side)
     }
@@ -51,7 +51,7 @@ impl Matrix {
         for (row, values) in self.data.chunks(self.cols.max(1)).take(self.rows).enumerate() {
             let pooled = &mut data[row / tall * cols..][..cols];
             for (slot, values) in pooled.iter_mut().zip(values.chunks(wide)) {
-                *slot = values.iter().fold(*slot, |a, &b| a.max(b)); // f32::max passes over NaN
+                *slot = values.iter().fold(*slot, |a, &b| if a.is_nan() || b.abs() > a.abs() { b } else { a });
             }
         }
         Self { rows, cols, data }
@@ -84,6 +84,12 @@ mod tests {
         assert_eq!(p.at(1, 0), 22.0);
         assert_eq!(p.at(1, 1), 24.0);
         assert_eq!(m.pool(5).rows, 5);
+    }
+
+    #[test]
+    fn pooling_keeps_a_large_negative_number() {
+        let p = Matrix::new(2, 2, vec![0.1, f32::NAN, -0.5, 0.3]).pool(1);
+        assert_eq!(p.data, [-0.5]);
     }
 
     #[test]

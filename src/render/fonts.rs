@@ -91,10 +91,10 @@ impl Fonts {
         let text = visible(text);
         for grapheme in text.graphemes(true) {
             let face = self.face(grapheme, None);
+            let nearest = self.nearest(grapheme);
             for c in grapheme.chars().filter(|c| !is_ignorable(*c)) {
                 let known = missing.iter().any(|(seen, _)| *seen == c);
-                let bundled =
-                    matches!(face, Some(Face::Bundled(_))) || SOUGHT.into_iter().any(|face| self.has(face, c));
+                let bundled = matches!(face, Some(Face::Bundled(_))) || self.has(nearest, c);
                 if !known && !bundled {
                     missing.push((c, face.map(|face| self.family(face).to_owned())));
                 }
@@ -179,6 +179,13 @@ impl Fonts {
         self.system()?.face(grapheme).map(Face::System)
     }
 
+    /// The bundled font that has the first character of a grapheme, if any has, and most of the others.
+    fn nearest(&self, grapheme: &str) -> usize {
+        let count = |face: usize| grapheme.chars().filter(|c| self.has(face, *c)).count();
+        let first = |face: usize| grapheme.chars().next().is_some_and(|c| self.has(face, c));
+        SOUGHT.into_iter().rev().max_by_key(|face| (first(*face), count(*face))).unwrap_or(REGULAR)
+    }
+
     fn has(&self, face: usize, c: char) -> bool {
         self.bundled.get(face).is_some_and(|face| face.font.charmap().map(c).is_some())
     }
@@ -220,14 +227,16 @@ impl Typeface for Fonts {
         }
         let mut out = Spaced::default();
         for grapheme in text.graphemes(true) {
-            let whole = self.face(grapheme, None).is_some();
-            for c in grapheme.chars() {
-                if whole || !is_ignorable(c) && SOUGHT.into_iter().any(|face| self.has(face, c)) {
-                    out.push(c)
-                } else {
-                    out.push_code(c)
-                }
+            if self.face(grapheme, None).is_some() {
+                grapheme.chars().for_each(|c| out.push(c));
+                continue;
             }
+            // One font must draw a letter with its marks; what it lacks stands behind them.
+            let nearest = self.nearest(grapheme);
+            let (there, lacking): (Vec<char>, Vec<char>) =
+                grapheme.chars().partition(|c| !is_ignorable(*c) && self.has(nearest, *c));
+            there.into_iter().for_each(|c| out.push(c));
+            lacking.into_iter().for_each(|c| out.push_code(c));
         }
         out.text
     }
@@ -298,4 +307,28 @@ fn shaped(font: &FontRef, data: &ShaperData, text: &str) -> f32 {
     let units = shaper.units_per_em().max(1) as f32;
     let glyphs = shaper.shape(buffer, ShapeOptions::new());
     glyphs.glyph_positions().iter().map(|p| p.x_advance as f32).sum::<f32>() / units
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_letter_that_is_shown_has_a_font_for_all_of_its_marks() {
+        let fonts = Fonts::bundled();
+        for text in
+            ["Z\u{351}\u{36b}a\u{334}\u{321}\u{489}", "e\u{301}\u{335}\u{20dd}", "x\u{1ab0}", "中\u{302}", "\u{1ab0}"]
+        {
+            let shown = fonts.shown(text);
+            assert!(shown.contains("U+"), "{text:?} needs no care, so that it proves nothing: {shown:?}");
+            for grapheme in shown.graphemes(true) {
+                assert!(fonts.face(grapheme, None).is_some(), "{grapheme:?} of {text:?}");
+            }
+            let lacking: Vec<char> = fonts.missing(text).into_iter().map(|(c, _)| c).collect();
+            assert!(
+                lacking.iter().all(|c| shown.contains(&format!("U+{:04X}", u32::from(*c)))),
+                "{lacking:?} {shown:?}"
+            );
+        }
+    }
 }

@@ -6,8 +6,9 @@ use crate::cli::findings::Findings;
 use crate::cli::subject::{About, percent};
 use attnviz::analysis::{Attention, Reduction};
 use attnviz::error::Result;
-use attnviz::export::csv::{Table, write_attention, write_table};
-use attnviz::export::{Array, Data, Entry};
+use attnviz::export::csv::{write_attention, write_table};
+use attnviz::export::table::{Cell, Column, Kind, number, text, whole};
+use attnviz::export::{Array, Data, Entry, Table};
 use attnviz::figure::attention::{Rank, bars, heatmap, matrix, panel, rank};
 use attnviz::figure::{Figure, Matrix, Panel, Scale};
 use attnviz::prompt::Word;
@@ -55,7 +56,8 @@ impl Findings for Found<'_> {
             _ if self.view.received => vec![bars(&self.attention, &ranks, &self.about.prompt, Some(usize::MAX))],
             Some(map) => vec![heatmap(all[map].clone(), &self.labels(), scale)],
             None => {
-                let maps = panel(&self.attention, &all, &self.labels(), scale);
+                let (layers, heads) = self.axes(None);
+                let maps = panel(&layers, &heads, &all, &self.labels(), scale);
                 let bars = (!ranks.is_empty()).then(|| bars(&self.attention, &ranks, &self.about.prompt, None));
                 std::iter::once(maps).chain(bars).collect()
             }
@@ -68,6 +70,28 @@ impl Findings for Found<'_> {
         Ok(self.about.data(received.map_or_else(|| vec![self.attention(map), self.received()], |entry| vec![entry])))
     }
 
+    /// A row for each head with its whole pattern.
+    fn table(&self, map: Option<usize>) -> Result<Table> {
+        if self.view.received {
+            return Ok(self.ranking());
+        }
+        let (layers, heads) = self.axes(map);
+        let Array { shape, values, .. } = self.array(map);
+        let (queries, keys, texts) = (shape[2], shape[3], self.axis_texts());
+        let places = layers.iter().flat_map(|layer| heads.iter().map(move |head| (layer, head)));
+        let row = |((layer, head), pattern): ((&String, &String), &[f32])| {
+            let pattern = Cell::Numbers(pattern.to_vec());
+            let place = [layer, head].map(|name| name.parse::<usize>().ok().into()); // a reduced axis has no number
+            place.into_iter().chain([Cell::Texts(texts.clone()), queries.into(), keys.into(), pattern]).collect()
+        };
+        let list = |name, kind| Column { name, kind };
+        let place = [whole("layer"), whole("head"), list("tokens", Kind::Texts)];
+        let pattern = [whole("queries"), whole("keys"), list("attention", Kind::Numbers)];
+        let rows = places.zip(values.chunks_exact((queries * keys).max(1))).map(row).collect();
+        Ok(Table { columns: [place, pattern].concat(), rows })
+    }
+
+    /// A row for each pair of tokens.
     fn csv(&self, map: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
         if self.view.received {
             return write_table(&self.ranking(), out);
@@ -224,12 +248,10 @@ impl Found<'_> {
 
     fn ranking(&self) -> Table {
         let row = |(place, rank): (usize, &Rank)| {
-            let (first, last) = (rank.first_token().to_string(), rank.last_token().to_string());
-            vec![place.to_string(), rank.word.label.clone(), first, last, format!("{:?}", rank.received)]
+            let (first, last) = (rank.first_token().into(), rank.last_token().into());
+            vec![place.into(), rank.word.label.clone().into(), first, last, rank.received.into()]
         };
-        Table {
-            header: vec!["rank", "word", "first_token", "last_token", "received"],
-            rows: (1..).zip(&self.ranks()).map(row).collect(),
-        }
+        let columns = vec![whole("rank"), text("word"), whole("first_token"), whole("last_token"), number("received")];
+        Table { columns, rows: (1usize..).zip(&self.ranks()).map(row).collect() }
     }
 }

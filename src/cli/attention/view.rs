@@ -5,7 +5,7 @@ use crate::cli::output::{Format, Target};
 use attnviz::analysis::{Reduction, Request};
 use attnviz::error::{Error, Result};
 use attnviz::figure::panel_pixels;
-use attnviz::prompt::{Word, WordRule};
+use attnviz::prompt::Word;
 use clap::Args;
 
 /// The flags of every command that shows attention patterns.
@@ -35,11 +35,6 @@ impl ViewArgs {
             );
         }
         self.selection.reductions().map(drop)
-    }
-
-    /// Where words begin.
-    pub fn word_rule(&self) -> WordRule {
-        self.selection.words.map_or(WordRule::Default, WordRule::from)
     }
 
     /// What to gather of a prompt's patterns, as little of it as the targets allow.

@@ -6,8 +6,8 @@ use crate::cli::subject::{About, Subject};
 use attnviz::analysis::Prediction;
 use attnviz::analysis::heads::{Head, Label, SEQUENCES, Score};
 use attnviz::error::Result;
-use attnviz::export::csv::{Table, write_table};
-use attnviz::export::{Array, Data, Entry};
+use attnviz::export::table::{number, text, whole};
+use attnviz::export::{Array, Data, Entry, Table};
 use attnviz::figure::heads::{atlas, table};
 use attnviz::figure::{Figure, Scale};
 use attnviz::model::Model;
@@ -100,18 +100,17 @@ impl Findings for Found<'_> {
         Ok(self.subject.data(vec![Entry { method: "heads".into(), settings, fields, arrays }]))
     }
 
-    fn csv(&self, _: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
+    fn table(&self, _: Option<usize>) -> Result<Table> {
         let heads = self.shape().1;
-        let number = |x: f32| if x.is_finite() { format!("{x:?}") } else { String::new() };
         let row = |at: usize| {
             let (label, confidence) = self.heads[at].label();
-            let mut row =
-                vec![(at / heads).to_string(), (at % heads).to_string(), label.name().into(), number(confidence)];
-            row.extend(Score::ALL.map(|score| number(self.heads[at].score(score))));
+            let mut row = vec![(at / heads).into(), (at % heads).into(), label.name().into(), confidence.into()];
+            row.extend(Score::ALL.map(|score| self.heads[at].score(score).into()));
             row
         };
-        let header = ["layer", "head", "label", "confidence"].into_iter().chain(Score::ALL.map(Score::name)).collect();
-        write_table(&Table { header, rows: self.order().into_iter().map(row).collect() }, out)
+        let named = [whole("layer"), whole("head"), text("label"), number("confidence")];
+        let columns = named.into_iter().chain(Score::ALL.map(|score| number(score.name()))).collect();
+        Ok(Table { columns, rows: self.order().into_iter().map(row).collect() })
     }
 }
 

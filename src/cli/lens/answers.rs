@@ -5,8 +5,8 @@ use crate::cli::findings::Findings;
 use crate::cli::subject::{About, Subject};
 use attnviz::analysis::{Answer, Lens, Prediction, lens};
 use attnviz::error::Result;
-use attnviz::export::csv::{Table, write_table};
-use attnviz::export::{Array, Data, Entry};
+use attnviz::export::table::{Cell, number, text, whole};
+use attnviz::export::{Array, Data, Entry, Table};
 use attnviz::figure::lens::{Labels, answers};
 use attnviz::figure::{Figure, Scale, ScaleKind};
 use serde_json::{Map, Value, json};
@@ -94,36 +94,38 @@ impl Findings for Answers<'_> {
         Ok(self.subject.data(vec![Entry { method: "lens".into(), settings, fields, arrays }]))
     }
 
-    fn csv(&self, _: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
+    fn table(&self, _: Option<usize>) -> Result<Table> {
         let tokens = &self.subject.prompt.tokens;
         let label = |id: u32| self.subject.label(id);
-        let mut header = vec!["after", "position", "token", "place", "top", "top_token", "p_top"];
-        header.extend(["target", "target_token", "p_target", "rank", "entropy_bits", "kl_bits", "difference"]);
+        let top = [text("after"), whole("position"), text("token"), whole("place"), whole("top"), text("top_token")];
+        let target = [number("p_top"), whole("target"), text("target_token"), number("p_target"), whole("rank")];
+        let all = [number("entropy_bits"), number("kl_bits"), number("difference")];
+        let columns = top.into_iter().chain(target).chain(all).collect();
         let mut rows = Vec::new();
         for (after, answers) in self.rows().iter().zip(self.lens.answers.chunks(tokens.len())) {
             for (position, answer) in answers.iter().enumerate() {
                 let followed = self.lens.followed[position];
-                for (place, (top, p)) in (1..).zip(&answer.top) {
+                for (place, (top, p)) in (1usize..).zip(&answer.top) {
                     rows.push(vec![
-                        after.clone(),
-                        position.to_string(),
-                        tokens[position].text.clone(),
-                        place.to_string(),
-                        top.to_string(),
-                        label(*top),
-                        format!("{p:?}"),
-                        followed.to_string(),
-                        label(followed),
-                        format!("{:?}", answer.probability),
-                        answer.rank.to_string(),
-                        format!("{:?}", answer.entropy_bits),
-                        format!("{:?}", answer.kl_bits),
-                        answer.difference.map_or(String::new(), |d| format!("{d:?}")),
+                        after.clone().into(),
+                        position.into(),
+                        tokens[position].text.clone().into(),
+                        Cell::from(place),
+                        (*top).into(),
+                        label(*top).into(),
+                        (*p).into(),
+                        followed.into(),
+                        label(followed).into(),
+                        answer.probability.into(),
+                        answer.rank.into(),
+                        answer.entropy_bits.into(),
+                        answer.kl_bits.into(),
+                        answer.difference.into(),
                     ]);
                 }
             }
         }
-        write_table(&Table { header, rows }, out)
+        Ok(Table { columns, rows })
     }
 }
 

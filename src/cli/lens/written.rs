@@ -6,8 +6,8 @@ use crate::cli::subject::{About, Subject};
 use crate::cli::target::settings;
 use attnviz::analysis::{Direct, Parts, Prediction, direct};
 use attnviz::error::{Error, Result};
-use attnviz::export::csv::{Table, write_table};
-use attnviz::export::{Array, Data, Entry};
+use attnviz::export::table::{Cell, number, text, whole};
+use attnviz::export::{Array, Data, Entry, Table};
 use attnviz::figure::lens::written;
 use attnviz::figure::{Figure, Scale};
 use attnviz::model::Model;
@@ -110,14 +110,13 @@ impl Findings for Written<'_> {
         Ok(self.subject.data(vec![Entry { method: "direct-logit-attribution".into(), settings, fields, arrays }]))
     }
 
-    fn csv(&self, _: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
-        let text = |index: Option<usize>| index.map_or(String::new(), |index| index.to_string());
+    fn table(&self, _: Option<usize>) -> Result<Table> {
         let all = self.rows(&self.direct.parts).into_iter().zip(self.rows(&self.direct.centred));
-        let row = |((name, layer, head, value), (.., centred)): (Part, Part)| -> Vec<String> {
-            vec![String::from(name), text(layer), text(head), format!("{value:?}"), format!("{centred:?}")]
+        let row = |((name, layer, head, value), (.., centred)): (Part, Part)| -> Vec<Cell> {
+            vec![name.into(), layer.into(), head.into(), (value as f32).into(), (centred as f32).into()]
         };
-        let header = vec!["part", "layer", "head", "logit", "logit_centred"];
-        write_table(&Table { header, rows: all.map(row).collect() }, out)
+        let columns = vec![text("part"), whole("layer"), whole("head"), number("logit"), number("logit_centred")];
+        Ok(Table { columns, rows: all.map(row).collect() })
     }
 }
 

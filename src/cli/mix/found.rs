@@ -11,8 +11,8 @@ use attnviz::analysis::mixing::{Method, Mixing, agreement, mixing};
 use attnviz::analysis::rollout::RESIDUAL;
 use attnviz::analysis::{Objective, Of, Prediction, next_tokens};
 use attnviz::error::{Error, Result};
-use attnviz::export::csv::{Table, write_table};
-use attnviz::export::{Array, Data, Entry};
+use attnviz::export::table::{number, text, whole};
+use attnviz::export::{Array, Data, Entry, Table};
 use attnviz::figure::{Figure, Panel, Scale, mix};
 use attnviz::trace::{NoTap, forward};
 use serde_json::{Map, Value, json};
@@ -187,15 +187,15 @@ impl Findings for Found<'_> {
         Ok(self.subject.data(results))
     }
 
-    fn csv(&self, _: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
+    fn table(&self, _: Option<usize>) -> Result<Table> {
         let position = self.objective.position;
-        let header =
-            ["key", "token"].into_iter().chain(self.mixings.iter().map(|mixing| mixing.method.name())).collect();
+        let shares = self.mixings.iter().map(|mixing| number(mixing.method.name()));
+        let columns = [whole("key"), text("token")].into_iter().chain(shares).collect();
         let row = |key: usize| {
-            let mut row = vec![key.to_string(), self.subject.prompt.tokens[key].text.clone()];
-            row.extend(self.mixings.iter().map(|mixing| format!("{:?}", mixing.row(position)[key])));
+            let mut row = vec![key.into(), self.subject.prompt.tokens[key].text.clone().into()];
+            row.extend(self.mixings.iter().map(|mixing| mixing.row(position)[key].into()));
             row
         };
-        write_table(&Table { header, rows: (0..=position).map(row).collect() }, out)
+        Ok(Table { columns, rows: (0..=position).map(row).collect() })
     }
 }

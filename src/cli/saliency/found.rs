@@ -9,8 +9,8 @@ use attnviz::analysis::attribution::{Attribution, Method, Probe, attribute};
 use attnviz::analysis::faithfulness::{Faithfulness, faithfulness};
 use attnviz::analysis::{Objective, Prediction, next_tokens, probability};
 use attnviz::error::{Error, Result};
-use attnviz::export::csv::{Table, write_table};
-use attnviz::export::{Array, Data, Entry};
+use attnviz::export::table::{Cell, number, text, whole};
+use attnviz::export::{Array, Data, Entry, Table};
 use attnviz::figure::saliency::{Row, bars, evaluation, strip};
 use attnviz::figure::{Figure, Panel};
 use attnviz::prompt::{Word, WordRule};
@@ -145,38 +145,36 @@ impl<'a> Found<'a> {
     }
 
     /// One row for each method and token or word.
-    fn table(&self) -> Table {
-        let header = vec![
-            "method", "target", "foil", "of", "baseline", "steps", "samples", "seed", "gap", "position", "token",
-            "score",
-        ];
-        let text = |id: Option<u32>| id.map_or(String::new(), |id| self.subject.label(id));
-        let number = |n: Option<usize>| n.map_or(String::new(), |n| n.to_string());
+    fn scores_table(&self) -> Table {
+        let of = [text("method"), text("target"), text("foil"), text("of"), text("baseline")];
+        let how = [whole("steps"), whole("samples"), whole("seed"), number("gap")];
+        let columns = of.into_iter().chain(how).chain([whole("position"), text("token"), number("score")]).collect();
+        let token = |id: u32| self.subject.label(id);
         let tokens: Vec<String> = match self.args.more.words {
             Some(_) => self.labels(),
             None => self.subject.prompt.tokens.iter().map(|token| token.text.clone()).collect(),
         };
         let rows = self.attributions.iter().flat_map(|found| {
             let method = found.method;
-            let head = [
-                method.name().to_owned(),
-                text(Some(self.objective.target)),
-                text(self.objective.foil),
+            let head: [Cell; 9] = [
+                method.name().into(),
+                token(self.objective.target).into(),
+                self.objective.foil.map(token).into(),
                 self.args.of_name().into(),
-                if method.has_baseline() { self.args.baseline_name().into() } else { String::new() },
-                number(found.steps),
-                number(found.samples),
-                found.samples.map_or(String::new(), |_| self.args.method.seed.to_string()),
-                found.gap.map_or(String::new(), |gap| format!("{:?}", gap.gap as f32)),
+                method.has_baseline().then(|| self.args.baseline_name()).into(),
+                found.steps.into(),
+                found.samples.into(),
+                found.samples.map_or(Cell::Empty, |_| Cell::Whole(self.args.method.seed as i64)),
+                found.gap.as_ref().map(|gap| gap.gap as f32).into(),
             ];
             let scores = self.scores(found).into_iter().zip(&tokens).enumerate();
             let row = move |(i, (score, token)): (usize, (f32, &String))| {
-                let tail = [i.to_string(), token.clone(), format!("{score:?}")];
-                head.iter().cloned().chain(tail).collect()
+                let tail = [i.into(), token.clone().into(), score.into()];
+                head.iter().cloned().chain(tail).collect::<Vec<_>>()
             };
             scores.map(row).collect::<Vec<_>>()
         });
-        Table { header, rows: rows.collect() }
+        Table { columns, rows: rows.collect() }
     }
 }
 
@@ -204,9 +202,8 @@ impl Findings for Found<'_> {
         Ok(self.subject.data(entries))
     }
 
-    fn csv(&self, _: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
-        let table = self.faithfulness.as_ref().map_or_else(|| self.table(), |found| self.ranking(found));
-        write_table(&table, out)
+    fn table(&self, _: Option<usize>) -> Result<Table> {
+        Ok(self.faithfulness.as_ref().map_or_else(|| self.scores_table(), |found| self.ranking(found)))
     }
 
     fn remarks(&self) -> Vec<String> {

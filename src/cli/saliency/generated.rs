@@ -8,8 +8,8 @@ use attnviz::analysis::attribution::{Attribution, Method, Probe, attribute};
 use attnviz::analysis::generate::{Choice, generate};
 use attnviz::analysis::{Objective, Of};
 use attnviz::error::Result;
-use attnviz::export::csv::{Table, write_table};
-use attnviz::export::{Array, Data, Entry};
+use attnviz::export::table::{Cell, number, text, whole};
+use attnviz::export::{Array, Data, Entry, Table};
 use attnviz::figure::saliency::generated;
 use attnviz::figure::{Figure, Matrix};
 use attnviz::model::Model;
@@ -137,22 +137,20 @@ impl Findings for Generated<'_> {
         Ok(self.subject.data(entries.collect()))
     }
 
-    fn csv(&self, _: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
-        let text = |i: usize| self.subject.prompt.tokens[i].text.clone();
+    fn table(&self, _: Option<usize>) -> Result<Table> {
+        let token = |i: usize| Cell::from(self.subject.prompt.tokens[i].text.clone());
         let mut rows = Vec::new();
         for (method, found) in &self.methods {
             for (i, found) in found.iter().enumerate() {
                 let at = self.len + i;
                 for (j, score) in found.scores.iter().enumerate() {
-                    let (from, to) = (at.to_string(), j.to_string());
-                    rows.push(vec![method.name().into(), from, text(at), to, text(j), format!("{score:?}")]);
+                    rows.push(vec![method.name().into(), at.into(), token(at), j.into(), token(j), (*score).into()]);
                 }
             }
         }
-        write_table(
-            &Table { header: vec!["method", "written", "written_token", "position", "token", "score"], rows },
-            out,
-        )
+        let written = [text("method"), whole("written"), text("written_token")];
+        let read = [whole("position"), text("token"), number("score")];
+        Ok(Table { columns: [written, read].concat(), rows })
     }
 
     fn remarks(&self) -> Vec<String> {

@@ -2,8 +2,8 @@
 
 use super::found::Found;
 use attnviz::analysis::faithfulness::{Faithfulness, Measured, SEEDS, SHARES};
-use attnviz::export::csv::Table;
-use attnviz::export::{Array, Entry};
+use attnviz::export::table::{Cell, number, text, whole};
+use attnviz::export::{Array, Entry, Table};
 use serde_json::{Map, json};
 
 impl Found<'_> {
@@ -71,9 +71,7 @@ impl Found<'_> {
 
     /// The methods ranked.
     pub fn ranking(&self, found: &Faithfulness) -> Table {
-        let header = vec![
-            "rank",
-            "method",
+        const MEASURES: [&str; 8] = [
             "deletion_aopc",
             "insertion_mean",
             "comprehensiveness_10",
@@ -83,16 +81,16 @@ impl Found<'_> {
             "sufficiency_20",
             "sufficiency_50",
         ];
-        let cell = |v: f64| if v.is_nan() { String::new() } else { format!("{:?}", v as f32) };
-        let row = |rank: String, name: &str, numbers: Vec<f64>| -> Vec<String> {
-            [rank, name.into()].into_iter().chain(numbers.into_iter().map(cell)).collect()
+        let columns = [whole("rank"), text("method")].into_iter().chain(MEASURES.map(number)).collect();
+        let row = |rank: Cell, name: &str, numbers: Vec<f64>| -> Vec<Cell> {
+            [rank, name.into()].into_iter().chain(numbers.into_iter().map(|v| (v as f32).into())).collect()
         };
         let methods = (1usize..)
             .zip(found.ranking())
-            .map(|(rank, i)| row(rank.to_string(), self.attributions[i].method.name(), numbers(&found.methods[i])));
-        let chance = (0..header.len() - 2).map(|i| found.random(|m| numbers(m)[i]).0).collect();
-        let rows = methods.chain([row(String::new(), "random order", chance)]);
-        Table { header, rows: rows.collect() }
+            .map(|(rank, i)| row(rank.into(), self.attributions[i].method.name(), numbers(&found.methods[i])));
+        let chance = (0..MEASURES.len()).map(|i| found.random(|m| numbers(m)[i]).0).collect();
+        let rows = methods.chain([row(Cell::Empty, "random order", chance)]);
+        Table { columns, rows: rows.collect() }
     }
 }
 

@@ -128,13 +128,14 @@ fn compare(dir: &Path, case: &Case, made: &Made, old: Option<&lock::Case>, toler
     };
     let mut fresh = Vec::new();
     for (format, actual) in files {
+        let Some(compared) = format.compared() else { continue };
         let expected = match old {
             None => Err("is new".to_owned()),
             Some(_) => expected(&dir.join(case.file(*format)), actual.len() as u64),
         };
         let (expected, sentences) = match expected {
             Ok(bytes) => {
-                let sentences = differences(format.compared(), &bytes, actual, tolerance);
+                let sentences = differences(compared, &bytes, actual, tolerance);
                 (Some(bytes), sentences)
             }
             Err(why) => (None, vec![why]),
@@ -152,7 +153,7 @@ impl Compared {
     fn pictures(&self, suite: &Suite, fonts: &Fonts) -> Vec<(&'static str, Vec<u8>)> {
         let picture = |fresh: &Fresh| {
             let (expected, colours) = (fresh.expected.as_ref()?, suite.tolerance.colours);
-            let drawn = side_by_side(fresh.format.compared(), expected, &fresh.actual, colours, fonts);
+            let drawn = side_by_side(fresh.format.compared()?, expected, &fresh.actual, colours, fonts);
             Some((fresh.format.extension(), drawn.ok()?))
         };
         self.fresh.iter().filter_map(picture).collect()

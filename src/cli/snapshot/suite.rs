@@ -221,9 +221,11 @@ pub fn check_name(name: &str) -> Result<()> {
 
 /// A format by its extension.
 pub fn format(name: &str) -> Result<Format> {
-    Format::from_str(name, false).map_err(|_| {
-        let all: Vec<_> = Format::value_variants().iter().map(|format| format.extension()).collect();
-        Error::usage(format!("there is no format {name:?}")).hint(format!("there are {}", all.join(", ")))
+    let comparable = |format: &Format| format.compared().is_some();
+    Format::from_str(name, false).ok().filter(comparable).ok_or_else(|| {
+        let all = Format::value_variants().iter().copied().filter(comparable).map(Format::extension);
+        Error::usage(format!("there is no format {name:?} that can be compared"))
+            .hint(format!("there are {}", all.collect::<Vec<_>>().join(", ")))
     })
 }
 

@@ -1,5 +1,7 @@
 //! An NPZ trace: a zip of `.npy` members, stored or deflated.
+use super::super::size;
 use super::npy::{self, Npy};
+use super::saved::{self, Named};
 use super::{Announced, Kind, Notes, Raw};
 use crate::error::{Error, Result};
 use std::io::{Read, Seek};
@@ -10,12 +12,32 @@ use zip::result::ZipError;
 const MOST_UNPACKED: u64 = 1 << 32;
 /// The largest text that is read, in bytes: a long prompt's tokens take a few megabytes.
 const MOST_TEXT: usize = 1 << 28;
+/// Members that are text.
+const TEXTS: [&str; 3] = ["tokens", "prompt", "meta"];
 
+/// Every array of numbers, `attention` without them.
+pub(super) fn all(input: impl Read + Seek, length: u64) -> Result<(Vec<Named>, Notes)> {
+    let mut zip = open(input)?;
+    let names: Vec<String> =
+        zip.file_names().flatten().filter_map(|name| name.strip_suffix(".npy").map(str::to_owned)).collect();
+    let (mut arrays, mut room) = (Vec::new(), length.max(MOST_UNPACKED) / 4); // numbers
+    for name in names.iter().filter(|name| !TEXTS.contains(&name.as_str())) {
+        let array = member(&mut zip, name, length, |npy, input| {
+            let left = size(&npy.shape).and_then(|count| room.checked_sub(count as u64));
+            room = left.ok_or_else(|| {
+                Error::failed(format!("{name} has shape {:?}: that is too large", npy.shape))
+                    .hint("save it with np.savez, which does not compress")
+            })?;
+            saved::numbers(&Announced { name, kind: npy.kind()?, shape: &npy.shape }, input)
+        })?;
+        arrays.extend(array.flatten());
+    }
+    Ok((arrays, notes(&mut zip, length)?))
+}
+
+/// `attention`, and what is said of it.
 pub(super) fn load(input: impl Read + Seek, length: u64) -> Result<Raw> {
-    let mut zip = ZipArchive::new(input).map_err(|error| {
-        Error::failed(format!("the NPZ file cannot be opened: {error}"))
-            .hint("the file is cut short or damaged; copy or save it again")
-    })?;
+    let mut zip = open(input)?;
     let attention = member(&mut zip, "attention", length, |npy, input| {
         let announced = Announced { name: "attention", kind: npy.kind()?, shape: &npy.shape };
         Ok((announced.attention(input)?, npy.shape.clone()))
@@ -27,12 +49,23 @@ pub(super) fn load(input: impl Read + Seek, length: u64) -> Result<Raw> {
     let token_ids = member(&mut zip, "token_ids", length, |npy, input| {
         Announced { name: "token_ids", kind: npy.kind()?, shape: &npy.shape }.token_ids(input)
     })?;
-    let tokens = member(&mut zip, "tokens", length, |npy, input| texts("tokens", npy, 1, input))?;
-    let mut notes = Notes { tokens, prompt: text(&mut zip, "prompt", length)?, ..Notes::default() };
-    if let Some(meta) = header_of(&mut zip, length)? {
+    Ok(Raw { attention, shape, token_ids, notes: notes(&mut zip, length)? })
+}
+
+fn open<R: Read + Seek>(input: R) -> Result<ZipArchive<R>> {
+    ZipArchive::new(input).map_err(|error| {
+        Error::failed(format!("the NPZ file cannot be opened: {error}"))
+            .hint("the file is cut short or damaged; copy or save it again")
+    })
+}
+
+fn notes<R: Read + Seek>(zip: &mut ZipArchive<R>, length: u64) -> Result<Notes> {
+    let tokens = member(zip, "tokens", length, |npy, input| texts("tokens", npy, 1, input))?;
+    let mut notes = Notes { tokens, prompt: text(zip, "prompt", length)?, ..Notes::default() };
+    if let Some(meta) = header_of(zip, length)? {
         notes.add_header(&meta);
     }
-    Ok(Raw { attention, shape, token_ids, notes })
+    Ok(notes)
 }
 
 /// The names of all arrays.

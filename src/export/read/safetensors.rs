@@ -1,4 +1,5 @@
 //! A safetensors trace: the header is checked by the crate, then only the tensors that are used are read.
+use super::saved::{self, Named};
 use super::{Announced, Kind, Notes, Raw};
 use crate::error::{Error, Result};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
@@ -9,8 +10,39 @@ const MOST_HEADER: u64 = 100_000_000;
 /// The header's length before the header.
 const PREFIX: u64 = 8;
 
+/// `attention`, and what is said of it.
 pub(super) fn load(mut input: impl Read + Seek, length: u64) -> Result<Raw> {
-    let broken = |what: String| Error::failed(what).hint("give a .safetensors or .npz file, complete and undamaged");
+    let (header, first) = header(&mut input, length)?;
+    let find = |name| header.info(name).map(|info| (first + info.data_offsets.0 as u64, info));
+    let Some((start, info)) = find("attention") else {
+        let names = header.offset_keys().join(", ");
+        return Err(Error::failed(format!("there is no tensor `attention`, only: {names}")).hint(super::WHAT_FITS));
+    };
+    input.seek(SeekFrom::Start(start)).map_err(unread)?;
+    let attention = announced("attention", info).attention(&mut input)?;
+    let mut token_ids = None;
+    if let Some((start, info)) = find("token_ids") {
+        input.seek(SeekFrom::Start(start)).map_err(unread)?;
+        token_ids = Some(announced("token_ids", info).token_ids(&mut input)?);
+    }
+    let shape = info.shape.clone();
+    Ok(Raw { attention, shape, token_ids, notes: notes(&header)? })
+}
+
+/// Every array of numbers, `attention` without them.
+pub(super) fn all(mut input: impl Read + Seek, length: u64) -> Result<(Vec<Named>, Notes)> {
+    let (header, first) = header(&mut input, length)?;
+    let mut arrays = Vec::new();
+    for name in header.offset_keys() {
+        let Some(info) = header.info(&name) else { continue };
+        input.seek(SeekFrom::Start(first + info.data_offsets.0 as u64)).map_err(unread)?;
+        arrays.extend(saved::numbers(&announced(&name, info), &mut input)?);
+    }
+    Ok((arrays, notes(&header)?))
+}
+
+/// The header, and where the numbers begin.
+fn header(mut input: impl Read, length: u64) -> Result<(Metadata, u64)> {
     let mut prefix = [0; PREFIX as usize];
     let read = input.read_exact(&mut prefix);
     read.map_err(|_| broken("the file is too short to be safetensors or NPZ".to_owned()))?;
@@ -27,22 +59,15 @@ pub(super) fn load(mut input: impl Read + Seek, length: u64) -> Result<Raw> {
     if stated != there {
         return Err(broken(format!("the header announces {stated} bytes of tensors, but {there} are there")));
     }
+    Ok((header, PREFIX + header_length))
+}
 
-    let find = |name| header.info(name).map(|info| (PREFIX + header_length + info.data_offsets.0 as u64, info));
-    let Some((start, info)) = find("attention") else {
-        let names = header.offset_keys().join(", ");
-        return Err(Error::failed(format!("there is no tensor `attention`, only: {names}")).hint(super::WHAT_FITS));
-    };
-    let unread = |error| broken(format!("the tensors cannot be read: {error}"));
-    input.seek(SeekFrom::Start(start)).map_err(unread)?;
-    let attention = announced("attention", info).attention(&mut input)?;
-    let mut token_ids = None;
-    if let Some((start, info)) = find("token_ids") {
-        input.seek(SeekFrom::Start(start)).map_err(unread)?;
-        token_ids = Some(announced("token_ids", info).token_ids(&mut input)?);
-    }
-    let shape = info.shape.clone();
-    Ok(Raw { attention, shape, token_ids, notes: notes(&header)? })
+fn broken(what: String) -> Error {
+    Error::failed(what).hint("give a .safetensors or .npz file, complete and undamaged")
+}
+
+fn unread(error: std::io::Error) -> Error {
+    broken(format!("the tensors cannot be read: {error}"))
 }
 
 fn announced<'a>(name: &'a str, info: &'a TensorInfo) -> Announced<'a> {

@@ -1,142 +1,41 @@
 //! The run itself: read, pack, compute the next prompts while the last ones are drawn, write, remember.
 
 use super::BatchArgs;
+use super::block::{Block, Rows};
 use crate::cli::args::Words;
 use crate::cli::findings::{Command, Findings, bytes};
-use crate::cli::model::Opened;
-use crate::cli::output::{self, Format, Target};
+use crate::cli::output::{Format, Target};
 use crate::cli::progress::Progress;
 use crate::cli::recipe::Recipe;
 use crate::cli::subject::Subject;
-use attnviz::batch::{
-    BLOCK, Entry, Folder, Inputs, Item, Outcome, Shard, Written, interrupted, merge, watch_for_interrupts,
-};
+use attnviz::batch::{BLOCK, Entry, Folder, Inputs, Item, Outcome, Shard, Written, interrupted};
 use attnviz::error::{Error, Result};
-use attnviz::export::{Field, Fields, Template, write_atomically};
+use attnviz::export::{Fields, write_atomically};
 use attnviz::model::Model;
 use attnviz::prompt::Prompt;
 use attnviz::render::Fonts;
 use attnviz::session::Session;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use rayon::prelude::*;
-use serde_json::json;
 use std::collections::HashSet;
-use std::io::IsTerminal;
 use std::path::Path;
 
 /// Numbers of all patterns that are held at once: two such groups of prompts stand in memory.
 const MOST_NUMBERS: usize = 48 << 20;
 
-/// Runs the command for every prompt, or joins shares.
-pub fn run(args: &BatchArgs, command: &dyn Command, recipe: &Recipe) -> Result<()> {
-    if args.merge {
-        let (prompts, failed) = merge(&args.inputs, &args.out)?;
-        return finish(args, prompts, failed);
-    }
-    let targets = targets(args)?;
-    command.check(&targets)?;
-    let shard = args.share()?;
-    let open = || Inputs::new(&args.inputs, args.input_format.map(Into::into), args.column.clone());
-    let inputs = open()?;
-    args.model.start_threads()?;
-    let Opened { checkpoint, .. } = args.model.open(false, args.quiet)?;
-    command.fits(&checkpoint.spec)?;
-    let mut folder = Folder::open(&args.out, args.resume)?;
-    let session = Session::new(checkpoint)?;
-    let settings =
-        json!([env!("CARGO_PKG_VERSION"), session.hash, recipe.command, recipe.args, args.name, names(args)]);
-    let settings = format!("{:016x}", xxhash_rust::xxh3::xxh3_64(settings.to_string().as_bytes()));
-    watch_for_interrupts();
-    let bar = bar(args, open)?;
-    let job = Job {
-        args,
-        command,
-        recipe,
-        session: &session,
-        fonts: Fonts::bundled(),
-        targets,
-        settings,
-        shard,
-        bar,
-        silent: Progress::new(true),
-    };
-    let (done, failed) = job.run(inputs, &mut folder)?;
-    job.bar.finish_and_clear();
-    folder.finish()?;
-    finish(args, done, failed)
-}
-
-/// What is said at the end.
-fn finish(args: &BatchArgs, prompts: u64, failed: u64) -> Result<()> {
-    let manifest = args.out.join(attnviz::batch::MANIFEST);
-    output::print(format!("{}\n", output::printable(&manifest.display().to_string())).as_bytes())?;
-    if failed == 0 {
-        return Ok(());
-    }
-    Err(Error::failed(format!("{failed} of {prompts} prompts failed"))
-        .hint(format!("{} says which and why", manifest.display())))
-}
-
-fn names(args: &BatchArgs) -> Vec<&'static str> {
-    args.format.iter().map(|format| format.extension()).collect()
-}
-
-/// One file name for each format, checked.
-fn targets(args: &BatchArgs) -> Result<Vec<Target>> {
-    let wrong = |what: &str, hint: &str| Err(Error::usage(format!("--name {:?} {what}", args.name)).hint(hint));
-    if args.name.contains(['/', '\\']) || args.name.starts_with('.') {
-        return wrong(
-            "is not the name of a file",
-            "all results lie in one folder: leave slashes and a leading dot out",
-        );
-    }
-    let mut seen = HashSet::new();
-    if let Some(format) = args.format.iter().find(|format| !seen.insert(**format)) {
-        return Err(Error::usage(format!("--format names {} twice", format.extension())).hint("name each format once"));
-    }
-    let target = |format: &Format| {
-        let template = Template::parse(&format!("{}.{}", args.name, format.extension()))?;
-        Ok(Target::File(template, *format))
-    };
-    let targets = args.format.iter().map(target).collect::<Result<Vec<_>>>()?;
-    let unique = |target: &Target| matches!(target, Target::File(name, _) if name.fields().contains(&Field::Index));
-    if !targets.iter().all(unique) {
-        return wrong("would give two prompts the same file", "put {index} into the name");
-    }
-    Ok(targets)
-}
-
-/// How far it is, on a terminal.
-fn bar(args: &BatchArgs, open: impl Fn() -> Result<Inputs>) -> Result<ProgressBar> {
-    if args.quiet || !std::io::stderr().is_terminal() {
-        return Ok(ProgressBar::hidden());
-    }
-    let counted = !args.inputs.iter().any(|path| path.as_os_str() == "-");
-    let (bar, style) = if counted {
-        let (mut inputs, mut total) = (open()?, 0);
-        while inputs.read()?.is_some() {
-            total += 1;
-        }
-        (ProgressBar::new(total), "{wide_bar} {pos} of {len} prompts, {per_sec}, {eta} left")
-    } else {
-        (ProgressBar::no_length(), "{spinner} {pos} prompts, {per_sec}")
-    };
-    Ok(ProgressStyle::with_template(style).map_or(bar.clone(), |style| bar.with_style(style)))
-}
-
 /// Everything that stays the same over a run.
-struct Job<'a> {
-    args: &'a BatchArgs,
-    command: &'a dyn Command,
-    recipe: &'a Recipe,
-    session: &'a Session,
-    fonts: Fonts,
-    targets: Vec<Target>,
-    settings: String,
-    shard: Shard,
-    bar: ProgressBar,
+pub struct Job<'a> {
+    pub args: &'a BatchArgs,
+    pub command: &'a dyn Command,
+    pub recipe: &'a Recipe,
+    pub session: &'a Session,
+    pub fonts: Fonts,
+    pub targets: Vec<Target>,
+    pub settings: String,
+    pub shard: Shard,
+    pub bar: ProgressBar,
     /// The bar of a single prompt's work, which is not shown.
-    silent: Progress,
+    pub silent: Progress,
 }
 
 /// A prompt that was worked on, or why not.
@@ -144,10 +43,10 @@ type Worked<'a> = (Item, Result<Box<dyn Findings + 'a>>);
 
 impl Job<'_> {
     /// Works through the inputs. Returns how many prompts there were in this share, and how many of them failed.
-    fn run(&self, mut inputs: Inputs, folder: &mut Folder) -> Result<(u64, u64)> {
+    pub fn run(&self, mut inputs: Inputs, folder: &mut Folder) -> Result<(u64, u64)> {
         let (mut count, mut failed) = (0, 0);
         let mut pending: Vec<Worked> = Vec::new();
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut block = Block::default();
         let mut resuming = true;
         let mut group: Vec<(Item, Result<Subject>)> = Vec::new();
         let mut size = 0;
@@ -180,7 +79,7 @@ impl Job<'_> {
             if full && !(group.is_empty() && pending.is_empty()) {
                 let next = std::mem::take(&mut group);
                 let (written, found) = rayon::join(|| self.write(std::mem::take(&mut pending)), || self.find(next));
-                self.remember(written?, &mut entries, &mut failed, folder)?;
+                self.remember(written?, &mut block, &mut failed, folder)?;
                 pending = found;
                 size = 0;
                 if interrupted() {
@@ -196,7 +95,7 @@ impl Job<'_> {
                 }
                 None => {
                     let written = self.write(std::mem::take(&mut pending))?;
-                    self.remember(written, &mut entries, &mut failed, folder)?;
+                    self.remember(written, &mut block, &mut failed, folder)?;
                     break;
                 }
             }
@@ -210,7 +109,7 @@ impl Job<'_> {
             }
             return Ok((count, failed));
         }
-        folder.append(&entries)?;
+        block.end(folder)?;
         Ok((count, failed))
     }
 
@@ -273,12 +172,18 @@ impl Job<'_> {
     }
 
     /// Writes the files of a group of prompts. Only what stops the whole run is an error.
-    fn write(&self, group: Vec<Worked>) -> Result<Vec<Entry>> {
+    fn write(&self, group: Vec<Worked>) -> Result<Vec<(Entry, Option<Rows>)>> {
+        let results = |found: &dyn Findings| {
+            let rows = self.args.format.contains(&Format::Parquet).then(|| Rows::of(found)).transpose()?;
+            Ok((self.files(found)?, rows))
+        };
         group
             .into_par_iter()
             .map(|(item, found)| {
-                let outcome = match found.and_then(|found| self.files(&*found)) {
-                    Ok(files) => {
+                let mut rows = None;
+                let outcome = match found.and_then(|found| results(&*found)) {
+                    Ok((files, table)) => {
+                        rows = table;
                         for (name, bytes) in &files {
                             let path = self.args.out.join(name);
                             write_atomically(&path, |file| {
@@ -290,14 +195,15 @@ impl Job<'_> {
                     }
                     Err(Error { message, hint, .. }) => Outcome::Error { error: message, hint },
                 };
-                Ok(Entry {
+                let entry = Entry {
                     index: item.index,
                     input: item.origin,
                     prompt: item.text.ok(),
                     outcome,
                     settings: self.settings.clone(),
                     shard: self.shard.is_part().then(|| self.shard.to_string()),
-                })
+                };
+                Ok((entry, rows))
             })
             .collect()
     }
@@ -308,7 +214,11 @@ impl Job<'_> {
         let about = found.about();
         let fields = Fields { index: format!("{:06}", about.index), ..about.fields() };
         for target in &self.targets {
+            // All prompts of a block are in one table.
             let Target::File(template, format) = target else { continue };
+            if *format == Format::Parquet {
+                continue;
+            }
             let parts = if target.splits() { found.parts() } else { Vec::new() };
             if !target.splits() {
                 let name = template.fill(&fields).to_string_lossy().into_owned();
@@ -328,12 +238,14 @@ impl Job<'_> {
     }
 
     /// Journals whole blocks, and stops at a failed prompt where that was asked for.
-    fn remember(&self, new: Vec<Entry>, block: &mut Vec<Entry>, failed: &mut u64, folder: &mut Folder) -> Result<()> {
-        for entry in new {
-            if block.first().is_some_and(|first| first.index / BLOCK as u64 != entry.index / BLOCK as u64) {
-                folder.append(block)?;
-                block.clear();
-            }
+    fn remember(
+        &self,
+        new: Vec<(Entry, Option<Rows>)>,
+        block: &mut Block,
+        failed: &mut u64,
+        folder: &mut Folder,
+    ) -> Result<()> {
+        for (entry, rows) in new {
             if let Outcome::Error { error, .. } = &entry.outcome {
                 *failed += 1;
                 if self.args.strict {
@@ -341,7 +253,7 @@ impl Job<'_> {
                         .hint("leave --strict out to go on; what was done is kept for --resume"));
                 }
             }
-            block.push(entry);
+            block.add(entry, rows, folder)?;
         }
         Ok(())
     }

@@ -1,0 +1,65 @@
+//! The figures of `diff`: maps of what one run attends to more than another, the heads that changed most, and a table of other numbers.
+
+use super::scale::number;
+use super::{Bars, Colormap, Column, Panel, Scale, ScaleKind, Table};
+use crate::analysis::alignment::{Alignment, Slot};
+use crate::analysis::difference::{Apart, Difference};
+
+/// Heads that are named beside the maps.
+const MOST_HEADS: usize = 10;
+
+/// A label for each slot: what both have as it is, what was replaced as `cat→dog`, what only the first has as `−cat`, what only
+/// the second has as `+dog`.
+pub fn labels(alignment: &Alignment, a: &[String], b: &[String]) -> Vec<String> {
+    let label = |slot: &Slot| match (slot.a, slot.b) {
+        (Some(at), Some(_)) if slot.same => a[at].clone(),
+        (Some(at), Some(to)) => format!("{}→{}", a[at], b[to]),
+        (Some(at), None) => format!("−{}", a[at]),
+        (None, Some(at)) => format!("+{}", b[at]),
+        (None, None) => String::new(),
+    };
+    alignment.slots.iter().map(label).collect()
+}
+
+/// A scale around 0 over the differences of all heads, whichever of them are drawn.
+pub fn scale(kind: ScaleKind, colormap: Option<Colormap>, found: &Difference) -> Scale {
+    let signed = Scale::signed("attention, B − A", found.heads.iter().map(|head| head.max_abs));
+    Scale { kind, colormap: colormap.unwrap_or(signed.colormap), ..signed }
+}
+
+/// The heads that changed most, by their names.
+pub fn bars(found: &Difference, name: &dyn Fn(usize) -> String) -> Panel {
+    let mut order = found.ranking();
+    order.retain(|head| found.heads[*head].changed > 0.0);
+    let (changed, all) = (order.len(), found.heads.len());
+    order.truncate(MOST_HEADS);
+    Panel::Bars(Bars {
+        title: "Heads that changed most".into(),
+        labels: order.iter().map(|head| name(*head)).collect(),
+        values: order.iter().map(|head| found.heads[*head].changed).collect(),
+        unit: "mean share of attention that moved".into(),
+        note: match (changed, changed - order.len()) {
+            (0, _) => format!("none of {all} changed"),
+            (_, 0) if changed == all => String::new(),
+            (_, 0) => format!("the other {} did not change", all - changed),
+            (_, more) => format!("{more} more changed less"),
+        },
+    })
+}
+
+/// Arrays by name, with how far they are apart.
+pub fn table(title: &str, names: &[String], shapes: &[Vec<usize>], apart: &[Apart]) -> Panel {
+    let numbers = |of: &dyn Fn(usize) -> String| (0..names.len()).map(of).collect();
+    let size = |at: usize| shapes[at].iter().product::<usize>();
+    let right = |head: &str, cells| Column { right: true, ..Column::texts(head, cells) };
+    Panel::Table(Table {
+        title: title.into(),
+        columns: vec![
+            Column::texts("array", names.to_vec()),
+            right("numbers", numbers(&|at| size(at).to_string())),
+            right("differ", numbers(&|at| apart[at].count.to_string())),
+            right("largest difference", numbers(&|at| number(apart[at].max_abs))),
+        ],
+        note: String::new(),
+    })
+}
