@@ -75,6 +75,7 @@
 //! # Ok::<(), attnviz::Error>(())
 //! ```
 //!
+//! - [`compare`] says what differs between two files of one format, numbers as numbers and pixels as pixels.
 //! - Every failure is an [`Error`]: what went wrong, and the way out.
 #![deny(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -82,6 +83,7 @@
 pub mod analysis;
 pub mod batch;
 pub mod checkpoint;
+pub mod compare;
 pub mod error;
 pub mod export;
 pub mod figure;

@@ -1,6 +1,6 @@
 //! A checkpoint ready to answer: model, tokenizer and identity, read at the same time.
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Weights};
 use crate::error::{Error, Result};
 use crate::model::{Backend, Gpt2, Model};
 use crate::prompt::Tokenizer;
@@ -35,6 +35,11 @@ impl Session {
     pub fn next_logits(&self, resid: &Tensor) -> Result<Tensor> {
         let last = resid.narrow(0, resid.dims()[0] - 1, 1)?;
         Ok(self.model.unembed(&self.model.final_norm(&last)?, None)?.squeeze(0)?)
+    }
+
+    /// All tensors, as they are in their files.
+    pub fn weights(&self) -> &Weights {
+        &self.checkpoint.weights
     }
 
     /// The same error, with the broken tensor named where the weights hold a NaN or an infinity.

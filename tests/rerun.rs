@@ -130,20 +130,18 @@ fn what_differs_is_said_and_the_exit_code_is_3() {
     let version = data["version"].as_str().unwrap().to_owned();
     shell.write("old.json", text.replacen(&version, "0.0.9", 1));
     let (message, _) = shell.fails(3, &["rerun", "old.json"]);
-    assert!(
-        message.contains("made by attnviz 0.0.9") && message.contains("numbers are the same, 1 word differs"),
-        "{message}"
-    );
+    assert!(message.contains("made by attnviz 0.0.9") && message.contains("all else is the same"), "{message}");
 
     let first = data["results"][0]["attention"][0][0][1][0].take().to_string();
     shell.write("off.json", text.replacen(&first, "0.125", 1));
     let (message, hint) = shell.fails(3, &["rerun", "off.json"]);
-    assert!(message.contains("1 of ") && message.contains("numbers differ") && hint.contains("-o"), "{message}");
+    assert!(message.contains("attention: 1 of ") && message.contains("layer 0, head 0, query 1, key 0"), "{message}");
+    assert!(message.contains("was 0.125000") && hint.contains("-o"), "{message}");
 
     shell.write("less.json", text.replacen("\"results\"", "\"more\": [1, 2],\n\"results\"", 1));
-    assert!(shell.fails(3, &["rerun", "less.json"]).0.contains("more or fewer"));
+    assert!(shell.fails(3, &["rerun", "less.json"]).0.contains("more is gone"));
     shell.write("moved.svg", shell.text("a.svg").replacen("layers", "layer\u{202e}", 1));
-    assert!(shell.fails(3, &["rerun", "moved.svg"]).0.contains("1 word differs"));
+    assert!(shell.fails(3, &["rerun", "moved.svg"]).0.contains("6 layers"));
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 pub mod config;
 mod contents;
+mod fingerprint;
 pub mod hub;
 mod weights;
 
+pub use fingerprint::{Changed, Fingerprint};
 pub use weights::{Param, Weights};
 
 use crate::error::{Error, Result};

@@ -1,11 +1,12 @@
 //! Safetensors files as weights, read in place: mapped, checked, never copied unless they are misaligned or half precision.
 #![allow(unsafe_code)] // mapping a file
 
+use super::fingerprint::{Changed, Fingerprint};
 use crate::error::{Error, Result};
 use half::{bf16, f16};
 use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::fs::File;
 use std::path::Path;
@@ -229,6 +230,23 @@ impl Weights {
             pieces.iter().for_each(|piece| whole.update(&piece.to_le_bytes()));
         }
         format!("{:032x}", whole.digest128())
+    }
+
+    /// What each tensor holds in a few numbers, by name.
+    pub fn fingerprints(&self) -> BTreeMap<String, Fingerprint> {
+        let print = |(name, entry): (&String, &Entry)| {
+            let print = match self.get(name, &entry.shape) {
+                Ok(param) => Fingerprint::of(&entry.shape, param.values()),
+                Err(_) => Fingerprint::of_bytes(&entry.shape, &self.files[entry.file].1[entry.start..][..entry.len]),
+            };
+            (name.clone(), print)
+        };
+        self.entries.par_iter().map(print).collect()
+    }
+
+    /// The one number by which a tensor differs from the one of this fingerprint; `None` where it is not one.
+    pub fn single_change(&self, name: &str, was: &Fingerprint) -> Option<Changed> {
+        self.get(name, &was.shape).ok().and_then(|param| was.single_change(param.values()))
     }
 
     /// The first tensor, by name, that holds a NaN or an infinity.

@@ -20,6 +20,7 @@ mod recipe;
 mod render;
 mod rerun;
 mod saliency;
+mod snapshot;
 mod subject;
 mod target;
 
@@ -60,6 +61,8 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Do the work of a command for each of many prompts, into one folder
     Batch(batch::BatchArgs),
+    /// Record what a suite of commands gives, or compare with what was recorded
+    Snapshot(snapshot::SnapshotArgs),
     /// Draw or export attention from a .safetensors or .npz file, whatever program wrote it
     Render(render::RenderArgs),
     /// Compute a PNG, SVG or JSON file of attnviz again, and compare or write it
@@ -157,6 +160,7 @@ pub fn run(Typed { cli, recipe, of_batch }: Typed) -> Result<(), Stop> {
                 batch::run(&args, command.command(), &recipe)?;
             }
         }
+        Some(Command::Snapshot(args)) => snapshot::run(&args)?,
         Some(Command::Render(args)) => render::run(&args, &recipe)?,
         Some(Command::Rerun(args)) => rerun::run(&args)?,
         Some(Command::Models(args)) => models::run(args)?,

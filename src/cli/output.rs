@@ -1,5 +1,6 @@
 //! Where results go: files by extension or template, standard output.
 
+use attnviz::compare;
 use attnviz::error::{Error, Result};
 use attnviz::export::{Field, Fields, Template, write_atomically};
 use attnviz::prompt::label_of;
@@ -51,6 +52,19 @@ impl Format {
     /// Whether it shows a figure rather than numbers.
     pub fn is_picture(self) -> bool {
         matches!(self, Format::Png | Format::Svg | Format::Txt)
+    }
+
+    /// How two of its files are compared, if they can be.
+    pub fn compared(self) -> Option<compare::Format> {
+        Some(match self {
+            Format::Png => compare::Format::Png,
+            Format::Svg => compare::Format::Svg,
+            Format::Txt => compare::Format::Txt,
+            Format::Json => compare::Format::Json,
+            Format::Npz | Format::Safetensors => compare::Format::Arrays,
+            Format::Csv => compare::Format::Csv,
+            Format::Parquet => return None,
+        })
     }
 
     /// Whether it is a table, which holds less than the other formats of numbers.

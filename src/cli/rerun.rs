@@ -1,6 +1,5 @@
 //! `attnviz rerun`: what a file says of how it was made, done again, and compared with the file or written.
 
-mod compare;
 mod pair;
 
 use super::args::Words;
@@ -12,6 +11,7 @@ use super::recipe::Recipe;
 use super::subject::Subject;
 use super::{Cli, Command, render};
 use attnviz::checkpoint::hub::Name;
+use attnviz::compare::{Tolerance, differences};
 use attnviz::error::{Error, Result};
 use attnviz::export::made::{self, Kind, Made};
 use attnviz::export::{Fields, Input, Template};
@@ -212,7 +212,12 @@ impl Again<'_> {
         if self.old == new {
             return output::print(format!("{}: the same bytes\n", output::printable(name)).as_bytes());
         }
-        changes.push(compare::difference(self.format, self.old, &new));
+        let compared = self.format.compared();
+        let found = compared.map_or(Vec::new(), |format| differences(format, self.old, &new, &Tolerance::EXACT));
+        if found.is_empty() {
+            changes.push("all else is the same, but not the bytes".into());
+        }
+        changes.extend(found);
         Err(Error::different(format!("{name} is not what is made now: {}", changes.join("; ")))
             .hint(format!("write what is made now, and look: attnviz rerun {name} -o PATH")))
     }

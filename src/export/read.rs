@@ -1,6 +1,7 @@
 //! Reads traces from anywhere: safetensors and NPZ files that hold `attention`, whoever wrote them.
 //!
 //! A file is not trusted: no size that it states is allocated before it is checked against the bytes that are there.
+mod contents;
 mod json;
 mod npy;
 mod npz;
@@ -8,6 +9,7 @@ mod numbers;
 mod safetensors;
 mod saved;
 
+pub use contents::{Contents, Held, Numbers, contents};
 pub use saved::{Saved, saved};
 
 use super::size;

@@ -43,10 +43,8 @@ pub(super) fn load(input: impl Read + Seek, length: u64) -> Result<Raw> {
         Ok((announced.attention(input)?, npy.shape.clone()))
     })?;
     let Some((attention, shape)) = attention else {
-        let names: Vec<_> = zip.file_names().flatten().map(|name| name.trim_end_matches(".npy").to_owned()).collect();
-        return Err(
-            Error::failed(format!("there is no array `attention`, only: {}", names.join(", "))).hint(super::WHAT_FITS)
-        );
+        return Err(Error::failed(format!("there is no array `attention`, only: {}", named(&zip).join(", ")))
+            .hint(super::WHAT_FITS));
     };
     let token_ids = member(&mut zip, "token_ids", length, |npy, input| {
         Announced { name: "token_ids", kind: npy.kind()?, shape: &npy.shape }.token_ids(input)
@@ -63,15 +61,27 @@ fn open<R: Read + Seek>(input: R) -> Result<ZipArchive<R>> {
 
 fn notes<R: Read + Seek>(zip: &mut ZipArchive<R>, length: u64) -> Result<Notes> {
     let tokens = member(zip, "tokens", length, |npy, input| texts("tokens", npy, 1, input))?;
-    let mut text = |name| -> Result<Option<String>> {
-        Ok(member(zip, name, length, |npy, input| texts(name, npy, 0, input))?
-            .and_then(|texts| texts.into_iter().next()))
-    };
-    let mut notes = Notes { tokens, prompt: text("prompt")?, ..Notes::default() };
-    if let Some(meta) = text("meta")? {
+    let mut notes = Notes { tokens, prompt: text(zip, "prompt", length)?, ..Notes::default() };
+    if let Some(meta) = header_of(zip, length)? {
         notes.add_header(&meta);
     }
     Ok(notes)
+}
+
+/// The names of all arrays.
+pub(super) fn named<R: Read + Seek>(zip: &ZipArchive<R>) -> Vec<String> {
+    zip.file_names().flatten().map(|name| name.trim_end_matches(".npy").to_owned()).collect()
+}
+
+/// The JSON object that attnviz writes.
+pub(super) fn header_of<R: Read + Seek>(zip: &mut ZipArchive<R>, length: u64) -> Result<Option<String>> {
+    text(zip, "meta", length)
+}
+
+/// A single text.
+fn text<R: Read + Seek>(zip: &mut ZipArchive<R>, name: &str, length: u64) -> Result<Option<String>> {
+    let texts = member(zip, name, length, |npy, input| texts(name, npy, 0, input))?;
+    Ok(texts.and_then(|texts| texts.into_iter().next()))
 }
 
 /// Opens `name`, where there is one, and hands its header and its numbers to `take`.

@@ -91,7 +91,7 @@ fn notes(header: &Metadata) -> Result<Notes> {
     Ok(notes)
 }
 
-fn kind(dtype: Dtype) -> Kind {
+pub(super) fn kind(dtype: Dtype) -> Kind {
     match dtype {
         Dtype::F16 => Kind::F16,
         Dtype::BF16 => Kind::Bf16,

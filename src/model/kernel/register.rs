@@ -1,6 +1,7 @@
 //! Vector registers, and what depends on how many there are and how wide they are: the shapes of tiles.
 #![allow(unsafe_code)] // intrinsics; each block says why it is sound
 
+#[cfg(feature = "avx512")]
 use super::CHUNK;
 use super::tile::Tile;
 use std::arch::x86_64::*;
