@@ -123,7 +123,11 @@ pub fn deliver(found: &dyn Findings, targets: &[Target], quiet: bool) -> Result<
     }
     let write =
         |file: &File| output::write(file.template, &file.fields, &bytes(found, file.format, file.part, &fonts)?);
-    let paths = files.par_iter().map(write).collect::<Result<Vec<_>>>()?;
+    let mut paths = Vec::new();
+    // One target after the other, so that of two failures the first one is told.
+    for target in files.chunk_by(|a, b| std::ptr::eq(a.template, b.template)) {
+        paths.extend(target.par_iter().map(write).collect::<Result<Vec<_>>>()?);
+    }
     if !quiet {
         found.remarks().iter().for_each(|remark| output::remark(remark));
         mention_fonts(found.about(), &fonts);
