@@ -34,7 +34,7 @@ fn main() -> Result<()> {
     let prompt = Prompt::from_text(&session.tokenizer, &text, None)?;
     let says = |tap: &mut dyn Tap| -> Result<(u32, f64)> {
         let resid = forward(&session.model, &[&prompt.ids], tap)?;
-        let best = next_tokens(&session.next_logits(&resid)?, 1)?.remove(0);
+        let best = next_tokens(&session.next_logits(&[&resid])?, 1)?.remove(0);
         Ok((best.id, best.probability))
     };
     let (whole, p) = says(&mut NoTap)?;

@@ -31,10 +31,10 @@ impl Session {
         Ok(Self { name, revision, hash, model, tokenizer: tokenizer?, checkpoint })
     }
 
-    /// Logits of the next token, `[vocab]`, from the last row of the last `resid_post`.
-    pub fn next_logits(&self, resid: &Tensor) -> Result<Tensor> {
-        let last = resid.narrow(0, resid.dims()[0] - 1, 1)?;
-        Ok(self.model.unembed(&self.model.final_norm(&last)?, None)?.squeeze(0)?)
+    /// Logits of the token after each prompt, `[prompt, vocab]`, from the last row of its last `resid_post`.
+    pub fn next_logits(&self, resids: &[&Tensor]) -> Result<Tensor> {
+        let last = resids.iter().map(|resid| resid.narrow(0, resid.dims()[0] - 1, 1)).collect::<Result<Vec<_>, _>>()?;
+        self.model.unembed(&self.model.final_norm(&Tensor::cat(&last, 0)?)?, None)
     }
 
     /// All tensors, as they are in their files.

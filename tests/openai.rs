@@ -86,7 +86,7 @@ fn attention_and_logits_are_those_that_transformers_recorded() {
         }
         let mean = (1..6).map(|query| at(4, 11, query, query - 1)).sum::<f32>() / 5.0;
         assert!((mean - previous).abs() < 1e-5, "{text}: head 4.11 {mean}, not {previous}");
-        let ours: Vec<f32> = session.next_logits(&pass.resid).unwrap().to_vec1().unwrap();
+        let ours: Vec<f32> = session.next_logits(&[&pass.resid]).unwrap().get(0).unwrap().to_vec1().unwrap();
         for (id, theirs) in logits {
             assert!((ours[id] - theirs).abs() < 2e-3, "{text}: logit of {id} is {}, not {theirs}", ours[id]);
         }

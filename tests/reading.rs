@@ -277,7 +277,7 @@ fn the_heads_of_a_hand_built_induction_model_are_found_by_name() {
     assert!(found[0].score(Score::Previous) > 0.99 && found[1].score(Score::Sink) > 0.99, "{found:?}");
     assert!(found[2].score(Score::Induction) > 0.6, "{found:?}");
     // On a prompt too, as long as something repeats there.
-    let (found, _) = heads::of_prompt(&model, &[3, 8, 5, 9, 3, 8, 5, 9, 3, 8]).unwrap();
+    let (found, _) = heads::of_prompts(&model, &[&[3, 8, 5, 9, 3, 8, 5, 9, 3, 8]]).unwrap().remove(0);
     assert_eq!(found[2].label().0.name(), "induction", "{found:?}");
 }
 

@@ -173,38 +173,54 @@ pub fn of_patterns<T: PartialEq + Sync>(attention: &[f32], shape: [usize; 4], id
     Ok(attention.par_chunks_exact(queries * keys).map(head).collect())
 }
 
-/// The heads of a model on a prompt, layer by layer, and the last `resid_post`.
-pub fn of_prompt(model: &dyn Model, ids: &[u32]) -> Result<(Vec<Head>, Tensor)> {
-    look(model, &[ids], None)
+/// The heads of a model on each of several prompts, layer by layer, and their last `resid_post`: one forward pass, in which no prompt's
+/// numbers depend on the others.
+pub fn of_prompts(model: &dyn Model, prompts: &[&[u32]]) -> Result<Vec<(Vec<Head>, Tensor)>> {
+    let of_one = model.spec().layers * model.spec().heads;
+    let mut tallies = vec![Tally::default(); prompts.len() * of_one];
+    let resid = look(model, prompts, None, &mut tallies)?;
+    let mut first = 0;
+    let one = |(ids, tallies): (&&[u32], &[Tally])| {
+        let rows = resid.narrow(0, first, ids.len())?;
+        first += ids.len();
+        Ok((heads(tallies)?, rows))
+    };
+    prompts.iter().zip(tallies.chunks(of_one)).map(one).collect()
 }
 
 /// The heads of a model on sequences that repeat after `period` ids, layer by layer.
 pub fn of_repeats(model: &dyn Model, sequences: &[Vec<u32>], period: usize) -> Result<Vec<Head>> {
     let prompts: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
-    Ok(look(model, &prompts, Some(period))?.0)
+    let mut tallies = vec![Tally::default(); model.spec().layers * model.spec().heads];
+    look(model, &prompts, Some(period), &mut tallies)?;
+    heads(&tallies)
 }
 
-fn look(model: &dyn Model, prompts: &[&[u32]], period: Option<usize>) -> Result<(Vec<Head>, Tensor)> {
+fn heads(tallies: &[Tally]) -> Result<Vec<Head>> {
+    let found: Vec<Head> = tallies.iter().map(Tally::head).collect();
+    if found.iter().any(|head| !head.score(Score::Own).is_finite()) {
+        return Err(Error::failed("the model's attention is not finite"));
+    }
+    Ok(found)
+}
+
+/// Adds what prompts show to tallies `[prompt, layer, head]`, or to those of all prompts `[layer, head]`. Returns the last `resid_post`
+/// of all rows.
+fn look(model: &dyn Model, prompts: &[&[u32]], period: Option<usize>, tallies: &mut [Tally]) -> Result<Tensor> {
     let (layers, heads) = (model.spec().layers, model.spec().heads);
-    let mut tallies = vec![Tally::default(); layers * heads];
+    let groups = tallies.len() / (layers * heads);
     let all: Vec<usize> = (0..layers).collect();
     let mut recorder = Recorder::new().reduce(Activation::Pattern, &all, |site, pattern| {
         let ids = prompts[site.segment];
         let values = pattern.flatten_all()?.to_vec1::<f32>()?;
-        let of_layer = &mut tallies[site.layer * heads..(site.layer + 1) * heads];
-        of_layer
+        let first = (site.segment % groups * layers + site.layer) * heads;
+        tallies[first..first + heads]
             .par_iter_mut()
             .zip(values.par_chunks_exact(ids.len() * ids.len()))
             .for_each(|(tally, pattern)| tally.look(pattern, ids.len(), ids, period));
         Ok(None)
     });
-    let resid = forward(model, prompts, &mut recorder)?;
-    drop(recorder);
-    let found: Vec<Head> = tallies.iter().map(Tally::head).collect();
-    if found.iter().any(|head| !head.score(Score::Own).is_finite()) {
-        return Err(Error::failed("the model's attention is not finite"));
-    }
-    Ok((found, resid))
+    forward(model, prompts, &mut recorder)
 }
 
 /// [`SEQUENCES`] sequences of random ids of a pool, each repeated once, and after how many ids.

@@ -7,8 +7,8 @@ use super::args::PromptArgs;
 use super::findings::{Command, Findings, Groups};
 use super::model::ModelArgs;
 use super::output::{OutputArgs, Target};
-use super::subject::Subject;
-use attnviz::analysis::{Attention, Pass, Request, packed};
+use super::subject::{Subject, next_of_all};
+use attnviz::analysis::{Attention, Pass, Prediction, Request, packed};
 use attnviz::error::{Error, Result};
 use attnviz::export::Array;
 use attnviz::model::{Model, Spec};
@@ -83,7 +83,9 @@ impl Command for AttentionArgs {
         let request = |(subject, words): (&Subject, &Vec<Word>)| self.request(subject, words, targets);
         let found = subjects.iter().zip(&words).map(request).collect::<Result<Vec<_>>>().and_then(|requests| {
             let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
-            packed(&session.model, &prompts, &requests)
+            let found = packed(&session.model, &prompts, &requests)?.into_iter().collect::<Result<Vec<_>>>()?;
+            let next = next_of_all(session, found.iter().map(|(_, pass)| &pass.resid))?;
+            Ok(found.into_iter().zip(next).collect::<Vec<_>>())
         });
         let found = match found {
             Ok(found) => found,
@@ -92,7 +94,7 @@ impl Command for AttentionArgs {
             Err(_) => return subjects.into_iter().map(|subject| self.find(subject, targets)).collect(),
         };
         let all: Vec<_> = subjects.into_iter().zip(words).zip(found).collect();
-        all.into_par_iter().map(|((subject, words), found)| self.found(subject, words, found)).collect()
+        all.into_par_iter().map(|((subject, words), (found, next))| self.found(subject, words, found, &next)).collect()
     }
 }
 
@@ -112,10 +114,10 @@ impl AttentionArgs {
         &'a self,
         subject: Subject<'a>,
         words: Vec<Word>,
-        found: Result<(Attention, Pass)>,
+        (attention, pass): (Attention, Pass),
+        next: &[Prediction],
     ) -> Result<Box<dyn Findings + 'a>> {
-        let (attention, pass) = found?;
-        let next = Some(subject.next_line(&subject.next(&pass.resid)?));
+        let next = Some(subject.next_line(next));
         let extras = self.extras(subject.session, &attention, &pass)?;
         let Subject { about, .. } = subject;
         Ok(Box::new(Found { view: &self.view, about, words, by_word: false, attention, next, extras }))

@@ -6,8 +6,8 @@ use super::args::{FigureArgs, PromptArgs};
 use super::findings::{Command, Findings, Groups};
 use super::model::ModelArgs;
 use super::output::{OutputArgs, Target};
-use super::subject::Subject;
-use attnviz::analysis::heads::{Score, of_prompt, of_repeats, repeats};
+use super::subject::{Subject, next_of_all};
+use attnviz::analysis::heads::{Score, of_prompts, of_repeats, repeats};
 use attnviz::error::{Error, Result};
 use attnviz::model::{Model, Spec};
 use attnviz::session::Session;
@@ -92,17 +92,34 @@ impl Command for HeadsArgs {
         Ok(())
     }
 
-    fn find<'a>(&'a self, subject: Subject<'a>, _: &[Target]) -> Result<Box<dyn Findings + 'a>> {
-        let model = &subject.session.model;
-        let (heads, text) = if subject.has_prompt() {
-            let (heads, resid) = of_prompt(model, &subject.prompt.ids)?;
-            (heads, Text::Prompt(subject.next(&resid)?))
-        } else {
-            let seed = self.seed.unwrap_or_default();
-            let (sequences, period) = repeats(&pool(subject.session), model.spec().context, seed)?;
-            (of_repeats(model, &sequences, period)?, Text::Repeats { seed, period })
+    fn find<'a>(&'a self, subject: Subject<'a>, targets: &[Target]) -> Result<Box<dyn Findings + 'a>> {
+        if subject.has_prompt() {
+            return self.find_all(vec![subject], targets).remove(0);
+        }
+        let (session, seed) = (subject.session, self.seed.unwrap_or_default());
+        let (sequences, period) = repeats(&pool(session), session.model.spec().context, seed)?;
+        let heads = of_repeats(&session.model, &sequences, period)?;
+        Ok(Box::new(Found { args: self, subject, heads, text: Text::Repeats { seed, period } }))
+    }
+
+    /// All prompts in one forward pass.
+    fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, targets: &[Target]) -> Vec<Result<Box<dyn Findings + 'a>>> {
+        let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
+        let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
+        let found = of_prompts(&session.model, &prompts).and_then(|found| {
+            let next = next_of_all(session, found.iter().map(|(_, resid)| resid))?;
+            Ok(found.into_iter().map(|(heads, _)| heads).zip(next).collect::<Vec<_>>())
+        });
+        let found = match found {
+            Ok(found) => found,
+            // Broken for one, broken for all: alone, each prompt says so itself.
+            Err(error) if subjects.len() == 1 => return vec![Err(error)],
+            Err(_) => return subjects.into_iter().map(|subject| self.find(subject, targets)).collect(),
         };
-        Ok(Box::new(Found { args: self, subject, heads, text }))
+        let findings = |(subject, (heads, next))| -> Result<Box<dyn Findings + 'a>> {
+            Ok(Box::new(Found { args: self, subject, heads, text: Text::Prompt(next) }))
+        };
+        subjects.into_iter().zip(found).map(findings).collect()
     }
 }
 

@@ -8,6 +8,7 @@ use attnviz::export::{Data, Entry, Fields, Input, Meta, Other, slug};
 use attnviz::prompt::Prompt;
 use attnviz::session::Session;
 use candle_core::Tensor;
+use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::ops::Deref;
 use std::path::Path;
@@ -57,13 +58,19 @@ impl<'a> Subject<'a> {
 
     /// The model's most probable next tokens, from the last `resid_post`.
     pub fn next(&self, resid: &Tensor) -> Result<Vec<Prediction>> {
-        next_tokens(&self.session.next_logits(resid)?, NEXT)
+        next_tokens(&self.session.next_logits(&[resid])?, NEXT)
     }
 
     /// The line that names them.
     pub fn next_line(&self, next: &[Prediction]) -> String {
         next_line(self.session, next)
     }
+}
+
+/// The most probable next tokens of each of several prompts: the embedding, the largest matrix, is read once for all.
+pub fn next_of_all<'a>(session: &Session, resids: impl Iterator<Item = &'a Tensor>) -> Result<Vec<Vec<Prediction>>> {
+    let logits = session.next_logits(&resids.collect::<Vec<_>>())?;
+    (0..logits.dims()[0]).into_par_iter().map(|prompt| next_tokens(&logits.get(prompt)?, NEXT)).collect()
 }
 
 /// How a figure shows a token id.

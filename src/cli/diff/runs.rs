@@ -40,7 +40,7 @@ impl DiffArgs {
     }
 
     fn look(&self, Run { session, prompt }: Run, words: &[Word], attention: Attention, pass: &Pass) -> Result<Look> {
-        let next = next_tokens(&session.next_logits(&pass.resid)?, NEXT)?;
+        let next = next_tokens(&session.next_logits(&[&pass.resid])?, NEXT)?;
         let axis = match self.selection.words {
             Some(_) => words.iter().map(|word| (word.label.clone(), word.label.clone())).collect(),
             None => prompt.tokens.iter().map(|token| (token.text.clone(), token.label.clone())).collect(),

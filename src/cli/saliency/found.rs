@@ -36,7 +36,7 @@ impl<'a> Found<'a> {
         let (session, ids) = (subject.session, &subject.prompt.ids);
         let wanted = args.target.resolve(&subject)?;
         let resid = forward(&session.model, &[&ids[..=wanted.position]], &mut NoTap)?;
-        let logits = session.next_logits(&resid)?;
+        let logits = session.next_logits(&[&resid])?;
         let next = next_tokens(&logits, NEXT)?;
         let own = next.first().ok_or_else(|| Error::failed("the model's vocabulary is empty"))?.id;
         let target = wanted.target.unwrap_or(own);

@@ -158,11 +158,56 @@ unsafe fn pack<V: Register>(to: *mut f32, w: *const f32, rs: usize, cs: usize, d
             if width < strip {
                 std::ptr::write_bytes(to, 0, depth * strip);
             }
+            // Weights that lie the other way, such as the embedding as a matrix of logits, are turned in squares.
+            let (squares, deep) = if rs == 1 { (width / SQUARE * SQUARE, depth / SQUARE * SQUARE) } else { (0, 0) };
+            for j in (0..squares).step_by(SQUARE) {
+                for k in (0..deep).step_by(SQUARE) {
+                    turn(to.add(k * strip + j), strip, from.add(k + j * cs), cs);
+                }
+            }
             for j in 0..width {
-                for k in 0..depth {
+                for k in if j < squares { deep } else { 0 }..depth {
                     *to.add(k * strip + j) = *from.add(k * rs + j * cs);
                 }
             }
+        }
+    }
+}
+
+/// Rows and columns of a square that is turned in registers: AVX-512 has the instructions of AVX2 as well.
+const SQUARE: usize = 8;
+
+/// Writes the transpose of a square, rows `fs` and `ts` apart.
+///
+/// # Safety
+/// The processor has AVX2, and both squares exist.
+#[inline(always)]
+unsafe fn turn(to: *mut f32, ts: usize, from: *const f32, fs: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let row = |i: usize| _mm256_loadu_ps(from.add(i * fs));
+        // Pairs of rows, then fours, then all eight.
+        let (a, b, c, d) = (row(0), row(1), row(2), row(3));
+        let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+        let (low_2, high_2) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+        let top = [
+            _mm256_shuffle_ps::<0x44>(low, low_2),
+            _mm256_shuffle_ps::<0xee>(low, low_2),
+            _mm256_shuffle_ps::<0x44>(high, high_2),
+            _mm256_shuffle_ps::<0xee>(high, high_2),
+        ];
+        let (a, b, c, d) = (row(4), row(5), row(6), row(7));
+        let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+        let (low_2, high_2) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+        let bottom = [
+            _mm256_shuffle_ps::<0x44>(low, low_2),
+            _mm256_shuffle_ps::<0xee>(low, low_2),
+            _mm256_shuffle_ps::<0x44>(high, high_2),
+            _mm256_shuffle_ps::<0xee>(high, high_2),
+        ];
+        for i in 0..4 {
+            _mm256_storeu_ps(to.add(i * ts), _mm256_permute2f128_ps::<0x20>(top[i], bottom[i]));
+            _mm256_storeu_ps(to.add((i + 4) * ts), _mm256_permute2f128_ps::<0x31>(top[i], bottom[i]));
         }
     }
 }
