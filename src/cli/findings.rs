@@ -128,13 +128,16 @@ pub fn deliver(found: &dyn Findings, targets: &[Target], quiet: bool) -> Result<
     for target in files.chunk_by(|a, b| std::ptr::eq(a.template, b.template)) {
         paths.extend(target.par_iter().map(write).collect::<Result<Vec<_>>>()?);
     }
+    // Data on standard output stand alone.
+    let alone = targets.iter().any(|target| matches!(target, Target::Stdout(_)));
     if !quiet {
         found.remarks().iter().for_each(|remark| output::remark(remark));
         mention_fonts(found.about(), &fonts);
-        preview(&found.figure(None), &fonts);
+        if !alone {
+            preview(&found.figure(None), &fonts);
+        }
     }
-    // Data on standard output stand alone.
-    if targets.iter().any(|target| matches!(target, Target::Stdout(_))) {
+    if alone {
         return Ok(());
     }
     let name = |path: &PathBuf| format!("{}\n", output::printable(&path.display().to_string()));
