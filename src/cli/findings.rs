@@ -113,6 +113,25 @@ pub fn find<'a>(command: &'a dyn Command, subject: Subject<'a>, targets: &[Targe
     })
 }
 
+/// Does a command's work for several prompts of one model, as far as they could be read; each has an answer of its own.
+pub fn find_all<'a>(
+    command: &'a dyn Command,
+    session: &Session,
+    subjects: Vec<Result<Subject<'a>>>,
+    targets: &[Target],
+) -> Vec<Result<Box<dyn Findings + 'a>>> {
+    let mut ready = Vec::new();
+    let unread: Vec<Option<Error>> =
+        subjects.into_iter().map(|subject| subject.map(|subject| ready.push(subject)).err()).collect();
+    let mut found = command.find_all(ready, targets).into_iter();
+    let lost = || Err(Error::failed("the command gave no answer for this prompt"));
+    let answer = |unread: Option<Error>| match unread {
+        Some(error) => Err(error),
+        None => found.next().unwrap_or_else(lost).map_err(|error| session.explain(error)),
+    };
+    unread.into_iter().map(answer).collect()
+}
+
 /// Writes what was found, lists the files on standard output, and shows it to whoever looks.
 pub fn deliver(found: &dyn Findings, targets: &[Target], quiet: bool) -> Result<()> {
     let (fonts, files) = (Fonts::with_system(), plan(found, targets)?);

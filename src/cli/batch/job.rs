@@ -3,7 +3,7 @@
 use super::BatchArgs;
 use super::block::{Block, Rows};
 use crate::cli::args::Words;
-use crate::cli::findings::{Command, Findings, bytes};
+use crate::cli::findings::{Command, Findings, bytes, find_all};
 use crate::cli::output::{Format, Target};
 use crate::cli::progress::Progress;
 use crate::cli::recipe::Recipe;
@@ -150,25 +150,8 @@ impl Job<'_> {
 
     /// Runs the command on a group of prompts.
     fn find<'a>(&'a self, group: Vec<(Item, Result<Subject<'a>>)>) -> Vec<Worked<'a>> {
-        let (mut items, mut errors, mut subjects) = (Vec::new(), Vec::new(), Vec::new());
-        for (item, subject) in group {
-            items.push(item);
-            match subject {
-                Ok(subject) => {
-                    errors.push(None);
-                    subjects.push(subject);
-                }
-                Err(error) => errors.push(Some(error)),
-            }
-        }
-        let mut found = self.command.find_all(subjects, &self.targets).into_iter();
-        let lost = || Error::failed("the command gave no answer for this prompt");
-        let outcome = |error: Option<Error>| match error {
-            Some(error) => Err(error),
-            None => found.next().unwrap_or_else(|| Err(lost())).map_err(|error| self.session.explain(error)),
-        };
-        let outcomes: Vec<_> = errors.into_iter().map(outcome).collect();
-        items.into_iter().zip(outcomes).collect()
+        let (items, subjects): (Vec<Item>, Vec<_>) = group.into_iter().unzip();
+        items.into_iter().zip(find_all(self.command, self.session, subjects, &self.targets)).collect()
     }
 
     /// Writes the files of a group of prompts. Only what stops the whole run is an error.

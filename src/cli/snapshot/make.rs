@@ -2,7 +2,7 @@
 
 use super::suite::{Job, Suite};
 use super::{SnapshotArgs, lock, model};
-use crate::cli::findings::{Findings, bytes};
+use crate::cli::findings::{Findings, bytes, find_all};
 use crate::cli::output::Format;
 use crate::cli::progress::Progress;
 use crate::cli::subject::Subject;
@@ -96,28 +96,16 @@ fn run(
         let tokens = settings.token_ids.len();
         size += (tokens * tokens).saturating_mul(spec.layers * spec.heads);
         let subject = prompt.map(|prompt| Subject::new(session, prompt, None, &job.recipe, &silent));
-        group.push((place, settings, subject));
+        group.push(((place, settings), subject));
         if size > MOST_NUMBERS || group.len() == MOST_CASES || cases.peek().is_none() {
-            let (mut errors, mut subjects) = (Vec::new(), Vec::new());
-            for (place, settings, subject) in std::mem::take(&mut group) {
-                let error = subject.map(|subject| subjects.push(subject)).err();
-                errors.push((place, settings, error));
-            }
-            let mut found = command.find_all(subjects, &targets).into_iter();
-            let lost = || Err(Error::failed("the command gave no answer for this prompt"));
-            let found: Vec<_> = errors
-                .into_iter()
-                .map(|(place, settings, error)| match error {
-                    Some(error) => (place, settings, Err(error)),
-                    None => (place, settings, found.next().unwrap_or_else(lost).map_err(|e| session.explain(e))),
-                })
-                .collect();
-            let made = |(case, settings, found): (usize, lock::Case, Result<Box<dyn Findings + '_>>)| {
+            let (cases, subjects): (Vec<_>, Vec<_>) = std::mem::take(&mut group).into_iter().unzip();
+            let found = find_all(command, session, subjects, &targets);
+            let made = |((case, settings), found): ((usize, lock::Case), Result<Box<dyn Findings + '_>>)| {
                 let file = |found: &dyn Findings, format: Format| Ok((format, bytes(found, format, None, fonts)?));
                 let files = found.and_then(|found| job.formats.iter().map(|format| file(&*found, *format)).collect());
                 Made { case, settings, files, fonts }
             };
-            take(Piece::Cases(found.into_par_iter().map(made).collect()))?;
+            take(Piece::Cases(cases.into_par_iter().zip(found).map(made).collect()))?;
             size = 0;
         }
     }
