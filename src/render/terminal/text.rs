@@ -58,13 +58,16 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines.iter().map(|line| fit(line, width)).collect()
 }
 
-/// A number in few columns: `.42`.
+/// A number in few columns: `.42`, `−.07`.
 pub(super) fn short(value: f32) -> String {
-    if !(0.0..1.0).contains(&value) {
-        return number(value);
+    let text = format!("{:.2}", value.abs());
+    let digits = if text == "1.00" { Some("1") } else { text.strip_prefix('0') };
+    match digits {
+        Some(".00") => ".00".to_owned(),
+        Some(digits) if value < 0.0 => format!("−{digits}"),
+        Some(digits) => digits.to_owned(),
+        None => number(value),
     }
-    let text = format!("{value:.2}");
-    if text.starts_with('1') { "1".to_owned() } else { text.trim_start_matches('0').to_owned() }
 }
 
 /// What a terminal without Unicode gets instead, as wide as before.
@@ -89,4 +92,15 @@ pub(super) fn ascii(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_take_four_columns_where_they_can() {
+        let shown = [0.42, -0.07, 0.0, -0.001, 0.999, -1.0, f32::NAN, 12.5].map(short);
+        assert_eq!(shown, [".42", "−.07", ".00", ".00", "1", "−1", "–", "12.5"]);
+    }
 }
