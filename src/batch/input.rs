@@ -133,6 +133,10 @@ impl Open {
         };
         let from: Box<dyn BufRead + Send> =
             if stdin { Box::new(BufReader::new(std::io::stdin())) } else { Box::new(BufReader::new(open(path)?)) };
+        Self::of(name, from, kind, column)
+    }
+
+    fn of(name: String, from: Box<dyn BufRead + Send>, kind: Kind, column: Option<&str>) -> Result<Self> {
         let lines = match kind {
             Kind::Txt => Lines::Txt(from),
             Kind::Jsonl => Lines::Jsonl(from),
@@ -296,13 +300,8 @@ impl Inputs {
     /// # Errors
     /// A table without the column.
     pub fn from_reader(from: impl Read + Send + 'static, kind: Kind, column: Option<String>) -> Result<Self> {
-        let from: Box<dyn BufRead + Send> = Box::new(BufReader::new(from));
-        let lines = match kind {
-            Kind::Txt => Lines::Txt(from),
-            Kind::Jsonl => Lines::Jsonl(from),
-            Kind::Csv => Lines::Csv(Box::new(Records::new(from, "-", column.as_deref())?)),
-        };
-        Ok(Self { waiting: VecDeque::new(), column, open: Some(Open { name: "-".into(), lines, read: 0 }), next: 0 })
+        let open = Open::of("-".into(), Box::new(BufReader::new(from)), kind, column.as_deref())?;
+        Ok(Self { waiting: VecDeque::new(), column, open: Some(open), next: 0 })
     }
 }
 

@@ -115,7 +115,5 @@ fn copy(file: &Written, from: &Path, to: &Path) -> Result<()> {
     if target.exists() {
         return Err(Error::failed(format!("two results are named {}", file.name)).hint("give every share once"));
     }
-    crate::export::write_atomically(&target, |out| {
-        out.write_all(&bytes).map_err(|error| Error::failed(format!("cannot write {}: {error}", target.display())))
-    })
+    crate::export::write_bytes(&target, &bytes)
 }

@@ -1,5 +1,6 @@
 //! What each tensor holds in a few numbers: enough to tell whether it changed and, where one number of it did, which.
 
+use crate::export::place;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -58,16 +59,12 @@ impl Fingerprint {
     pub(super) fn single_change(&self, values: &[f32]) -> Option<Changed> {
         let new = Self::of(&self.shape, values);
         let apart = new.sum.wrapping_sub(self.sum) as i64;
-        let place = (new.moment.wrapping_sub(self.moment) as i64).checked_div(apart)?;
-        let index = usize::try_from(place).ok()?;
+        let index = usize::try_from((new.moment.wrapping_sub(self.moment) as i64).checked_div(apart)?).ok()?;
         let now = *values.get(index)?;
         let old = f32::from_bits(u32::try_from(i64::from(now.to_bits()).checked_sub(apart)?).ok()?);
         let mut before = values.to_vec();
         before[index] = old;
-        let mut left = index;
-        let mut place: Vec<usize> = self.shape.iter().rev().map(|axis| (left % axis, left /= axis).0).collect();
-        place.reverse();
-        (hash(&before) == self.hash).then_some(Changed { place, old, new: now })
+        (hash(&before) == self.hash).then(|| Changed { place: place(index, &self.shape), old, new: now })
     }
 }
 

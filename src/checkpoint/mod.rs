@@ -34,19 +34,28 @@ impl Source {
     /// # Errors
     /// A path that leads to no directory; what is neither a path nor an id, as a usage error.
     pub fn parse(text: &str) -> Result<Self> {
+        Self::parse_in(Path::new(""), text)
+    }
+
+    /// The same, paths being relative to a folder.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_in(folder: &Path, text: &str) -> Result<Self> {
         if text == "builtin" {
             return Ok(Source::Builtin);
         }
         let path = match text.strip_prefix('~').zip(std::env::home_dir()) {
             Some((rest, home)) if rest.is_empty() || rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
-            _ => PathBuf::from(text),
+            _ => folder.join(text),
         };
         if path.is_dir() {
             return Ok(Source::Directory(path));
         }
         let is_file = path.is_file();
         // No id of the hub ends like a file of weights, so a file of that name is what is meant.
-        let is_path = text.starts_with(['.', '/', '~']) || path.is_absolute() || is_file && path.extension().is_some();
+        let is_path =
+            text.starts_with(['.', '/', '~']) || Path::new(text).is_absolute() || is_file && path.extension().is_some();
         if !is_path {
             return Name::parse(text).map(Source::Hub);
         }

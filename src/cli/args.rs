@@ -3,12 +3,13 @@
 use super::subject::About;
 use attnviz::analysis::{Reduction, Sink};
 use attnviz::error::{Error, Result};
+use attnviz::export::read_at_most;
 use attnviz::figure::{Colormap, Figure, Panel, ScaleKind, Theme};
 use attnviz::model::Spec;
 use attnviz::prompt::{Prompt, Tokenizer, Truncate, WordRule};
 use clap::{Args, ValueEnum};
-use serde_json::Value;
-use std::io::Read;
+use serde_json::{Map, Value, json};
+use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 
 /// Which text.
@@ -105,13 +106,10 @@ impl PromptArgs {
 }
 
 fn read_text(from: impl Read, name: &str) -> Result<String> {
-    let mut bytes = Vec::new();
-    from.take(LARGEST_PROMPT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| Error::failed(format!("cannot read {name}: {e}")).hint("give a text file"))?;
-    if bytes.len() as u64 > LARGEST_PROMPT {
-        return Err(Error::usage(format!("{name} is larger than 64 MiB")).hint("give a part of it"));
-    }
+    let bytes = read_at_most(from, LARGEST_PROMPT).map_err(|e| match e.kind() {
+        ErrorKind::FileTooLarge => Error::usage(format!("{name} is larger than 64 MiB")).hint("give a part of it"),
+        _ => Error::failed(format!("cannot read {name}: {e}")).hint("give a text file"),
+    })?;
     let mut text = String::from_utf8(bytes).map_err(|e| {
         Error::failed(format!("{name} is not UTF-8 (byte {})", e.utf8_error().valid_up_to()))
             .hint("convert it, for example with iconv -t utf-8")
@@ -195,6 +193,23 @@ impl SelectionArgs {
     pub fn is_given(&self) -> bool {
         let Self { layer, head, reduce, sink, words } = self;
         layer.is_some() || head.is_some() || !reduce.is_empty() || *sink != SinkArg::Keep || words.is_some()
+    }
+
+    /// What data files say of how it was selected, beside what its layers and heads were reduced to.
+    pub fn settings(&self, layers_to: Option<Reduction>, heads_to: Option<Reduction>) -> Map<String, Value> {
+        let name = |how: Option<Reduction>| json!(how.map(|how| if how == Reduction::Mean { "mean" } else { "max" }));
+        let sink = match self.sink {
+            SinkArg::Keep => "keep",
+            SinkArg::Mask => "mask",
+            SinkArg::Renorm => "renorm",
+        };
+        let rule = self.words.map(|rule| if rule == WordsArg::Space { "space" } else { "default" });
+        Map::from_iter([
+            ("reduce_layers".into(), name(layers_to)),
+            ("reduce_heads".into(), name(heads_to)),
+            ("sink".into(), sink.into()),
+            ("word_rule".into(), json!(rule)),
+        ])
     }
 
     /// Where words begin.

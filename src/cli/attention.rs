@@ -4,7 +4,7 @@ pub mod found;
 pub mod view;
 
 use super::args::PromptArgs;
-use super::findings::{Command, Findings, Groups};
+use super::findings::{Command, Findings, Groups, together};
 use super::model::ModelArgs;
 use super::output::{OutputArgs, Target};
 use super::subject::{Subject, next_of_all};
@@ -18,7 +18,6 @@ use attnviz::trace::Activation;
 use candle_core::Tensor;
 use clap::{Args, ValueEnum};
 use found::Found;
-use rayon::prelude::*;
 use view::ViewArgs;
 
 /// The flags of `attention`.
@@ -78,23 +77,18 @@ impl Command for AttentionArgs {
     /// All prompts in one forward pass.
     fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, targets: &[Target]) -> Vec<Result<Box<dyn Findings + 'a>>> {
         let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
-        let words: Vec<_> =
-            subjects.iter().map(|subject| subject.prompt.words(self.view.selection.word_rule())).collect();
+        let rule = self.view.selection.word_rule();
+        let words: Vec<_> = subjects.iter().map(|subject| subject.prompt.words(rule)).collect();
         let request = |(subject, words): (&Subject, &Vec<Word>)| self.request(subject, words, targets);
-        let found = subjects.iter().zip(&words).map(request).collect::<Result<Vec<_>>>().and_then(|requests| {
+        let requests = subjects.iter().zip(&words).map(request).collect::<Result<Vec<_>>>();
+        let found = requests.and_then(|requests| {
             let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
             let found = packed(&session.model, &prompts, &requests)?.into_iter().collect::<Result<Vec<_>>>()?;
             let next = next_of_all(session, found.iter().map(|(_, pass)| &pass.resid))?;
-            Ok(found.into_iter().zip(next).collect::<Vec<_>>())
+            Ok(found.into_iter().zip(next).zip(words).collect())
         });
-        let found = match found {
-            Ok(found) => found,
-            // Broken for one, broken for all: alone, each prompt says so itself.
-            Err(error) if subjects.len() == 1 => return vec![Err(error)],
-            Err(_) => return subjects.into_iter().map(|subject| self.find(subject, targets)).collect(),
-        };
-        let all: Vec<_> = subjects.into_iter().zip(words).zip(found).collect();
-        all.into_par_iter().map(|((subject, words), (found, next))| self.found(subject, words, found, &next)).collect()
+        let each = |subject, ((found, next), words): ((_, Vec<_>), _)| self.found(subject, words, found, &next);
+        together(subjects, found, |subject| self.find(subject, targets), each)
     }
 }
 

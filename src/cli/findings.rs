@@ -132,6 +132,21 @@ pub fn find_all<'a>(
     unread.into_iter().map(answer).collect()
 }
 
+/// The findings of prompts that went through the model together. What is broken for one is broken for all: then each goes alone, and
+/// says so itself.
+pub fn together<'a, T: Send>(
+    subjects: Vec<Subject<'a>>,
+    found: Result<Vec<T>>,
+    alone: impl Fn(Subject<'a>) -> Result<Box<dyn Findings + 'a>>,
+    each: impl Fn(Subject<'a>, T) -> Result<Box<dyn Findings + 'a>> + Sync,
+) -> Vec<Result<Box<dyn Findings + 'a>>> {
+    match found {
+        Ok(found) => subjects.into_par_iter().zip(found).map(|(subject, found)| each(subject, found)).collect(),
+        Err(error) if subjects.len() == 1 => vec![Err(error)],
+        Err(_) => subjects.into_iter().map(alone).collect(),
+    }
+}
+
 /// Writes what was found, lists the files on standard output, and shows it to whoever looks.
 pub fn deliver(found: &dyn Findings, targets: &[Target], quiet: bool) -> Result<()> {
     let (fonts, files) = (Fonts::with_system(), plan(found, targets)?);

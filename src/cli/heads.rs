@@ -3,7 +3,7 @@
 mod found;
 
 use super::args::{FigureArgs, PromptArgs};
-use super::findings::{Command, Findings, Groups};
+use super::findings::{Command, Findings, Groups, together};
 use super::model::ModelArgs;
 use super::output::{OutputArgs, Target};
 use super::subject::{Subject, next_of_all};
@@ -108,18 +108,12 @@ impl Command for HeadsArgs {
         let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
         let found = of_prompts(&session.model, &prompts).and_then(|found| {
             let next = next_of_all(session, found.iter().map(|(_, resid)| resid))?;
-            Ok(found.into_iter().map(|(heads, _)| heads).zip(next).collect::<Vec<_>>())
+            Ok(found.into_iter().map(|(heads, _)| heads).zip(next).collect())
         });
-        let found = match found {
-            Ok(found) => found,
-            // Broken for one, broken for all: alone, each prompt says so itself.
-            Err(error) if subjects.len() == 1 => return vec![Err(error)],
-            Err(_) => return subjects.into_iter().map(|subject| self.find(subject, targets)).collect(),
-        };
-        let findings = |(subject, (heads, next))| -> Result<Box<dyn Findings + 'a>> {
+        let each = |subject, (heads, next)| -> Result<Box<dyn Findings + 'a>> {
             Ok(Box::new(Found { args: self, subject, heads, text: Text::Prompt(next) }))
         };
-        subjects.into_iter().zip(found).map(findings).collect()
+        together(subjects, found, |subject| self.find(subject, targets), each)
     }
 }
 

@@ -27,7 +27,7 @@ pub struct ModelArgs {
 }
 
 /// How far the hub is asked.
-#[derive(Args)]
+#[derive(Clone, Copy, Args)]
 #[command(next_help_heading = "Model")]
 pub struct HubArgs {
     /// Use only what is in the cache, as with HF_HUB_OFFLINE=1
@@ -102,8 +102,7 @@ impl ModelArgs {
 
     /// Another model, asked for in the same way.
     pub fn instead(&self, model: &str) -> Self {
-        let HubArgs { offline, refresh } = self.hub;
-        Self { model: Some(model.to_owned()), hub: HubArgs { offline, refresh }, threads: None }
+        Self { model: Some(model.to_owned()), hub: self.hub, threads: None }
     }
 
     /// Sizes the thread pool, once, before anything is computed.

@@ -2,7 +2,7 @@
 
 use attnviz::compare;
 use attnviz::error::{Error, Result};
-use attnviz::export::{Field, Fields, Template, write_atomically};
+use attnviz::export::{Field, Fields, Template, write_bytes};
 use attnviz::prompt::label_of;
 use clap::{Args, ValueEnum};
 use std::collections::HashSet;
@@ -199,8 +199,6 @@ pub fn printable(text: &str) -> String {
 /// The file that a template names for these fields, written whole or not at all.
 pub fn write(template: &Template, fields: &Fields, bytes: &[u8]) -> Result<PathBuf> {
     let path = template.fill(fields);
-    write_atomically(&path, |file| {
-        file.write_all(bytes).map_err(|e| Error::failed(format!("cannot write {}: {e}", path.display())))
-    })?;
+    write_bytes(&path, bytes)?;
     Ok(path)
 }

@@ -14,14 +14,14 @@ use attnviz::checkpoint::hub::Name;
 use attnviz::compare::{Tolerance, differences};
 use attnviz::error::{Error, Result};
 use attnviz::export::made::{self, Kind, Made};
-use attnviz::export::{Fields, Input, Template};
+use attnviz::export::{Fields, Input, Template, read_at_most};
 use attnviz::model::Model;
 use attnviz::prompt::Prompt;
 use attnviz::render::Fonts;
 use attnviz::session::Session;
 use clap::Args;
 use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The flags of `rerun`.
@@ -76,17 +76,13 @@ pub fn run(args: &RerunArgs) -> Result<()> {
 
 /// The file, not larger than any that attnviz writes.
 fn bytes(path: &Path) -> Result<Vec<u8>> {
-    let broken = |e: std::io::Error| {
-        Error::failed(format!("cannot read {}: {e}", path.display()))
-            .hint("give a PNG, SVG or JSON file that attnviz wrote")
+    let failed = |e: std::io::Error| match e.kind() {
+        ErrorKind::FileTooLarge => Error::failed(format!("{} is larger than 512 MiB", path.display()))
+            .hint("attnviz writes no such picture and no such JSON"),
+        _ => Error::failed(format!("cannot read {}: {e}", path.display()))
+            .hint("give a PNG, SVG or JSON file that attnviz wrote"),
     };
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(broken)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(Error::failed(format!("{} is larger than 512 MiB", path.display()))
-            .hint("attnviz writes no such picture and no such JSON"));
-    }
-    Ok(bytes)
+    File::open(path).and_then(|file| read_at_most(file, LARGEST)).map_err(failed)
 }
 
 /// A prompt as it was read. The ids are what the model read; the text only says it better, where it still means the same.

@@ -81,16 +81,9 @@ pub fn run(args: &SnapshotArgs) -> Result<()> {
             .hint("a snapshot is recorded once; attnviz snapshot check compares with it"));
     }
     let suite = Suite::read(&args.suite)?;
-    ModelArgs { model: None, hub: args.hub(), threads: args.threads }.start_threads()?;
+    ModelArgs { model: None, hub: args.hub, threads: args.threads }.start_threads()?;
     match args.action {
         Action::Record => record::run(args, &suite),
         Action::Check => check::run(args, &suite),
-    }
-}
-
-impl SnapshotArgs {
-    fn hub(&self) -> HubArgs {
-        let HubArgs { offline, refresh } = self.hub;
-        HubArgs { offline, refresh }
     }
 }

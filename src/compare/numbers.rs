@@ -3,6 +3,7 @@
 use super::axes::Axes;
 use super::tally::Tally;
 use super::{Tolerance, tree};
+use crate::export::place;
 use crate::export::read::{Held, Numbers, contents};
 
 pub(super) fn differences(old: &[u8], new: &[u8], tolerance: &Tolerance) -> Vec<String> {
@@ -32,12 +33,7 @@ fn array(name: &str, old: &Held, new: &Held, axes: &Axes, tolerance: &Tolerance)
     let (method, quantity) = name.split_once('.').unwrap_or(("", name));
     let closeness = if method.is_empty() { tolerance.of("", name) } else { tolerance.of(method, quantity) };
     let mut tally = Tally::new(name, closeness);
-    let place = |index: usize| {
-        let mut left = index;
-        let mut place: Vec<usize> = new.shape.iter().rev().map(|axis| (left % axis, left /= axis).0).collect();
-        place.reverse();
-        axes.place(quantity, &place)
-    };
+    let place = |index: usize| axes.place(quantity, &place(index, &new.shape));
     match (&old.numbers, &new.numbers) {
         (Numbers::Floats(old), Numbers::Floats(new)) => {
             for (index, (old, new)) in old.iter().zip(new).enumerate() {

@@ -1,7 +1,8 @@
 //! Files appear whole or not at all: written beside the target, then renamed onto it.
+use super::unwritten;
 use crate::error::{Error, Result};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -38,6 +39,24 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> Resul
         Err(error) if error.kind() == ErrorKind::NotFound => replace(path, &target, None, write),
         Err(error) => Err(failure(path, &error)),
     }
+}
+
+/// Writes bytes as [`write_atomically`] does.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomically(path, |file| file.write_all(bytes).map_err(unwritten))
+}
+
+/// Reads to the end; more than so many bytes are [`ErrorKind::FileTooLarge`], and not held.
+///
+/// # Errors
+/// That, or a failed read.
+pub fn read_at_most(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most { Err(ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
 fn replace(

@@ -12,7 +12,7 @@ pub mod safetensors;
 pub mod table;
 pub mod template;
 
-pub use file::write_atomically;
+pub use file::{read_at_most, write_atomically, write_bytes};
 pub use made::Made;
 pub use read::{Saved, Trace, read, saved};
 pub use table::Table;
@@ -195,6 +195,15 @@ struct Header<'a> {
 /// The product of the axes, unless it overflows.
 fn size(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |size, &axis| size.checked_mul(axis))
+}
+
+/// Where the number of an index is in axes of these lengths, the last axis fastest: one index for each.
+pub fn place(mut index: usize, shape: &[usize]) -> Vec<usize> {
+    let mut place = vec![0; shape.len()];
+    for (at, axis) in place.iter_mut().zip(shape).rev() {
+        (*at, index) = (index % axis, index / axis);
+    }
+    place
 }
 
 /// Refuses more numbers than a text format should hold.

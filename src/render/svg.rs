@@ -283,7 +283,8 @@ fn inner(document: &str) -> &str {
     document[start..].trim_end().trim_end_matches("</svg>")
 }
 
-fn escape(text: &str) -> String {
+/// Text for an element of XML or an attribute in quotes.
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,7 +1,7 @@
 //! Attention patterns, wherever they come from, as figures, data and tables.
 
 use super::view::ViewArgs;
-use crate::cli::args::{SinkArg, WordsArg};
+use crate::cli::args::SinkArg;
 use crate::cli::findings::Findings;
 use crate::cli::subject::{About, percent};
 use attnviz::analysis::{Attention, Reduction};
@@ -211,21 +211,9 @@ impl Found<'_> {
     }
 
     fn settings(&self) -> Map<String, Value> {
-        let name =
-            |reduction: Option<Reduction>| json!(reduction.map(|r| if r == Reduction::Mean { "mean" } else { "max" }));
-        let sink = match self.view.selection.sink {
-            SinkArg::Keep => "keep",
-            SinkArg::Mask => "mask",
-            SinkArg::Renorm => "renorm",
-        };
-        let rule = self.view.selection.words.map(|w| if w == WordsArg::Space { "space" } else { "default" });
-        Map::from_iter([
-            ("reduce_layers".into(), name(self.attention.layers_to)),
-            ("reduce_heads".into(), name(self.attention.heads_to)),
-            ("sink".into(), sink.into()),
-            ("word_rule".into(), json!(rule)),
-            ("bos".into(), self.about.prompt.bos.into()),
-        ])
+        let mut settings = self.view.selection.settings(self.attention.layers_to, self.attention.heads_to);
+        settings.insert("bos".into(), self.about.prompt.bos.into());
+        settings
     }
 
     /// The words by the attention that they receive.

@@ -1,30 +1,17 @@
 //! The prompts of a block that are done and not in the journal yet, and their table.
 
-use crate::cli::findings::{Findings, origin, rows};
 use attnviz::batch::{BLOCK, Entry, Folder, Outcome, Written};
-use attnviz::error::{Error, Result};
-use attnviz::export::{Table, parquet, write_atomically};
+use attnviz::error::Result;
+use attnviz::export::{Table, parquet, write_bytes};
 use std::path::Path;
 
 /// Bytes of rows after which a block's table ends and another begins, about: it stands in memory.
 const MOST_BYTES: usize = 64 << 20;
 
-/// A prompt's rows in the table of its block.
-pub struct Rows {
-    table: Table,
-    origin: String,
-}
-
-impl Rows {
-    /// Of what was found about a prompt.
-    pub fn of(found: &dyn Findings) -> Result<Self> {
-        Ok(Self { table: rows(found, None)?, origin: origin(found.about()) })
-    }
-}
-
 /// The block that is being worked on.
-#[derive(Default)]
 pub struct Block {
+    /// What its table says of where the numbers come from.
+    origin: String,
     entries: Vec<Entry>,
     part: Option<Part>,
 }
@@ -38,17 +25,22 @@ struct Part {
 }
 
 impl Block {
+    /// Nothing yet.
+    pub fn new(origin: String) -> Self {
+        Self { origin, entries: Vec::new(), part: None }
+    }
+
     /// Adds a prompt; the block before it is journalled.
-    pub fn add(&mut self, entry: Entry, rows: Option<Rows>, folder: &mut Folder) -> Result<()> {
+    pub fn add(&mut self, entry: Entry, rows: Option<Table>, folder: &mut Folder) -> Result<()> {
         if self.entries.first().is_some_and(|first| first.index / BLOCK as u64 != entry.index / BLOCK as u64) {
             self.end(folder)?;
         }
-        if let Some(Rows { table, origin }) = rows {
+        if let Some(table) = rows {
             let part = match self.part.take() {
                 Some(part) => part,
                 None => Part {
                     name: format!("rows-{:06}.parquet", entry.index),
-                    writer: parquet::Writer::new(Vec::new(), &table.columns, origin)?,
+                    writer: parquet::Writer::new(Vec::new(), &table.columns, self.origin.clone())?,
                     entries: Vec::new(),
                 },
             };
@@ -75,9 +67,7 @@ impl Block {
     fn write(&mut self, folder: &Path) -> Result<()> {
         let Some(part) = self.part.take() else { return Ok(()) };
         let (path, bytes) = (folder.join(&part.name), part.writer.finish()?);
-        write_atomically(&path, |file| {
-            file.write_all(&bytes).map_err(|e| Error::failed(format!("cannot write {}: {e}", path.display())))
-        })?;
+        write_bytes(&path, &bytes)?;
         let written = Written::of(part.name, &bytes);
         for entry in part.entries {
             if let Outcome::Ok { files } = &mut self.entries[entry].outcome {

@@ -1,16 +1,16 @@
 //! The run itself: read, pack, compute the next prompts while the last ones are drawn, write, remember.
 
 use super::BatchArgs;
-use super::block::{Block, Rows};
+use super::block::Block;
 use crate::cli::args::Words;
-use crate::cli::findings::{Command, Findings, bytes, find_all};
+use crate::cli::findings::{Command, Findings, bytes, find_all, origin, rows};
 use crate::cli::output::{Format, Target};
 use crate::cli::progress::Progress;
 use crate::cli::recipe::Recipe;
 use crate::cli::subject::Subject;
 use attnviz::batch::{BLOCK, Entry, Folder, Inputs, Item, Outcome, Shard, Written, interrupted};
 use attnviz::error::{Error, Result};
-use attnviz::export::{Fields, write_atomically};
+use attnviz::export::{Fields, Table, write_bytes};
 use attnviz::model::Model;
 use attnviz::prompt::Prompt;
 use attnviz::render::Fonts;
@@ -46,7 +46,8 @@ impl Job<'_> {
     pub fn run(&self, mut inputs: Inputs, folder: &mut Folder) -> Result<(u64, u64)> {
         let (mut count, mut failed) = (0, 0);
         let mut pending: Vec<Worked> = Vec::new();
-        let mut block = Block::default();
+        let about = Subject::new(self.session, Prompt::default(), None, self.recipe, &self.silent).about;
+        let mut block = Block::new(origin(&about));
         let mut resuming = true;
         let mut group: Vec<(Item, Result<Subject>)> = Vec::new();
         let mut size = 0;
@@ -155,9 +156,9 @@ impl Job<'_> {
     }
 
     /// Writes the files of a group of prompts. Only what stops the whole run is an error.
-    fn write(&self, group: Vec<Worked>) -> Result<Vec<(Entry, Option<Rows>)>> {
+    fn write(&self, group: Vec<Worked>) -> Result<Vec<(Entry, Option<Table>)>> {
         let results = |found: &dyn Findings| {
-            let rows = self.args.format.contains(&Format::Parquet).then(|| Rows::of(found)).transpose()?;
+            let rows = self.args.format.contains(&Format::Parquet).then(|| rows(found, None)).transpose()?;
             Ok((self.files(found)?, rows))
         };
         group
@@ -168,11 +169,7 @@ impl Job<'_> {
                     Ok((files, table)) => {
                         rows = table;
                         for (name, bytes) in &files {
-                            let path = self.args.out.join(name);
-                            write_atomically(&path, |file| {
-                                file.write_all(bytes)
-                                    .map_err(|e| Error::failed(format!("cannot write {}: {e}", path.display())))
-                            })?;
+                            write_bytes(&self.args.out.join(name), bytes)?;
                         }
                         Outcome::Ok { files: files.into_iter().map(|(name, b)| Written::of(name, &b)).collect() }
                     }
@@ -223,7 +220,7 @@ impl Job<'_> {
     /// Journals whole blocks, and stops at a failed prompt where that was asked for.
     fn remember(
         &self,
-        new: Vec<(Entry, Option<Rows>)>,
+        new: Vec<(Entry, Option<Table>)>,
         block: &mut Block,
         failed: &mut u64,
         folder: &mut Folder,

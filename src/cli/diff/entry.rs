@@ -1,8 +1,6 @@
 //! A difference as numbers for data files.
 
 use super::found::{Array, Found};
-use crate::cli::args::{SinkArg, WordsArg};
-use attnviz::analysis::Reduction;
 use attnviz::analysis::difference::Change;
 use attnviz::export::{Array as Axes, Entry};
 use serde_json::{Map, Value, json};
@@ -16,7 +14,6 @@ impl Found<'_> {
     /// Of other results: `differing` and `max_abs` `[array]`, in the order of `names`. `other`, at the top, is what A was compared with.
     pub fn entry(&self, part: Option<usize>) -> Entry {
         let mut settings = self.settings();
-        let arrays: Vec<Value> = self.arrays.iter().map(|array| json!({ "name": array.name, "shape": array.shape, "differing": array.apart.count, "max_abs": array.apart.max_abs })).collect();
         let same = self.verdict().is_ok();
         let Some(heads) = &self.heads else {
             let (names, count) =
@@ -56,8 +53,9 @@ impl Found<'_> {
             ("compared_queries".into(), json!(difference.compared)),
             ("ranking".into(), json!(ranking)),
         ]);
-        if !arrays.is_empty() {
-            fields.insert("arrays".into(), arrays.into());
+        if !self.arrays.is_empty() {
+            let array = |Array { name, shape, apart }: &Array| json!({ "name": name, "shape": shape, "differing": apart.count, "max_abs": apart.max_abs });
+            fields.insert("arrays".into(), self.arrays.iter().map(array).collect());
         }
         let (rows, cols) = (difference.maps[0].rows, difference.maps[0].cols);
         let values = difference.maps[all.clone()].iter().flat_map(|map| &map.values).copied().collect();
@@ -74,24 +72,14 @@ impl Found<'_> {
     }
 
     fn settings(&self) -> Map<String, Value> {
-        let selection = &self.args.selection;
-        let (heads, layers) = selection.reductions().unwrap_or_default();
-        let name = |how: Option<Reduction>| json!(how.map(|how| if how == Reduction::Mean { "mean" } else { "max" }));
-        let sink = match selection.sink {
-            SinkArg::Keep => "keep",
-            SinkArg::Mask => "mask",
-            SinkArg::Renorm => "renorm",
-        };
-        let rule = selection.words.map(|rule| if rule == WordsArg::Space { "space" } else { "default" });
-        Map::from_iter([
+        let (heads, layers) = self.args.selection.reductions().unwrap_or_default();
+        let mut settings = self.args.selection.settings(layers, heads);
+        settings.extend([
             ("of".into(), "attention".into()),
             ("sign".into(), "B - A".into()),
             ("tol".into(), json!(self.args.tol)),
-            ("reduce_layers".into(), name(layers)),
-            ("reduce_heads".into(), name(heads)),
-            ("sink".into(), sink.into()),
-            ("word_rule".into(), json!(rule)),
             ("bos".into(), self.args.bos.into()),
-        ])
+        ]);
+        settings
     }
 }

@@ -10,7 +10,7 @@ use attnviz::analysis::alignment::Alignment;
 use attnviz::analysis::difference::{Apart, Change, Difference, difference};
 use attnviz::error::{Error, Result};
 use attnviz::export::table::{number, text, whole};
-use attnviz::export::{Data, Table};
+use attnviz::export::{Data, Table, place};
 use attnviz::figure::attention::{matrix, panel};
 use attnviz::figure::difference::{bars, labels, scale, table};
 use attnviz::figure::{Figure, Matrix, Panel, panel_pixels};
@@ -179,9 +179,7 @@ impl Heads {
 
 impl Array {
     fn place(&self) -> String {
-        let mut at = self.apart.at;
-        let mut place: Vec<usize> = self.shape.iter().rev().map(|axis| (at % axis, at /= axis).0).collect();
-        place.reverse();
+        let place = place(self.apart.at, &self.shape);
         if place.is_empty() { self.name.clone() } else { format!("{} {place:?}", self.name) }
     }
 }

@@ -4,12 +4,12 @@ use super::MixArgs;
 use crate::cli::args::SinkArg;
 use crate::cli::findings::Findings;
 use crate::cli::saliency::OfArg;
-use crate::cli::subject::{About, NEXT, Subject, percent};
+use crate::cli::subject::{About, Subject, percent};
 use crate::cli::target::settings;
 use attnviz::analysis::attribution::{Baseline, Probe};
 use attnviz::analysis::mixing::{Method, Mixing, agreement, mixing};
 use attnviz::analysis::rollout::RESIDUAL;
-use attnviz::analysis::{Objective, Of, Prediction, next_tokens};
+use attnviz::analysis::{Objective, Of, Prediction};
 use attnviz::error::{Error, Result};
 use attnviz::export::table::{number, text, whole};
 use attnviz::export::{Array, Data, Entry, Table};
@@ -36,7 +36,7 @@ impl<'a> Found<'a> {
         let (session, ids) = (subject.session, &subject.prompt.ids);
         let wanted = args.target.resolve(&subject)?;
         let resid = forward(&session.model, &[&ids[..=wanted.position]], &mut NoTap)?;
-        let next = next_tokens(&session.next_logits(&[&resid])?, NEXT)?;
+        let next = subject.next(&resid)?;
         let own = next.first().ok_or_else(|| Error::failed("the model's vocabulary is empty"))?.id;
         let target = wanted.target.unwrap_or(own);
         if wanted.foil == Some(target) {

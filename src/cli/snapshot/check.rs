@@ -9,10 +9,11 @@ use super::{SnapshotArgs, model};
 use crate::cli::output::{self, Format};
 use attnviz::compare::{Tolerance, differences, quote, side_by_side};
 use attnviz::error::{Error, Kind, Result};
+use attnviz::export::read_at_most;
 use attnviz::render::Fonts;
 use rayon::prelude::*;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// An expected file may have this many times the bytes of what is made now, and as many more.
@@ -162,20 +163,16 @@ impl Compared {
 
 /// An expected file. It is not trusted: a link is not followed, and no more is read than could be right.
 fn expected(path: &Path, now: u64) -> Result<Vec<u8>, String> {
+    let most = now.saturating_mul(LARGER.0).saturating_add(LARGER.1);
     let unread = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => "the expected file is missing".to_owned(),
+        ErrorKind::NotFound => "the expected file is missing".to_owned(),
+        ErrorKind::FileTooLarge => format!("the expected file has more than {most} bytes, {now} are made now"),
         _ => format!("the expected file cannot be read ({error})"),
     };
     if !fs::symlink_metadata(path).map_err(unread)?.is_file() {
         return Err("what is expected is not a regular file".into());
     }
-    let most = now.saturating_mul(LARGER.0).saturating_add(LARGER.1);
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)).map_err(unread)?;
-    if bytes.len() as u64 > most {
-        return Err(format!("the expected file has more than {most} bytes, {now} are made now"));
-    }
-    Ok(bytes)
+    File::open(path).and_then(|file| read_at_most(file, most)).map_err(unread)
 }
 
 /// What differs in how a case is made.

@@ -4,10 +4,11 @@ use super::suite::{check_name, format};
 use attnviz::checkpoint::Fingerprint;
 use attnviz::compare::Tolerance;
 use attnviz::error::{Error, Result};
+use attnviz::export::read_at_most;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// The name of the lock file.
@@ -66,18 +67,15 @@ impl Lock {
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(LOCK);
         let name = path.display();
-        let mut bytes = Vec::new();
-        let read = File::open(&path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
-        read.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Error::failed(format!("{} holds no snapshot", dir.display()))
-                .hint(format!("record one first: attnviz snapshot record --out {}", dir.display())),
-            _ => Error::failed(format!("cannot read {name}: {error}")).hint("check that it is a file that can be read"),
-        })?;
         let again = "take it from version control, or record the snapshot again in an empty folder";
         let broken = |what: String| Error::failed(format!("{name} is damaged: {what}")).hint(again);
-        if bytes.len() as u64 > LARGEST {
-            return Err(broken("it is larger than 64 MiB".into()));
-        }
+        let read = File::open(&path).and_then(|file| read_at_most(file, LARGEST));
+        let bytes = read.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::failed(format!("{} holds no snapshot", dir.display()))
+                .hint(format!("record one first: attnviz snapshot record --out {}", dir.display())),
+            ErrorKind::FileTooLarge => broken("it is larger than 64 MiB".into()),
+            _ => Error::failed(format!("cannot read {name}: {error}")).hint("check that it is a file that can be read"),
+        })?;
         #[derive(Deserialize)]
         struct Form {
             lock: u32,

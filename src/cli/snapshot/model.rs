@@ -1,8 +1,6 @@
 //! The models of a suite: opened, and compared with those that a snapshot was recorded with.
 
 use super::{SnapshotArgs, lock};
-use crate::cli::model::HubArgs;
-use attnviz::checkpoint::hub::Name;
 use attnviz::checkpoint::{Changed, Checkpoint, Fingerprint, Source, Weights};
 use attnviz::error::{Error, Kind, Result};
 use std::path::Path;
@@ -14,26 +12,12 @@ const MOST: usize = 12;
 /// relative to the suite's own. Nothing ever stands in for a model that cannot be had.
 pub fn open(args: &SnapshotArgs, suite: &Path, typed: &str) -> Result<(String, Checkpoint)> {
     let named = |error: Error| Error { message: format!("{}: {}", suite.display(), error.message), ..error };
-    let beside = suite.parent().unwrap_or(Path::new("")).join(typed);
-    let is_path = typed.starts_with(['.', '/', '~']) || Path::new(typed).is_absolute();
-    let source = if typed == "builtin" {
-        Source::Builtin
-    } else if beside.is_dir() {
-        Source::Directory(beside)
-    } else if is_path {
-        let text = if typed.starts_with('~') { typed.into() } else { beside.display().to_string() };
-        Source::parse(&text).map_err(named)?
-    } else {
-        Source::Hub(Name::parse(typed).map_err(named)?)
-    };
+    let source = Source::parse_in(suite.parent().unwrap_or(Path::new("")), typed).map_err(named)?;
     let checkpoint = match &source {
-        Source::Hub(name) => {
-            let HubArgs { offline, refresh } = args.hub();
-            HubArgs { offline, refresh }.checkpoint(name, args.quiet).map_err(|error| match error.kind {
-                Kind::Unreachable => error.hint("name a model that needs no network: model = \"builtin\""),
-                _ => error,
-            })
-        }
+        Source::Hub(name) => args.hub.checkpoint(name, args.quiet).map_err(|error| match error.kind {
+            Kind::Unreachable => error.hint("name a model that needs no network: model = \"builtin\""),
+            _ => error,
+        }),
         local => Checkpoint::open(local),
     };
     let checkpoint = checkpoint.map_err(named)?;

@@ -6,7 +6,7 @@ use super::make::{Piece, make};
 use super::suite::Suite;
 use crate::cli::output;
 use attnviz::error::{Error, Result};
-use attnviz::export::write_atomically;
+use attnviz::export::write_bytes;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -43,9 +43,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     if fs::symlink_metadata(path).is_ok_and(|there| there.is_symlink()) {
         remove(path)?;
     }
-    write_atomically(path, |file| {
-        file.write_all(bytes).map_err(|error| Error::failed(format!("cannot write {}: {error}", path.display())))
-    })
+    write_bytes(path, bytes)
 }
 
 /// Removes a file that may be gone already.

@@ -8,13 +8,13 @@ use crate::cli::output::{Format, Target};
 use crate::cli::recipe::{self, Recipe};
 use crate::cli::{Cli, Command, OfPrompt};
 use attnviz::compare::Tolerance;
-use attnviz::error::{Error, Kind, Result};
-use attnviz::export::{Template, slug};
+use attnviz::error::{Error, Result};
+use attnviz::export::{Template, read_at_most, slug};
 use clap::ValueEnum;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 
@@ -235,15 +235,14 @@ fn located(path: &Path, line: usize, error: Error) -> Error {
 
 fn text(path: &Path) -> Result<String> {
     let name = path.display();
-    let unread = |error: std::io::Error| {
-        Error { kind: Kind::Failed, ..Error::usage(format!("cannot read the suite {name}: {error}")) }
-            .hint("name a suite: attnviz snapshot check --out DIR SUITE.toml; --help shows one")
+    let unread = |error: std::io::Error| match error.kind() {
+        ErrorKind::FileTooLarge => {
+            Error::usage(format!("{name} is larger than 16 MiB")).hint("divide it into several suites")
+        }
+        _ => Error::failed(format!("cannot read the suite {name}: {error}"))
+            .hint("name a suite: attnviz snapshot check --out DIR SUITE.toml; --help shows one"),
     };
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(unread)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(Error::usage(format!("{name} is larger than 16 MiB")).hint("divide it into several suites"));
-    }
+    let bytes = File::open(path).and_then(|file| read_at_most(file, LARGEST)).map_err(unread)?;
     String::from_utf8(bytes).map_err(|_| Error::usage(format!("{name} is not UTF-8")).hint("a suite is a text in TOML"))
 }
 

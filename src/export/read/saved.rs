@@ -1,12 +1,12 @@
 //! A file of results as attnviz wrote it, whichever format and command: its attention, its other arrays, its settings.
-use super::super::{Array, size};
+use super::super::{Array, read_at_most, size};
 use super::json::{self, Field, Fields, Said};
 use super::{Announced, Notes, Raw, Trace, npz, read_from, safetensors, tame};
 use crate::error::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufReader, ErrorKind, Read, Seek};
 use std::path::Path;
 
 /// A JSON file larger than this is none of ours: 20 million numbers are smaller.
@@ -50,12 +50,11 @@ pub fn saved(path: &Path) -> Result<Saved> {
     }
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let found = if is_json {
-        let mut bytes = Vec::new();
-        file.take(MOST_JSON + 1).read_to_end(&mut bytes).map_err(unread)?;
-        if bytes.len() as u64 > MOST_JSON {
-            Err(Error::failed("it is larger than 512 MiB").hint("attnviz writes no such JSON; save .safetensors"))
-        } else {
-            json::load(&bytes).and_then(of_json)
+        match read_at_most(file, MOST_JSON) {
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+                Err(Error::failed("it is larger than 512 MiB").hint("attnviz writes no such JSON; save .safetensors"))
+            }
+            read => json::load(&read.map_err(unread)?).and_then(of_json),
         }
     } else {
         binary(BufReader::new(file), about.len(), &name)

@@ -1,6 +1,7 @@
 //! A report as services of continuous integration read it.
 
 use super::{Outcome, Verdict};
+use attnviz::render::escape;
 use std::fmt::Write as _;
 
 /// The XML that most services of continuous integration read.
@@ -35,19 +36,12 @@ pub fn junit(outcomes: &[Outcome]) -> String {
     out + "</testsuite>\n</testsuites>\n"
 }
 
-/// Text for an attribute or an element; what XML forbids becomes a replacement character.
+/// Text for an attribute or an element, its lines kept; what XML forbids becomes a replacement character.
 fn xml(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' => out.push_str("&#10;"),
-            '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => out.push(char::REPLACEMENT_CHARACTER),
-            _ => out.push(c),
-        }
-    }
-    out
+    let allowed = |c| match c {
+        '\n' => c,
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    escape(&text.chars().map(allowed).collect::<String>()).replace('\n', "&#10;")
 }
