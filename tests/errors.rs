@@ -69,6 +69,15 @@ fn what_cannot_be_meant_exits_with_2() {
 }
 
 #[test]
+fn what_is_left_out_is_named_with_the_help_of_its_command() {
+    for (args, command) in
+        [(&["diff"][..], "attnviz diff"), (&["batch"], "attnviz batch"), (&["models", "get"], "attnviz models get")]
+    {
+        refused(2, args, "not provided", &format!("{command} --help"));
+    }
+}
+
+#[test]
 fn a_layer_or_head_that_is_not_there_exits_with_2_and_the_count() {
     for flag in ["--layer", "--head"] {
         for list in ["6", "-7", "0-6", "99999999999", "0,6"] {

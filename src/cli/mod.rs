@@ -211,7 +211,11 @@ fn usage(error: &clap::Error) -> String {
     let first = whole.split("\n\n").next().unwrap_or_default();
     let first: Vec<&str> = first.strip_prefix("error: ").unwrap_or(first).split_whitespace().collect();
     let tip = whole.lines().find_map(|line| line.trim().strip_prefix("tip: "));
-    two_lines(&first.join(" "), tip.unwrap_or("attnviz --help lists everything"))
+    // The usage that clap shows begins with the command that was meant.
+    let usage = whole.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("attnviz");
+    let command: Vec<&str> = usage.split(' ').take_while(|word| !word.starts_with(['[', '<', '-'])).collect();
+    let all = format!("{} --help lists everything", command.join(" "));
+    two_lines(&first.join(" "), tip.unwrap_or(&all))
 }
 
 /// Characters of an error that are shown: it may quote a whole file.
