@@ -70,19 +70,21 @@ pub fn read(path: &Path) -> Result<Trace> {
 /// # Errors
 /// As [`read`].
 pub fn read_from(mut input: impl Read + Seek, name: &str) -> Result<Trace> {
-    let mut magic = [0; 2];
-    let length = input.seek(SeekFrom::End(0)).and_then(|length| {
-        input.rewind()?;
-        if length >= 2 {
-            input.read_exact(&mut magic)?;
-        }
-        input.rewind()?;
-        Ok(length)
-    });
-    let found = length.map_err(|error| Error::failed(error.to_string())).and_then(|length| {
-        if magic == ZIP_MAGIC { npz::load(input, length) } else { safetensors::load(input, length) }
-    });
+    let begun = is_zip(&mut input).and_then(|zip| Ok((zip, input.seek(SeekFrom::End(0))?)));
+    let begun = begun.and_then(|begun| input.rewind().map(|()| begun));
+    let found = begun
+        .map_err(|error| Error::failed(error.to_string()))
+        .and_then(|(zip, length)| if zip { npz::load(input, length) } else { safetensors::load(input, length) });
     found.and_then(Raw::check).map_err(|error| Error { message: format!("{name}: {}", tame(&error.message)), ..error })
+}
+
+/// Whether a file begins as every zip does; reading goes on from its beginning.
+fn is_zip(input: &mut (impl Read + Seek)) -> std::io::Result<bool> {
+    let mut first = Vec::new();
+    input.rewind()?;
+    input.by_ref().take(ZIP_MAGIC.len() as u64).read_to_end(&mut first)?;
+    input.rewind()?;
+    Ok(first == ZIP_MAGIC)
 }
 
 /// A message that may quote the file: one line, and not a long one.
@@ -108,13 +110,17 @@ struct Raw {
 struct Notes {
     tokens: Option<Vec<String>>,
     prompt: Option<String>,
+    /// The JSON object that attnviz itself writes, as it stands.
+    said: Value,
+    /// What of it is left without tokens and prompt.
     header: Map<String, Value>,
 }
 
 impl Notes {
     /// Takes what is still missing from the JSON object that attnviz itself writes.
     fn add_header(&mut self, json: &str) {
-        let Ok(Value::Object(mut header)) = serde_json::from_str(json) else { return };
+        self.said = serde_json::from_str(json).unwrap_or_default();
+        let Value::Object(mut header) = self.said.clone() else { return };
         let tokens = header.remove("tokens").and_then(|tokens| serde_json::from_value(tokens).ok());
         // Where tokens were gathered to words, words are what the axes are.
         let words = header.remove("words").and_then(|words| serde_json::from_value::<Vec<String>>(words).ok());
@@ -150,7 +156,7 @@ impl Raw {
             return Err(Error::failed(format!("attention holds {weight} at [layer, head, query, key] = {place:?}"))
                 .hint("save the weights after the softmax, without padding"));
         }
-        let Notes { tokens, prompt, header } = self.notes;
+        let Notes { tokens, prompt, header, .. } = self.notes;
         let token_ids = self.token_ids.filter(|_| !header.contains_key("words"));
         for (what, count) in
             [("tokens", tokens.as_ref().map(Vec::len)), ("token_ids", token_ids.as_ref().map(Vec::len))]
@@ -201,11 +207,16 @@ impl Announced<'_> {
         self.numbers(append, input)
     }
 
+    /// How many bytes its numbers take, where that can be counted.
+    fn bytes(&self) -> Option<usize> {
+        size(self.shape).and_then(|count| count.checked_mul(self.kind.width()))
+    }
+
     /// Reads exactly the announced numbers, block by block: memory grows with what is there, not with what is claimed.
     fn numbers<T>(&self, append: Append<T>, input: &mut dyn Read) -> Result<Vec<T>> {
         let Self { name, shape, .. } = self;
-        let wanted = size(shape).and_then(|count| count.checked_mul(self.kind.width()));
-        let wanted = wanted
+        let wanted = self
+            .bytes()
             .ok_or_else(|| Error::failed(format!("{name} has shape {shape:?}: that is too large")).hint(WHAT_FITS))?;
         let (mut numbers, mut block, mut left) = (Vec::new(), Vec::new(), wanted);
         while left > 0 {

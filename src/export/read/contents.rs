@@ -1,12 +1,9 @@
-//! Everything that a file of numbers holds, by name: for comparing two of them.
-use super::npz::{header_of, named};
-use super::{Announced, ZIP_MAGIC, npy, safetensors::kind};
+//! Everything that a file of numbers holds, by name.
+use super::{Announced, Notes, is_zip, npz, safetensors, tame};
 use crate::error::{Error, Result};
-use safetensors::SafeTensors;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::Cursor;
-use zip::ZipArchive;
+use std::io::{Cursor, Read, Seek};
 
 /// The numbers of one array.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,54 +37,39 @@ pub struct Contents {
 /// # Errors
 /// A file that is neither, is broken, or holds arrays that attnviz does not write.
 pub fn contents(bytes: &[u8]) -> Result<Contents> {
-    if bytes.starts_with(&ZIP_MAGIC) { npz(bytes) } else { tensors(bytes) }
-}
-
-fn broken(what: impl std::fmt::Display) -> Error {
-    Error::failed(format!("it cannot be read: {what}")).hint("make it again")
-}
-
-fn held(announced: &Announced, input: &mut &[u8]) -> Result<Held> {
-    let numbers = match (announced.kind.floats(), announced.kind.integers()) {
-        (Some(floats), _) => Numbers::Floats(announced.numbers(floats, input)?),
-        (None, Some(integers)) => Numbers::Integers(announced.numbers(integers, input)?),
-        (None, None) => return Err(broken(format!("{} holds {}", announced.name, announced.kind.name()))),
-    };
-    Ok(Held { shape: announced.shape.to_vec(), numbers })
-}
-
-fn tensors(bytes: &[u8]) -> Result<Contents> {
-    let tensors = SafeTensors::deserialize(bytes).map_err(broken)?;
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
-    let header = metadata.metadata().as_ref().and_then(|metadata| metadata.get("attnviz"));
-    let header = header.map_or(Ok(Value::Null), |json| serde_json::from_str(json)).map_err(broken)?;
-    let array = |(name, view): (&str, safetensors::tensor::TensorView)| {
-        let announced = Announced { name, kind: kind(view.dtype()), shape: view.shape() };
-        Ok((name.to_owned(), held(&announced, &mut view.data())?))
-    };
-    Ok(Contents { arrays: tensors.iter().map(array).collect::<Result<_>>()?, header })
-}
-
-fn npz(bytes: &[u8]) -> Result<Contents> {
-    let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
     let length = bytes.len() as u64;
-    let header = header_of(&mut zip, length)?.map_or(Ok(Value::Null), |json| serde_json::from_str(&json));
-    let mut contents = Contents { arrays: BTreeMap::new(), header: header.map_err(broken)? };
     // attnviz compresses nothing, so that all arrays together are no larger than their file.
-    let mut left = length;
-    for name in named(&zip).into_iter().filter(|name| name != "meta") {
-        let mut file = zip.by_name(&format!("{name}.npy")).map_err(broken)?;
-        if file.size() > left {
-            return Err(broken(format!("{name} would unpack to {} bytes", file.size())));
-        }
-        let mut member = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::Read::take(&mut file, left), &mut member).map_err(broken)?;
-        left -= member.len() as u64;
-        let mut input = &member[..];
-        let npy = npy::header(&name, &mut input)?;
-        let announced = Announced { name: &name, kind: npy.kind()?, shape: &npy.shape };
-        let array = held(&announced, &mut input)?;
-        contents.arrays.insert(name, array);
+    let (arrays, notes) = all(Cursor::new(bytes), length, length, |_| true)
+        .map_err(|error| Error { message: format!("it cannot be read: {}", tame(&error.message)), ..error })?;
+    let known = |(name, held): Named| match held {
+        Some(held) => Ok((name, held)),
+        None => Err(Error::failed(format!("{} holds no numbers", tame(&name))).hint("make it again")),
+    };
+    Ok(Contents { arrays: arrays.into_iter().map(known).collect::<Result<_>>()?, header: notes.said })
+}
+
+/// A named array; none where what it holds is not read as numbers.
+pub(super) type Named = (String, Option<Held>);
+
+/// Every array whose name is wanted, and what the file says in words; they may take `most` bytes together.
+pub(super) fn all(
+    mut input: impl Read + Seek,
+    length: u64,
+    most: u64,
+    wanted: impl FnMut(&str) -> bool,
+) -> Result<(Vec<Named>, Notes)> {
+    let zip = is_zip(&mut input).map_err(|error| Error::failed(error.to_string()).hint("try again"))?;
+    if zip { npz::all(input, length, most, wanted) } else { safetensors::all(input, length, wanted) }
+}
+
+impl Announced<'_> {
+    /// The whole array.
+    pub(super) fn held(&self, input: &mut dyn Read) -> Result<Named> {
+        let numbers = match (self.kind.floats(), self.kind.integers()) {
+            (Some(floats), _) => Some(Numbers::Floats(self.numbers(floats, input)?)),
+            (None, Some(integers)) => Some(Numbers::Integers(self.numbers(integers, input)?)),
+            (None, None) => None,
+        };
+        Ok((self.name.to_owned(), numbers.map(|numbers| Held { shape: self.shape.to_vec(), numbers })))
     }
-    Ok(contents)
 }

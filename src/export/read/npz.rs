@@ -1,7 +1,6 @@
 //! An NPZ trace: a zip of `.npy` members, stored or deflated.
-use super::super::size;
+use super::contents::Named;
 use super::npy::{self, Npy};
-use super::saved::{self, Named};
 use super::{Announced, Kind, Notes, Raw};
 use crate::error::{Error, Result};
 use std::io::{Read, Seek};
@@ -9,28 +8,33 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 /// The largest compressed member that is unpacked, in bytes: a small file may claim any size.
-const MOST_UNPACKED: u64 = 1 << 32;
+pub(super) const MOST_UNPACKED: u64 = 1 << 32;
 /// The largest text that is read, in bytes: a long prompt's tokens take a few megabytes.
 const MOST_TEXT: usize = 1 << 28;
 /// Members that are text.
 const TEXTS: [&str; 3] = ["tokens", "prompt", "meta"];
 
-/// Every array of numbers, `attention` without them.
-pub(super) fn all(input: impl Read + Seek, length: u64) -> Result<(Vec<Named>, Notes)> {
+/// Every array whose name is wanted; they may take `most` bytes together.
+pub(super) fn all(
+    input: impl Read + Seek,
+    length: u64,
+    most: u64,
+    mut wanted: impl FnMut(&str) -> bool,
+) -> Result<(Vec<Named>, Notes)> {
     let mut zip = open(input)?;
-    let names: Vec<String> =
-        zip.file_names().flatten().filter_map(|name| name.strip_suffix(".npy").map(str::to_owned)).collect();
-    let (mut arrays, mut room) = (Vec::new(), length.max(MOST_UNPACKED) / 4); // numbers
-    for name in names.iter().filter(|name| !TEXTS.contains(&name.as_str())) {
-        let array = member(&mut zip, name, length, |npy, input| {
-            let left = size(&npy.shape).and_then(|count| room.checked_sub(count as u64));
+    let names = named(&zip).into_iter().filter(|name| !TEXTS.contains(&name.as_str()) && wanted(name));
+    let (mut arrays, mut room) = (Vec::new(), most);
+    for name in names.collect::<Vec<_>>() {
+        let array = member(&mut zip, &name, length, |npy, input| {
+            let announced = Announced { name: &name, kind: npy.kind()?, shape: &npy.shape };
+            let left = announced.bytes().and_then(|bytes| room.checked_sub(bytes as u64));
             room = left.ok_or_else(|| {
                 Error::failed(format!("{name} has shape {:?}: that is too large", npy.shape))
                     .hint("save it with np.savez, which does not compress")
             })?;
-            saved::numbers(&Announced { name, kind: npy.kind()?, shape: &npy.shape }, input)
+            announced.held(input)
         })?;
-        arrays.extend(array.flatten());
+        arrays.extend(array);
     }
     Ok((arrays, notes(&mut zip, length)?))
 }
@@ -62,20 +66,15 @@ fn open<R: Read + Seek>(input: R) -> Result<ZipArchive<R>> {
 fn notes<R: Read + Seek>(zip: &mut ZipArchive<R>, length: u64) -> Result<Notes> {
     let tokens = member(zip, "tokens", length, |npy, input| texts("tokens", npy, 1, input))?;
     let mut notes = Notes { tokens, prompt: text(zip, "prompt", length)?, ..Notes::default() };
-    if let Some(meta) = header_of(zip, length)? {
+    if let Some(meta) = text(zip, "meta", length)? {
         notes.add_header(&meta);
     }
     Ok(notes)
 }
 
 /// The names of all arrays.
-pub(super) fn named<R: Read + Seek>(zip: &ZipArchive<R>) -> Vec<String> {
-    zip.file_names().flatten().map(|name| name.trim_end_matches(".npy").to_owned()).collect()
-}
-
-/// The JSON object that attnviz writes.
-pub(super) fn header_of<R: Read + Seek>(zip: &mut ZipArchive<R>, length: u64) -> Result<Option<String>> {
-    text(zip, "meta", length)
+fn named<R: Read + Seek>(zip: &ZipArchive<R>) -> Vec<String> {
+    zip.file_names().flatten().filter_map(|name| name.strip_suffix(".npy").map(str::to_owned)).collect()
 }
 
 /// A single text.

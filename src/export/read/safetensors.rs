@@ -1,5 +1,5 @@
 //! A safetensors trace: the header is checked by the crate, then only the tensors that are used are read.
-use super::saved::{self, Named};
+use super::contents::Named;
 use super::{Announced, Kind, Notes, Raw};
 use crate::error::{Error, Result};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
@@ -29,14 +29,18 @@ pub(super) fn load(mut input: impl Read + Seek, length: u64) -> Result<Raw> {
     Ok(Raw { attention, shape, token_ids, notes: notes(&header)? })
 }
 
-/// Every array of numbers, `attention` without them.
-pub(super) fn all(mut input: impl Read + Seek, length: u64) -> Result<(Vec<Named>, Notes)> {
+/// Every array whose name is wanted.
+pub(super) fn all(
+    mut input: impl Read + Seek,
+    length: u64,
+    mut wanted: impl FnMut(&str) -> bool,
+) -> Result<(Vec<Named>, Notes)> {
     let (header, first) = header(&mut input, length)?;
     let mut arrays = Vec::new();
-    for name in header.offset_keys() {
+    for name in header.offset_keys().into_iter().filter(|name| wanted(name)) {
         let Some(info) = header.info(&name) else { continue };
         input.seek(SeekFrom::Start(first + info.data_offsets.0 as u64)).map_err(unread)?;
-        arrays.extend(saved::numbers(&announced(&name, info), &mut input)?);
+        arrays.push(announced(&name, info).held(&mut input)?);
     }
     Ok((arrays, notes(&header)?))
 }
@@ -91,7 +95,7 @@ fn notes(header: &Metadata) -> Result<Notes> {
     Ok(notes)
 }
 
-pub(super) fn kind(dtype: Dtype) -> Kind {
+fn kind(dtype: Dtype) -> Kind {
     match dtype {
         Dtype::F16 => Kind::F16,
         Dtype::BF16 => Kind::Bf16,

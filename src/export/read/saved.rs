@@ -1,7 +1,9 @@
 //! A file of results as attnviz wrote it, whichever format and command: its attention, its other arrays, its settings.
-use super::super::{Array, read_at_most, size};
+use super::super::{Array, read_at_most};
+use super::contents::{Held, Numbers, all};
 use super::json::{self, Field, Fields, Said};
-use super::{Announced, Notes, Raw, Trace, npz, read_from, safetensors, tame};
+use super::npz::MOST_UNPACKED;
+use super::{Notes, Raw, Trace, read_from, tame};
 use crate::error::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -129,23 +131,29 @@ fn header([name, revision, hash]: &[String; 3], fields: &mut BTreeMap<String, Fi
 
 /// NPZ or safetensors: attention as [`super::read`] takes it, and every other array of numbers.
 fn binary(mut input: impl Read + Seek, length: u64, name: &str) -> Result<Saved> {
-    let mut bytes = Vec::new();
-    let unread = |error: std::io::Error| Error::failed(format!("it cannot be read: {error}")).hint("try again");
-    input.by_ref().take(2).read_to_end(&mut bytes).map_err(unread)?;
-    input.rewind().map_err(unread)?;
-    let (arrays, notes) =
-        if bytes == super::ZIP_MAGIC { npz::all(&mut input, length)? } else { safetensors::all(&mut input, length)? };
-    let Notes { tokens, prompt, mut header } = notes;
-    let (mut trace, mut others, mut token_ids) = (None, Vec::new(), Vec::new());
-    for (array, values) in arrays {
-        match array.as_str() {
-            "attention" => {
-                input.rewind().map_err(unread)?;
-                let read = read_from(&mut input, name);
-                trace = Some(read.map_err(|error| Error { message: unnamed(&error.message, name), ..error })?);
+    let mut has_patterns = false;
+    // They are read below, and checked.
+    let other = |name: &str| {
+        has_patterns |= name == "attention";
+        name != "attention"
+    };
+    let (arrays, Notes { tokens, prompt, mut header, .. }) = all(&mut input, length, length.max(MOST_UNPACKED), other)?;
+    let mut trace = None;
+    if has_patterns {
+        let read = read_from(&mut input, name);
+        trace = Some(read.map_err(|error| Error { message: unnamed(&error.message, name), ..error })?);
+    }
+    let (mut others, mut token_ids) = (Vec::new(), Vec::new());
+    for (name, held) in arrays {
+        match held {
+            Some(Held { numbers: Numbers::Integers(ids), .. }) if name == "token_ids" => {
+                token_ids = ids.into_iter().map(|id| id as u32).collect();
             }
-            "token_ids" => token_ids = values.1.iter().map(|id| *id as u32).collect(),
-            _ => others.push(Array { name: array, shape: values.0, values: values.1 }),
+            Some(Held { shape, numbers: Numbers::Integers(numbers) }) => {
+                others.push(Array { name, shape, values: numbers.into_iter().map(|number| number as f32).collect() });
+            }
+            Some(Held { shape, numbers: Numbers::Floats(values) }) => others.push(Array { name, shape, values }),
+            None => (),
         }
     }
     let text = |header: &Map<String, Value>, name: &str| {
@@ -168,24 +176,4 @@ fn binary(mut input: impl Read + Seek, length: u64, name: &str) -> Result<Saved>
 /// A message that names the file already.
 fn unnamed(message: &str, name: &str) -> String {
     message.strip_prefix(&format!("{name}: ")).unwrap_or(message).to_owned()
-}
-
-/// A named array of a binary file: its shape and its numbers.
-pub(super) type Named = (String, (Vec<usize>, Vec<f32>));
-
-/// The numbers of an array; those of `attention` are read elsewhere.
-pub(super) fn numbers(announced: &Announced, input: &mut dyn Read) -> Result<Option<Named>> {
-    let (name, shape) = (announced.name, announced.shape);
-    if name == "attention" {
-        return Ok(Some((name.to_owned(), (shape.to_vec(), Vec::new()))));
-    }
-    if size(shape).is_none() {
-        return Err(Error::failed(format!("{name} has shape {shape:?}: that is too large")).hint("the file is damaged"));
-    }
-    let values = match (announced.kind.floats(), announced.kind.integers()) {
-        (Some(floats), _) => announced.numbers(floats, input)?,
-        (None, Some(integers)) => announced.numbers(integers, input)?.into_iter().map(|n| n as f32).collect(),
-        (None, None) => return Ok(None),
-    };
-    Ok(Some((name.to_owned(), (shape.to_vec(), values))))
 }
