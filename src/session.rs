@@ -22,13 +22,16 @@ pub struct Session {
 }
 
 impl Session {
-    /// Brings a checkpoint to life. The tokenizer is parsed on one thread while another hashes the weights, which also brings them
-    /// into memory.
+    /// Brings a checkpoint to life. The tokenizer is parsed on one thread while others read the weights and hash them, which also
+    /// brings them into memory.
     pub fn new(checkpoint: Checkpoint) -> Result<Self> {
-        let model = Gpt2::load(&checkpoint.weights, checkpoint.spec.clone(), &Backend::Fused)?;
-        let (tokenizer, hash) = rayon::join(|| tokenizer(&checkpoint), || checkpoint.weights.hash());
+        let weights = &checkpoint.weights;
+        let (tokenizer, (model, hash)) = rayon::join(
+            || tokenizer(&checkpoint),
+            || (Gpt2::load(weights, checkpoint.spec.clone(), &Backend::Fused), weights.hash()),
+        );
         let (name, revision) = (checkpoint.name.clone(), checkpoint.revision.clone());
-        Ok(Self { name, revision, hash, model, tokenizer: tokenizer?, checkpoint })
+        Ok(Self { name, revision, hash, model: model?, tokenizer: tokenizer?, checkpoint })
     }
 
     /// Logits of the token after each prompt, `[prompt, vocab]`, from the last row of its last `resid_post`.

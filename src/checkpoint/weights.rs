@@ -3,6 +3,7 @@
 
 use super::fingerprint::{Changed, Fingerprint};
 use crate::error::{Error, Result};
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors};
@@ -208,9 +209,9 @@ impl Weights {
         let raw = &bytes[entry.start..entry.start + entry.len];
         let store = match entry.dtype {
             Dtype::F32 if (raw.as_ptr() as usize).is_multiple_of(4) => Store::InPlace(bytes.clone(), entry.start),
-            Dtype::F32 => widen(raw, f32::from_le_bytes),
-            Dtype::F16 => widen(raw, |b| f16::from_le_bytes(b).to_f32()),
-            Dtype::BF16 => widen(raw, |b| bf16::from_le_bytes(b).to_f32()),
+            Dtype::F32 => widen(raw, f32::from_le_bytes, |numbers, out| out.copy_from_slice(numbers)),
+            Dtype::F16 => widen(raw, f16::from_le_bytes, |numbers, out| numbers.convert_to_f32_slice(out)),
+            Dtype::BF16 => widen(raw, bf16::from_le_bytes, |numbers, out| numbers.convert_to_f32_slice(out)),
             other => {
                 return Err(Error::failed(format!("{file}: tensor {name} is of type {other:?}"))
                     .hint("attnviz reads f32, f16 and bf16 weights; quantised checkpoints must be converted"));
@@ -271,8 +272,22 @@ impl Weights {
     }
 }
 
-/// A copy as f32, made by all threads.
-fn widen<const N: usize>(raw: &[u8], convert: impl Fn([u8; N]) -> f32 + Sync) -> Store {
+/// A copy as f32, made by all threads; wherever the bytes lie, `convert` sees numbers in a row, for which `half` has instructions.
+fn widen<T: Copy + Default, const N: usize>(
+    raw: &[u8],
+    read: impl Fn([u8; N]) -> T + Sync,
+    convert: impl Fn(&[T], &mut [f32]) + Sync,
+) -> Store {
+    const PIECE: usize = 1 << 12;
     let (numbers, _) = raw.as_chunks::<N>();
-    Store::Widened(Arc::new(numbers.par_iter().with_min_len(1 << 16).map(|b| convert(*b)).collect()), 0)
+    let mut values = vec![0.0; numbers.len()];
+    let pieces = values.par_chunks_mut(PIECE).zip(numbers.par_chunks(PIECE)).with_min_len(16);
+    pieces.for_each_init(
+        || [T::default(); PIECE],
+        |piece, (values, numbers)| {
+            piece.iter_mut().zip(numbers).for_each(|(number, bytes)| *number = read(*bytes));
+            convert(&piece[..numbers.len()], values);
+        },
+    );
+    Store::Widened(Arc::new(values), 0)
 }

@@ -69,6 +69,8 @@ impl Tokenizer {
             }
             _ => false,
         };
+        // The first text compiles the pattern that splits texts; here that goes on beside the weights.
+        let _ = quietly(|| inner.encode_fast("a", false).map_err(|error| error.to_string()));
         Ok(Self { inner, origin: origin.to_owned(), byte_level })
     }
 
