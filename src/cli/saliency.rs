@@ -10,8 +10,7 @@ use super::findings::{Command, Findings, Groups};
 use super::model::ModelArgs;
 use super::output::{OutputArgs, Target};
 use super::subject::Subject;
-use super::target::TargetArgs;
-use attnviz::analysis::Of;
+use super::target::{OfArg, TargetArgs};
 use attnviz::analysis::attribution::{Baseline, Method, Request, Score, Steps};
 use attnviz::analysis::generate::Choice;
 use attnviz::error::{Error, Result};
@@ -101,17 +100,6 @@ struct MoreArgs {
     top_p: Option<f64>,
 }
 
-/// `--of`.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OfArg {
-    /// The logit
-    Logit,
-    /// The natural logarithm of the probability
-    Logprob,
-    /// The probability
-    Prob,
-}
-
 /// `--baseline`.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum BaselineArg {
@@ -184,12 +172,8 @@ impl MethodArgs {
         }
     }
 
-    fn of(&self) -> Of {
-        match self.meant().0 {
-            OfArg::Logit => Of::Logit,
-            OfArg::Logprob => Of::LogProb,
-            OfArg::Prob => Of::Probability,
-        }
+    fn of(&self) -> OfArg {
+        self.meant().0
     }
 
     fn baseline(&self, subject: &Subject) -> Result<Baseline> {

@@ -78,14 +78,14 @@ fn label(session: &Session, id: u32) -> String {
     Prompt::from_ids(&session.tokenizer, vec![id], None).tokens.remove(0).label
 }
 
+/// A token's label among words of ours: a comma should not look like one of them.
+pub fn in_a_line(label: &str) -> String {
+    if label.contains(char::is_alphanumeric) { label.to_owned() } else { format!("“{label}”") }
+}
+
 /// Tokens with their probabilities, in a line.
 pub fn next_line(session: &Session, next: &[Prediction]) -> String {
-    let named = |next: &Prediction| {
-        let label = label(session, next.id);
-        // A comma should not look like ours.
-        let label = if label.contains(char::is_alphanumeric) { label } else { format!("“{label}”") };
-        format!("{label} {}", percent(next.probability))
-    };
+    let named = |next: &Prediction| format!("{} {}", in_a_line(&label(session, next.id)), percent(next.probability));
     format!("next: {}", next.iter().map(named).collect::<Vec<_>>().join(", "))
 }
 

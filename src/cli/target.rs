@@ -1,10 +1,13 @@
 //! `--target`, `--foil` and `--position`: which of the model's predictions is looked at.
 
-use super::subject::Subject;
+use super::subject::{NEXT, Subject};
+use attnviz::analysis::{Objective, Of, Prediction, next_tokens};
 use attnviz::error::{Error, Result};
 use attnviz::model::Model;
 use attnviz::prompt::{Prompt, Tokenizer, label_of};
-use clap::Args;
+use attnviz::trace::{NoTap, forward};
+use candle_core::Tensor;
+use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
 /// Tokens that an error shows of a text that is several.
@@ -26,12 +29,58 @@ pub struct TargetArgs {
     pub position: Option<i64>,
 }
 
+/// `--of`.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OfArg {
+    /// The logit
+    Logit,
+    /// The natural logarithm of the probability
+    Logprob,
+    /// The probability
+    Prob,
+}
+
+impl OfArg {
+    /// As it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Logit => "logit",
+            Self::Logprob => "logprob",
+            Self::Prob => "prob",
+        }
+    }
+}
+
+impl From<OfArg> for Of {
+    fn from(of: OfArg) -> Self {
+        match of {
+            OfArg::Logit => Self::Logit,
+            OfArg::Logprob => Self::LogProb,
+            OfArg::Prob => Self::Probability,
+        }
+    }
+}
+
 /// A prediction as meant; without a target, the model's own.
 #[derive(Clone, Copy)]
 pub struct Wanted {
     pub target: Option<u32>,
     pub foil: Option<u32>,
     pub position: usize,
+}
+
+/// A number to explain, and what the model says at its position.
+pub struct Explained {
+    pub objective: Objective,
+    /// The most probable next tokens.
+    pub next: Vec<Prediction>,
+    /// Of the next token, `[1, vocab]`.
+    pub logits: Tensor,
+}
+
+/// Nothing is explained where both are one token.
+pub fn foil_is_own() -> Error {
+    Error::usage("--foil is what the model itself would say").hint("name a --target, too")
 }
 
 impl TargetArgs {
@@ -50,6 +99,21 @@ impl TargetArgs {
                 .hint(format!("positions are 0 to {}; -1 is the last", len.saturating_sub(1)))
         })?;
         Ok(Wanted { target, foil, position })
+    }
+
+    /// The number to explain; without a target, that of the model's own answer.
+    pub fn explained(&self, subject: &Subject, of: OfArg) -> Result<Explained> {
+        let Wanted { target, foil, position } = self.resolve(subject)?;
+        let session = subject.session;
+        let resid = forward(&session.model, &[&subject.prompt.ids[..=position]], &mut NoTap)?;
+        let logits = session.next_logits(&[&resid])?;
+        let next = next_tokens(&logits, NEXT)?;
+        let own = next.first().ok_or_else(|| Error::failed("the model's vocabulary is empty"))?.id;
+        let target = target.unwrap_or(own);
+        if foil == Some(target) {
+            return Err(foil_is_own());
+        }
+        Ok(Explained { objective: Objective { position, target, foil, of: of.into() }, next, logits })
     }
 }
 

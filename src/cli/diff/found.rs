@@ -5,7 +5,7 @@ use super::look::{Look, aligned, check};
 use super::words::short;
 use crate::cli::args::FigureArgs;
 use crate::cli::findings::Findings;
-use crate::cli::subject::About;
+use crate::cli::subject::{About, in_a_line};
 use attnviz::analysis::alignment::Alignment;
 use attnviz::analysis::difference::{Apart, Change, Difference, difference};
 use attnviz::error::{Error, Result};
@@ -145,7 +145,8 @@ impl Heads {
     pub fn place(&self, map: usize) -> String {
         let ((layer, head), change) = (self.name(map), &self.difference.heads[map]);
         let (query, key) = self.slots(change);
-        format!("layer {layer}, head {head}, from {} to {}", self.labels[query], self.labels[key])
+        let [query, key] = [query, key].map(|slot| in_a_line(&self.labels[slot]));
+        format!("layer {layer}, head {head}, from {query} to {key}")
     }
 
     /// The slots of a map's largest difference.

@@ -3,9 +3,9 @@
 use super::LensArgs;
 use crate::cli::findings::Findings;
 use crate::cli::subject::{About, Subject};
-use crate::cli::target::settings;
+use crate::cli::target::{foil_is_own, settings};
 use attnviz::analysis::{Direct, Parts, Prediction, direct};
-use attnviz::error::{Error, Result};
+use attnviz::error::Result;
 use attnviz::export::table::{Cell, number, text, whole};
 use attnviz::export::{Array, Data, Entry, Table};
 use attnviz::figure::lens::written;
@@ -32,7 +32,7 @@ impl<'a> Written<'a> {
         let (model, ids) = (&subject.session.model, &subject.prompt.ids);
         let direct = direct(model, ids, wanted.target, wanted.foil, wanted.position)?;
         if wanted.foil == Some(direct.target) {
-            return Err(Error::usage("--foil is what the model itself would say").hint("name a --target, too"));
+            return Err(foil_is_own());
         }
         let next = subject.next(&direct.resid)?;
         Ok(Self { args, subject, direct, position: wanted.position, foil: wanted.foil, next })

@@ -3,18 +3,16 @@
 use super::MixArgs;
 use crate::cli::args::SinkArg;
 use crate::cli::findings::Findings;
-use crate::cli::saliency::OfArg;
 use crate::cli::subject::{About, Subject, percent};
-use crate::cli::target::settings;
+use crate::cli::target::{Explained, settings};
 use attnviz::analysis::attribution::{Baseline, Probe};
 use attnviz::analysis::mixing::{Method, Mixing, agreement, mixing};
 use attnviz::analysis::rollout::RESIDUAL;
-use attnviz::analysis::{Objective, Of, Prediction};
-use attnviz::error::{Error, Result};
+use attnviz::analysis::{Objective, Prediction};
+use attnviz::error::Result;
 use attnviz::export::table::{number, text, whole};
 use attnviz::export::{Array, Data, Entry, Table};
 use attnviz::figure::{Figure, Panel, Scale, mix};
-use attnviz::trace::{NoTap, forward};
 use serde_json::{Map, Value, json};
 
 /// Fewer tokens than this have no ranking to agree on; the numbers are in data files all the same.
@@ -33,26 +31,13 @@ pub struct Found<'a> {
 
 impl<'a> Found<'a> {
     pub fn find(args: &'a MixArgs, subject: Subject<'a>) -> Result<Self> {
-        let (session, ids) = (subject.session, &subject.prompt.ids);
-        let wanted = args.target.resolve(&subject)?;
-        let resid = forward(&session.model, &[&ids[..=wanted.position]], &mut NoTap)?;
-        let next = subject.next(&resid)?;
-        let own = next.first().ok_or_else(|| Error::failed("the model's vocabulary is empty"))?.id;
-        let target = wanted.target.unwrap_or(own);
-        if wanted.foil == Some(target) {
-            return Err(Error::usage("--foil is what the model itself would say").hint("name a --target, too"));
-        }
-        let of = match args.method.of {
-            OfArg::Logit => Of::Logit,
-            OfArg::Logprob => Of::LogProb,
-            OfArg::Prob => Of::Probability,
-        };
-        let objective = Objective { position: wanted.position, target, foil: wanted.foil, of };
+        let (model, ids) = (&subject.session.model, &subject.prompt.ids);
+        let Explained { objective, next, .. } = args.target.explained(&subject, args.method.of)?;
         let watch = |done, planned| subject.progress.watch(done, planned);
-        let probe = Probe::new(&session.model, ids, objective, Baseline::Zero, &watch)?;
+        let probe = Probe::new(model, ids, objective, Baseline::Zero, &watch)?;
         let (methods, sink) = (args.method.methods()?, args.method.sink.into());
         let mixings = mixing(&probe, &methods, sink, args.method.all_rows, &watch)?;
-        let rho = agreement(&mixings, wanted.position);
+        let rho = agreement(&mixings, objective.position);
         Ok(Self { args, objective, next, mixings, rho, subject })
     }
 
@@ -109,12 +94,7 @@ impl<'a> Found<'a> {
         if method != Method::AttentionXGradient {
             all.retain(|name, _| name == "position");
         } else {
-            let of = match self.args.method.of {
-                OfArg::Logit => "logit",
-                OfArg::Logprob => "logprob",
-                OfArg::Prob => "prob",
-            };
-            all.insert("of".into(), of.into());
+            all.insert("of".into(), self.args.method.of.name().into());
         }
         if method.has_sink() {
             let sink = match self.args.method.sink {

@@ -3,18 +3,17 @@
 use super::SaliencyArgs;
 use crate::cli::args::WordsArg;
 use crate::cli::findings::Findings;
-use crate::cli::subject::{About, NEXT, Subject, percent};
-use crate::cli::target;
+use crate::cli::subject::{About, Subject, percent};
+use crate::cli::target::{self, Explained};
 use attnviz::analysis::attribution::{Attribution, Method, Probe, attribute};
 use attnviz::analysis::faithfulness::{Faithfulness, faithfulness};
-use attnviz::analysis::{Objective, Prediction, next_tokens, probability};
-use attnviz::error::{Error, Result};
+use attnviz::analysis::{Objective, Prediction, probability};
+use attnviz::error::Result;
 use attnviz::export::table::{Cell, number, text, whole};
 use attnviz::export::{Array, Data, Entry, Table};
 use attnviz::figure::saliency::{Row, bars, evaluation, strip};
 use attnviz::figure::{Figure, Panel};
 use attnviz::prompt::{Word, WordRule};
-use attnviz::trace::{NoTap, forward};
 use serde_json::{Map, json};
 
 /// Everything that is known once the methods have run.
@@ -33,19 +32,10 @@ pub struct Found<'a> {
 impl<'a> Found<'a> {
     /// Runs the methods, and the evaluation if that was asked for.
     pub fn find(args: &'a SaliencyArgs, subject: Subject<'a>) -> Result<Self> {
-        let (session, ids) = (subject.session, &subject.prompt.ids);
-        let wanted = args.target.resolve(&subject)?;
-        let resid = forward(&session.model, &[&ids[..=wanted.position]], &mut NoTap)?;
-        let logits = session.next_logits(&[&resid])?;
-        let next = next_tokens(&logits, NEXT)?;
-        let own = next.first().ok_or_else(|| Error::failed("the model's vocabulary is empty"))?.id;
-        let target = wanted.target.unwrap_or(own);
-        if wanted.foil == Some(target) {
-            return Err(Error::usage("--foil is what the model itself would say").hint("name a --target, too"));
-        }
-        let objective = Objective { position: wanted.position, target, foil: wanted.foil, of: args.method.of() };
+        let (model, ids) = (&subject.session.model, &subject.prompt.ids);
+        let Explained { objective, next, logits } = args.target.explained(&subject, args.method.of())?;
         let watch = |done, planned| subject.progress.watch(done, planned);
-        let probe = Probe::new(&session.model, ids, objective, args.method.baseline(&subject)?, &watch)?;
+        let probe = Probe::new(model, ids, objective, args.method.baseline(&subject)?, &watch)?;
         let request = args.method.request(&subject, args.with.is_some());
         let attributions = args
             .method
@@ -56,7 +46,7 @@ impl<'a> Found<'a> {
         let scores: Vec<&[f32]> = attributions.iter().map(|found| &found.scores[..]).collect();
         let faithfulness = args.more.evaluate.then(|| faithfulness(&probe, &scores)).transpose()?;
         let words = subject.prompt.words(args.more.words.map_or(WordRule::Default, WordRule::from));
-        let probability = probability(&logits, target)?;
+        let probability = probability(&logits, objective.target)?;
         Ok(Self { args, words, objective, probability, next, attributions, faithfulness, subject })
     }
 
@@ -160,7 +150,7 @@ impl<'a> Found<'a> {
                 method.name().into(),
                 token(self.objective.target).into(),
                 self.objective.foil.map(token).into(),
-                self.args.of_name().into(),
+                self.args.method.of().name().into(),
                 method.has_baseline().then(|| self.args.baseline_name()).into(),
                 found.steps.into(),
                 found.samples.into(),

@@ -45,7 +45,7 @@ impl<'a> Generated<'a> {
             args.method.methods()?.into_iter().map(|method| (method, Vec::new())).collect();
         let mut probabilities = Vec::with_capacity(written.len());
         for (position, target) in (len - 1..).zip(written) {
-            let objective = Objective { position, target, foil: None, of: args.method.of() };
+            let objective = Objective { position, target, foil: None, of: args.method.of().into() };
             let probe = Probe::new(model, &ids[..=position], objective, baseline, &watch)?;
             let asked = probe.asking(target, None, Of::Probability);
             probabilities.extend(asked.values(1, &|_| Ok(probe.embeddings().clone()))?);

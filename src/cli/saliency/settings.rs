@@ -1,26 +1,18 @@
 //! How methods were run, in the words of figures and files.
 
 use super::{BaselineArg, SaliencyArgs, ScoreArg};
-use attnviz::analysis::Of;
+use crate::cli::target::OfArg;
 use attnviz::analysis::attribution::{Attribution, Method};
 use attnviz::figure::{Colormap, Scale};
 use serde_json::{Map, Value};
 
 impl SaliencyArgs {
-    pub(super) fn of_name(&self) -> &'static str {
-        match self.method.of() {
-            Of::Logit => "logit",
-            Of::LogProb => "logprob",
-            Of::Probability => "prob",
-        }
-    }
-
     /// The number that is explained, in words.
     pub(super) fn explained(&self) -> &'static str {
         match self.method.of() {
-            Of::Logit => "logit",
-            Of::LogProb => "log-probability",
-            Of::Probability => "probability",
+            OfArg::Logit => "logit",
+            OfArg::Logprob => "log-probability",
+            OfArg::Prob => "probability",
         }
     }
 
@@ -62,7 +54,7 @@ impl SaliencyArgs {
             ScoreArg::Share => "share",
         };
         let mut settings = Map::from_iter([
-            ("of".into(), self.of_name().into()),
+            ("of".into(), self.method.of().name().into()),
             ("score".into(), score.into()),
             ("bos".into(), self.prompt.bos.into()),
         ]);
