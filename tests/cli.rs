@@ -7,7 +7,7 @@ mod support {
 use candle_core::{IndexOp, Tensor};
 use serde_json::json;
 use std::collections::HashMap;
-use support::results::{attention, flat, floats, json, png, svg, tensors};
+use support::results::{attention, builtin, flat, floats, json, png, svg, tensors};
 use support::shell::Shell;
 
 const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
@@ -69,9 +69,11 @@ fn a_template_writes_one_file_for_each_head_and_never_two_of_one_name() {
     let shell = Shell::new();
     std::fs::create_dir(shell.path("heads")).unwrap();
     let out = shell.says(&["-m", "builtin", "The fox", "-o", "heads/{layer}-{head}.svg"]);
-    let expected: Vec<String> = (0..36).map(|at| format!("heads/{}-{}.svg", at / 6, at % 6)).collect();
+    let (layers, heads) = builtin();
+    let expected: Vec<String> =
+        (0..layers * heads).map(|at| format!("heads/{}-{}.svg", at / heads, at % heads)).collect();
     assert_eq!(out.lines().collect::<Vec<_>>(), expected);
-    assert_eq!(support::shell::names(&shell.path("heads")).len(), 36);
+    assert_eq!(support::shell::names(&shell.path("heads")).len(), layers * heads);
     assert!(svg(&shell.text("heads/4-3.svg")).shows("layer 4, head 3"));
 
     let shell = Shell::new();

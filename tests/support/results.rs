@@ -1,11 +1,18 @@
 //! What the binary wrote, read back with other programs' eyes: XML, PNG, JSON and tensors.
 #![allow(dead_code)] // each test file uses its own part
 
+use attnviz::checkpoint::{Checkpoint, Source};
 use candle_core::{Device, Tensor};
 use roxmltree::Document;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;
+
+/// The built-in model's layers and heads.
+pub fn builtin() -> (usize, usize) {
+    let spec = Checkpoint::open(&Source::Builtin).unwrap().spec;
+    (spec.layers, spec.heads)
+}
 
 pub fn json(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap()
