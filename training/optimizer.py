@@ -26,27 +26,34 @@ class Optimizer:
         self.state = {n: [torch.zeros_like(p)] if n in self.matrices else [torch.zeros_like(p), torch.zeros_like(p)]
                       for n, p in params.items()}
 
-    @torch.no_grad()
-    def step(self, grads, step, scale):
-        """One update at `scale` of the peak rates; `step` counts from 0 and corrects Adam's bias."""
-        for name, p in self.params.items():
-            g, state = grads[name], self.state[name]
-            decay = self.weight_decay if p.ndim == 2 else 0.0
-            if name in self.matrices:
-                momentum, = state
-                momentum.lerp_(g, 1 - self.momentum)
-                m = g.lerp(momentum, self.momentum)
-                # Queries, keys and values are three matrices stored side by side.
-                parts = m.split(m.size(0), 1) if "c_attn" in name else [m]
-                update = torch.cat([orthogonalise(part) for part in parts], 1)
-                # 0.2 sqrt(max side) gives Adam's usual update size (Liu et al. 2025): one scale for all shapes.
-                rate = self.muon_lr * scale
-                p.mul_(1 - rate * decay).add_(update, alpha=-rate * 0.2 * max(parts[0].shape) ** 0.5)
-            else:
-                first, second = state
-                first.lerp_(g, 1 - self.betas[0])
-                second.lerp_(g.square(), 1 - self.betas[1])
-                corrected = first / (1 - self.betas[0] ** (step + 1))
-                spread = (second / (1 - self.betas[1] ** (step + 1))).sqrt_().add_(1e-8)
-                rate = self.adam_lr * scale
-                p.mul_(1 - rate * decay).addcdiv_(corrected, spread, value=-rate)
+    def step(self, grads, step, scale, each=map):
+        """One update at `scale` of the peak rates; `step` counts from 0 and corrects Adam's bias.
+
+        `each` may be a pool's map: no tensor's update needs another's.
+        """
+        def update(name):
+            with torch.no_grad():
+                self.update(name, grads[name], step, scale)
+        list(each(update, self.params))
+
+    def update(self, name, g, step, scale):
+        p, state = self.params[name], self.state[name]
+        decay = self.weight_decay if p.ndim == 2 else 0.0
+        if name in self.matrices:
+            momentum, = state
+            momentum.lerp_(g, 1 - self.momentum)
+            m = g.lerp(momentum, self.momentum)
+            # Queries, keys and values are three matrices stored side by side.
+            parts = m.split(m.size(0), 1) if "c_attn" in name else [m]
+            nearest = torch.cat([orthogonalise(part) for part in parts], 1)
+            # 0.2 sqrt(max side) gives Adam's usual update size (Liu et al. 2025): one scale for all shapes.
+            rate = self.muon_lr * scale
+            p.mul_(1 - rate * decay).add_(nearest, alpha=-rate * 0.2 * max(parts[0].shape) ** 0.5)
+        else:
+            first, second = state
+            first.lerp_(g, 1 - self.betas[0])
+            second.lerp_(g.square(), 1 - self.betas[1])
+            corrected = first / (1 - self.betas[0] ** (step + 1))
+            spread = (second / (1 - self.betas[1] ** (step + 1))).sqrt_().add_(1e-8)
+            rate = self.adam_lr * scale
+            p.mul_(1 - rate * decay).addcdiv_(corrected, spread, value=-rate)

@@ -25,22 +25,22 @@ def arguments():
     p.add_argument("corpus")
     p.add_argument("out", type=Path)
     p.add_argument("--init", help="checkpoint to start from")
-    p.add_argument("--layers", type=int, default=6)
-    p.add_argument("--heads", type=int, default=6)
+    p.add_argument("--layers", type=int, default=5)
+    p.add_argument("--heads", type=int, default=4)
     p.add_argument("--width", type=int, default=192)
-    p.add_argument("--vocabulary", type=int, default=4096)
-    p.add_argument("--steps", type=int, default=6000)
-    p.add_argument("--warmup", type=int, default=50, help="steps of rising rate")
-    p.add_argument("--decay", type=int, default=3000, help="last steps, over which the rate falls to 0")
-    p.add_argument("--tokens", type=int, default=8192, help="tokens a step")
+    p.add_argument("--vocabulary", type=int, default=6144)
+    p.add_argument("--steps", type=int, default=8200)
+    p.add_argument("--warmup", type=int, default=40, help="steps of rising rate")
+    p.add_argument("--decay", type=int, default=7000, help="last steps, over which the rate falls to 0")
+    p.add_argument("--tokens", type=int, default=4096, help="tokens a step")
     p.add_argument("--length", type=int, default=256, help="tokens a sequence until the decay; 512 in its second half")
-    p.add_argument("--muon-lr", type=float, default=2e-3, help="0: AdamW for everything")
-    p.add_argument("--adam-lr", type=float, default=2e-3)
+    p.add_argument("--muon-lr", type=float, default=8e-3, help="0: AdamW for everything")
+    p.add_argument("--adam-lr", type=float, default=8e-3)
     p.add_argument("--weight-decay", type=float, default=0.1)
     p.add_argument("--repeats", type=float, default=0.2, help="share of repeating sequences until the decay")
-    p.add_argument("--last-repeats", type=float, default=0.05, help="their share at the end of the decay")
+    p.add_argument("--last-repeats", type=float, default=0.04, help="their share in the second half of the decay")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--evaluate-every", type=int, default=100)
+    p.add_argument("--evaluate-every", type=int, default=250)
     p.add_argument("--workers", type=int, default=2, help="CPU threads, each with a piece of the batch")
     p.add_argument("--device", default="cpu", help="cuda: bf16, one worker")
     p.add_argument("--bf16", action="store_true", help="bf16 on a CPU that has the units for it")
@@ -94,9 +94,9 @@ class Trainer:
 
 
 def schedule(step, args):
-    """(scale of the rates, sequence length, share of repeats): warm-up, constant, linear decay to 0."""
+    """(scale of the rates, sequence length, share of repeats): warm-up, constant, linear decay to 0; repeats fade in its first half."""
     left = min(1.0, (args.steps - step) / args.decay)
-    share = args.last_repeats + (args.repeats - args.last_repeats) * left
+    share = args.last_repeats + (args.repeats - args.last_repeats) * max(0.0, 2 * left - 1)
     return min(left, (step + 1) / args.warmup), args.length if left > 0.5 else corpus.BLOCK, share
 
 
@@ -160,7 +160,7 @@ def main():
     for step in range(first, args.steps):
         scale, length, share = schedule(step, args)
         loss, grads, norm = trainer.gradients(*batches.step(step, length, share))
-        optimizer.step(grads, step, scale)
+        optimizer.step(grads, step, scale, trainer.pool.map)
         mean = loss if mean is None else 0.95 * mean + 0.05 * loss
         if (step + 1) % 10 == 0:
             report(step=step + 1, loss=round(mean, 4), norm=round(norm, 3), scale=round(scale, 4), length=length, repeats=round(share, 3))
