@@ -5,7 +5,7 @@ mod support {
 }
 
 use std::fs;
-use support::results::json;
+use support::results::{builtin, json};
 use support::shell::{Shell, ran};
 
 const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
@@ -79,9 +79,14 @@ fn what_is_left_out_is_named_with_the_help_of_its_command() {
 
 #[test]
 fn a_layer_or_head_that_is_not_there_exits_with_2_and_the_count() {
-    for flag in ["--layer", "--head"] {
-        for list in ["6", "-7", "0-6", "99999999999", "0,6"] {
-            refused(2, &["-m", "builtin", "hi", flag, list], "the model has 6", "0 to 5");
+    let (layers, heads) = builtin();
+    for (flag, count) in [("--layer", layers), ("--head", heads)] {
+        let past = count + 1;
+        for list in
+            [format!("{count}"), format!("-{past}"), format!("0-{count}"), "99999999999".into(), format!("0,{count}")]
+        {
+            let (has, from) = (format!("the model has {count}"), format!("0 to {}", count - 1));
+            refused(2, &["-m", "builtin", "hi", flag, &list], &has, &from);
         }
         for list in ["", ",", "a", "1-", "1..2", "0x1", "1-2-3", "1 2", "é-1", "99999999999999999999", "--1", "1,"] {
             refused(2, &["-m", "builtin", "hi", flag, list], flag, "0,3-5");

@@ -7,7 +7,7 @@ mod support {
 use candle_core::{IndexOp, Tensor};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use support::results::{attention, flat, floats, json, png, shape, svg, tensors};
+use support::results::{attention, builtin, flat, floats, json, png, shape, svg, tensors};
 use support::shell::Shell;
 
 const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
@@ -48,10 +48,11 @@ fn selections_count_from_both_ends_and_keep_their_order() {
 
     let shell = Shell::new();
     let args =
-        ["-m", "builtin", "Once", "-q", "-o", "-", "--format", "json", "--layer", " 0, 3-5,-1,4", "--head", "-2--1"];
+        ["-m", "builtin", "Once", "-q", "-o", "-", "--format", "json", "--layer", " 0, 2-4,-1,3", "--head", "-2--1"];
     let picked = json(&shell.ok(&args));
-    assert_eq!(picked["results"][0]["layers"], json!([0, 3, 4, 5]));
-    assert_eq!(picked["results"][0]["heads"], json!([4, 5]));
+    assert_eq!(picked["results"][0]["layers"], json!([0, 2, 3, 4]));
+    let heads = builtin().1;
+    assert_eq!(picked["results"][0]["heads"], json!([heads - 2, heads - 1]));
 }
 
 #[test]

@@ -56,6 +56,11 @@ impl<'a> Subject<'a> {
         label(self.session, id)
     }
 
+    /// How a sentence names a token id.
+    pub fn name(&self, id: u32) -> String {
+        in_a_line(&self.label(id))
+    }
+
     /// The model's most probable next tokens, from the last `resid_post`.
     pub fn next(&self, resid: &Tensor) -> Result<Vec<Prediction>> {
         next_tokens(&self.session.next_logits(&[resid])?, NEXT)

@@ -171,7 +171,7 @@ impl Answers<'_> {
     }
 
     fn what(&self) -> String {
-        let name = |id: u32| self.subject.label(id);
+        let name = |id: u32| self.subject.name(id);
         let of = self.target.map_or_else(|| "the final answer".into(), name);
         let colour = match (self.args.colour(), self.foil) {
             (Colour::Probability, _) => format!("probability of {of}"),

@@ -3,7 +3,7 @@
 use super::MixArgs;
 use crate::cli::args::SinkArg;
 use crate::cli::findings::Findings;
-use crate::cli::subject::{About, Subject, percent};
+use crate::cli::subject::{About, Subject, in_a_line, percent};
 use crate::cli::target::{Explained, settings};
 use attnviz::analysis::attribution::{Baseline, Probe};
 use attnviz::analysis::mixing::{Method, Mixing, agreement, mixing};
@@ -55,9 +55,9 @@ impl<'a> Found<'a> {
 
     /// Where the rows stand, and what the gradient is of.
     fn place(&self) -> String {
-        let label = |id: u32| self.subject.label(id);
+        let name = |id: u32| self.subject.name(id);
         let Objective { position, target, foil, .. } = self.objective;
-        let token = &self.subject.prompt.tokens[position].label;
+        let token = in_a_line(&self.subject.prompt.tokens[position].label);
         let after = if position + 1 == self.subject.prompt.tokens.len() {
             format!("at the last token {token}")
         } else {
@@ -65,8 +65,8 @@ impl<'a> Found<'a> {
         };
         let gradient = match foil {
             _ if self.mixings.iter().all(|mixing| mixing.method != Method::AttentionXGradient) => String::new(),
-            Some(foil) => format!("; gradient of {} rather than {}", label(target), label(foil)),
-            None => format!("; gradient of {}", label(target)),
+            Some(foil) => format!("; gradient of {} rather than {}", name(target), name(foil)),
+            None => format!("; gradient of {}", name(target)),
         };
         format!("words and agreement {after}{gradient}")
     }

@@ -3,7 +3,7 @@
 use super::SaliencyArgs;
 use crate::cli::args::WordsArg;
 use crate::cli::findings::Findings;
-use crate::cli::subject::{About, Subject, percent};
+use crate::cli::subject::{About, Subject, in_a_line, percent};
 use crate::cli::target::{self, Explained};
 use attnviz::analysis::attribution::{Attribution, Method, Probe, attribute};
 use attnviz::analysis::faithfulness::{Faithfulness, faithfulness};
@@ -83,14 +83,14 @@ impl<'a> Found<'a> {
         };
         let words = if self.args.more.words.is_some() { ", by word" } else { "" };
         let mut lines = vec![self.subject.line(&format!("{what}{words}"))];
-        let (what, target) = (self.args.explained(), self.subject.label(self.objective.target));
+        let (what, target) = (self.args.explained(), self.subject.name(self.objective.target));
         let mut target = format!("what moved the {what} of {target} ({})", percent(self.probability));
         if let Some(foil) = self.objective.foil {
-            target += &format!(" rather than {}", self.subject.label(foil));
+            target += &format!(" rather than {}", self.subject.name(foil));
         }
         if self.objective.position + 1 < self.subject.prompt.ids.len() {
             let at = self.objective.position;
-            target += &format!(" after {} (position {at})", self.subject.prompt.tokens[at].label);
+            target += &format!(" after {} (position {at})", in_a_line(&self.subject.prompt.tokens[at].label));
         }
         let mut parts = vec![target];
         if self.attributions.iter().any(|found| found.method.has_baseline()) || self.faithfulness.is_some() {

@@ -13,7 +13,7 @@ impl Found<'_> {
         let best = found.ranking()[0];
         let (name, aopc) = (self.attributions[best].method.name(), found.methods[best].deletion_aopc);
         let (chance, spread) = found.random(|m| m.deletion_aopc);
-        let label = self.subject.label(self.objective.target);
+        let label = self.subject.name(self.objective.target);
         let cost = format!(
             "removing tokens in its order costs {label} {} points of probability on average, a random order {} ± {}",
             points(aopc),
