@@ -22,14 +22,13 @@ pub struct Session {
 }
 
 impl Session {
-    /// Brings a checkpoint to life. The tokenizer is parsed on one thread while others read the weights and hash them, which also
-    /// brings them into memory.
+    /// Brings a checkpoint to life. One thread parses the tokenizer while others read the weights, hash them, which also brings them
+    /// into memory, and make ready what the tokenizer will need.
     pub fn new(checkpoint: Checkpoint) -> Result<Self> {
         let weights = &checkpoint.weights;
-        let (tokenizer, (model, hash)) = rayon::join(
-            || tokenizer(&checkpoint),
-            || (Gpt2::load(weights, checkpoint.spec.clone(), &Backend::Fused), weights.hash()),
-        );
+        let load = || (Gpt2::load(weights, checkpoint.spec.clone(), &Backend::Fused), weights.hash());
+        let (tokenizer, ((model, hash), ())) =
+            rayon::join(|| tokenizer(&checkpoint), || rayon::join(load, Tokenizer::warm));
         let (name, revision) = (checkpoint.name.clone(), checkpoint.revision.clone());
         Ok(Self { name, revision, hash, model: model?, tokenizer: tokenizer?, checkpoint })
     }

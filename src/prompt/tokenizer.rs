@@ -5,7 +5,7 @@ use std::sync::Once;
 
 use tokenizers::models::bpe::{BPE, Merges, Vocab};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::{AddedToken, DecoderWrapper};
+use tokenizers::{AddedToken, DecoderWrapper, PreTokenizedString, PreTokenizer};
 
 use super::label::decode_bpe;
 use super::quick;
@@ -54,6 +54,11 @@ impl Tokenizer {
         Self::build(origin, read)
     }
 
+    /// Compiles the pattern by which GPT-2's tokenizers split texts, which else the first text waits for.
+    pub fn warm() {
+        let _ = quietly(|| ByteLevel::default().pre_tokenize(&mut PreTokenizedString::from("a")).is_ok());
+    }
+
     fn build(origin: &str, read: impl FnOnce() -> Result<tokenizers::Tokenizer, String>) -> Result<Self> {
         let broken = |error| {
             Error::failed(format!("{origin}: not a tokenizer that can be used: {error}"))
@@ -69,8 +74,6 @@ impl Tokenizer {
             }
             _ => false,
         };
-        // The first text compiles the pattern that splits texts; here that goes on beside the weights.
-        let _ = quietly(|| inner.encode_fast("a", false).map_err(|error| error.to_string()));
         Ok(Self { inner, origin: origin.to_owned(), byte_level })
     }
 
