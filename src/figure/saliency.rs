@@ -125,7 +125,10 @@ fn agreement(found: &Faithfulness, names: &[&str]) -> Heatmap {
     let labels: Vec<String> = names.iter().map(|name| (*name).into()).collect();
     Heatmap {
         title: "Do the methods agree? Spearman ρ above, Kendall τ-b below the diagonal".into(),
-        cell_labels: values.iter().map(|v| if v.is_nan() { String::new() } else { format!("{v:.2}") }).collect(),
+        cell_labels: values
+            .iter()
+            .map(|v| if v.is_nan() { String::new() } else { format!("{v:.2}").replace('-', "−") })
+            .collect(),
         values: Matrix::new(n, n, values),
         row_labels: labels.clone(),
         col_labels: labels,
