@@ -152,6 +152,17 @@ pub enum SinkArg {
     Renorm,
 }
 
+impl SinkArg {
+    /// As it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Mask => "mask",
+            Self::Renorm => "renorm",
+        }
+    }
+}
+
 impl From<SinkArg> for Sink {
     fn from(sink: SinkArg) -> Self {
         match sink {
@@ -198,16 +209,11 @@ impl SelectionArgs {
     /// What data files say of how it was selected, beside what its layers and heads were reduced to.
     pub fn settings(&self, layers_to: Option<Reduction>, heads_to: Option<Reduction>) -> Map<String, Value> {
         let name = |how: Option<Reduction>| json!(how.map(|how| if how == Reduction::Mean { "mean" } else { "max" }));
-        let sink = match self.sink {
-            SinkArg::Keep => "keep",
-            SinkArg::Mask => "mask",
-            SinkArg::Renorm => "renorm",
-        };
         let rule = self.words.map(|rule| if rule == WordsArg::Space { "space" } else { "default" });
         Map::from_iter([
             ("reduce_layers".into(), name(layers_to)),
             ("reduce_heads".into(), name(heads_to)),
-            ("sink".into(), sink.into()),
+            ("sink".into(), self.sink.name().into()),
             ("word_rule".into(), json!(rule)),
         ])
     }

@@ -61,6 +61,15 @@ impl<'a> Subject<'a> {
         in_a_line(&self.label(id))
     }
 
+    /// How a sentence names a position that is not the last.
+    pub fn after(&self, position: usize) -> String {
+        let tokens = &self.prompt.tokens;
+        if position + 1 == tokens.len() {
+            return String::new();
+        }
+        format!(" after {} (position {position})", in_a_line(&tokens[position].label))
+    }
+
     /// The model's most probable next tokens, from the last `resid_post`.
     pub fn next(&self, resid: &Tensor) -> Result<Vec<Prediction>> {
         next_tokens(&self.session.next_logits(&[resid])?, NEXT)

@@ -207,16 +207,11 @@ impl Announced<'_> {
         self.numbers(append, input)
     }
 
-    /// How many bytes its numbers take, where that can be counted.
-    fn bytes(&self) -> Option<usize> {
-        size(self.shape).and_then(|count| count.checked_mul(self.kind.width()))
-    }
-
     /// Reads exactly the announced numbers, block by block: memory grows with what is there, not with what is claimed.
     fn numbers<T>(&self, append: Append<T>, input: &mut dyn Read) -> Result<Vec<T>> {
         let Self { name, shape, .. } = self;
-        let wanted = self
-            .bytes()
+        let wanted = size(shape).and_then(|count| count.checked_mul(self.kind.width()));
+        let wanted = wanted
             .ok_or_else(|| Error::failed(format!("{name} has shape {shape:?}: that is too large")).hint(WHAT_FITS))?;
         let (mut numbers, mut block, mut left) = (Vec::new(), Vec::new(), wanted);
         while left > 0 {

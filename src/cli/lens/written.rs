@@ -2,7 +2,7 @@
 
 use super::LensArgs;
 use crate::cli::findings::Findings;
-use crate::cli::subject::{About, Subject, in_a_line};
+use crate::cli::subject::{About, Subject};
 use crate::cli::target::{foil_is_own, settings};
 use attnviz::analysis::{Direct, Parts, Prediction, direct};
 use attnviz::error::Result;
@@ -45,10 +45,7 @@ impl<'a> Written<'a> {
     /// What is explained, in words.
     fn what(&self) -> String {
         let target = self.subject.name(self.direct.target);
-        let place = match &self.subject.prompt.tokens[self.position] {
-            _ if self.position + 1 == self.subject.prompt.tokens.len() => String::new(),
-            token => format!(" after {} (position {})", in_a_line(&token.label), self.position),
-        };
+        let place = self.subject.after(self.position);
         match self.foil {
             Some(foil) => format!("direct attribution of {target} rather than {}{place}", self.subject.name(foil)),
             None => format!("direct attribution of {target}{place}"),

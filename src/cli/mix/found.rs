@@ -97,12 +97,7 @@ impl<'a> Found<'a> {
             all.insert("of".into(), self.args.method.of.name().into());
         }
         if method.has_sink() {
-            let sink = match self.args.method.sink {
-                SinkArg::Keep => "keep",
-                SinkArg::Mask => "mask",
-                SinkArg::Renorm => "renorm",
-            };
-            all.insert("sink".into(), sink.into());
+            all.insert("sink".into(), self.args.method.sink.name().into());
             all.insert("reduce_heads".into(), "mean".into());
         }
         if matches!(method, Method::Rollout | Method::Flow) {

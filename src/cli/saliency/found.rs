@@ -3,7 +3,7 @@
 use super::SaliencyArgs;
 use crate::cli::args::WordsArg;
 use crate::cli::findings::Findings;
-use crate::cli::subject::{About, Subject, in_a_line, percent};
+use crate::cli::subject::{About, Subject, percent};
 use crate::cli::target::{self, Explained};
 use attnviz::analysis::attribution::{Attribution, Method, Probe, attribute};
 use attnviz::analysis::faithfulness::{Faithfulness, faithfulness};
@@ -88,10 +88,7 @@ impl<'a> Found<'a> {
         if let Some(foil) = self.objective.foil {
             target += &format!(" rather than {}", self.subject.name(foil));
         }
-        if self.objective.position + 1 < self.subject.prompt.ids.len() {
-            let at = self.objective.position;
-            target += &format!(" after {} (position {at})", in_a_line(&self.subject.prompt.tokens[at].label));
-        }
+        target += &self.subject.after(self.objective.position);
         let mut parts = vec![target];
         if self.attributions.iter().any(|found| found.method.has_baseline()) || self.faithfulness.is_some() {
             parts.push(format!("baseline {}", self.args.baseline_name()));

@@ -1,4 +1,5 @@
 //! An NPZ trace: a zip of `.npy` members, stored or deflated.
+use super::super::size;
 use super::contents::Named;
 use super::npy::{self, Npy};
 use super::{Announced, Kind, Notes, Raw};
@@ -27,7 +28,9 @@ pub(super) fn all(
     for name in names.collect::<Vec<_>>() {
         let array = member(&mut zip, &name, length, |npy, input| {
             let announced = Announced { name: &name, kind: npy.kind()?, shape: &npy.shape };
-            let left = announced.bytes().and_then(|bytes| room.checked_sub(bytes as u64));
+            // Narrow floats are widened to four bytes.
+            let bytes = size(&npy.shape).and_then(|count| count.checked_mul(announced.kind.width().max(4)));
+            let left = bytes.and_then(|bytes| room.checked_sub(bytes as u64));
             room = left.ok_or_else(|| {
                 Error::failed(format!("{name} has shape {:?}: that is too large", npy.shape))
                     .hint("save it with np.savez, which does not compress")
