@@ -13,7 +13,7 @@ pub enum Kind {
     Different,
 }
 
-/// A failure in two lines: a message that names the file, flag, value or model, and a hint that names the way out.
+/// A failure in two lines: a message that names the file, option, value or model, and a hint that names the way out.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
@@ -23,6 +23,8 @@ pub struct Error {
     pub hint: Option<String>,
     /// Which exit code it deserves.
     pub kind: Kind,
+    /// The option that the way out is about, by its name among a command's options; the command line adds its flag to the hint.
+    pub option: Option<&'static str>,
 }
 
 /// The library's result.
@@ -31,27 +33,39 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// A failure of a file, the network or a checkpoint.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, kind: Kind::Failed }
+        Self { message: message.into(), hint: None, kind: Kind::Failed, option: None }
     }
 
     /// A hub that cannot be asked; the caller may have something else to offer.
     pub fn unreachable(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, kind: Kind::Unreachable }
+        Self { message: message.into(), hint: None, kind: Kind::Unreachable, option: None }
     }
 
     /// A failure of what was typed.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, kind: Kind::Usage }
+        Self { message: message.into(), hint: None, kind: Kind::Usage, option: None }
     }
 
     /// Two things that were compared and differ.
     pub fn different(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, kind: Kind::Different }
+        Self { message: message.into(), hint: None, kind: Kind::Different, option: None }
     }
 
     /// The same failure with the way out.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same failure, which an option may mend.
+    pub fn option(mut self, option: &'static str) -> Self {
+        self.option = Some(option);
+        self
+    }
+
+    /// The same failure with the name of a thing in front: a file, a case.
+    pub fn of(mut self, thing: impl std::fmt::Display) -> Self {
+        self.message = format!("{thing}: {}", self.message);
         self
     }
 }

@@ -87,10 +87,15 @@ pub mod compare;
 pub mod error;
 pub mod export;
 pub mod figure;
+pub mod findings;
+pub mod format;
 pub mod model;
+pub mod named;
 pub mod prompt;
+pub mod record;
 pub mod render;
 pub mod session;
 pub mod trace;
 
 pub use error::{Error, Kind, Result};
+pub use named::Named;

@@ -2,8 +2,9 @@
 
 use crate::checkpoint::{Checkpoint, Weights};
 use crate::error::{Error, Result};
-use crate::model::{Backend, Gpt2, Model};
+use crate::model::{Backend, Gpt2, Model, Spec};
 use crate::prompt::Tokenizer;
+use crate::record::Identity;
 use candle_core::Tensor;
 
 /// A loaded model with its tokenizer.
@@ -31,6 +32,21 @@ impl Session {
             rayon::join(|| tokenizer(&checkpoint), || rayon::join(load, Tokenizer::warm));
         let (name, revision) = (checkpoint.name.clone(), checkpoint.revision.clone());
         Ok(Self { name, revision, hash, model: model?, tokenizer: tokenizer?, checkpoint })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &dyn Model {
+        &self.model
+    }
+
+    /// Its sizes.
+    pub fn spec(&self) -> &Spec {
+        self.model.spec()
+    }
+
+    /// What files say of the model.
+    pub fn identity(&self) -> Identity {
+        Identity { name: self.name.clone(), revision: self.revision.clone(), hash: self.hash.clone() }
     }
 
     /// Logits of the token after each prompt, `[prompt, vocab]`, from the last row of its last `resid_post`.

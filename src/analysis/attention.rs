@@ -2,20 +2,26 @@
 //! reduced over heads and layers, and pooled to a picture's pixels, each layer as it is computed, so that 1024 tokens × 144
 //! heads never stand in memory for a picture.
 
+mod extra;
 mod map;
+pub mod received;
 
+pub use extra::{Extra, extras};
 pub use map::{Extent, Map, gather_words, hide_sink};
 
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::named::Named;
 use crate::trace::{Activation, Recorder, Trace, forward};
 use candle_core::Tensor;
 use map::pool_rows;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// What to do about the attention on the first token, where GPT-2 puts most of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Sink {
     /// The pattern as it is.
     #[default]
@@ -27,12 +33,26 @@ pub enum Sink {
 }
 
 /// How several maps become one, element by element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Reduction {
     /// Their mean: rows still sum to 1.
     Mean,
     /// Their maximum.
     Max,
+}
+
+impl Named for Sink {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Keep, "keep", "Show it"),
+        (Self::Mask, "mask", "Hide its column"),
+        (Self::Renorm, "renorm", "Hide its column and rescale each row to 1"),
+    ];
+}
+
+impl Named for Reduction {
+    const ALL: &'static [(Self, &'static str, &'static str)] =
+        &[(Self::Mean, "mean", "Their mean"), (Self::Max, "max", "Their maximum")];
 }
 
 /// What is asked of a forward pass.
@@ -95,8 +115,7 @@ impl Attention {
 fn names(indices: &[usize], reduced: Option<Reduction>) -> Vec<String> {
     match reduced {
         None => indices.iter().map(usize::to_string).collect(),
-        Some(Reduction::Mean) => vec!["mean".into()],
-        Some(Reduction::Max) => vec!["max".into()],
+        Some(how) => vec![how.name().into()],
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Theme;
 use super::colormap_tables::{CIVIDIS, INFERNO, MAGMA, VIRIDIS};
+use crate::named::Named;
 
 /// How many colours a map is drawn with.
 pub(crate) const LEVELS: usize = 255;
@@ -31,29 +32,19 @@ pub enum Colormap {
     Balance,
 }
 
+impl Named for Colormap {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Tide, "tide", "From the page's colour through teal to deep blue"),
+        (Self::Grey, "grey", "From the page's colour to ink, for print in black and white"),
+        (Self::Viridis, "viridis", "matplotlib's viridis"),
+        (Self::Magma, "magma", "matplotlib's magma"),
+        (Self::Inferno, "inferno", "matplotlib's inferno"),
+        (Self::Cividis, "cividis", "matplotlib's cividis"),
+        (Self::Balance, "balance", "Diverging: orange below 0, the page's colour at 0, blue above"),
+    ];
+}
+
 impl Colormap {
-    /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Tide, Self::Grey, Self::Viridis, Self::Magma, Self::Inferno, Self::Cividis, Self::Balance];
-
-    /// The name that a user types.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Tide => "tide",
-            Self::Grey => "grey",
-            Self::Viridis => "viridis",
-            Self::Magma => "magma",
-            Self::Inferno => "inferno",
-            Self::Cividis => "cividis",
-            Self::Balance => "balance",
-        }
-    }
-
-    /// The map of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|map| map.name() == name)
-    }
-
     /// Whether the middle of the map stands for 0.
     pub fn is_diverging(self) -> bool {
         self == Self::Balance

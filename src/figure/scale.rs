@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Colormap, Matrix};
+use crate::named::Named;
 
 /// How numbers are spread over the colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +14,14 @@ pub enum ScaleKind {
     Sqrt,
     /// By logarithm: every decade gets the same room.
     Log,
+}
+
+impl Named for ScaleKind {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Linear, "linear", "Evenly"),
+        (Self::Sqrt, "sqrt", "By square root: small numbers show"),
+        (Self::Log, "log", "By logarithm: every decade gets the same room"),
+    ];
 }
 
 /// A logarithmic scale without a positive minimum shows this many decades.

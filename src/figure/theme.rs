@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Scale;
 use super::colormap::{self, Colormap};
+use crate::named::Named;
 
 /// The colours around the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +13,11 @@ pub enum Theme {
     Light,
     /// Light ink on near black, for screens.
     Dark,
+}
+
+impl Named for Theme {
+    const ALL: &'static [(Self, &'static str, &'static str)] =
+        &[(Self::Light, "light", "For paper"), (Self::Dark, "dark", "For screens")];
 }
 
 /// A role that a theme gives a colour to.

@@ -10,6 +10,7 @@ pub use tokenizer::Tokenizer;
 pub use words::{Word, WordRule};
 
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// One token of a prompt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +38,8 @@ impl Token {
 }
 
 /// What to do with a prompt that is longer than the model's context.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Truncate {
     /// Refuse it.
     #[default]
@@ -116,7 +118,8 @@ impl Prompt {
                 return Err(Error::usage(format!(
                     "the prompt has {length} tokens, but the model's context holds {context}"
                 ))
-                .hint("shorten it, or add `--truncate left` or `--truncate right`"));
+                .hint("shorten it, or let it be truncated left or right")
+                .option("truncate"));
             }
             Truncate::Left => {
                 let kept = usize::from(self.bos).min(context);

@@ -8,7 +8,7 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, DecoderWrapper, PreTokenizedString, PreTokenizer};
 
 use super::label::decode_bpe;
-use super::quick;
+use super::{Token, quick};
 use crate::error::{Error, Result};
 
 /// Turns text into ids and ids into bytes.
@@ -83,7 +83,8 @@ impl Tokenizer {
         let encoded = encoded.and_then(|ids| ids);
         encoded.map(|encoding| encoding.get_ids().to_vec()).map_err(|error| {
             Error::failed(format!("{}: the text cannot be tokenized: {error}", self.origin))
-                .hint("give the prompt as --ids, or the model a tokenizer that suits it")
+                .hint("give the prompt as ids, or the model a tokenizer that suits it")
+                .option("ids")
         })
     }
 
@@ -104,6 +105,11 @@ impl Tokenizer {
         }
         let token = self.inner.id_to_token(id)?;
         Some(if self.byte_level { decode_bpe(&token) } else { token.replace('▁', " ").into_bytes() })
+    }
+
+    /// How a figure shows an id.
+    pub fn label(&self, id: u32) -> String {
+        Token::new(self, id).label
     }
 
     /// Whether an id is a special token, no part of the text, such as `<|endoftext|>`.

@@ -5,9 +5,12 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use super::label::label_of_bytes;
 use super::{Prompt, Token};
+use crate::named::Named;
+use serde::{Deserialize, Serialize};
 
 /// Where words begin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum WordRule {
     /// At whitespace, where letters or digits meet anything else, and at each CJK ideograph. `'s`, `'t`, `'re`, `'ve`,
     /// `'m`, `'ll` and `'d` belong to the word before them.
@@ -15,6 +18,13 @@ pub enum WordRule {
     Default,
     /// At whitespace only.
     Space,
+}
+
+impl Named for WordRule {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Default, "default", "Letters, punctuation and CJK characters apart"),
+        (Self::Space, "space", "At whitespace only"),
+    ];
 }
 
 /// A run of tokens that make a word.

@@ -1,0 +1,404 @@
+//! Attention patterns, wherever they come from, as figures, data and tables.
+
+use super::subject::{About, Subject, next_of_all, percent};
+use super::{
+    Analysis, Findings, Output, Reading, Selected, Selection, Style, need_arrays, together,
+};
+use crate::analysis::attention::received::{Rank, rank};
+use crate::analysis::attention::{Extra, extras};
+use crate::analysis::{Attention, Pass, Prediction, Reduction, Request, Sink, packed};
+use crate::error::{Error, Result};
+use crate::export::csv::{write_attention, write_table};
+use crate::export::table::{Cell, Column, Kind, number, text, whole};
+use crate::export::{Array, Data, Entry, Table};
+use crate::figure::attention::{bars, heatmap, matrix, panel, scale};
+use crate::figure::{Figure, Matrix, Panel, Scale, panel_pixels};
+use crate::format::Holds;
+use crate::model::Spec;
+use crate::prompt::Word;
+use crate::record::Part;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::sync::OnceLock;
+
+/// Attention on the first token above which the figure says how to hide it.
+const LARGE_SINK: f32 = 0.4;
+/// Rows whose sums are further than this from 1 are spoken of; bf16 alone takes them half as far.
+const LOOSE: f32 = 0.01;
+/// Up to this many maps are kept whole even for a picture: each may be drawn large.
+const WHOLE: usize = 4;
+
+/// The options of `attention`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// How the prompt is read.
+    pub reading: Reading,
+    /// How the patterns are looked at.
+    pub view: View,
+    /// More arrays in data files; none unless named.
+    pub with: Vec<Extra>,
+}
+
+/// How attention patterns are looked at, whether a model has just made them or a file holds them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct View {
+    /// Which layers and heads, and what becomes of their patterns.
+    pub selection: Selection,
+    /// How the figure looks.
+    pub style: Style,
+    /// Only the words ranked by the attention they receive; off unless asked for.
+    pub received: bool,
+}
+
+impl View {
+    /// Fails where it cannot be meant.
+    ///
+    /// # Errors
+    /// A table of words in a file of arrays, or in a file for each head; a size that no picture has.
+    pub fn check(&self, outputs: &[Output]) -> Result<()> {
+        if self.received && outputs.iter().any(|output| output.format.holds() == Holds::Arrays) {
+            return Err(Error::usage("the attention received is a table of words")
+                .hint("write it as .csv, .json or a picture")
+                .option("received"));
+        }
+        if self.received && outputs.iter().any(|output| output.by_part) {
+            return Err(Error::usage("the attention received has no file for each layer or head")
+                .hint("leave {layer} and {head} out")
+                .option("received"));
+        }
+        self.style.check()
+    }
+
+    /// What to gather of a prompt's patterns, as little of it as the outputs allow.
+    pub fn request(&self, selected: Selected, words: &[Word], tokens: usize, outputs: &[Output]) -> Request {
+        let Selection { reduce, words: rule, .. } = &self.selection;
+        let maps = |reduced: Option<Reduction>, all: &[usize]| if reduced.is_some() { 1 } else { all.len() };
+        let cols = maps(reduce.heads, &selected.heads);
+        let count = cols * maps(reduce.layers, &selected.layers);
+        let side = if rule.is_some() { words.len() } else { tokens };
+        let only_sheets = outputs.iter().all(|output| output.format.is_picture() && !output.by_part);
+        let pixels = panel_pixels(cols, side, self.style.width, true).max(1) as f32 * self.style.detail();
+        Request {
+            pool: (only_sheets && count > WHOLE).then_some(pixels.ceil() as usize),
+            ..request(&self.selection, selected, words)
+        }
+    }
+}
+
+/// What is gathered of a prompt's patterns, whole.
+pub(super) fn request(selection: &Selection, Selected { layers, heads }: Selected, words: &[Word]) -> Request {
+    Request {
+        layers,
+        heads,
+        sink: selection.sink,
+        words: selection.words.map(|_| words.iter().map(|word| word.tokens.clone()).collect()),
+        heads_to: selection.reduce.heads,
+        layers_to: selection.reduce.layers,
+        ..Request::default()
+    }
+}
+
+impl Analysis for Options {
+    fn reading(&self) -> Reading {
+        self.reading
+    }
+
+    fn check(&self, outputs: &[Output]) -> Result<()> {
+        if self.view.received && !self.with.is_empty() {
+            return Err(Error::usage("more arrays and the attention received do not go together")
+                .hint("ask for them one after the other")
+                .option("with"));
+        }
+        if !self.with.is_empty() {
+            need_arrays(outputs)?;
+        }
+        self.view.check(outputs)
+    }
+
+    fn fits(&self, spec: &Spec) -> Result<()> {
+        self.view.selection.within(spec).map(drop)
+    }
+
+    fn find<'a>(&'a self, subject: Subject<'a>, outputs: &[Output]) -> Result<Box<dyn Findings + 'a>> {
+        self.find_all(vec![subject], outputs).remove(0)
+    }
+
+    /// All prompts in one forward pass.
+    fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, outputs: &[Output]) -> Vec<Result<Box<dyn Findings + 'a>>> {
+        let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
+        let rule = self.view.selection.word_rule();
+        let words: Vec<_> = subjects.iter().map(|subject| subject.prompt.words(rule)).collect();
+        let request = |(subject, words): (&Subject, &Vec<Word>)| self.request(subject, words, outputs);
+        let requests = subjects.iter().zip(&words).map(request).collect::<Result<Vec<_>>>();
+        let found = requests.and_then(|requests| {
+            let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
+            let found = packed(session.model(), &prompts, &requests)?.into_iter().collect::<Result<Vec<_>>>()?;
+            let next = next_of_all(session, found.iter().map(|(_, pass)| &pass.resid))?;
+            Ok(found.into_iter().zip(next).zip(words).collect())
+        });
+        let each = |subject, ((found, next), words): ((_, Vec<_>), _)| self.found(subject, words, found, &next);
+        together(subjects, found, |subject| self.find(subject, outputs), each)
+    }
+}
+
+impl Options {
+    fn request(&self, subject: &Subject, words: &[Word], outputs: &[Output]) -> Result<Request> {
+        let selected = self.view.selection.within(subject.session.spec())?;
+        let keep = self.with.iter().filter_map(|extra| extra.activation()).collect();
+        Ok(Request { keep, ..self.view.request(selected, words, subject.prompt.ids.len(), outputs) })
+    }
+
+    fn found<'a>(
+        &'a self,
+        subject: Subject<'a>,
+        words: Vec<Word>,
+        (attention, pass): (Attention, Pass),
+        next: &[Prediction],
+    ) -> Result<Box<dyn Findings + 'a>> {
+        let next = Some(subject.next_line(next));
+        let extras = extras(subject.session.model(), &attention, &pass, &self.with)?;
+        Ok(Box::new(Patterns { next, extras, ..Patterns::new(&self.view, subject.about, words, attention) }))
+    }
+}
+
+/// Everything that is known once the model has run, or the file is read.
+pub struct Patterns<'a> {
+    view: &'a View,
+    pub(super) about: About,
+    words: Vec<Word>,
+    attention: Attention,
+    /// Whether what counts as tokens are words already.
+    pub(super) by_word: bool,
+    /// The line that names the next tokens, if anybody knows them.
+    next: Option<String>,
+    /// More arrays that were asked for.
+    extras: Vec<Array>,
+    /// The words by the attention that they receive.
+    ranks: OnceLock<Vec<Rank>>,
+    /// One for all maps: files of one run can be compared.
+    scale: OnceLock<Scale>,
+}
+
+impl<'a> Patterns<'a> {
+    /// Patterns of tokens of which nothing else is known.
+    pub(super) fn new(view: &'a View, about: About, words: Vec<Word>, attention: Attention) -> Self {
+        let (ranks, scale) = (OnceLock::new(), OnceLock::new());
+        Self { view, about, words, attention, by_word: false, next: None, extras: Vec::new(), ranks, scale }
+    }
+
+    /// The names of the layers and heads of all maps, or of one.
+    fn axes(&self, map: Option<usize>) -> (Vec<String>, Vec<String>) {
+        let (layers, heads) = (self.attention.layer_names(), self.attention.head_names());
+        match map {
+            None => (layers, heads),
+            Some(map) => (vec![layers[map / heads.len()].clone()], vec![heads[map % heads.len()].clone()]),
+        }
+    }
+
+    fn labels(&self) -> Vec<String> {
+        match self.view.selection.words {
+            Some(_) => self.words.iter().map(|word| word.label.clone()).collect(),
+            None => self.about.labels(),
+        }
+    }
+
+    /// What the axes are labelled with in data files.
+    fn axis_texts(&self) -> Vec<String> {
+        if self.view.selection.words.is_some() { self.labels() } else { self.about.texts() }
+    }
+
+    fn ranks(&self) -> &[Rank] {
+        self.ranks.get_or_init(|| rank(&self.attention, &self.words))
+    }
+
+    fn matrix(&self, map: usize) -> Matrix {
+        matrix(&self.attention.maps[map], self.attention.extent.causal)
+    }
+
+    fn subtitle(&self, map: Option<usize>) -> Vec<String> {
+        let mut lines = vec![self.about.line(&self.what(map))];
+        lines.extend(self.next.clone());
+        lines.extend(self.oddities());
+        let share = percent(f64::from(self.attention.sink_share));
+        match self.view.selection.sink {
+            Sink::Keep if self.attention.sink_share >= LARGE_SINK => {
+                lines.push(format!("{share} of the attention is on the first token; --sink mask hides it"));
+            }
+            Sink::Keep => {}
+            Sink::Mask => lines.push(format!("attention on the first token, {share} of all, is hidden")),
+            Sink::Renorm => {
+                lines.push(format!(
+                    "attention on the first token, {share} of all, is hidden and rows are rescaled to 1"
+                ));
+            }
+        }
+        lines
+    }
+
+    /// What a reader of patterns would not expect of them.
+    fn oddities(&self) -> Option<String> {
+        let (extent, (least, most)) = (self.attention.extent, self.attention.row_sums);
+        let mut odd = Vec::new();
+        if extent.past() > 0 {
+            odd.push(format!("queries are the last {} of {} tokens", extent.queries, extent.keys));
+        }
+        if least < 1.0 - LOOSE || most > 1.0 + LOOSE {
+            let range = if most - least < LOOSE { format!("{least:.2}") } else { format!("{least:.2} to {most:.2}") };
+            odd.push(format!("rows sum to {range}, not 1"));
+        }
+        (!odd.is_empty()).then(|| odd.join(" · "))
+    }
+
+    /// What is drawn, in words.
+    fn what(&self, map: Option<usize>) -> String {
+        if self.view.received {
+            return "words ranked by the attention they receive".into();
+        }
+        let (layers, heads) = self.axes(map);
+        let one = |what: &str, names: &[String], reduced: Option<Reduction>, all: usize| match (reduced, names) {
+            (Some(_), [how]) => format!("{how} of {all} {what}s"),
+            (None, [number]) => format!("{what} {number}"),
+            (_, many) => format!("{} {what}s", many.len()),
+        };
+        let attention = &self.attention;
+        format!(
+            "{}, {}{}",
+            one("layer", &layers, attention.layers_to, attention.layers.len()),
+            one("head", &heads, attention.heads_to, attention.heads.len()),
+            if self.by_word || self.view.selection.words.is_some() { ", by word" } else { "" }
+        )
+    }
+
+    /// The numbers of all maps, or of one: `[layer, head, query, key]`.
+    fn array(&self, map: Option<usize>) -> Array {
+        let (layers, heads) = self.axes(map);
+        let (rows, cols) = self.attention.maps.first().map_or((0, 0), |map| (map.rows, map.cols));
+        let maps = map.map_or(&self.attention.maps[..], |map| &self.attention.maps[map..=map]);
+        let values = maps.iter().flat_map(|map| &map.values).copied().collect();
+        Array { name: "attention".into(), shape: vec![layers.len(), heads.len(), rows, cols], values }
+    }
+
+    fn attention(&self, map: Option<usize>) -> Entry {
+        let (layers, heads) = self.axes(map);
+        let one = |all: &[usize], names: &[String]| match (map, names) {
+            (Some(_), [name]) => name.parse().map_or(all.to_vec(), |index| vec![index]),
+            _ => all.to_vec(),
+        };
+        let mut fields = Map::new();
+        fields.insert("layers".into(), json!(one(&self.attention.layers, &layers)));
+        fields.insert("heads".into(), json!(one(&self.attention.heads, &heads)));
+        if self.by_word || self.view.selection.words.is_some() {
+            fields.insert("words".into(), json!(self.labels()));
+        }
+        let mut arrays = vec![self.array(map)];
+        arrays.extend(self.extras.iter().filter(|_| map.is_none()).cloned());
+        Entry { method: "attention".into(), settings: self.settings(), fields, arrays }
+    }
+
+    fn settings(&self) -> Map<String, Value> {
+        let reduce = super::Reduce { heads: self.attention.heads_to, layers: self.attention.layers_to };
+        let mut settings = self.view.selection.settings(reduce);
+        settings.insert("bos".into(), self.about.prompt.bos.into());
+        settings
+    }
+
+    /// The words by the attention that they receive.
+    fn received(&self) -> Entry {
+        let settings = Map::from_iter([
+            ("queries".into(), "those that can see the token".into()),
+            ("first_token_is".into(), "left out".into()),
+        ]);
+        let column = |pick: &dyn Fn(&Rank) -> Value| Value::Array(self.ranks().iter().map(pick).collect());
+        let fields = Map::from_iter([
+            ("words".into(), column(&|rank| rank.word.label.clone().into())),
+            ("first_token".into(), column(&|rank| rank.first_token().into())),
+            ("last_token".into(), column(&|rank| rank.last_token().into())),
+            ("received".into(), column(&|rank| json!(rank.received))),
+            ("sink_share".into(), json!(self.attention.sink_share)),
+        ]);
+        Entry { method: "attention-received".into(), settings, fields, arrays: Vec::new() }
+    }
+
+    fn ranking(&self) -> Table {
+        let row = |(place, rank): (usize, &Rank)| {
+            let (first, last) = (rank.first_token().into(), rank.last_token().into());
+            vec![place.into(), rank.word.label.clone().into(), first, last, rank.received.into()]
+        };
+        let columns = vec![whole("rank"), text("word"), whole("first_token"), whole("last_token"), number("received")];
+        Table { columns, rows: (1usize..).zip(self.ranks()).map(row).collect() }
+    }
+}
+
+impl Findings for Patterns<'_> {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        let (layers, heads) = self.axes(None);
+        let of_layer = |layer: &String| {
+            let part = |head: &String| Part { layer: layer.clone(), head: head.clone() };
+            heads.iter().map(part).collect::<Vec<_>>()
+        };
+        layers.iter().flat_map(of_layer).collect()
+    }
+
+    /// All maps and the ranked words, or one map.
+    fn figure(&self, map: Option<usize>) -> Figure {
+        let style = &self.view.style;
+        let scale =
+            || self.scale.get_or_init(|| scale(style.scale, style.colormap, &self.attention.maps)).clone();
+        let panels: Vec<Panel> = match map {
+            _ if self.view.received => {
+                vec![bars(&self.attention, self.ranks(), &self.about.prompt, Some(usize::MAX))]
+            }
+            Some(map) => vec![heatmap(self.matrix(map), &self.labels(), scale())],
+            None => {
+                let (layers, heads) = self.axes(None);
+                let all: Vec<Matrix> = (0..self.attention.maps.len()).map(|map| self.matrix(map)).collect();
+                let maps = panel(&layers, &heads, all, &self.labels(), scale());
+                let ranks = self.ranks();
+                let bars = (!ranks.is_empty()).then(|| bars(&self.attention, ranks, &self.about.prompt, None));
+                std::iter::once(maps).chain(bars).collect()
+            }
+        };
+        style.figure(&self.about, self.subtitle(map), panels)
+    }
+
+    fn data(&self, map: Option<usize>) -> Result<Data> {
+        let entries = if self.view.received { vec![self.received()] } else { vec![self.attention(map), self.received()] };
+        Ok(self.about.data(entries))
+    }
+
+    /// A row for each head with its whole pattern.
+    fn table(&self, map: Option<usize>) -> Result<Table> {
+        if self.view.received {
+            return Ok(self.ranking());
+        }
+        let (layers, heads) = self.axes(map);
+        let Array { shape, values, .. } = self.array(map);
+        let (queries, keys, texts) = (shape[2], shape[3], self.axis_texts());
+        let places = layers.iter().flat_map(|layer| heads.iter().map(move |head| (layer, head)));
+        let row = |((layer, head), pattern): ((&String, &String), &[f32])| {
+            let pattern = Cell::Numbers(pattern.to_vec());
+            let place = [layer, head].map(|name| name.parse::<usize>().ok().into()); // a reduced axis has no number
+            place.into_iter().chain([Cell::Texts(texts.clone()), queries.into(), keys.into(), pattern]).collect()
+        };
+        let list = |name, kind| Column { name, kind };
+        let place = [whole("layer"), whole("head"), list("tokens", Kind::Texts)];
+        let pattern = [whole("queries"), whole("keys"), list("attention", Kind::Numbers)];
+        let rows = places.zip(values.chunks_exact((queries * keys).max(1))).map(row).collect();
+        Ok(Table { columns: [place, pattern].concat(), rows })
+    }
+
+    /// A row for each pair of tokens.
+    fn csv(&self, map: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
+        if self.view.received {
+            return write_table(&self.ranking(), out);
+        }
+        let (layers, heads) = self.axes(map);
+        write_attention(&self.array(map), &layers, &heads, &self.axis_texts(), self.attention.extent.causal, out)
+    }
+}

@@ -1,0 +1,288 @@
+//! From plain options to what was found: one file an analysis, each with its numbers as a figure, as data and as a table.
+//!
+//! ```text
+//! options ─► Asked ─► Subject{session, prompt} ─► numbers ─► Findings ─► figure │ data │ table ─► bytes (Ready)
+//! ```
+//!
+//! The same options come from a command line, a record in a file, a case of a suite, a line of a batch or a program. They are data
+//! (serde) with their defaults documented at each field; [`Analysis::check`] says what cannot be meant, before anything is loaded.
+//!
+//! ```
+//! use attnviz::findings::{Asked, Output, Ready, Reading, Subject, Words, find, mix};
+//! use attnviz::{checkpoint::{Checkpoint, Source}, format::Format, render::Fonts, session::Session};
+//!
+//! let session = Session::new(Checkpoint::open(&Source::Builtin)?)?;
+//! let asked = Asked::Mix(mix::Options::default());
+//! let outputs = [Output::whole(Format::Png), Output::whole(Format::Json)];
+//! let prompt = Reading::default().read(Words::Text("Once upon a time".into()), &session.tokenizer, session.spec())?;
+//! let found = find(&asked, Subject::new(&session, prompt, &asked)?, &outputs)?;
+//! let ready = Ready::new(&*found);
+//! let png = ready.bytes(Format::Png, None, &Fonts::bundled())?;
+//! let json = ready.bytes(Format::Json, None, &Fonts::bundled())?;
+//! # assert!(png.starts_with(b"\x89PNG") && json.starts_with(b"{"));
+//! # Ok::<(), attnviz::Error>(())
+//! ```
+
+pub mod attention;
+pub mod difference;
+mod direct;
+mod faithfulness;
+mod generated;
+pub mod heads;
+pub mod lens;
+pub mod mix;
+mod reading;
+mod ready;
+pub mod recorded;
+pub mod saliency;
+mod selection;
+mod style;
+mod subject;
+mod target;
+
+pub use reading::{Reading, Words};
+pub use ready::{Ready, rows};
+pub use selection::{Indices, Reduce, Selected, Selection};
+pub use style::Style;
+pub use subject::{About, NEXT, Subject, Watch, next_line, next_of_all};
+pub use target::{Target, Token};
+
+use crate::error::{Error, Kind, Result};
+use crate::export::{Data, Table, csv};
+use crate::figure::Figure;
+use crate::format::Format;
+use crate::model::Spec;
+use crate::record::{Part, Record};
+use crate::session::Session;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// What is asked about one prompt: a command with its options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", content = "options", rename_all = "kebab-case")]
+pub enum Asked {
+    /// What each head attends to.
+    Attention(attention::Options),
+    /// Which tokens moved a prediction.
+    Saliency(saliency::Options),
+    /// What each layer would have answered, or who wrote the answer.
+    Lens(lens::Options),
+    /// What each head does, by name.
+    Heads(heads::Options),
+    /// How much of each token reaches each position.
+    Mix(mix::Options),
+}
+
+impl Asked {
+    /// The analysis that answers.
+    pub fn analysis(&self) -> &dyn Analysis {
+        match self {
+            Self::Attention(options) => options,
+            Self::Saliency(options) => options,
+            Self::Lens(options) => options,
+            Self::Heads(options) => options,
+            Self::Mix(options) => options,
+        }
+    }
+
+    /// The command's name and its options, as records hold them.
+    ///
+    /// # Errors
+    /// None that is known of: options are plain data.
+    pub fn parts(&self) -> Result<(String, Map<String, Value>)> {
+        #[derive(Deserialize)]
+        struct Parts {
+            command: String,
+            options: Map<String, Value>,
+        }
+        let parts = serde_json::to_value(self).and_then(serde_json::from_value);
+        let Parts { command, options } = parts.map_err(|error| Error::failed(format!("the options are no JSON: {error}")))?;
+        Ok((command, options))
+    }
+
+    /// What a record asks. It is not trusted: its options are checked as anybody's are.
+    ///
+    /// # Errors
+    /// A command that looks at no prompt, or options that this version does not have.
+    pub fn of(record: &Record) -> Result<Self> {
+        options(json!({ "command": record.command, "options": record.options }))
+    }
+}
+
+/// Options out of a record.
+///
+/// # Errors
+/// Options that this version does not have.
+pub fn options<T: serde::de::DeserializeOwned>(recorded: Value) -> Result<T> {
+    serde_json::from_value(recorded).map_err(|error| {
+        Error::failed(format!("what it was made with is not understood: {error}"))
+            .hint("it was made by another version, or was changed; make the file again by hand")
+    })
+}
+
+/// What a result is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The format.
+    pub format: Format,
+    /// Whether there is a file for each layer or head.
+    pub by_part: bool,
+}
+
+impl Output {
+    /// One file of a format.
+    pub fn whole(format: Format) -> Self {
+        Self { format, by_part: false }
+    }
+}
+
+/// An analysis of one prompt, with its options.
+pub trait Analysis: Sync {
+    /// How the prompt is read.
+    fn reading(&self) -> Reading;
+    /// Whether there is nothing to look at without a prompt. Where there is, the subject's prompt is empty.
+    fn needs_prompt(&self) -> bool {
+        true
+    }
+    /// Fails where the options cannot be meant, before anything is loaded.
+    ///
+    /// # Errors
+    /// What cannot be meant, or not for these outputs.
+    fn check(&self, outputs: &[Output]) -> Result<()>;
+    /// Fails where the model lacks what is asked for, before its weights are read.
+    ///
+    /// # Errors
+    /// What this model does not have.
+    fn fits(&self, _: &Spec) -> Result<()> {
+        Ok(())
+    }
+    /// Does the work. `outputs` say what it is for.
+    ///
+    /// # Errors
+    /// What the prompt does not have; a model whose numbers are not finite.
+    fn find<'a>(&'a self, subject: Subject<'a>, outputs: &[Output]) -> Result<Box<dyn Findings + 'a>>;
+    /// The same for several prompts; no prompt's numbers depend on the others.
+    fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, outputs: &[Output]) -> Vec<Result<Box<dyn Findings + 'a>>> {
+        subjects.into_par_iter().map(|subject| self.find(subject, outputs)).collect()
+    }
+}
+
+/// What was found, ready for any format: all of it, or one part where a file for each layer or head was asked for.
+pub trait Findings: Send + Sync {
+    /// What was looked at.
+    fn about(&self) -> &About;
+    /// As a picture.
+    fn figure(&self, part: Option<usize>) -> Figure;
+    /// As numbers.
+    ///
+    /// # Errors
+    /// Numbers that do not fit their axes.
+    fn data(&self, part: Option<usize>) -> Result<Data>;
+    /// As a table.
+    ///
+    /// # Errors
+    /// Numbers that do not fit their axes.
+    fn table(&self, part: Option<usize>) -> Result<Table>;
+    /// As CSV.
+    ///
+    /// # Errors
+    /// More rows than a text should hold.
+    fn csv(&self, part: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
+        csv::write_table(&self.table(part)?, out)
+    }
+    /// What a reader of the numbers should know, one line each.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// The layer and head of each part; none where there are no parts.
+    fn parts(&self) -> Vec<Part> {
+        Vec::new()
+    }
+}
+
+/// Answers a question about one prompt; where it fails for a broken weight, says which.
+///
+/// # Errors
+/// As [`Analysis::find`].
+pub fn find<'a>(asked: &'a Asked, subject: Subject<'a>, outputs: &[Output]) -> Result<Box<dyn Findings + 'a>> {
+    let session = subject.session;
+    asked.analysis().find(subject, outputs).map_err(|error| explained(session, error))
+}
+
+/// Answers a question about several prompts of one model, as far as they could be read; each has an answer of its own.
+pub fn find_all<'a>(
+    asked: &'a Asked,
+    session: &Session,
+    subjects: Vec<Result<Subject<'a>>>,
+    outputs: &[Output],
+) -> Vec<Result<Box<dyn Findings + 'a>>> {
+    let mut ready = Vec::new();
+    let unread: Vec<Option<Error>> =
+        subjects.into_iter().map(|subject| subject.map(|subject| ready.push(subject)).err()).collect();
+    let mut found = asked.analysis().find_all(ready, outputs).into_iter();
+    let lost = || Err(Error::failed("the command gave no answer for this prompt"));
+    let answer = |unread: Option<Error>| match unread {
+        Some(error) => Err(error),
+        None => found.next().unwrap_or_else(lost).map_err(|error| explained(session, error)),
+    };
+    unread.into_iter().map(answer).collect()
+}
+
+/// A failure that a broken weight may explain.
+fn explained(session: &Session, error: Error) -> Error {
+    if error.kind == Kind::Failed { session.explain(error) } else { error }
+}
+
+/// The findings of prompts that went through the model together. What is broken for one is broken for all: then each goes alone, and
+/// says so itself.
+fn together<'a, T: Send>(
+    subjects: Vec<Subject<'a>>,
+    found: Result<Vec<T>>,
+    alone: impl Fn(Subject<'a>) -> Result<Box<dyn Findings + 'a>>,
+    each: impl Fn(Subject<'a>, T) -> Result<Box<dyn Findings + 'a>> + Sync,
+) -> Vec<Result<Box<dyn Findings + 'a>>> {
+    match found {
+        Ok(found) => subjects.into_par_iter().zip(found).map(|(subject, found)| each(subject, found)).collect(),
+        Err(error) if subjects.len() == 1 => vec![Err(error)],
+        Err(_) => subjects.into_iter().map(alone).collect(),
+    }
+}
+
+/// Refuses a file for each layer and head where there are none.
+fn refuse_parts(command: &str, outputs: &[Output]) -> Result<()> {
+    if outputs.iter().any(|output| output.by_part) {
+        return Err(Error::usage(format!("{command} has no file for each layer or head"))
+            .hint("leave {layer} and {head} out"));
+    }
+    Ok(())
+}
+
+/// Refuses more arrays where no output holds them.
+fn need_arrays(outputs: &[Output]) -> Result<()> {
+    if outputs.iter().any(|output| output.format.has_arrays()) {
+        return Ok(());
+    }
+    Err(Error::usage("more arrays need a data file").hint("write a .safetensors, .npz or .json file").option("with"))
+}
+
+/// Refuses a number outside of its bounds.
+fn within<T: PartialOrd + std::fmt::Display>(option: &'static str, value: T, least: T, most: T) -> Result<()> {
+    if value >= least && value <= most {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{option} {value} is not from {least} to {most}"))
+        .hint(format!("give {least} to {most}"))
+        .option(option))
+}
+
+/// A list of choices without those that stand in it already.
+fn each_once<T: Copy + PartialEq>(all: &[T]) -> Vec<T> {
+    let mut once: Vec<T> = Vec::with_capacity(all.len());
+    all.iter().for_each(|one| {
+        if !once.contains(one) {
+            once.push(*one);
+        }
+    });
+    once
+}

@@ -1,0 +1,148 @@
+//! Which of the model's predictions is looked at.
+
+use super::subject::{NEXT, Subject};
+use crate::analysis::{Objective, Of, Prediction, next_tokens};
+use crate::error::{Error, Result};
+use crate::prompt::{Prompt, Tokenizer, label_of};
+use crate::trace::{NoTap, forward};
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// Tokens that an error shows of a text that is several.
+const SHOWN: usize = 12;
+
+/// Which prediction.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Target {
+    /// The next token to explain; none means what the model itself would say.
+    pub target: Option<Token>,
+    /// The token instead of which; none explains the target alone.
+    pub foil: Option<Token>,
+    /// The position whose next token is meant; negative ones count from the end, none means the last.
+    pub position: Option<i64>,
+}
+
+/// A token, by its id or by its text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Token {
+    /// Its id.
+    Id(u32),
+    /// The text of exactly one token.
+    Text(String),
+}
+
+/// A prediction within a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The token; none means the model's own answer.
+    pub target: Option<u32>,
+    /// The token instead of which.
+    pub foil: Option<u32>,
+    /// The position that predicts.
+    pub position: usize,
+}
+
+/// A number to explain, and what the model says at its position.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// The number.
+    pub objective: Objective,
+    /// The most probable next tokens.
+    pub next: Vec<Prediction>,
+    /// Of the next token, `[1, vocab]`.
+    pub logits: Tensor,
+}
+
+/// Nothing is explained where both are one token.
+pub fn foil_is_own() -> Error {
+    Error::usage("the foil is what the model itself would say").hint("name a target, too").option("target")
+}
+
+impl Target {
+    /// What is meant in a prompt.
+    ///
+    /// # Errors
+    /// A text that is not one token, an id or a position that there is not, a foil that is the target.
+    pub fn within(&self, subject: &Subject) -> Result<Wanted> {
+        let (tokenizer, vocab) = (&subject.session.tokenizer, subject.session.spec().vocab);
+        let one = |option, token: &Option<Token>| token.as_ref().map(|token| token.id(option, tokenizer, vocab));
+        let (target, foil) = (one("target", &self.target).transpose()?, one("foil", &self.foil).transpose()?);
+        if target.is_some() && target == foil {
+            return Err(Error::usage("target and foil are the same token").hint("name two different tokens"));
+        }
+        let (len, typed) = (subject.prompt.ids.len(), self.position.unwrap_or(-1));
+        let from_start = if typed < 0 { typed.saturating_add(len as i64) } else { typed };
+        let position = usize::try_from(from_start).ok().filter(|at| *at < len).ok_or_else(|| {
+            Error::usage(format!("position {typed}: the prompt has {len} tokens"))
+                .hint(format!("positions are 0 to {}; -1 is the last", len.saturating_sub(1)))
+                .option("position")
+        })?;
+        Ok(Wanted { target, foil, position })
+    }
+
+    /// The number to explain; without a target, that of the model's own answer.
+    ///
+    /// # Errors
+    /// As [`Self::within`]; a model whose logits are not finite.
+    pub fn explained(&self, subject: &Subject, of: Of) -> Result<Explained> {
+        let Wanted { target, foil, position } = self.within(subject)?;
+        let session = subject.session;
+        let resid = forward(session.model(), &[&subject.prompt.ids[..=position]], &mut NoTap)?;
+        let logits = session.next_logits(&[&resid])?;
+        let next = next_tokens(&logits, NEXT)?;
+        let own = next.first().ok_or_else(|| Error::failed("the model's vocabulary is empty"))?.id;
+        let target = target.unwrap_or(own);
+        if foil == Some(target) {
+            return Err(foil_is_own());
+        }
+        Ok(Explained { objective: Objective { position, target, foil, of }, next, logits })
+    }
+}
+
+/// The settings that say in a file what was explained.
+pub fn settings(subject: &Subject, target: u32, foil: Option<u32>, position: usize) -> Map<String, Value> {
+    let text = |id: u32| Prompt::from_ids(&subject.session.tokenizer, vec![id], None).tokens.remove(0).text;
+    Map::from_iter([
+        ("target".into(), json!(target)),
+        ("target_token".into(), text(target).into()),
+        ("foil".into(), json!(foil)),
+        ("foil_token".into(), json!(foil.map(text))),
+        ("position".into(), json!(position)),
+    ])
+}
+
+impl Token {
+    /// Its id; `option` names it in errors.
+    fn id(&self, option: &'static str, tokenizer: &Tokenizer, vocab: usize) -> Result<u32> {
+        let text = match self {
+            Self::Id(id) if (*id as usize) < vocab => return Ok(*id),
+            Self::Id(id) => {
+                return Err(Error::usage(format!("{option} {id}: the model has the token ids 0 to {}", vocab - 1))
+                    .hint(format!("a number is an id; the text is text:{id}"))
+                    .option(option));
+            }
+            Self::Text(text) => text,
+        };
+        let ids = tokenizer.encode(text)?;
+        if let [id] = ids[..] {
+            return Ok(id);
+        }
+        let count = ids.len();
+        let mut labels = String::new();
+        for token in Prompt::from_ids(tokenizer, ids, None).tokens.iter().take(SHOWN) {
+            labels += &format!(" {}", token.label);
+        }
+        let spaced = format!(" {text}");
+        let hint = match tokenizer.encode(&spaced)?[..] {
+            [_] => format!("with a space in front it is one: {spaced:?}"),
+            _ => "name one of them, or a token id".into(),
+        };
+        let more = if count > SHOWN { " …" } else { "" };
+        Err(Error::usage(format!("{option} \"{}\" is {count} tokens:{labels}{more}", label_of(text)))
+            .hint(hint)
+            .option(option))
+    }
+}

@@ -1,0 +1,110 @@
+//! The formats of files, and everything that is decided by format: the extension, what it can hold, whether it says how it was made.
+
+use crate::named::Named;
+use serde::{Deserialize, Serialize};
+
+/// A kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// A picture in pixels.
+    Png,
+    /// A picture in shapes.
+    Svg,
+    /// A picture in characters, as in a terminal without colours.
+    Txt,
+    /// Numbers and tokens, one object.
+    Json,
+    /// Arrays for NumPy.
+    Npz,
+    /// Arrays for tensor libraries.
+    Safetensors,
+    /// A table for spreadsheets and data frames.
+    Csv,
+    /// A table for DuckDB, Polars and Spark.
+    Parquet,
+}
+
+/// What a format shows of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Its figure.
+    Picture,
+    /// All its numbers, by method.
+    Numbers,
+    /// All its numbers, but arrays only: nothing of a result that is words alone.
+    Arrays,
+    /// Its table, which is less than all numbers.
+    Table,
+}
+
+impl Named for Format {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Png, "png", "Picture"),
+        (Self::Svg, "svg", "Picture, vector"),
+        (Self::Txt, "txt", "Picture in characters, as in a terminal without colours"),
+        (Self::Json, "json", "Numbers and tokens, one object"),
+        (Self::Npz, "npz", "Numbers for NumPy"),
+        (Self::Safetensors, "safetensors", "Numbers for tensor libraries"),
+        (Self::Csv, "csv", "Numbers for spreadsheets and data frames"),
+        (Self::Parquet, "parquet", "A table for DuckDB, Polars and Spark; of a batch, one for every 64 prompts"),
+    ];
+}
+
+impl Format {
+    /// What it shows of a result.
+    pub fn holds(self) -> Holds {
+        match self {
+            Self::Png | Self::Svg | Self::Txt => Holds::Picture,
+            Self::Json => Holds::Numbers,
+            Self::Npz | Self::Safetensors => Holds::Arrays,
+            Self::Csv | Self::Parquet => Holds::Table,
+        }
+    }
+
+    /// The extension of its files.
+    pub fn extension(self) -> &'static str {
+        self.name()
+    }
+
+    /// Whether it shows a figure rather than numbers.
+    pub fn is_picture(self) -> bool {
+        self.holds() == Holds::Picture
+    }
+
+    /// Whether it is a table, which holds less than the other formats of numbers.
+    pub fn is_table(self) -> bool {
+        self.holds() == Holds::Table
+    }
+
+    /// Whether it holds every array of a result, also those that were asked for besides.
+    pub fn has_arrays(self) -> bool {
+        matches!(self.holds(), Holds::Numbers | Holds::Arrays)
+    }
+
+    /// Whether a terminal cannot show it.
+    pub fn is_binary(self) -> bool {
+        match self {
+            Self::Png | Self::Npz | Self::Safetensors | Self::Parquet => true,
+            Self::Svg | Self::Txt | Self::Json | Self::Csv => false,
+        }
+    }
+
+    /// Whether its files say of themselves how they were made.
+    pub fn has_record(self) -> bool {
+        match self {
+            Self::Png | Self::Svg | Self::Json | Self::Npz | Self::Safetensors | Self::Parquet => true,
+            Self::Txt | Self::Csv => false,
+        }
+    }
+
+    /// Whether two of its files can be compared.
+    pub fn is_comparable(self) -> bool {
+        self != Self::Parquet
+    }
+
+    /// The format of a file by its extension, whatever its letters' case.
+    pub fn of_extension(extension: &str) -> Option<Self> {
+        Self::named(&extension.to_lowercase())
+    }
+}
