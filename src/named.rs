@@ -25,3 +25,44 @@ pub trait Named: Copy + PartialEq + Send + Sync + 'static {
         Self::ALL.iter().map(|(_, name, _)| *name).collect::<Vec<_>>().join(", ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Named;
+    use crate::analysis::attention::Extra;
+    use crate::analysis::{Of, Reduction, Sink, attribution, heads, mixing};
+    use crate::figure::{Colormap, ScaleKind, Theme};
+    use crate::format::Format;
+    use crate::prompt::{Truncate, WordRule};
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+    use std::fmt::Debug;
+
+    #[track_caller]
+    fn check<T: Named + Serialize + DeserializeOwned + Debug>() {
+        for (one, name, about) in T::ALL {
+            assert_eq!(serde_json::to_value(one).unwrap(), serde_json::Value::from(*name), "{one:?}");
+            assert_eq!(serde_json::from_value::<T>((*name).into()).unwrap(), *one);
+            assert_eq!((one.name(), T::named(name)), (*name, Some(*one)));
+            assert!(!about.is_empty() && !about.ends_with('.'), "{about}");
+        }
+    }
+
+    #[test]
+    fn every_choice_has_one_name_in_files_and_on_the_command_line() {
+        check::<Extra>();
+        check::<Of>();
+        check::<Reduction>();
+        check::<Sink>();
+        check::<attribution::Method>();
+        check::<attribution::Score>();
+        check::<heads::Score>();
+        check::<mixing::Method>();
+        check::<Colormap>();
+        check::<ScaleKind>();
+        check::<Theme>();
+        check::<Format>();
+        check::<Truncate>();
+        check::<WordRule>();
+    }
+}

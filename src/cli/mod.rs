@@ -4,11 +4,12 @@ mod args;
 mod attention;
 mod batch;
 mod completions;
+mod deliver;
 mod diff;
 mod download;
-mod findings;
 mod heads;
 mod lens;
+mod line;
 mod man;
 mod mix;
 mod model;
@@ -16,18 +17,18 @@ mod models;
 mod output;
 mod preview;
 mod progress;
-mod recipe;
 mod render;
 mod rerun;
+mod run;
 mod saliency;
 mod snapshot;
-mod subject;
 mod target;
 
 use attnviz::error::{Error, Kind};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
-use recipe::Recipe;
+use line::Typed;
+use run::PromptCommand;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -92,13 +93,14 @@ enum OfPrompt {
 }
 
 impl OfPrompt {
-    fn command(&self) -> &dyn findings::Command {
+    /// As one kind of thing.
+    fn boxed(self) -> Box<dyn PromptCommand> {
         match self {
-            OfPrompt::Attention(args) => args,
-            OfPrompt::Saliency(args) => args,
-            OfPrompt::Lens(args) => args,
-            OfPrompt::Heads(args) => args,
-            OfPrompt::Mix(args) => args,
+            OfPrompt::Attention(args) => Box::new(args),
+            OfPrompt::Saliency(args) => Box::new(args),
+            OfPrompt::Lens(args) => Box::new(args),
+            OfPrompt::Heads(args) => Box::new(args),
+            OfPrompt::Mix(args) => Box::new(args),
         }
     }
 }
@@ -117,51 +119,63 @@ impl From<Error> for Stop {
     }
 }
 
-/// What was typed: the command and its recipe; of `batch`, those of the command that it runs as well.
-pub struct Typed {
-    cli: Cli,
-    recipe: Recipe,
-    of_batch: Option<(OfPrompt, Recipe)>,
+/// What was typed: the command and its line; of `batch`, those of the command that it runs as well.
+pub struct Words {
+    typed: Typed<Cli>,
+    of_batch: Option<Typed<Cli>>,
 }
 
 /// What was typed.
-pub fn parse() -> Result<Typed, Stop> {
+pub fn parse() -> Result<Words, Stop> {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let read = |words| recipe::parse::<Cli>(words, "attention").map_err(|error| Stop::Clap(Box::new(error)));
+    let read = |words| line::parse::<Cli>(words, DEFAULT).map_err(|error| Stop::Clap(Box::new(error)));
     let (program, rest) = match &words[..] {
         [program, command, rest @ ..] if command == "batch" => (program, rest),
-        _ => {
-            let (cli, recipe) = read(words)?;
-            return Ok(Typed { cli, recipe, of_batch: None });
-        }
+        _ => return Ok(Words { typed: read(words)?, of_batch: None }),
     };
     let (name, own, theirs) = batch::divide(rest, &Cli::command());
-    let (cli, recipe) = read([vec![program.clone(), "batch".into()], own].concat())?;
-    let known = Cli::command().find_subcommand(&name).is_some();
-    let inner = if known { Some(read([vec![program.clone(), name.clone().into()], theirs].concat())?) } else { None };
-    match inner {
-        Some((Cli { command: Some(Command::OfPrompt(command)), .. }, of_command)) => {
-            Ok(Typed { cli, recipe, of_batch: Some((command, of_command)) })
-        }
-        _ => Err(Error::usage(format!("--run {name:?} is not a command that looks at prompts"))
-            .hint("attnviz --help lists the commands; attention is the default")
-            .into()),
+    let typed = read([vec![program.clone(), "batch".into()], own].concat())?;
+    if Cli::command().find_subcommand(&name).is_none() {
+        return Err(no_prompt_command(&name).into());
+    }
+    let inner = read([vec![program.clone(), name.clone().into()], theirs].concat())?;
+    if !matches!(inner.cli.command, Some(Command::OfPrompt(_))) {
+        return Err(no_prompt_command(&name).into());
+    }
+    Ok(Words { typed, of_batch: Some(inner) })
+}
+
+/// The command where none is named.
+const DEFAULT: &str = "attention";
+
+fn no_prompt_command(name: &str) -> Error {
+    Error::usage(format!("{name:?} is not a command that looks at prompts"))
+        .hint("attnviz --help lists the commands; attention is the default")
+}
+
+/// A command of one prompt out of its name and flags, and its line.
+pub fn prompt_command(name: &str, args: &[String]) -> Result<(Box<dyn PromptCommand>, String), Stop> {
+    let words = ["attnviz", name].into_iter().chain(args.iter().map(String::as_str)).map(Into::into);
+    let typed = line::parse::<Cli>(words, DEFAULT).map_err(|error| Stop::Clap(Box::new(error)))?;
+    match typed.cli.command {
+        Some(Command::OfPrompt(command)) => Ok((command.boxed(), typed.line)),
+        _ => Err(no_prompt_command(name).into()),
     }
 }
 
 /// Does it.
-pub fn run(Typed { cli, recipe, of_batch }: Typed) -> Result<(), Stop> {
+pub fn run(Words { typed: Typed { cli, name, line }, of_batch }: Words) -> Result<(), Stop> {
     match cli.command {
-        None => findings::run(&cli.attention, &recipe)?,
-        Some(Command::OfPrompt(command)) => findings::run(command.command(), &recipe)?,
-        Some(Command::Diff(args)) => diff::run(&args, &recipe)?,
+        None => run::run(&cli.attention, &name, &line)?,
+        Some(Command::OfPrompt(command)) => run::run(&*command.boxed(), &name, &line)?,
+        Some(Command::Diff(args)) => diff::run(&args, &line)?,
         Some(Command::Batch(args)) => {
-            if let Some((command, recipe)) = of_batch {
-                batch::run(&args, command.command(), &recipe)?;
+            if let Some(Typed { cli: Cli { command: Some(Command::OfPrompt(command)), .. }, line, .. }) = of_batch {
+                batch::run(&args, &*command.boxed(), &line)?;
             }
         }
         Some(Command::Snapshot(args)) => snapshot::run(&args)?,
-        Some(Command::Render(args)) => render::run(&args, &recipe)?,
+        Some(Command::Render(args)) => render::run(&args, &line)?,
         Some(Command::Rerun(args)) => rerun::run(&args)?,
         Some(Command::Models(args)) => models::run(args)?,
         Some(Command::Completions(args)) => completions::run(&args)?,
@@ -174,9 +188,12 @@ pub fn run(Typed { cli, recipe, of_batch }: Typed) -> Result<(), Stop> {
 pub fn report(stop: Stop) -> ExitCode {
     let (text, code) = match stop {
         Stop::Failed(error) if error.message == output::CLOSED => return ExitCode::SUCCESS,
-        Stop::Failed(Error { message, hint, kind }) => {
-            let hint = hint
+        Stop::Failed(Error { message, hint, kind, option }) => {
+            let mut hint = hint
                 .unwrap_or_else(|| "this should not happen: please report it with the command that led to it".into());
+            if let Some(flag) = option.map(flag).filter(|flag| !hint.contains(&**flag)) {
+                hint += &format!(" ({flag})");
+            }
             let code = match kind {
                 Kind::Failed | Kind::Unreachable => 1,
                 Kind::Usage => 2,
@@ -192,6 +209,11 @@ pub fn report(stop: Stop) -> ExitCode {
     };
     let _ = std::io::stderr().write_all(text.as_bytes()); // nobody is left to tell
     ExitCode::from(code)
+}
+
+/// The flag of an option.
+fn flag(option: &str) -> String {
+    format!("--{}", option.replace('_', "-"))
 }
 
 /// What clap found wrong, in our two lines.

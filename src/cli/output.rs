@@ -1,10 +1,13 @@
 //! Where results go: files by extension or template, standard output.
 
-use attnviz::compare;
+use super::args::one_of;
+use attnviz::Named;
 use attnviz::error::{Error, Result};
 use attnviz::export::{Field, Fields, Template, write_bytes};
+use attnviz::findings::Output;
+use attnviz::format::Format;
 use attnviz::prompt::label_of;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Component, Path, PathBuf};
@@ -17,7 +20,7 @@ pub struct OutputArgs {
     #[arg(short, long, value_name = "PATH")]
     pub output: Vec<String>,
     /// The format for `-o -`, or of the file in the current folder without -o
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = one_of::<Format>())]
     pub format: Option<Format>,
     /// Print no preview and no remarks
     #[arg(short, long)]
@@ -27,95 +30,34 @@ pub struct OutputArgs {
     pub verbose: bool,
 }
 
-/// A kind of file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
-pub enum Format {
-    /// Picture
-    Png,
-    /// Picture, vector
-    Svg,
-    /// Picture in characters, as in a terminal without colours
-    Txt,
-    /// Numbers and tokens, one object
-    Json,
-    /// Numbers for NumPy
-    Npz,
-    /// Numbers for tensor libraries
-    Safetensors,
-    /// Numbers for spreadsheets and data frames
-    Csv,
-    /// A table for DuckDB, Polars and Spark; of a batch, one for every 64 prompts
-    Parquet,
-}
-
-impl Format {
-    /// Whether it shows a figure rather than numbers.
-    pub fn is_picture(self) -> bool {
-        matches!(self, Format::Png | Format::Svg | Format::Txt)
-    }
-
-    /// How two of its files are compared, if they can be.
-    pub fn compared(self) -> Option<compare::Format> {
-        Some(match self {
-            Format::Png => compare::Format::Png,
-            Format::Svg => compare::Format::Svg,
-            Format::Txt => compare::Format::Txt,
-            Format::Json => compare::Format::Json,
-            Format::Npz | Format::Safetensors => compare::Format::Arrays,
-            Format::Csv => compare::Format::Csv,
-            Format::Parquet => return None,
-        })
-    }
-
-    /// Whether it is a table, which holds less than the other formats of numbers.
-    pub fn is_table(self) -> bool {
-        matches!(self, Format::Csv | Format::Parquet)
-    }
-
-    /// The extension of its files.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Format::Png => "png",
-            Format::Svg => "svg",
-            Format::Txt => "txt",
-            Format::Json => "json",
-            Format::Npz => "npz",
-            Format::Safetensors => "safetensors",
-            Format::Csv => "csv",
-            Format::Parquet => "parquet",
-        }
-    }
-}
-
 /// One destination, checked before anything is computed.
-pub enum Target {
+pub enum Destination {
     /// Standard output.
     Stdout(Format),
     /// A file, or one for each head.
     File(Template, Format),
 }
 
-impl Target {
-    /// Its format.
-    pub fn format(&self) -> Format {
+impl Destination {
+    /// What a result is wanted for there.
+    pub fn output(&self) -> Output {
         match self {
-            Target::Stdout(format) | Target::File(_, format) => *format,
+            Self::Stdout(format) => Output::whole(*format),
+            Self::File(template, format) => {
+                let by_part = template.fields().iter().any(|field| matches!(field, Field::Layer | Field::Head));
+                Output { format: *format, by_part }
+            }
         }
-    }
-
-    /// Whether there is one file for each layer or head.
-    pub fn splits(&self) -> bool {
-        matches!(self, Target::File(template, _) if template.fields().iter().any(|f| matches!(f, Field::Layer | Field::Head)))
     }
 }
 
 impl OutputArgs {
     /// Every destination; without `-o`, a file in the current folder named after the command and the prompt.
-    pub fn targets(&self, command: &str) -> Result<Vec<Target>> {
+    pub fn destinations(&self, command: &str) -> Result<Vec<Destination>> {
         if self.output.is_empty() {
             let format = self.format.unwrap_or(Format::Png);
             let template = Template::parse(&format!("{command}-{{slug}}.{}", format.extension()))?;
-            return Ok(vec![Target::File(template, format)]);
+            return Ok(vec![Destination::File(template, format)]);
         }
         let plain =
             |path: &str| Path::new(path).components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
@@ -123,30 +65,27 @@ impl OutputArgs {
         if let Some(path) = self.output.iter().find(|path| !names.insert(plain(path))) {
             return Err(Error::usage(format!("-o {path} is given twice")).hint("every result needs a name of its own"));
         }
-        self.output.iter().map(|path| self.target(path)).collect()
+        self.output.iter().map(|path| self.destination(path)).collect()
     }
 
-    fn target(&self, path: &str) -> Result<Target> {
+    fn destination(&self, path: &str) -> Result<Destination> {
         if path == "-" {
             let format = self.format.ok_or_else(|| {
                 Error::usage("-o - needs a format")
-                    .hint("add --format json (or png, svg, txt, npz, safetensors, csv, parquet)")
+                    .hint(format!("add --format NAME: {}", Format::names()))
             })?;
-            let binary = matches!(format, Format::Png | Format::Npz | Format::Safetensors | Format::Parquet);
-            if binary && std::io::stdout().is_terminal() {
+            if format.is_binary() && std::io::stdout().is_terminal() {
                 return Err(Error::usage(format!("-o - would write {} to a terminal", format.extension()))
                     .hint("send it to a file or a pipe, or choose --format txt"));
             }
-            return Ok(Target::Stdout(format));
+            return Ok(Destination::Stdout(format));
         }
-        let extension = Path::new(path).extension().map(|e| e.to_string_lossy().to_lowercase());
-        let format = match extension.as_deref().map(|e| Format::from_str(e, false)) {
-            Some(Ok(format)) => format,
-            _ => {
-                return Err(Error::usage(format!("-o {path}: its extension names no format"))
-                    .hint("use .png, .svg, .txt, .json, .npz, .safetensors, .csv or .parquet"));
-            }
-        };
+        let extension = Path::new(path).extension().map(|extension| extension.to_string_lossy());
+        let format = extension.and_then(|extension| Format::of_extension(&extension)).ok_or_else(|| {
+            let all: Vec<_> = Format::all().map(|format| format!(".{}", format.extension())).collect();
+            Error::usage(format!("-o {path}: its extension names no format"))
+                .hint(format!("use one of {}", all.join(", ")))
+        })?;
         let meant = !self.output.iter().any(|path| path == "-"); // else it is the format of `-o -`
         if meant && self.format.is_some_and(|asked| asked != format) {
             return Err(Error::usage(format!(
@@ -160,7 +99,7 @@ impl OutputArgs {
             return Err(Error::failed(format!("-o {path}: there is no folder {}", folder.display()))
                 .hint(format!("create it: mkdir -p {}", folder.display())));
         }
-        Ok(Target::File(Template::parse(path)?, format))
+        Ok(Destination::File(Template::parse(path)?, format))
     }
 }
 
@@ -175,6 +114,12 @@ pub fn print(bytes: &[u8]) -> Result<()> {
         _ => Error::failed(format!("cannot write to standard output: {e}"))
             .hint("check where it is sent to, or write a file with -o"),
     })
+}
+
+/// The paths of files that were written, a line each.
+pub fn list(paths: &[PathBuf]) -> Result<()> {
+    let lines: String = paths.iter().map(|path| printable(&path.display().to_string()) + "\n").collect();
+    print(lines.as_bytes())
 }
 
 /// A remark on stderr.

@@ -7,10 +7,11 @@ use base64::prelude::BASE64_STANDARD;
 use std::io::{IsTerminal, Write};
 
 /// The figure on a terminal, if a person is looking.
-pub fn preview(figure: &Figure, fonts: &Fonts) {
+pub fn preview<'a>(figure: &dyn Fn() -> &'a Figure, fonts: &Fonts) {
     if !std::io::stdout().is_terminal() || !std::io::stderr().is_terminal() {
         return;
     }
+    let figure = figure();
     let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
     let screen = Screen::of(&|name| std::env::var(name).unwrap_or_default());
     let image = screen.images.and_then(|protocol| Some(inline(&png(figure, fonts).ok()?, protocol, width)));

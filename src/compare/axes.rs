@@ -5,9 +5,19 @@ use serde_json::Value;
 /// What an entry says of its axes: which layers and heads it holds, and whether they were reduced to one.
 pub(super) struct Axes<'a>(Option<&'a Value>);
 
+/// The results of an object that attnviz wrote.
+pub(super) const RESULTS: &str = "results";
+
 impl<'a> Axes<'a> {
     pub fn of(entry: &'a Value) -> Self {
         Self(Some(entry))
+    }
+
+    /// Those of a method in the object beside arrays; where the arrays' names have no method, those of the first.
+    pub fn in_header(header: &'a Value, method: &str) -> Self {
+        let results = header.get(RESULTS).and_then(Value::as_array);
+        let of_method = |entry: &&Value| entry.get("method").and_then(Value::as_str) == Some(method);
+        Self(results.and_then(|all| all.iter().find(of_method).or(all.first())))
     }
 
     /// A place in a quantity of that name.
@@ -36,7 +46,7 @@ impl<'a> Axes<'a> {
 
     /// A layer's or head's own number, where a selection of them was made.
     fn index(&self, axis: &str, index: usize) -> String {
-        let says = |key: &str| self.0.and_then(|entry| entry.get(key).or_else(|| entry.get("settings")?.get(key)));
+        let says = |key: &str| self.0.and_then(|entry| entry.get(key));
         let (list, reduced) = match axis {
             "layer" => ("layers", "reduce_layers"),
             "head" => ("heads", "reduce_heads"),

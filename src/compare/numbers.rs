@@ -5,6 +5,7 @@ use super::tally::Tally;
 use super::{Tolerance, tree};
 use crate::export::place;
 use crate::export::read::{Held, Numbers, contents};
+use serde_json::Value;
 
 pub(super) fn differences(old: &[u8], new: &[u8], tolerance: &Tolerance) -> Vec<String> {
     let (old, new) = match (contents(old), contents(new)) {
@@ -19,7 +20,7 @@ pub(super) fn differences(old: &[u8], new: &[u8], tolerance: &Tolerance) -> Vec<
             Some(was) if was.shape != now.shape => {
                 words.push(format!("{name} has shape {:?}, had {:?}", now.shape, was.shape));
             }
-            Some(was) => all.extend(array(name, was, now, &Axes::of(&new.header), tolerance)),
+            Some(was) => all.extend(array(name, was, now, &new.header, tolerance)),
         }
     }
     words
@@ -29,8 +30,9 @@ pub(super) fn differences(old: &[u8], new: &[u8], tolerance: &Tolerance) -> Vec<
     all
 }
 
-fn array(name: &str, old: &Held, new: &Held, axes: &Axes, tolerance: &Tolerance) -> Option<String> {
+fn array(name: &str, old: &Held, new: &Held, header: &Value, tolerance: &Tolerance) -> Option<String> {
     let (method, quantity) = name.split_once('.').unwrap_or(("", name));
+    let axes = Axes::in_header(header, method);
     let closeness = if method.is_empty() { tolerance.of("", name) } else { tolerance.of(method, quantity) };
     let mut tally = Tally::new(name, closeness);
     let place = |index: usize| axes.place(quantity, &place(index, &new.shape));

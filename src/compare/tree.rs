@@ -1,15 +1,13 @@
 //! Two JSON trees: texts as texts, numbers by quantity.
 
-use super::axes::Axes;
+use super::axes::{Axes, RESULTS};
 use super::tally::Tally;
 use super::{MEASURED, Tolerance, quote};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// What a file says of who made it: in the object of a JSON file, and in the one beside arrays.
-const MAKER: [&str; 5] = ["version", "model.hash", "model.revision", "hash", "revision"];
-/// What the methods found.
-const RESULTS: &str = "results";
+/// What a record says of who made the file.
+const MAKER: [&str; 3] = ["version", "model.hash", "model.revision"];
 
 pub(super) fn differences(old: &[u8], new: &[u8], tolerance: &Tolerance) -> Vec<String> {
     let read = |bytes| serde_json::from_slice::<Value>(bytes).map_err(|error| format!("it is broken JSON ({error})"));

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use xxhash_rust::xxh3::Xxh3;
 
 /// A symbolic link that points to a link that points to a link: more than the system itself follows.
 const MOST_LINKS: usize = 40;
@@ -57,6 +58,24 @@ pub fn read_at_most(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most { Err(ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
+/// XXH3-128 of a file's bytes, in hexadecimal.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn hash(path: &Path) -> Result<String> {
+    let broken = |e: io::Error| {
+        Error::failed(format!("cannot read {}: {e}", path.display())).hint("it was there a moment ago; try again")
+    };
+    let mut file = File::open(path).map_err(broken)?;
+    let (mut hasher, mut block) = (Xxh3::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut block).map_err(broken)? {
+            0 => return Ok(format!("{:032x}", hasher.digest128())),
+            count => hasher.update(&block[..count]),
+        }
+    }
 }
 
 fn replace(

@@ -1,5 +1,5 @@
-//! One JSON object: the model, the prompt, its tokens, and one entry per method.
-use super::{Data, Entry, check_text_size, unwritten};
+//! One JSON object: the record, the prompt's tokens, and one entry per method.
+use super::{Data, Entry, check_text_size, record, unwritten};
 use crate::error::Result;
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
@@ -11,32 +11,14 @@ use std::io::{self, BufWriter, Write};
 pub fn write(data: &Data, out: &mut dyn Write) -> Result<()> {
     data.check()?;
     check_text_size(data.arrays().iter().map(|(_, array)| array.values.len()).sum(), "JSON")?;
-    let mut out = BufWriter::new(out);
-    write_object(data, &mut out).and_then(|()| out.flush()).map_err(unwritten)
+    let (record, mut out) = (record::json(&data.record)?, BufWriter::new(out));
+    write_object(data, &record, &mut out).and_then(|()| out.flush()).map_err(unwritten)
 }
 
-fn write_object(data: &Data, out: &mut impl Write) -> io::Result<()> {
-    let meta = &data.meta;
-    out.write_all(b"{\n\"model\": {\"name\": ")?;
-    write_value(&meta.model, out)?;
-    write_field(", ", "revision", &meta.revision, out)?;
-    write_field(", ", "hash", &meta.hash, out)?;
-    out.write_all(b"}")?;
-    write_field(",\n", "version", &meta.version, out)?;
-    write_field(",\n", "command", &meta.command, out)?;
-    write_field(",\n", "args", &meta.args, out)?;
-    if let Some(part) = &meta.part {
-        write_field(",\n", "part", part, out)?;
-    }
-    if let Some(input) = &meta.input {
-        write_field(",\n", "input", input, out)?;
-    }
-    if let Some(other) = &meta.other {
-        write_field(",\n", "other", other, out)?;
-    }
-    write_field(",\n", "prompt", &meta.prompt, out)?;
+/// The record's own object, with the tokens and the results as two more of its fields.
+fn write_object(data: &Data, record: &str, out: &mut impl Write) -> io::Result<()> {
+    out.write_all(record.trim_end_matches('}').as_bytes())?;
     write_field(",\n", "tokens", &data.tokens, out)?;
-    write_field(",\n", "token_ids", &data.token_ids, out)?;
     out.write_all(b",\n\"results\": [")?;
     for (index, entry) in data.results.iter().enumerate() {
         out.write_all(if index == 0 { b"\n" } else { b",\n" })?;
@@ -46,17 +28,10 @@ fn write_object(data: &Data, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn write_entry(entry: &Entry, out: &mut impl Write) -> io::Result<()> {
-    out.write_all(b"{\"method\": ")?;
-    write_value(&entry.method, out)?;
-    // A result's own names win over a setting of the same name.
-    let own = |name: &str| {
-        name == "method" || entry.fields.contains_key(name) || entry.arrays.iter().any(|array| array.name == name)
-    };
-    for (name, value) in entry.settings.iter().filter(|(name, _)| !own(name)) {
-        write_field(", ", name, value, out)?;
-    }
-    for (name, value) in &entry.fields {
-        write_field(",\n", name, value, out)?;
+    let mut separator = "{";
+    for (name, value) in entry.said(|_| false) {
+        write_field(separator, &name, &value, out)?;
+        separator = if entry.fields.contains_key(&name) { ",\n" } else { ", " };
     }
     for array in entry.arrays.iter().filter(|array| !entry.fields.contains_key(array.root())) {
         out.write_all(b",\n")?;

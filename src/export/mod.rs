@@ -4,22 +4,22 @@
 pub mod csv;
 pub mod file;
 pub mod json;
-pub mod made;
 pub mod npz;
 pub mod parquet;
 pub mod read;
+pub mod record;
 pub mod safetensors;
 pub mod table;
 pub mod template;
 
 pub use file::{read_at_most, write_atomically, write_bytes};
-pub use made::Made;
-pub use read::{Saved, Trace, read, saved};
+pub use read::{Patterns, Saved, read, saved};
 pub use table::Table;
 pub use template::{Field, Fields, Template, slug};
 
 use crate::error::{Error, Result};
-use serde::{Deserialize, Serialize};
+use crate::record::Record;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -29,10 +29,8 @@ pub const MOST_TEXT_NUMBERS: usize = 20_000_000;
 /// Everything that a command found about one prompt.
 #[derive(Clone, Debug, Default)]
 pub struct Data {
-    /// Where the numbers come from.
-    pub meta: Meta,
-    /// The prompt's token ids, `[token]`; none where nobody knows them.
-    pub token_ids: Vec<u32>,
+    /// What the file says of itself, the prompt's token ids included.
+    pub record: Record,
     /// The prompt's tokens as text, `[token]`.
     pub tokens: Vec<String>,
     /// One entry for each method.
@@ -71,67 +69,10 @@ impl Array {
     }
 }
 
-/// Where the numbers come from.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Meta {
-    /// The version of attnviz.
-    pub version: String,
-    /// The model as it was named.
-    pub model: String,
-    /// The model's revision on the hub, where it came from there.
-    pub revision: Option<String>,
-    /// The hash of the weights.
-    pub hash: String,
-    /// The text that the model read.
-    pub prompt: String,
-    /// The command.
-    pub command: String,
-    /// What was typed after it, but for the prompt, the model and the outputs.
-    pub args: Vec<String>,
-    /// The layer and the head, where the file holds one of several.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub part: Option<Value>,
-    /// The file that was read instead of running a model.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub input: Option<Input>,
-    /// What it was compared with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub other: Option<Other>,
-}
-
-/// The second of two that were compared: what the fields around it say of the first.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Other {
-    /// The model's name; empty where nobody knows it.
-    pub model: String,
-    /// Its commit on the hub, where it comes from there.
-    pub revision: Option<String>,
-    /// The hash of its weights; empty where nobody knows it.
-    pub weights: String,
-    /// The text that the model read.
-    pub prompt: String,
-    /// Its tokens as text, `[token]`.
-    pub tokens: Vec<String>,
-    /// Its token ids, `[token]`; none where nobody knows them.
-    pub token_ids: Vec<u32>,
-    /// The file that was read instead of running a model.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub input: Option<Input>,
-}
-
-/// A file that was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Input {
-    /// Its name, without its folder.
-    pub name: String,
-    /// XXH3-128 of its bytes, in hexadecimal.
-    pub hash: String,
-}
-
 impl Data {
     /// Fails unless every shape fits its numbers, so that no exporter writes a file that no reader opens.
     fn check(&self) -> Result<()> {
-        let (tokens, ids) = (self.tokens.len(), self.token_ids.len());
+        let (tokens, ids) = (self.tokens.len(), self.record.token_ids.len());
         if ids != 0 && tokens != ids {
             return Err(Error::failed(format!("there are {tokens} tokens and {ids} token ids")));
         }
@@ -159,36 +100,36 @@ impl Data {
         self.results.iter().flat_map(|entry| entry.arrays.iter().map(move |a| (named(entry, a), a))).collect()
     }
 
-    /// The JSON object that travels inside binary files: `meta`, `tokens`, and `results` without their arrays. Where one method
-    /// has arrays, what it says stands at the top as well: `layers`, `heads`, `settings`.
+    /// The JSON object that travels inside binary files: that of a JSON file without the arrays.
     fn header(&self) -> Result<String> {
-        let result = |entry: &Entry| {
-            let mut object = entry.fields.clone();
-            object.retain(|name, _| entry.arrays.iter().all(|array| array.root() != name));
-            object.insert("method".into(), entry.method.clone().into());
-            object.insert("settings".into(), entry.settings.clone().into());
-            object
-        };
-        let mut with_arrays = self.results.iter().filter(|entry| !entry.arrays.is_empty());
-        let single = with_arrays.next().filter(|_| with_arrays.next().is_none());
-        let header = Header {
-            meta: &self.meta,
-            tokens: &self.tokens,
-            single: single.map(result).unwrap_or_default(),
-            results: if single.is_some() { Vec::new() } else { self.results.iter().map(result).collect() },
-        };
+        let results = self.results.iter().map(|entry| entry.said(|name| entry.holds(name)).collect()).collect();
+        let header = Header { record: &self.record, tokens: &self.tokens, results };
         serde_json::to_string(&header).map_err(|error| Error::failed(format!("the settings are not JSON: {error}")))
+    }
+}
+
+impl Entry {
+    /// Whether it has arrays of this name.
+    fn holds(&self, name: &str) -> bool {
+        self.arrays.iter().any(|array| array.root() == name)
+    }
+
+    /// What it says beside its arrays: its method, its settings, its fields; a field wins over a setting of its name. Fields that are
+    /// `hidden` are left out.
+    fn said(&self, hidden: impl Fn(&str) -> bool) -> impl Iterator<Item = (String, Value)> {
+        let own = |name: &str| name == "method" || self.fields.contains_key(name) || self.holds(name);
+        let settings = self.settings.iter().filter(move |(name, _)| !own(name));
+        let fields = self.fields.iter().filter(move |(name, _)| !hidden(name));
+        let method = std::iter::once(("method".to_owned(), Value::from(self.method.clone())));
+        method.chain(settings.chain(fields).map(|(name, value)| (name.clone(), value.clone())))
     }
 }
 
 #[derive(Serialize)]
 struct Header<'a> {
     #[serde(flatten)]
-    meta: &'a Meta,
+    record: &'a Record,
     tokens: &'a [String],
-    #[serde(flatten)]
-    single: Map<String, Value>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     results: Vec<Map<String, Value>>,
 }
 

@@ -1,6 +1,7 @@
 //! NumPy's format: a zip of `.npy` members, not compressed, so that the same data always give the same bytes.
 use super::{Data, as_bytes, ids_as_bytes, unwritten};
 use crate::error::{Error, Result};
+use crate::record::NAME;
 use std::io::Write;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZIP64_BYTES_THR, ZipWriter};
@@ -10,7 +11,7 @@ const ALIGNMENT: usize = 64;
 /// Magic, version and the header's length.
 const PREFIX: usize = 10;
 
-/// Writes every array (`<f4`), `token_ids` (`<i8`) and `meta`, the JSON object as text: `str(np.load(f)["meta"])`.
+/// Writes every array (`<f4`), `token_ids` (`<i8`) and `attnviz`, the JSON object as text: `str(np.load(f)["attnviz"])`.
 ///
 /// # Errors
 /// Shapes that do not fit, or a failed write.
@@ -20,13 +21,14 @@ pub fn write(data: &Data, out: &mut dyn Write) -> Result<()> {
     for (name, array) in data.arrays() {
         write_member(&mut zip, &name, "<f4", &array.shape, &as_bytes(&array.values))?;
     }
-    if !data.token_ids.is_empty() {
-        write_member(&mut zip, "token_ids", "<i8", &[data.token_ids.len()], &ids_as_bytes(&data.token_ids))?;
+    let ids = &data.record.token_ids;
+    if !ids.is_empty() {
+        write_member(&mut zip, "token_ids", "<i8", &[ids.len()], &ids_as_bytes(ids))?;
     }
-    let meta = data.header()?;
-    let characters = meta.chars().count();
-    let meta: Vec<u8> = meta.chars().flat_map(|character| u32::from(character).to_le_bytes()).collect(); // UTF-32
-    write_member(&mut zip, "meta", &format!("<U{characters}"), &[], &meta)?;
+    let header = data.header()?;
+    let characters = header.chars().count();
+    let header: Vec<u8> = header.chars().flat_map(|character| u32::from(character).to_le_bytes()).collect(); // UTF-32
+    write_member(&mut zip, NAME, &format!("<U{characters}"), &[], &header)?;
     zip.finish().map_err(unzipped)?.into_inner().flush().map_err(unwritten)
 }
 

@@ -2,8 +2,10 @@
 //!
 //! Every column may be null, as an empty cell is; lists are not null. Blocks of rows are compressed with Snappy.
 
+use super::record::json;
 use super::table::{Cell, Column, Kind, Table};
 use crate::error::{Error, Result};
+use crate::record::{NAME, Record};
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, FloatType, Int64Type};
 use parquet::errors::ParquetError;
@@ -30,18 +32,18 @@ pub struct Writer<W: Write + Send> {
 }
 
 impl<W: Write + Send> Writer<W> {
-    /// A file of these columns. `about` becomes the value of the key `attnviz`: JSON that says where the numbers come from.
+    /// A file of these columns. The record becomes the value of the key `attnviz`, as JSON.
     ///
     /// # Errors
     /// A failed write.
-    pub fn new(out: W, columns: &[Column], about: String) -> Result<Self> {
+    pub fn new(out: W, columns: &[Column], record: &Record) -> Result<Self> {
         let fields = columns.iter().map(field).collect::<Result<Vec<_>, _>>().map_err(unwritten)?;
         let schema = Type::group_type_builder("attnviz").with_fields(fields).build().map_err(unwritten)?;
         // Numbers hardly ever repeat, so that a dictionary of them is wasted work.
         let numbers = columns.iter().filter(|column| matches!(column.kind, Kind::Number | Kind::Numbers));
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
-            .set_key_value_metadata(Some(vec![KeyValue::new("attnviz".into(), about)]));
+            .set_key_value_metadata(Some(vec![KeyValue::new(NAME.into(), json(record)?)]));
         for column in numbers {
             let path =
                 if column.kind == Kind::Number { vec![column.name] } else { vec![column.name, "list", "element"] };
@@ -107,8 +109,8 @@ impl<W: Write + Send> Writer<W> {
 ///
 /// # Errors
 /// Cells that do not fit their columns, or a failed write.
-pub fn write<W: Write + Send>(table: Table, about: String, out: W) -> Result<W> {
-    let mut writer = Writer::new(out, &table.columns, about)?;
+pub fn write<W: Write + Send>(table: Table, record: &Record, out: W) -> Result<W> {
+    let mut writer = Writer::new(out, &table.columns, record)?;
     writer.add(table)?;
     writer.finish()
 }

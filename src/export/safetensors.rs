@@ -1,6 +1,7 @@
 //! The weights' own format: a JSON header, then the numbers as they lie in memory.
 use super::{Data, as_bytes, ids_as_bytes, unwritten};
 use crate::error::{Error, Result};
+use crate::record::NAME;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use std::collections::HashMap;
 use std::io::Write;
@@ -15,7 +16,7 @@ const ALIGNMENT: usize = 8;
 /// Shapes that do not fit, or a failed write.
 pub fn write(data: &Data, out: &mut dyn Write) -> Result<()> {
     data.check()?;
-    let ids = ids_as_bytes(&data.token_ids);
+    let ids = ids_as_bytes(&data.record.token_ids);
     let arrays = data.arrays();
     let mut tensors = Vec::with_capacity(1 + arrays.len());
     let mut end = 0;
@@ -25,12 +26,12 @@ pub fn write(data: &Data, out: &mut dyn Write) -> Result<()> {
         tensors.push((name.to_owned(), TensorInfo { dtype, shape: shape.to_vec(), data_offsets }));
     };
     if !ids.is_empty() {
-        place("token_ids", Dtype::I64, &[data.token_ids.len()], ids.len()); // the widest type first keeps all aligned
+        place("token_ids", Dtype::I64, &[data.record.token_ids.len()], ids.len()); // the widest type first keeps all aligned
     }
     for (name, array) in &arrays {
         place(name, Dtype::F32, &array.shape, size_of_val(array.values.as_slice()));
     }
-    let metadata = HashMap::from([("attnviz".to_owned(), data.header()?)]);
+    let metadata = HashMap::from([(NAME.to_owned(), data.header()?)]);
     let mut header = Metadata::new(Some(metadata), tensors)
         .map_err(|error| error.to_string())
         .and_then(|header| serde_json::to_vec(&header).map_err(|error| error.to_string()))

@@ -1,5 +1,6 @@
 //! File names with fields: `out/{layer}-{head}.png`.
 use crate::error::{Error, Result};
+use crate::record::Part;
 use std::path::PathBuf;
 
 /// A slug's longest length: names stay readable in a listing, and paths stay within every system's limit.
@@ -39,10 +40,10 @@ pub struct Fields {
 
 /// A file name with fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template(Vec<Part>);
+pub struct Template(Vec<Piece>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum Piece {
     Text(String),
     Field(Field),
 }
@@ -83,12 +84,12 @@ impl Template {
             }
             let (name, after) = after.split_once('}').ok_or_else(|| unbalanced('{'))?;
             let field = Field::ALL.iter().find(|(known, _)| *known == name).ok_or_else(|| unknown(text, name))?.1;
-            parts.extend([Part::Text(std::mem::take(&mut literal)), Part::Field(field)]);
+            parts.extend([Piece::Text(std::mem::take(&mut literal)), Piece::Field(field)]);
             rest = after;
         }
         literal.push_str(rest);
-        parts.push(Part::Text(literal));
-        parts.retain(|part| *part != Part::Text(String::new()));
+        parts.push(Piece::Text(literal));
+        parts.retain(|part| *part != Piece::Text(String::new()));
         Ok(Self(parts))
     }
 
@@ -96,7 +97,7 @@ impl Template {
     pub fn fields(&self) -> Vec<Field> {
         let mut fields = Vec::new();
         for part in &self.0 {
-            if let Part::Field(field) = part
+            if let Piece::Field(field) = part
                 && !fields.contains(field)
             {
                 fields.push(*field);
@@ -110,8 +111,8 @@ impl Template {
         let mut path = String::new();
         for part in &self.0 {
             match part {
-                Part::Text(text) => path.push_str(text),
-                Part::Field(field) => path.extend(fields.value(*field).chars().map(plain)),
+                Piece::Text(text) => path.push_str(text),
+                Piece::Field(field) => path.extend(fields.value(*field).chars().map(plain)),
             }
         }
         path.into()
@@ -119,6 +120,11 @@ impl Template {
 }
 
 impl Fields {
+    /// The same of one part.
+    pub fn of(&self, part: &Part) -> Self {
+        Self { layer: part.layer.clone(), head: part.head.clone(), ..self.clone() }
+    }
+
     fn value(&self, field: Field) -> &str {
         match field {
             Field::Layer => &self.layer,

@@ -1,9 +1,10 @@
 //! The figures of `attention`: maps of layers and heads, and the words ranked by the attention that they receive.
 
-use super::{Bars, Grid, Heatmap, Matrix, Panel, Scale};
+use super::{Bars, Colormap, Grid, Heatmap, Matrix, Panel, Scale, ScaleKind};
 use crate::analysis::Attention;
 use crate::analysis::attention::Map;
-use crate::prompt::{Prompt, Word};
+use crate::analysis::attention::received::Rank;
+use crate::prompt::Prompt;
 
 /// Bars shown beside a map.
 const MOST_BARS: usize = 12;
@@ -19,17 +20,25 @@ pub fn matrix(map: &Map, causal: bool) -> Matrix {
     Matrix::new(map.rows, map.cols, values)
 }
 
+/// A scale from 0 over all numbers of some maps.
+pub fn scale(kind: ScaleKind, colormap: Option<Colormap>, maps: &[Map]) -> Scale {
+    let numbers = maps.iter().flat_map(|map| &map.values).copied().filter(|number| number.is_finite());
+    let max = numbers.fold(0.0, f32::max);
+    let max = if max > 0.0 { max } else { 1.0 };
+    Scale { kind, colormap: colormap.unwrap_or_default(), min: 0.0, max, unit: "attention".into() }
+}
+
 /// One map as a large labelled heatmap, several as a sheet of layers × heads, by their names.
-pub fn panel(layers: &[String], heads: &[String], maps: &[Matrix], labels: &[String], scale: Scale) -> Panel {
-    match maps {
-        [one] => heatmap(one.clone(), labels, scale),
-        many => {
+pub fn panel(layers: &[String], heads: &[String], mut maps: Vec<Matrix>, labels: &[String], scale: Scale) -> Panel {
+    match maps.len() {
+        1 => heatmap(maps.remove(0), labels, scale),
+        _ => {
             let titles = |what: &str, names: &[String]| names.iter().map(|name| format!("{what} {name}")).collect();
             let (mut rows, mut cols): (Vec<_>, Vec<_>) = (titles("layer", layers), titles("head", heads));
             if cols.len() == 1 {
                 std::mem::swap(&mut rows, &mut cols); // layers side by side rather than a tower
             }
-            Panel::Grid(Grid { cells: many.to_vec(), row_titles: rows, col_titles: cols, scale })
+            Panel::Grid(Grid { cells: maps, row_titles: rows, col_titles: cols, scale })
         }
     }
 }
@@ -47,37 +56,6 @@ pub fn heatmap(values: Matrix, labels: &[String], scale: Scale) -> Panel {
         cell_labels: Vec::new(),
         scale,
     })
-}
-
-/// A word and the attention that its tokens receive together, the most first.
-pub struct Rank<'a> {
-    /// The word.
-    pub word: &'a Word,
-    /// What its tokens receive, the first token of the prompt left out: it is the sink.
-    pub received: f32,
-}
-
-impl Rank<'_> {
-    /// The position of its first token, without the sink.
-    pub fn first_token(&self) -> usize {
-        self.word.tokens.start.max(1)
-    }
-
-    /// The position of its last token.
-    pub fn last_token(&self) -> usize {
-        self.word.tokens.end - 1
-    }
-}
-
-/// All words but the first token, ranked.
-pub fn rank<'a>(attention: &Attention, words: &'a [Word]) -> Vec<Rank<'a>> {
-    let mut ranks: Vec<Rank> = words
-        .iter()
-        .filter(|word| word.tokens.end > 1)
-        .map(|word| Rank { word, received: attention.received[word.tokens.start.max(1)..word.tokens.end].iter().sum() })
-        .collect();
-    ranks.sort_by(|a, b| b.received.total_cmp(&a.received));
-    ranks
 }
 
 /// The ranked words as bars, the sink in a note.

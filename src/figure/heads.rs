@@ -3,6 +3,7 @@
 use super::scale::decimals;
 use super::{Column, Heatmap, Matrix, Panel, Scale, Table};
 use crate::analysis::heads::{Head, Label, Score};
+use crate::named::Named;
 
 /// Every head with its label, coloured by the label's score, or by one score for all. Heads without a high score stay blank.
 pub fn atlas(heads: &[Head], across: usize, score: Option<Score>, scale: Scale) -> Panel {
@@ -35,7 +36,7 @@ pub fn table(heads: &[Head], order: &[usize], across: usize, scale: Scale) -> Pa
         Column::texts("label", texts(&|at| heads[at].label().0.name().into())),
         Column::numbers("margin", &order.iter().map(|at| heads[*at].label().1).collect::<Vec<_>>()),
     ];
-    for score in Score::ALL {
+    for score in Score::all() {
         let values: Vec<f32> = order.iter().map(|at| heads[*at].score(score)).collect();
         columns.push(match score {
             Score::Distance => Column::numbers(score.name(), &values),

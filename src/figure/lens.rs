@@ -44,7 +44,7 @@ pub fn answers(values: Vec<f32>, labels: Labels, scale: Scale) -> Vec<Panel> {
 }
 
 /// Who wrote a logit: a map of the heads, and bars for everything else.
-pub fn written(parts: &Parts, heads: usize, scale: Scale) -> Vec<Panel> {
+pub fn direct(parts: &Parts, heads: usize, scale: Scale) -> Vec<Panel> {
     let layers = parts.mlp.len();
     let map = Heatmap {
         title: "Heads".into(),

@@ -2,6 +2,7 @@
 
 use super::{Colormap, Heatmap, Matrix, Panel, Scale, Sheet, SheetMap, saliency};
 use crate::analysis::mixing::Mixing;
+use crate::named::Named;
 
 /// One map for each method that has more than one row, all on one scale: every row is shares of 1.
 pub fn sheet(found: &[Mixing], labels: &[String], scale: Scale) -> Panel {

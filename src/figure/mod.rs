@@ -16,6 +16,7 @@ pub mod saliency;
 pub(crate) mod scale;
 mod theme;
 
+use crate::record::Record;
 use serde::{Deserialize, Serialize};
 
 pub use colormap::Colormap;
@@ -43,8 +44,8 @@ pub struct Figure {
     pub height: Option<u32>,
     /// Pixels per inch of a PNG and of the raster images inside an SVG; 96 draws one pixel per unit of layout.
     pub dpi: f32,
-    /// How to make the figure again; travels inside every file.
-    pub provenance: serde_json::Value,
+    /// What the files of the figure say of themselves; none says nothing.
+    pub record: Option<Record>,
 }
 
 impl Default for Figure {
@@ -57,7 +58,7 @@ impl Default for Figure {
             width: None,
             height: None,
             dpi: 96.0,
-            provenance: serde_json::Value::Null,
+            record: None,
         }
     }
 }

@@ -10,6 +10,7 @@ pub use tokenizer::Tokenizer;
 pub use words::{Word, WordRule};
 
 use crate::error::{Error, Result};
+use crate::named::Named;
 use serde::{Deserialize, Serialize};
 
 /// One token of a prompt.
@@ -48,6 +49,14 @@ pub enum Truncate {
     Left,
     /// Drop tokens at the end.
     Right,
+}
+
+impl Named for Truncate {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::No, "no", "Refuse it"),
+        (Self::Left, "left", "Drop the beginning"),
+        (Self::Right, "right", "Drop the end"),
+    ];
 }
 
 /// A prompt as the model sees it.

@@ -4,14 +4,16 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::Tree;
 
 use super::fonts::Fonts;
-use super::svg::{detail, provenance, svg};
+use super::svg::{detail, svg};
 use crate::error::{Error, Result};
+use crate::export::record::json;
 use crate::figure::{Figure, Ink, Theme};
+use crate::record::NAME;
 
 /// A picture of more pixels than this is a mistake: it would take 4 bytes for each of them.
 const MOST_PIXELS: f32 = 150e6;
 
-/// The figure as PNG, with its provenance as JSON in the text chunk `attnviz`. The same figure and fonts give the same bytes.
+/// The figure as PNG, with its record as JSON in the text chunk `attnviz`. The same figure and fonts give the same bytes.
 ///
 /// Fails if the figure asks for a size that nothing can be drawn in.
 pub fn png(figure: &Figure, fonts: &Fonts) -> Result<Vec<u8>> {
@@ -26,7 +28,8 @@ pub fn pixels(svg: &str, fonts: &Fonts, detail: f32, theme: Theme) -> Result<Pix
     let (w, h) = ((tree.size().width() * detail).round(), (tree.size().height() * detail).round());
     let too_large = || {
         Error::usage(format!("the picture would have {w} × {h} pixels"))
-            .hint("lower --dpi, --width or --height, or write an .svg, which has no pixels")
+            .hint("lower its resolution, width or height, or write an .svg, which has no pixels")
+            .option("dpi")
     };
     if w * h > MOST_PIXELS {
         return Err(too_large());
@@ -54,7 +57,9 @@ fn encode(pixmap: &Pixmap, figure: &Figure) -> Result<Vec<u8>> {
     encoder.set_filter(png::Filter::Adaptive);
     let per_metre = (figure.dpi / 0.0254).round() as u32;
     encoder.set_pixel_dims(Some(png::PixelDimensions { xppu: per_metre, yppu: per_metre, unit: png::Unit::Meter }));
-    encoder.add_itxt_chunk("attnviz".to_owned(), provenance(figure)).map_err(failed)?;
+    if let Some(record) = &figure.record {
+        encoder.add_itxt_chunk(NAME.to_owned(), json(record)?).map_err(failed)?;
+    }
     let mut writer = encoder.write_header().map_err(failed)?;
     writer.write_image_data(&rgb).map_err(failed)?;
     writer.finish().map_err(failed)?;

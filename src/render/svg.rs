@@ -11,8 +11,10 @@ use plotters::style::{RGBColor, ShapeStyle};
 use super::cells::Cells;
 use super::fonts::Fonts;
 use crate::error::{Error, Result};
+use crate::export::record::json;
 use crate::figure::layout::{self, Item, Label, Rect, Scene};
 use crate::figure::{Figure, Ink, Scale, Theme};
+use crate::record::NAME;
 
 /// plotters' coordinates are integers: the drawing is this many times larger than the page.
 const FINE: f32 = 10.0;
@@ -28,11 +30,9 @@ const STOPS: usize = 33;
 ///
 /// Fails if the figure asks for a size that nothing can be drawn in.
 pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
-    for (flag, size) in [("--width", figure.width), ("--height", figure.height)] {
-        if let Some(size) = size.filter(|size| !SIZES.contains(size)) {
-            let hint = format!("give a size between {} and {} pixels", SIZES.start(), SIZES.end());
-            return Err(Error::usage(format!("{flag} {size}: a picture cannot have that size")).hint(hint));
-        }
+    for size in [figure.width, figure.height].into_iter().flatten().filter(|size| !SIZES.contains(size)) {
+        let hint = format!("give a size between {} and {} pixels", SIZES.start(), SIZES.end());
+        return Err(Error::usage(format!("a picture cannot have {size} pixels to a side")).hint(hint));
     }
     let detail = detail(figure)?;
     let scene = layout::layout(figure, fonts);
@@ -45,9 +45,9 @@ pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
     write!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {fine_w} {fine_h}\" role=\"img\">\n\
-         <title>{}</title>\n<metadata id=\"attnviz\">{}</metadata>\n{}",
+         <title>{}</title>\n{}{}",
         escape(&super::visible(&figure.title)),
-        escape(&provenance(figure)),
+        metadata(figure)?,
         body.gradients,
     )?;
     let [r, g, b] = figure.theme.ink(Ink::Paper);
@@ -59,24 +59,17 @@ pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
     Ok(out)
 }
 
-/// The provenance as JSON without characters that XML forbids.
-pub(super) fn provenance(figure: &Figure) -> String {
-    let json = figure.provenance.to_string();
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        match c {
-            '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => out.extend(format!("\\u{:04x}", u32::from(c)).chars()),
-            _ => out.push(c),
-        }
-    }
-    out
+/// The record as an element of its own; nothing where there is none.
+fn metadata(figure: &Figure) -> Result<String> {
+    let Some(record) = &figure.record else { return Ok(String::new()) };
+    Ok(format!("<metadata id=\"{NAME}\">{}</metadata>\n", escape(&json(record)?)))
 }
 
 /// Pixels per unit of layout.
 pub(super) fn detail(figure: &Figure) -> Result<f32> {
     match figure.dpi {
         dpi if (10.0..=2400.0).contains(&dpi) => Ok(dpi / 96.0),
-        dpi => Err(Error::usage(format!("--dpi {dpi}: a picture cannot have that resolution"))
+        dpi => Err(Error::usage(format!("a picture cannot have {dpi} pixels per inch"))
             .hint("give a number between 10 and 2400, such as 96 for a screen or 300 for print")),
     }
 }

@@ -1,27 +1,10 @@
 //! Everything that a file of numbers holds, by name.
-use super::{Announced, Notes, is_zip, npz, safetensors, tame};
+use super::raw::{Held, Named, Notes};
+use super::{is_zip, npz, safetensors, tame};
 use crate::error::{Error, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read, Seek};
-
-/// The numbers of one array.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Numbers {
-    /// Of any floating-point kind.
-    Floats(Vec<f32>),
-    /// Of any kind of integer.
-    Integers(Vec<i64>),
-}
-
-/// An array.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Held {
-    /// The length of each axis.
-    pub shape: Vec<usize>,
-    /// Its numbers, row-major.
-    pub numbers: Numbers,
-}
 
 /// All arrays of a file, and the JSON object that attnviz writes beside them (`null` where there is none).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,19 +20,29 @@ pub struct Contents {
 /// # Errors
 /// A file that is neither, is broken, or holds arrays that attnviz does not write.
 pub fn contents(bytes: &[u8]) -> Result<Contents> {
-    let length = bytes.len() as u64;
-    // attnviz compresses nothing, so that all arrays together are no larger than their file.
-    let (arrays, notes) = all(Cursor::new(bytes), length, length, |_| true)
-        .map_err(|error| Error { message: format!("it cannot be read: {}", tame(&error.message)), ..error })?;
+    let (arrays, notes) = of_bytes(bytes, |_| true)?;
     let known = |(name, held): Named| match held {
         Some(held) => Ok((name, held)),
         None => Err(Error::failed(format!("{} holds no numbers", tame(&name))).hint("make it again")),
     };
-    Ok(Contents { arrays: arrays.into_iter().map(known).collect::<Result<_>>()?, header: notes.said })
+    let header = notes.header.and_then(|header| serde_json::from_str(&header).ok()).unwrap_or_default();
+    Ok(Contents { arrays: arrays.into_iter().map(known).collect::<Result<_>>()?, header })
 }
 
-/// A named array; none where what it holds is not read as numbers.
-pub(super) type Named = (String, Option<Held>);
+/// The JSON object that attnviz writes into a `.safetensors` or `.npz` file; none where another program wrote it.
+///
+/// # Errors
+/// A file that is neither, or is broken.
+pub fn header(bytes: &[u8]) -> Result<Option<String>> {
+    Ok(of_bytes(bytes, |_| false)?.1.header)
+}
+
+fn of_bytes(bytes: &[u8], wanted: impl FnMut(&str) -> bool) -> Result<(Vec<Named>, Notes)> {
+    let length = bytes.len() as u64;
+    // attnviz compresses nothing, so that all arrays together are no larger than their file.
+    all(Cursor::new(bytes), length, length, wanted)
+        .map_err(|error| Error { message: format!("it cannot be read: {}", tame(&error.message)), ..error })
+}
 
 /// Every array whose name is wanted, and what the file says in words; they may take `most` bytes together.
 pub(super) fn all(
@@ -60,16 +53,4 @@ pub(super) fn all(
 ) -> Result<(Vec<Named>, Notes)> {
     let zip = is_zip(&mut input).map_err(|error| Error::failed(error.to_string()).hint("try again"))?;
     if zip { npz::all(input, length, most, wanted) } else { safetensors::all(input, length, wanted) }
-}
-
-impl Announced<'_> {
-    /// The whole array.
-    pub(super) fn held(&self, input: &mut dyn Read) -> Result<Named> {
-        let numbers = match (self.kind.floats(), self.kind.integers()) {
-            (Some(floats), _) => Some(Numbers::Floats(self.numbers(floats, input)?)),
-            (None, Some(integers)) => Some(Numbers::Integers(self.numbers(integers, input)?)),
-            (None, None) => None,
-        };
-        Ok((self.name.to_owned(), numbers.map(|numbers| Held { shape: self.shape.to_vec(), numbers })))
-    }
 }

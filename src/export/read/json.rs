@@ -2,6 +2,7 @@
 //! of numbers, whose shapes must be the same throughout.
 use super::super::{MOST_TEXT_NUMBERS, size};
 use crate::error::{Error, Result};
+use crate::record::Record;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
@@ -17,30 +18,35 @@ const MOST_TEXTS: usize = 1 << 20;
 const MOST_RESULTS: usize = 1 << 10;
 const MOST_NAMES: usize = 1 << 12;
 
-/// What a JSON file says.
+/// What a JSON file says, or the object beside arrays.
 #[derive(Deserialize)]
 pub(super) struct Said {
-    pub(super) model: Model,
-    pub(super) prompt: String,
+    #[serde(flatten)]
+    pub(super) record: Record,
     #[serde(deserialize_with = "few::<_, _, MOST_TEXTS>")]
     pub(super) tokens: Vec<String>,
-    #[serde(deserialize_with = "few::<_, _, MOST_TEXTS>")]
-    pub(super) token_ids: Vec<u32>,
     #[serde(deserialize_with = "few::<_, _, MOST_RESULTS>")]
     pub(super) results: Vec<Fields>,
-}
-
-/// Which model it was.
-#[derive(Deserialize)]
-pub(super) struct Model {
-    pub(super) name: String,
-    pub(super) revision: Option<String>,
-    pub(super) hash: String,
 }
 
 /// What one method found, by name; a field within a field has both names, with a dot.
 #[derive(Default)]
 pub(super) struct Fields(pub(super) BTreeMap<String, Field>);
+
+impl Fields {
+    /// The method whose result it is.
+    pub(super) fn method(&self) -> Option<&str> {
+        self.text("method")
+    }
+
+    /// A text.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        match self.0.get(name) {
+            Some(Field::Other(Value::String(text))) => Some(text),
+            _ => None,
+        }
+    }
+}
 
 /// A value of a result.
 pub(super) enum Field {
@@ -291,7 +297,7 @@ mod tests {
 
     fn field(json: &str) -> Result<Field> {
         let file = format!(
-            r#"{{"model": {{"name": "m", "revision": null, "hash": ""}}, "prompt": "a", "tokens": [], "token_ids": [], "results": [{{"x": {json}}}]}}"#
+            r#"{{"version": "0", "command": "c", "options": {{}}, "model": {{"name": "m", "revision": null, "hash": ""}}, "prompt": "a", "tokens": [], "token_ids": [], "results": [{{"x": {json}}}]}}"#
         );
         let mut said = load(file.as_bytes())?;
         said.results[0].0.remove("x").ok_or_else(|| Error::failed("no field"))

@@ -1,5 +1,5 @@
 //! The header of a `.npy` array: a Python dictionary in plain text.
-use super::Kind;
+use super::numbers::Kind;
 use crate::error::{Error, Result};
 use std::io::Read;
 

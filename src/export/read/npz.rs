@@ -1,9 +1,10 @@
 //! An NPZ trace: a zip of `.npy` members, stored or deflated.
 use super::super::size;
-use super::contents::Named;
 use super::npy::{self, Npy};
-use super::{Announced, Kind, Notes, Raw};
+use super::numbers::Kind;
+use super::raw::{Announced, Named, Notes, Raw};
 use crate::error::{Error, Result};
+use crate::record::NAME;
 use std::io::{Read, Seek};
 use zip::ZipArchive;
 use zip::result::ZipError;
@@ -13,7 +14,7 @@ pub(super) const MOST_UNPACKED: u64 = 1 << 32;
 /// The largest text that is read, in bytes: a long prompt's tokens take a few megabytes.
 const MOST_TEXT: usize = 1 << 28;
 /// Members that are text.
-const TEXTS: [&str; 3] = ["tokens", "prompt", "meta"];
+const TEXTS: [&str; 3] = ["tokens", "prompt", NAME];
 
 /// Every array whose name is wanted; they may take `most` bytes together.
 pub(super) fn all(
@@ -68,11 +69,7 @@ fn open<R: Read + Seek>(input: R) -> Result<ZipArchive<R>> {
 
 fn notes<R: Read + Seek>(zip: &mut ZipArchive<R>, length: u64) -> Result<Notes> {
     let tokens = member(zip, "tokens", length, |npy, input| texts("tokens", npy, 1, input))?;
-    let mut notes = Notes { tokens, prompt: text(zip, "prompt", length)?, ..Notes::default() };
-    if let Some(meta) = text(zip, "meta", length)? {
-        notes.add_header(&meta);
-    }
-    Ok(notes)
+    Ok(Notes { tokens, prompt: text(zip, "prompt", length)?, header: text(zip, NAME, length)? })
 }
 
 /// The names of all arrays.
@@ -117,7 +114,7 @@ fn texts(name: &str, npy: &Npy, axes: usize, input: &mut dyn Read) -> Result<Vec
         return wrong(format!("has entries of type {}, not text", npy.descr), "save it as np.array(list_of_str)");
     };
     if npy.shape.len() != axes {
-        return wrong(format!("has shape {:?}", npy.shape), "tokens should be [token], prompt and meta a single text");
+        return wrong(format!("has shape {:?}", npy.shape), "tokens should be [token], any other text a single one");
     }
     let count = npy.shape.first().copied().unwrap_or(1);
     if count.checked_mul(characters.max(1)).is_none_or(|total| total > MOST_TEXT / 4) {

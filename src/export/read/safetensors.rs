@@ -1,7 +1,8 @@
 //! A safetensors trace: the header is checked by the crate, then only the tensors that are used are read.
-use super::contents::Named;
-use super::{Announced, Kind, Notes, Raw};
+use super::numbers::Kind;
+use super::raw::{Announced, Named, Notes, Raw};
 use crate::error::{Error, Result};
+use crate::record::NAME;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use std::io::{Read, Seek, SeekFrom};
 
@@ -89,9 +90,7 @@ fn notes(header: &Metadata) -> Result<Notes> {
         })?;
         notes.tokens = Some(tokens);
     }
-    if let Some(header) = metadata.get("attnviz") {
-        notes.add_header(header);
-    }
+    notes.header = metadata.get(NAME).cloned();
     Ok(notes)
 }
 

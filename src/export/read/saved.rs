@@ -1,11 +1,13 @@
 //! A file of results as attnviz wrote it, whichever format and command: its attention, its other arrays, its settings.
 use super::super::{Array, read_at_most};
-use super::contents::{Held, Numbers, all};
+use super::contents::all;
 use super::json::{self, Field, Fields, Said};
 use super::npz::MOST_UNPACKED;
-use super::{Notes, Raw, Trace, read_from, tame};
+use super::raw::{Held, Numbers, attention_shape};
+use super::{Patterns, named, read_from};
 use crate::error::{Error, Result};
-use serde_json::{Map, Value, json};
+use crate::record::Record;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek};
@@ -20,19 +22,19 @@ const DERIVED: &str = "attention-received.";
 #[derive(Clone, Debug, Default)]
 pub struct Saved {
     /// Attention patterns with their tokens.
-    pub trace: Option<Trace>,
+    pub patterns: Option<Patterns>,
     /// Every other array, as `method.name`.
     pub arrays: Vec<Array>,
     /// Settings and texts, as `method.name`.
     pub said: BTreeMap<String, Value>,
+    /// What the file says of itself; none in other programs' files.
+    pub record: Option<Record>,
     /// The tokens, `[token]`; none where the file does not say.
     pub tokens: Vec<String>,
     /// Their ids; none where the file does not say.
     pub token_ids: Vec<u32>,
     /// The text that was read.
     pub prompt: String,
-    /// The model's name, its revision and the hash of its weights; empty where the file does not say.
-    pub model: [String; 3],
 }
 
 /// Reads a `.json`, `.npz` or `.safetensors` file; which one it is, its extension says, or its first bytes where that is not `.json`.
@@ -61,8 +63,8 @@ pub fn saved(path: &Path) -> Result<Saved> {
     } else {
         binary(BufReader::new(file), about.len(), &name)
     };
-    let found = found.map_err(|error| Error { message: format!("{name}: {}", tame(&error.message)), ..error })?;
-    if found.trace.is_none() && found.arrays.is_empty() {
+    let found = found.map_err(|error| named(error, &name))?;
+    if found.patterns.is_none() && found.arrays.is_empty() {
         return Err(
             Error::failed(format!("{name} holds no numbers")).hint("give a file of results, as attnviz wrote it")
         );
@@ -70,66 +72,63 @@ pub fn saved(path: &Path) -> Result<Saved> {
     Ok(found)
 }
 
-fn of_json(said: Said) -> Result<Saved> {
-    let Said { model, prompt, tokens, token_ids, results } = said;
-    let mut saved = Saved { model: [model.name, model.revision.unwrap_or_default(), model.hash], ..Saved::default() };
-    for Fields(mut fields) in results {
-        let method = match fields.remove("method") {
-            Some(Field::Other(Value::String(method))) => method,
-            _ => return Err(Error::failed("a result has no method").hint("give a .json file as attnviz wrote it")),
-        };
-        if method == "attention"
-            && let Some(Field::Numbers { shape, values }) = fields.remove("attention")
-        {
-            let header = header(&saved.model, &mut fields);
-            let mut notes = Notes { prompt: Some(prompt.clone()), ..Notes::default() };
-            // Where tokens were gathered to words, words are what the axes are.
-            notes.tokens = (!tokens.is_empty() && !header.contains_key("words")).then(|| tokens.clone());
-            notes.add_header(&Value::Object(header).to_string());
-            let ids: Vec<i64> = token_ids.iter().map(|id| i64::from(*id)).collect();
-            let token_ids = Some(ids).filter(|ids| !ids.is_empty());
-            saved.trace = Some(Raw { attention: values, shape, token_ids, notes }.check()?);
+fn of_json(Said { record, tokens, results }: Said) -> Result<Saved> {
+    let (token_ids, prompt) = (record.token_ids.clone(), record.prompt.clone());
+    let mut saved = Saved { tokens, token_ids, prompt, ..Saved::default() };
+    for mut fields in results {
+        let patterns = fields.method() == Some("attention");
+        if patterns && let Some(Field::Numbers { shape, values }) = fields.0.remove("attention") {
+            saved.patterns = Some(patterns_of(&saved, &record, values, &shape, &mut fields)?);
         }
-        for (name, field) in fields {
+        saved.take(fields)?;
+    }
+    saved.record = Some(record);
+    Ok(saved.without_derived())
+}
+
+/// The patterns of a JSON file.
+fn patterns_of(saved: &Saved, record: &Record, attention: Vec<f32>, shape: &[usize], fields: &mut Fields) -> Result<Patterns> {
+    let ids = || record.token_ids.iter().map(|id| i64::from(*id)).collect();
+    let mut patterns = Patterns {
+        attention,
+        shape: attention_shape(shape)?,
+        tokens: (!saved.tokens.is_empty()).then(|| saved.tokens.clone()),
+        token_ids: (!record.token_ids.is_empty()).then(ids),
+        prompt: Some(record.prompt.clone()),
+        record: Some(record.clone()),
+        ..Patterns::default()
+    };
+    patterns.note(fields);
+    patterns.check()
+}
+
+impl Saved {
+    /// Takes a result's arrays, settings and texts.
+    fn take(&mut self, fields: Fields) -> Result<()> {
+        let Some(method) = fields.method().map(str::to_owned) else {
+            return Err(Error::failed("a result has no method").hint("give a file as attnviz wrote it"));
+        };
+        for (name, field) in fields.0.into_iter().filter(|(name, _)| name != "method") {
             let name = format!("{method}.{name}");
             match field {
-                Field::Numbers { shape, values } => saved.arrays.push(Array { name, shape, values }),
-                Field::Other(value) => _ = saved.said.insert(name, value),
+                Field::Numbers { shape, values } => self.arrays.push(Array { name, shape, values }),
+                Field::Other(value) => _ = self.said.insert(name, value),
             }
         }
+        Ok(())
     }
-    (saved.tokens, saved.token_ids, saved.prompt) = (tokens, token_ids, prompt);
-    if saved.trace.is_some() {
-        saved.arrays.retain(|array| !array.name.starts_with(DERIVED));
-        saved.said.retain(|name, _| !name.starts_with(DERIVED));
-    }
-    Ok(saved)
-}
 
-/// What binary files say of attention beside it, from the fields of a JSON result.
-fn header([name, revision, hash]: &[String; 3], fields: &mut BTreeMap<String, Field>) -> Map<String, Value> {
-    let mut header = Map::from_iter([
-        ("model".into(), json!(name)),
-        ("revision".into(), json!(Some(revision).filter(|r| !r.is_empty()))),
-        ("hash".into(), json!(hash)),
-    ]);
-    for axis in ["layers", "heads"] {
-        if let Some(Field::Numbers { values, .. }) = fields.remove(axis) {
-            header.insert(axis.into(), values.into_iter().map(|number| number as u64).collect());
+    /// Without the table of words, where the patterns that it is derived from are there.
+    fn without_derived(mut self) -> Self {
+        if self.patterns.is_some() {
+            self.arrays.retain(|array| !array.name.starts_with(DERIVED));
+            self.said.retain(|name, _| !name.starts_with(DERIVED));
         }
+        self
     }
-    if let Some(Field::Other(words)) = fields.remove("words") {
-        header.insert("words".into(), words);
-    }
-    let settings = fields.iter().filter_map(|(name, field)| match field {
-        Field::Other(value) => Some((name.clone(), value.clone())),
-        Field::Numbers { .. } => None,
-    });
-    header.insert("settings".into(), Value::Object(settings.collect()));
-    header
 }
 
-/// NPZ or safetensors: attention as [`super::read`] takes it, and every other array of numbers.
+/// NPZ or safetensors: attention as [`super::read`] takes it, every other array of numbers, and what is said of them.
 fn binary(mut input: impl Read + Seek, length: u64, name: &str) -> Result<Saved> {
     let mut has_patterns = false;
     // They are read below, and checked.
@@ -137,40 +136,44 @@ fn binary(mut input: impl Read + Seek, length: u64, name: &str) -> Result<Saved>
         has_patterns |= name == "attention";
         name != "attention"
     };
-    let (arrays, Notes { tokens, prompt, mut header, .. }) = all(&mut input, length, length.max(MOST_UNPACKED), other)?;
-    let mut trace = None;
+    let (arrays, notes) = all(&mut input, length, length.max(MOST_UNPACKED), other)?;
+    let said = notes.said();
+    let mut saved = Saved { tokens: notes.tokens.unwrap_or_default(), ..Saved::default() };
+    saved.prompt = notes.prompt.unwrap_or_default();
     if has_patterns {
         let read = read_from(&mut input, name);
-        trace = Some(read.map_err(|error| Error { message: unnamed(&error.message, name), ..error })?);
+        saved.patterns = Some(read.map_err(|error| Error { message: unnamed(&error.message, name), ..error })?);
     }
-    let (mut others, mut token_ids) = (Vec::new(), Vec::new());
     for (name, held) in arrays {
         match held {
             Some(Held { numbers: Numbers::Integers(ids), .. }) if name == "token_ids" => {
-                token_ids = ids.into_iter().map(|id| id as u32).collect();
+                saved.token_ids = ids.into_iter().map(|id| id as u32).collect();
             }
             Some(Held { shape, numbers: Numbers::Integers(numbers) }) => {
-                others.push(Array { name, shape, values: numbers.into_iter().map(|number| number as f32).collect() });
+                let values = numbers.into_iter().map(|number| number as f32).collect();
+                saved.arrays.push(Array { name, shape, values });
             }
-            Some(Held { shape, numbers: Numbers::Floats(values) }) => others.push(Array { name, shape, values }),
+            Some(Held { shape, numbers: Numbers::Floats(values) }) => saved.arrays.push(Array { name, shape, values }),
             None => (),
         }
     }
-    let text = |header: &Map<String, Value>, name: &str| {
-        header.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
-    let model = ["model", "revision", "hash"].map(|name| text(&header, name));
-    // A lone method's arrays have no prefix, and its settings stand at the top.
-    let method = text(&header, "method");
-    if !method.is_empty() {
-        others.iter_mut().for_each(|array| array.name = format!("{method}.{}", array.name));
+    let Some(Said { record, tokens, mut results }) = said else { return Ok(saved) };
+    let methods: Vec<&str> = results.iter().filter_map(Fields::method).collect();
+    let is_named = |array: &Array| methods.iter().any(|method| array.name.starts_with(&format!("{method}.")));
+    // The arrays of a lone method have no prefix; what else was found then is words.
+    if let Some(lone) = methods.first().filter(|_| !saved.arrays.iter().any(is_named)) {
+        saved.arrays.iter_mut().for_each(|array| array.name = format!("{lone}.{}", array.name));
     }
-    let mut said = BTreeMap::new();
-    if let Some(Value::Object(settings)) = header.remove("settings") {
-        said.extend(settings.into_iter().map(|(name, value)| (format!("{method}.{name}"), value)));
+    (saved.tokens, saved.prompt) = (tokens, record.prompt.clone());
+    for fields in &mut results {
+        // What says which layers and heads there are is part of the patterns.
+        if fields.method() == Some("attention") && saved.patterns.is_some() {
+            ["layers", "heads", "words"].map(|name| fields.0.remove(name));
+        }
     }
-    let tokens = tokens.unwrap_or_default();
-    Ok(Saved { trace, arrays: others, said, tokens, token_ids, prompt: prompt.unwrap_or_default(), model })
+    results.into_iter().try_for_each(|fields| saved.take(fields))?;
+    saved.record = Some(record);
+    Ok(saved.without_derived())
 }
 
 /// A message that names the file already.

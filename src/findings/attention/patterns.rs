@@ -1,107 +1,51 @@
-//! Attention patterns, wherever they come from, as figures, data and tables.
+//! What was found of attention patterns, as figures, data and tables.
 
-use super::view::ViewArgs;
-use crate::cli::args::SinkArg;
-use crate::cli::findings::Findings;
-use crate::cli::subject::{About, percent};
-use attnviz::analysis::{Attention, Reduction};
-use attnviz::error::Result;
-use attnviz::export::csv::{write_attention, write_table};
-use attnviz::export::table::{Cell, Column, Kind, number, text, whole};
-use attnviz::export::{Array, Data, Entry, Table};
-use attnviz::figure::attention::{Rank, bars, heatmap, matrix, panel, rank};
-use attnviz::figure::{Figure, Matrix, Panel, Scale};
-use attnviz::prompt::Word;
+use super::View;
+use crate::analysis::attention::received::{Rank, rank};
+use crate::analysis::{Attention, Reduction, Sink};
+use crate::error::Result;
+use crate::export::csv::{write_attention, write_table};
+use crate::export::table::{Cell, Column, Kind, number, text, whole};
+use crate::export::{Array, Data, Entry, Table};
+use crate::figure::attention::{bars, heatmap, matrix, panel, scale};
+use crate::figure::{Figure, Matrix, Panel, Scale};
+use crate::findings::subject::percent;
+use crate::findings::{About, Findings, Reduce};
+use crate::prompt::Word;
+use crate::record::Part;
 use serde_json::{Map, Value, json};
+use std::sync::OnceLock;
 
 /// Attention on the first token above which the figure says how to hide it.
 const LARGE_SINK: f32 = 0.4;
-
 /// Rows whose sums are further than this from 1 are spoken of; bf16 alone takes them half as far.
 const LOOSE: f32 = 0.01;
 
 /// Everything that is known once the model has run, or the file is read.
-pub struct Found<'a> {
-    pub view: &'a ViewArgs,
-    pub about: About<'a>,
-    pub words: Vec<Word>,
+pub struct Patterns<'a> {
+    view: &'a View,
+    pub(in crate::findings) about: About,
+    words: Vec<Word>,
+    attention: Attention,
     /// Whether what counts as tokens are words already.
-    pub by_word: bool,
-    pub attention: Attention,
+    pub(in crate::findings) by_word: bool,
     /// The line that names the next tokens, if anybody knows them.
-    pub next: Option<String>,
+    pub(super) next: Option<String>,
     /// More arrays that were asked for.
-    pub extras: Vec<Array>,
+    pub(super) extras: Vec<Array>,
+    /// The words by the attention that they receive.
+    ranks: OnceLock<Vec<Rank>>,
+    /// One for all maps: files of one run can be compared.
+    scale: OnceLock<Scale>,
 }
 
-impl Findings for Found<'_> {
-    fn about(&self) -> &About<'_> {
-        &self.about
+impl<'a> Patterns<'a> {
+    /// Patterns of tokens of which nothing else is known.
+    pub(in crate::findings) fn new(view: &'a View, about: About, words: Vec<Word>, attention: Attention) -> Self {
+        let (ranks, scale) = (OnceLock::new(), OnceLock::new());
+        Self { view, about, words, attention, by_word: false, next: None, extras: Vec::new(), ranks, scale }
     }
 
-    fn parts(&self) -> Vec<(String, String)> {
-        let (layers, heads) = self.axes(None);
-        layers.iter().flat_map(|layer| heads.iter().map(|head| (layer.clone(), head.clone()))).collect()
-    }
-
-    /// All maps and the ranked words, or one map.
-    fn figure(&self, map: Option<usize>) -> Figure {
-        let style = &self.view.figure;
-        let all: Vec<Matrix> =
-            self.attention.maps.iter().map(|map| matrix(map, self.attention.extent.causal)).collect();
-        // Files of one run share a scale, so that they can be compared.
-        let scale = Scale::over(style.scale.into(), style.colormap.unwrap_or_default(), "attention", &all);
-        let ranks = self.ranks();
-        let panels: Vec<Panel> = match map {
-            _ if self.view.received => vec![bars(&self.attention, &ranks, &self.about.prompt, Some(usize::MAX))],
-            Some(map) => vec![heatmap(all[map].clone(), &self.labels(), scale)],
-            None => {
-                let (layers, heads) = self.axes(None);
-                let maps = panel(&layers, &heads, &all, &self.labels(), scale);
-                let bars = (!ranks.is_empty()).then(|| bars(&self.attention, &ranks, &self.about.prompt, None));
-                std::iter::once(maps).chain(bars).collect()
-            }
-        };
-        style.figure(&self.about, self.subtitle(map), panels, self.about.provenance())
-    }
-
-    fn data(&self, map: Option<usize>) -> Result<Data> {
-        let received = self.view.received.then(|| self.received());
-        Ok(self.about.data(received.map_or_else(|| vec![self.attention(map), self.received()], |entry| vec![entry])))
-    }
-
-    /// A row for each head with its whole pattern.
-    fn table(&self, map: Option<usize>) -> Result<Table> {
-        if self.view.received {
-            return Ok(self.ranking());
-        }
-        let (layers, heads) = self.axes(map);
-        let Array { shape, values, .. } = self.array(map);
-        let (queries, keys, texts) = (shape[2], shape[3], self.axis_texts());
-        let places = layers.iter().flat_map(|layer| heads.iter().map(move |head| (layer, head)));
-        let row = |((layer, head), pattern): ((&String, &String), &[f32])| {
-            let pattern = Cell::Numbers(pattern.to_vec());
-            let place = [layer, head].map(|name| name.parse::<usize>().ok().into()); // a reduced axis has no number
-            place.into_iter().chain([Cell::Texts(texts.clone()), queries.into(), keys.into(), pattern]).collect()
-        };
-        let list = |name, kind| Column { name, kind };
-        let place = [whole("layer"), whole("head"), list("tokens", Kind::Texts)];
-        let pattern = [whole("queries"), whole("keys"), list("attention", Kind::Numbers)];
-        let rows = places.zip(values.chunks_exact((queries * keys).max(1))).map(row).collect();
-        Ok(Table { columns: [place, pattern].concat(), rows })
-    }
-
-    /// A row for each pair of tokens.
-    fn csv(&self, map: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
-        if self.view.received {
-            return write_table(&self.ranking(), out);
-        }
-        let (layers, heads) = self.axes(map);
-        write_attention(&self.array(map), &layers, &heads, &self.axis_texts(), self.attention.extent.causal, out)
-    }
-}
-
-impl Found<'_> {
     /// The names of the layers and heads of all maps, or of one.
     fn axes(&self, map: Option<usize>) -> (Vec<String>, Vec<String>) {
         let (layers, heads) = (self.attention.layer_names(), self.attention.head_names());
@@ -120,14 +64,15 @@ impl Found<'_> {
 
     /// What the axes are labelled with in data files.
     fn axis_texts(&self) -> Vec<String> {
-        match self.view.selection.words {
-            Some(_) => self.labels(),
-            None => self.about.prompt.tokens.iter().map(|token| token.text.clone()).collect(),
-        }
+        if self.view.selection.words.is_some() { self.labels() } else { self.about.texts() }
     }
 
-    fn ranks(&self) -> Vec<Rank<'_>> {
-        rank(&self.attention, &self.words)
+    fn ranks(&self) -> &[Rank] {
+        self.ranks.get_or_init(|| rank(&self.attention, &self.words))
+    }
+
+    fn matrix(&self, map: usize) -> Matrix {
+        matrix(&self.attention.maps[map], self.attention.extent.causal)
     }
 
     fn subtitle(&self, map: Option<usize>) -> Vec<String> {
@@ -136,12 +81,12 @@ impl Found<'_> {
         lines.extend(self.oddities());
         let share = percent(f64::from(self.attention.sink_share));
         match self.view.selection.sink {
-            SinkArg::Keep if self.attention.sink_share >= LARGE_SINK => {
+            Sink::Keep if self.attention.sink_share >= LARGE_SINK => {
                 lines.push(format!("{share} of the attention is on the first token; --sink mask hides it"));
             }
-            SinkArg::Keep => {}
-            SinkArg::Mask => lines.push(format!("attention on the first token, {share} of all, is hidden")),
-            SinkArg::Renorm => {
+            Sink::Keep => {}
+            Sink::Mask => lines.push(format!("attention on the first token, {share} of all, is hidden")),
+            Sink::Renorm => {
                 lines.push(format!(
                     "attention on the first token, {share} of all, is hidden and rows are rescaled to 1"
                 ));
@@ -211,19 +156,19 @@ impl Found<'_> {
     }
 
     fn settings(&self) -> Map<String, Value> {
-        let mut settings = self.view.selection.settings(self.attention.layers_to, self.attention.heads_to);
+        let reduce = Reduce { heads: self.attention.heads_to, layers: self.attention.layers_to };
+        let mut settings = self.view.selection.settings(reduce);
         settings.insert("bos".into(), self.about.prompt.bos.into());
         settings
     }
 
     /// The words by the attention that they receive.
     fn received(&self) -> Entry {
-        let ranks = self.ranks();
         let settings = Map::from_iter([
             ("queries".into(), "those that can see the token".into()),
             ("first_token_is".into(), "left out".into()),
         ]);
-        let column = |pick: &dyn Fn(&Rank) -> Value| Value::Array(ranks.iter().map(pick).collect());
+        let column = |pick: &dyn Fn(&Rank) -> Value| Value::Array(self.ranks().iter().map(pick).collect());
         let fields = Map::from_iter([
             ("words".into(), column(&|rank| rank.word.label.clone().into())),
             ("first_token".into(), column(&|rank| rank.first_token().into())),
@@ -240,6 +185,78 @@ impl Found<'_> {
             vec![place.into(), rank.word.label.clone().into(), first, last, rank.received.into()]
         };
         let columns = vec![whole("rank"), text("word"), whole("first_token"), whole("last_token"), number("received")];
-        Table { columns, rows: (1usize..).zip(&self.ranks()).map(row).collect() }
+        Table { columns, rows: (1usize..).zip(self.ranks()).map(row).collect() }
+    }
+}
+
+impl Findings for Patterns<'_> {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        let (layers, heads) = self.axes(None);
+        let of_layer = |layer: &String| {
+            let part = |head: &String| Part { layer: layer.clone(), head: head.clone() };
+            heads.iter().map(part).collect::<Vec<_>>()
+        };
+        layers.iter().flat_map(of_layer).collect()
+    }
+
+    /// All maps and the ranked words, or one map.
+    fn figure(&self, map: Option<usize>) -> Figure {
+        let style = &self.view.style;
+        let scale =
+            || self.scale.get_or_init(|| scale(style.scale, style.colormap, &self.attention.maps)).clone();
+        let panels: Vec<Panel> = match map {
+            _ if self.view.received => {
+                vec![bars(&self.attention, self.ranks(), &self.about.prompt, Some(usize::MAX))]
+            }
+            Some(map) => vec![heatmap(self.matrix(map), &self.labels(), scale())],
+            None => {
+                let (layers, heads) = self.axes(None);
+                let all: Vec<Matrix> = (0..self.attention.maps.len()).map(|map| self.matrix(map)).collect();
+                let maps = panel(&layers, &heads, all, &self.labels(), scale());
+                let ranks = self.ranks();
+                let bars = (!ranks.is_empty()).then(|| bars(&self.attention, ranks, &self.about.prompt, None));
+                std::iter::once(maps).chain(bars).collect()
+            }
+        };
+        style.figure(&self.about, self.subtitle(map), panels)
+    }
+
+    fn data(&self, map: Option<usize>) -> Result<Data> {
+        let entries = if self.view.received { vec![self.received()] } else { vec![self.attention(map), self.received()] };
+        Ok(self.about.data(entries))
+    }
+
+    /// A row for each head with its whole pattern.
+    fn table(&self, map: Option<usize>) -> Result<Table> {
+        if self.view.received {
+            return Ok(self.ranking());
+        }
+        let (layers, heads) = self.axes(map);
+        let Array { shape, values, .. } = self.array(map);
+        let (queries, keys, texts) = (shape[2], shape[3], self.axis_texts());
+        let places = layers.iter().flat_map(|layer| heads.iter().map(move |head| (layer, head)));
+        let row = |((layer, head), pattern): ((&String, &String), &[f32])| {
+            let pattern = Cell::Numbers(pattern.to_vec());
+            let place = [layer, head].map(|name| name.parse::<usize>().ok().into()); // a reduced axis has no number
+            place.into_iter().chain([Cell::Texts(texts.clone()), queries.into(), keys.into(), pattern]).collect()
+        };
+        let list = |name, kind| Column { name, kind };
+        let place = [whole("layer"), whole("head"), list("tokens", Kind::Texts)];
+        let pattern = [whole("queries"), whole("keys"), list("attention", Kind::Numbers)];
+        let rows = places.zip(values.chunks_exact((queries * keys).max(1))).map(row).collect();
+        Ok(Table { columns: [place, pattern].concat(), rows })
+    }
+
+    /// A row for each pair of tokens.
+    fn csv(&self, map: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
+        if self.view.received {
+            return write_table(&self.ranking(), out);
+        }
+        let (layers, heads) = self.axes(map);
+        write_attention(&self.array(map), &layers, &heads, &self.axis_texts(), self.attention.extent.causal, out)
     }
 }

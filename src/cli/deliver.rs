@@ -1,0 +1,80 @@
+//! What was found goes to its files and to standard output, and is shown to whoever looks.
+
+use super::output::{self, Destination};
+use super::preview::preview;
+use attnviz::error::{Error, Result};
+use attnviz::export::{Fields, Template};
+use attnviz::findings::{About, Findings, Ready};
+use attnviz::format::Format;
+use attnviz::render::Fonts;
+use rayon::prelude::*;
+use std::collections::HashSet;
+
+/// Writes what was found, lists the files on standard output, and shows it to whoever looks.
+pub fn deliver(found: &dyn Findings, destinations: &[Destination], quiet: bool) -> Result<()> {
+    let (fonts, ready) = (Fonts::with_system(), Ready::new(found));
+    let files = plan(&ready, destinations)?;
+    for destination in destinations {
+        if let Destination::Stdout(format) = destination {
+            output::print(&ready.bytes(*format, None, &fonts)?)?;
+        }
+    }
+    let write =
+        |file: &File| output::write(file.template, &file.fields, &ready.bytes(file.format, file.part, &fonts)?);
+    let mut paths = Vec::new();
+    // One destination after the other, so that of two failures the first one is told.
+    for files in files.chunk_by(|a, b| std::ptr::eq(a.template, b.template)) {
+        paths.extend(files.par_iter().map(write).collect::<Result<Vec<_>>>()?);
+    }
+    // Data on standard output stand alone.
+    let alone = destinations.iter().any(|destination| matches!(destination, Destination::Stdout(_)));
+    if !quiet {
+        found.remarks().iter().for_each(|remark| output::remark(remark));
+        mention_fonts(found.about(), &fonts);
+        if !alone {
+            preview(&|| ready.figure(), &fonts);
+        }
+    }
+    if alone { Ok(()) } else { output::list(&paths) }
+}
+
+/// A file to be written.
+struct File<'a> {
+    template: &'a Template,
+    fields: Fields,
+    format: Format,
+    part: Option<usize>,
+}
+
+/// Every file of all destinations, each with a name of its own.
+fn plan<'a>(ready: &Ready, destinations: &'a [Destination]) -> Result<Vec<File<'a>>> {
+    let (fields, mut files, mut names) = (ready.found().about().fields(), Vec::new(), HashSet::new());
+    for destination in destinations {
+        let Destination::File(template, format) = destination else { continue };
+        let file = |fields, part| File { template, fields, format: *format, part };
+        match destination.output().by_part {
+            false => files.push(file(fields.clone(), None)),
+            true => {
+                files.extend(ready.parts().iter().enumerate().map(|(part, name)| file(fields.of(name), Some(part))))
+            }
+        }
+    }
+    match files.iter().map(|file| file.template.fill(&file.fields)).find(|name| !names.insert(name.clone())) {
+        Some(name) => Err(Error::usage(format!("two files would be named {}", name.display()))
+            .hint("put both {layer} and {head} into the name, select one layer or head, or name each -o differently")),
+        None => Ok(files),
+    }
+}
+
+/// Says which characters the bundled font lacks and where they were found.
+fn mention_fonts(about: &About, fonts: &Fonts) {
+    let lacking = fonts.missing(&(about.labels().concat() + &about.headline()));
+    let (found, lost): (Vec<_>, Vec<_>) = lacking.into_iter().partition(|(_, font)| font.is_some());
+    let list = |chars: &[(char, Option<String>)]| chars.iter().take(8).map(|(c, _)| *c).collect::<String>();
+    if let Some((_, Some(font))) = found.first() {
+        output::remark(&format!("the bundled font lacks {}; taken from the system's {font}", list(&found)));
+    }
+    if !lost.is_empty() {
+        output::remark(&format!("no font here has {}; drawn as code points", list(&lost)));
+    }
+}

@@ -1,0 +1,65 @@
+//! From a command of one prompt to its files: check what was typed, load, find, write, show.
+
+use super::args::PromptArgs;
+use super::deliver::deliver;
+use super::model::{ModelArgs, Opened};
+use super::output::{self, OutputArgs};
+use super::progress::Progress;
+use attnviz::error::Result;
+use attnviz::findings::{Asked, Subject, find};
+use attnviz::prompt::Prompt;
+use attnviz::session::Session;
+use std::time::Instant;
+
+/// A command that looks at one prompt, as typed.
+pub trait PromptCommand {
+    /// The flags that all such commands share.
+    fn groups(&self) -> Groups<'_>;
+    /// What is meant by the others.
+    fn asked(&self) -> Result<Asked>;
+}
+
+/// The flags that all commands of one prompt share.
+pub struct Groups<'a> {
+    pub prompt: &'a PromptArgs,
+    pub model: &'a ModelArgs,
+    pub output: &'a OutputArgs,
+}
+
+/// Runs a command; `line` is what was typed, for people.
+pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
+    let started = Instant::now();
+    let Groups { prompt, model, output } = command.groups();
+    let lap = |what: &str| {
+        if output.verbose {
+            output::remark(&format!("{what}: {:.1} ms since the start", 1e3 * started.elapsed().as_secs_f64()));
+        }
+    };
+    // What was typed is checked before anything slow.
+    let destinations = output.destinations(name)?;
+    let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
+    let asked = command.asked()?;
+    let analysis = asked.analysis();
+    analysis.check(&outputs)?;
+    let words = if analysis.needs_prompt() || prompt.is_given() { Some(prompt.words()?) } else { None };
+    model.start_threads()?;
+    let Opened { checkpoint, note } = model.open(true, output.quiet)?;
+    analysis.fits(&checkpoint.spec)?;
+    let session = Session::new(checkpoint)?;
+    lap("loaded");
+    let prompt = match words {
+        Some(words) => analysis.reading().read(words, &session.tokenizer, session.spec())?,
+        None => Prompt::default(),
+    };
+    let progress = Progress::new(output.quiet);
+    let watch = |done, planned| progress.watch(done, planned);
+    let mut subject = Subject { watch: &watch, ..Subject::new(&session, prompt, &asked)? };
+    (subject.record.line, subject.record.note) = (line.to_owned(), note);
+    let found = find(&asked, subject, &outputs);
+    progress.finish();
+    let found = found?;
+    lap("computed");
+    deliver(&*found, &destinations, output.quiet)?;
+    lap("written");
+    Ok(())
+}
