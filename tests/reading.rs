@@ -11,6 +11,7 @@ use attnviz::analysis::rollout::{mean_patterns, rollout, with_residual};
 use attnviz::analysis::zeroing::value_zeroing;
 use attnviz::analysis::{Objective, Of, Parts, Sink, direct, lens};
 use attnviz::model::{Backend, Gpt2};
+use attnviz::named::Named;
 use candle_core::{DType, Tensor};
 use std::collections::HashMap;
 use std::path::Path;
@@ -176,7 +177,7 @@ fn every_method_gives_shares_of_one_at_the_position_and_agrees_with_itself() {
     let (n, position) = (case.ids.len(), 8);
     let objective = Objective { position, target: case.whole("target"), foil: None, of: Of::LogProb };
     let probe = Probe::new(&case.model, &case.ids, objective, Baseline::Zero, &|_, _| ()).unwrap();
-    let found = mixing(&probe, &Method::ALL, Sink::Keep, false, &|_, _| ()).unwrap();
+    let found = mixing(&probe, &Method::all().collect::<Vec<_>>(), Sink::Keep, false, &|_, _| ()).unwrap();
     case.check("raw", flattened(&found[0].maps), 1e-5);
     for mixing in &found {
         let row = mixing.row(position);

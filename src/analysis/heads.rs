@@ -6,9 +6,11 @@
 use super::attribution::Dice;
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::named::Named;
 use crate::trace::{Activation, Recorder, forward};
 use candle_core::Tensor;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// Sequences of repeated random ids.
 pub const SEQUENCES: usize = 10;
@@ -18,7 +20,8 @@ const LONGEST_HALF: usize = 50;
 const LOCAL: f32 = 3.0;
 
 /// A score of a head: a mean over all queries where it is defined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Score {
     /// Attention on the token just before.
     Previous,
@@ -29,6 +32,7 @@ pub enum Score {
     /// Attention on the first token.
     Sink,
     /// Attention on the token itself.
+    #[serde(rename = "self")]
     Own,
     /// How many tokens back attention reaches.
     Distance,
@@ -36,18 +40,21 @@ pub enum Score {
     Entropy,
 }
 
+impl Named for Score {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Previous, "previous", "Attention on the token just before"),
+        (Self::Duplicate, "duplicate", "Attention on earlier occurrences of the same token"),
+        (Self::Induction, "induction", "Attention on what followed earlier occurrences of the same token"),
+        (Self::Sink, "sink", "Attention on the first token"),
+        (Self::Own, "self", "Attention on the token itself"),
+        (Self::Distance, "distance", "How many tokens back attention reaches"),
+        (Self::Entropy, "entropy", "How evenly attention is spread"),
+    ];
+}
+
 impl Score {
-    /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Previous, Self::Duplicate, Self::Induction, Self::Sink, Self::Own, Self::Distance, Self::Entropy];
-
-    /// Its name on the command line and in files.
-    pub fn name(self) -> &'static str {
-        ["previous", "duplicate", "induction", "sink", "self", "distance", "entropy"][self as usize]
-    }
-
-    /// Above this, a head can be labelled with it.
-    fn threshold(self) -> Option<f32> {
+    /// Above this, a head can be labelled with it; none for what is no label.
+    pub fn threshold(self) -> Option<f32> {
         match self {
             Self::Previous | Self::Duplicate | Self::Induction | Self::Own => Some(0.4),
             Self::Sink => Some(0.6),
@@ -91,7 +98,7 @@ impl Head {
     /// The label with its margin: of the winning score over the runner-up; for heads without one, to the nearest threshold.
     pub fn label(&self) -> (Label, f32) {
         let defined = |score: &Score| score.threshold().is_some() && self.score(*score).is_finite();
-        let mut ranked: Vec<Score> = Score::ALL.into_iter().filter(defined).collect();
+        let mut ranked: Vec<Score> = Score::all().filter(defined).collect();
         ranked.sort_by(|a, b| self.score(*b).total_cmp(&self.score(*a)));
         let below = |score: &Score| score.threshold().unwrap_or(f32::INFINITY) - self.score(*score);
         if let Some(winner) = ranked.iter().position(|score| below(score) < 0.0) {

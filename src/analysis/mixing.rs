@@ -8,9 +8,12 @@ use super::norms::{Norms, norms};
 use super::rollout::{mean_patterns, rollout, with_residual};
 use super::zeroing::value_zeroing;
 use crate::error::Result;
+use crate::named::Named;
+use serde::{Deserialize, Serialize};
 
 /// How mixing is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// The mean pattern of all layers and heads.
     Raw,
@@ -28,23 +31,19 @@ pub enum Method {
     AttentionXGradient,
 }
 
-impl Method {
-    /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
-        Self::Raw,
-        Self::Rollout,
-        Self::Flow,
-        Self::Norm,
-        Self::NormResidual,
-        Self::ValueZeroing,
-        Self::AttentionXGradient,
+impl Named for Method {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Raw, "raw", "The mean pattern of all layers and heads"),
+        (Self::Rollout, "rollout", "The product of the layers' mean patterns, half residual"),
+        (Self::Flow, "flow", "The largest flow through the same graph"),
+        (Self::Norm, "norm", "The lengths of the vectors that attention moves"),
+        (Self::NormResidual, "norm-residual", "The same with the residual connection"),
+        (Self::ValueZeroing, "value-zeroing", "How far a representation turns without a token's values"),
+        (Self::AttentionXGradient, "attention-x-gradient", "Patterns weighted by the gradient of the prediction"),
     ];
+}
 
-    /// Its name on the command line and in files.
-    pub fn name(self) -> &'static str {
-        ["raw", "rollout", "flow", "norm", "norm-residual", "value-zeroing", "attention-x-gradient"][self as usize]
-    }
-
+impl Method {
     /// Whether it starts from the mean patterns, where the sink can be left out.
     pub fn has_sink(self) -> bool {
         matches!(self, Self::Raw | Self::Rollout | Self::Flow)

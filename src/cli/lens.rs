@@ -1,19 +1,14 @@
 //! `attnviz lens`: what each layer would have answered, and who wrote the answer.
 
-mod answers;
-mod written;
-
-use super::args::{FigureArgs, PromptArgs};
-use super::findings::{Command, Findings, Groups};
+use super::args::{FigureArgs, PromptArgs, one_of};
 use super::model::ModelArgs;
-use super::output::{OutputArgs, Target};
-use super::subject::Subject;
+use super::output::OutputArgs;
+use super::run::{Groups, PromptCommand};
 use super::target::TargetArgs;
-use answers::Answers;
-use attnviz::error::{Error, Result};
-use attnviz::model::Spec;
-use clap::{Args, ValueEnum};
-use written::Written;
+use attnviz::error::Result;
+use attnviz::findings::Asked;
+use attnviz::findings::lens::{Colour, Options};
+use clap::Args;
 
 /// The flags of `lens`.
 #[derive(Args)]
@@ -35,10 +30,10 @@ pub struct LensArgs {
     direct: bool,
     /// Keep so many of each layer's most probable tokens in data files
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Method", conflicts_with = "direct")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=100))]
     top: u16,
     /// What the colours show; unset, the probability, or the difference to a foil
     #[arg(long, value_name = "WHAT", alias = "color", help_heading = "Figure", conflicts_with = "direct")]
+    #[arg(value_parser = one_of::<Colour>())]
     colour: Option<Colour>,
     #[command(flatten)]
     figure: FigureArgs,
@@ -46,51 +41,19 @@ pub struct LensArgs {
     output: OutputArgs,
 }
 
-/// `--colour`.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Colour {
-    /// The probability of the final answer, or of the target
-    Probability,
-    /// How undecided the layer is, in bits
-    Entropy,
-    /// The rank of the final answer, or of the target: 1 is the layer's own answer
-    Rank,
-    /// What the layer does not yet know of the final answer: KL(final ‖ layer), in bits
-    Kl,
-    /// The logit of the target minus that of the foil
-    Difference,
-}
-
-impl LensArgs {
-    fn colour(&self) -> Colour {
-        self.colour.unwrap_or(if self.target.foil.is_some() { Colour::Difference } else { Colour::Probability })
-    }
-}
-
-impl Command for LensArgs {
+impl PromptCommand for LensArgs {
     fn groups(&self) -> Groups<'_> {
         Groups { prompt: &self.prompt, model: &self.model, output: &self.output }
     }
 
-    fn check(&self, targets: &[Target]) -> Result<()> {
-        if targets.iter().any(Target::splits) {
-            return Err(Error::usage("lens has no file for each layer or head").hint("leave {layer} and {head} out"));
-        }
-        if self.target.position.is_some() && !self.direct {
-            return Err(Error::usage("--position chooses one answer, but the lens shows all positions")
-                .hint("add --direct, or leave --position out"));
-        }
-        if self.colour == Some(Colour::Difference) && self.target.foil.is_none() {
-            return Err(Error::usage("--colour difference needs a --foil").hint("name the token to compare with"));
-        }
-        Ok(())
-    }
-
-    fn fits(&self, _: &Spec) -> Result<()> {
-        Ok(())
-    }
-
-    fn find<'a>(&'a self, subject: Subject<'a>, _: &[Target]) -> Result<Box<dyn Findings + 'a>> {
-        Ok(if self.direct { Box::new(Written::find(self, subject)?) } else { Box::new(Answers::find(self, subject)?) })
+    fn asked(&self) -> Result<Asked> {
+        Ok(Asked::Lens(Options {
+            reading: self.prompt.reading(),
+            target: self.target.target(),
+            direct: self.direct,
+            top: self.top,
+            colour: self.colour,
+            style: self.figure.style(),
+        }))
     }
 }

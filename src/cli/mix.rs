@@ -1,18 +1,17 @@
 //! `attnviz mix`: how much of each token reaches each position, by several methods.
 
-mod found;
-
-use super::args::{FigureArgs, PromptArgs, SinkArg};
-use super::findings::{Command, Findings, Groups};
+use super::args::{FigureArgs, PromptArgs, one_of};
 use super::model::ModelArgs;
-use super::output::{OutputArgs, Target};
-use super::subject::Subject;
-use super::target::{OfArg, TargetArgs};
+use super::output::OutputArgs;
+use super::run::{Groups, PromptCommand};
+use super::target::TargetArgs;
+use attnviz::Named;
 use attnviz::analysis::mixing::Method;
+use attnviz::analysis::{Of, Sink};
 use attnviz::error::{Error, Result};
-use attnviz::model::Spec;
+use attnviz::findings::Asked;
+use attnviz::findings::mix::Options;
 use clap::Args;
-use found::Found;
 
 /// The flags of `mix`.
 #[derive(Args)]
@@ -45,57 +44,48 @@ struct MethodArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "all")]
     method: Vec<String>,
     /// The attention on the first token, for raw, rollout and flow
-    #[arg(long, value_name = "POLICY", default_value = "keep")]
-    sink: SinkArg,
+    #[arg(long, value_name = "POLICY", default_value = "keep", value_parser = one_of::<Sink>())]
+    sink: Sink,
     /// The number whose gradient attention-x-gradient takes
-    #[arg(long, value_name = "NUMBER", default_value = "logprob")]
-    of: OfArg,
+    #[arg(long, value_name = "NUMBER", default_value = "logprob", value_parser = one_of::<Of>())]
+    of: Of,
     /// Compute flow and value-zeroing at every position, not only at the target's
     #[arg(long)]
     all_rows: bool,
 }
 
 impl MethodArgs {
-    /// The methods, none twice, in the order typed.
+    /// The methods in the order typed.
     fn methods(&self) -> Result<Vec<Method>> {
         let mut methods = Vec::new();
         for name in &self.method {
-            let named: Vec<Method> =
-                Method::ALL.into_iter().filter(|method| name == "all" || name == method.name()).collect();
-            if named.is_empty() {
-                return Err(Error::usage(format!("--method {name:?} is not a method"))
-                    .hint(format!("methods are {}, or all", Method::ALL.map(Method::name).join(", "))));
+            match Method::named(name) {
+                Some(method) => methods.push(method),
+                None if name == "all" => methods.extend(Method::all()),
+                None => {
+                    return Err(Error::usage(format!("--method {name:?} is not a method"))
+                        .hint(format!("methods are {}, or all", Method::names())));
+                }
             }
-            methods.extend(named);
         }
-        let mut seen = std::collections::HashSet::new();
-        methods.retain(|method| seen.insert(*method));
         Ok(methods)
     }
 }
 
-impl Command for MixArgs {
+impl PromptCommand for MixArgs {
     fn groups(&self) -> Groups<'_> {
         Groups { prompt: &self.prompt, model: &self.model, output: &self.output }
     }
 
-    fn check(&self, targets: &[Target]) -> Result<()> {
-        self.method.methods()?;
-        if targets.iter().any(Target::splits) {
-            return Err(Error::usage("mix has no file for each layer or head").hint("leave {layer} and {head} out"));
-        }
-        if self.method.all_rows && targets.iter().all(|t| t.format().is_table()) {
-            return Err(Error::usage("--all-rows: a .csv holds the target's row only")
-                .hint("write a picture, .json, .npz or .safetensors, or leave --all-rows out"));
-        }
-        Ok(())
-    }
-
-    fn fits(&self, _: &Spec) -> Result<()> {
-        Ok(())
-    }
-
-    fn find<'a>(&'a self, subject: Subject<'a>, _: &[Target]) -> Result<Box<dyn Findings + 'a>> {
-        Ok(Box::new(Found::find(self, subject)?))
+    fn asked(&self) -> Result<Asked> {
+        Ok(Asked::Mix(Options {
+            reading: self.prompt.reading(),
+            target: self.target.target(),
+            method: self.method.methods()?,
+            sink: self.method.sink,
+            of: self.method.of,
+            all_rows: self.method.all_rows,
+            style: self.figure.style(),
+        }))
     }
 }

@@ -1,0 +1,239 @@
+//! What each head does, as figures, data and tables.
+
+use super::subject::{About, Subject, next_of_all};
+use super::{Analysis, Findings, Output, Reading, Style, refuse_parts, together};
+use crate::analysis::Prediction;
+use crate::analysis::heads::{Head, Label, SEQUENCES, Score, of_prompts, of_repeats, repeats};
+use crate::error::Result;
+use crate::export::table::{number, text, whole};
+use crate::export::{Array, Data, Entry, Table};
+use crate::figure::heads::{atlas, table};
+use crate::figure::{Figure, Scale};
+use crate::named::Named;
+use crate::session::Session;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// Heads in a figure's table, unless it was asked for in an order.
+const MOST: usize = 24;
+/// Sizes of GPT-2's own vocabulary, and the ids in it that are common whole words.
+const GPT2: (usize, std::ops::Range<u32>) = (50_257, 1000..10_000);
+
+/// The options of `heads`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// How the prompt is read, where there is one.
+    pub reading: Reading,
+    /// Colour and rank the heads by this score; none colours them by their labels' and leaves them in order.
+    pub sort: Option<Score>,
+    /// Seed of the random draws where there is no prompt; none means 0.
+    pub seed: Option<u64>,
+    /// How the figure looks.
+    pub style: Style,
+}
+
+impl Analysis for Options {
+    fn reading(&self) -> Reading {
+        self.reading
+    }
+
+    fn needs_prompt(&self) -> bool {
+        false
+    }
+
+    fn check(&self, outputs: &[Output]) -> Result<()> {
+        refuse_parts("heads", outputs)?;
+        self.style.check()
+    }
+
+    fn find<'a>(&'a self, subject: Subject<'a>, outputs: &[Output]) -> Result<Box<dyn Findings + 'a>> {
+        if subject.has_prompt() {
+            return self.find_all(vec![subject], outputs).remove(0);
+        }
+        let (session, seed) = (subject.session, self.seed.unwrap_or_default());
+        let (sequences, period) = repeats(&pool(session), session.spec().context, seed)?;
+        let heads = of_repeats(session.model(), &sequences, period)?;
+        Ok(Box::new(HeadScores::new(self, subject, heads, Text::Repeats { seed, period })))
+    }
+
+    /// All prompts in one forward pass.
+    fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, outputs: &[Output]) -> Vec<Result<Box<dyn Findings + 'a>>> {
+        let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
+        let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
+        let found = of_prompts(session.model(), &prompts).and_then(|found| {
+            let next = next_of_all(session, found.iter().map(|(_, resid)| resid))?;
+            Ok(found.into_iter().map(|(heads, _)| heads).zip(next).collect())
+        });
+        let each = |subject, (heads, next)| -> Result<Box<dyn Findings + 'a>> {
+            Ok(Box::new(HeadScores::new(self, subject, heads, Text::Prompt(next))))
+        };
+        together(subjects, found, |subject| self.find(subject, outputs), each)
+    }
+}
+
+/// The ids that random sequences are made of.
+fn pool(session: &Session) -> Vec<u32> {
+    let (tokenizer, vocab) = (&session.tokenizer, session.spec().vocab);
+    if tokenizer.size() == GPT2.0 && vocab >= GPT2.0 {
+        return GPT2.1.collect();
+    }
+    (0..vocab.min(tokenizer.size()) as u32).filter(|id| !tokenizer.is_special(*id)).collect()
+}
+
+/// The scores of all heads.
+struct HeadScores<'a> {
+    options: &'a Options,
+    subject: Subject<'a>,
+    /// Layer by layer.
+    heads: Vec<Head>,
+    /// What each head is called, and by which margin.
+    labels: Vec<(Label, f32)>,
+    /// The heads by the score asked for, the largest first, else layer by layer.
+    order: Vec<usize>,
+    text: Text,
+}
+
+/// What the heads were looking at.
+enum Text {
+    /// The prompt; the model's next tokens after it.
+    Prompt(Vec<Prediction>),
+    /// Random tokens that repeat.
+    Repeats { seed: u64, period: usize },
+}
+
+impl<'a> HeadScores<'a> {
+    fn new(options: &'a Options, subject: Subject<'a>, heads: Vec<Head>, text: Text) -> Self {
+        let labels = heads.iter().map(Head::label).collect();
+        let mut order: Vec<usize> = (0..heads.len()).collect();
+        if let Some(score) = options.sort {
+            // NaN, where no query defines a score, comes last.
+            let rank = |at: usize| Some(heads[at].score(score)).filter(|x| x.is_finite()).unwrap_or(f32::MIN);
+            order.sort_by(|a, b| rank(*b).total_cmp(&rank(*a)));
+        }
+        Self { options, subject, heads, labels, order, text }
+    }
+
+    /// How many heads a layer has.
+    fn across(&self) -> usize {
+        self.subject.session.spec().heads
+    }
+
+    /// The heads of a figure's table: all in the order asked for, else those that stand out, the clearest first.
+    fn shown(&self) -> Vec<usize> {
+        let mut order = self.order.clone();
+        if self.options.sort.is_some() || self.heads.len() <= MOST {
+            return order;
+        }
+        order.retain(|at| matches!(self.labels[*at].0, Label::By(_)));
+        order.sort_by(|a, b| self.labels[*b].1.total_cmp(&self.labels[*a].1));
+        order.truncate(MOST);
+        order
+    }
+
+    /// How many heads have each label.
+    fn counts(&self) -> String {
+        let scores = Score::all().filter(|score| score.threshold().is_some());
+        let labels = scores.map(Label::By).chain([Label::Local, Label::Broad]);
+        let count = |label: Label| self.labels.iter().filter(|(own, _)| *own == label).count();
+        let named: Vec<String> = labels
+            .map(|label| (count(label), label.name()))
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, name)| format!("{count} {name}"))
+            .collect();
+        named.join(", ")
+    }
+}
+
+impl Findings for HeadScores<'_> {
+    fn about(&self) -> &About {
+        &self.subject.about
+    }
+
+    fn figure(&self, _: Option<usize>) -> Figure {
+        let Options { sort, style, .. } = self.options;
+        let scale = |unit: &str, max: f32| Scale {
+            kind: style.scale,
+            colormap: style.colormap.unwrap_or_default(),
+            min: 0.0,
+            max,
+            unit: unit.into(),
+        };
+        let colours = match sort {
+            Some(Score::Distance) => {
+                let largest = self.heads.iter().map(|head| head.score(Score::Distance)).fold(1.0, f32::max);
+                scale("mean distance", largest)
+            }
+            Some(Score::Entropy) => scale("entropy, share of the largest", 1.0),
+            Some(score) => scale(&format!("{} score", score.name()), 1.0),
+            None => scale("score of the label", 1.0),
+        };
+        let panels = vec![
+            atlas(&self.heads, self.across(), *sort, colours),
+            table(&self.heads, &self.shown(), self.across(), scale("score", 1.0)),
+        ];
+        let mut lines = vec![self.subject.line("what each head does"), self.counts()];
+        lines.push(match &self.text {
+            Text::Prompt(next) => self.subject.next_line(next),
+            Text::Repeats { seed, period } => {
+                format!("on {SEQUENCES} sequences of {period} random tokens, each repeated once (seed {seed})")
+            }
+        });
+        style.figure(&self.subject, lines, panels)
+    }
+
+    fn data(&self, _: Option<usize>) -> Result<Data> {
+        let across = self.across();
+        let array = |name: &str, values: Vec<f32>| Array {
+            name: name.into(),
+            shape: vec![self.heads.len() / across, across],
+            values,
+        };
+        let score = |score: Score| array(score.name(), self.heads.iter().map(|head| head.score(score)).collect());
+        let margins = self.labels.iter().map(|(_, margin)| *margin).collect();
+        let arrays = Score::all().map(score).chain([array("confidence", margins)]).collect();
+        let labels = self.labels.chunks(across);
+        let labels: Value = labels.map(|row| row.iter().map(|(label, _)| label.name()).collect::<Value>()).collect();
+        let settings = match self.text {
+            Text::Prompt(_) => {
+                Map::from_iter([("on".into(), "prompt".into()), ("bos".into(), self.options.reading.bos.into())])
+            }
+            Text::Repeats { seed, period } => Map::from_iter([
+                ("on".into(), "repeated random tokens".into()),
+                ("seed".into(), seed.into()),
+                ("sequences".into(), SEQUENCES.into()),
+                ("period".into(), json!(period)),
+            ]),
+        };
+        let fields = Map::from_iter([("label".into(), labels)]);
+        Ok(self.subject.data(vec![Entry { method: "heads".into(), settings, fields, arrays }]))
+    }
+
+    fn table(&self, _: Option<usize>) -> Result<Table> {
+        let across = self.across();
+        let row = |at: &usize| {
+            let (head, (label, confidence)) = (&self.heads[*at], self.labels[*at]);
+            let mut row = vec![(at / across).into(), (at % across).into(), label.name().into(), confidence.into()];
+            row.extend(Score::all().map(|score| head.score(score).into()));
+            row
+        };
+        let named = [whole("layer"), whole("head"), text("label"), number("confidence")];
+        let columns = named.into_iter().chain(Score::all().map(|score| number(score.name()))).collect();
+        Ok(Table { columns, rows: self.order.iter().map(row).collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_survive_json_and_unknown_ones_are_refused() {
+        let json = serde_json::to_string(&Options::default()).unwrap();
+        assert_eq!(serde_json::from_str::<Options>(&json).unwrap(), Options::default());
+        assert_eq!(serde_json::from_str::<Options>("{}").unwrap(), Options::default());
+        let sorted = serde_json::from_str::<Options>(r#"{"sort": "self"}"#).unwrap();
+        assert_eq!(sorted, Options { sort: Some(Score::Own), ..Options::default() });
+        assert!(serde_json::from_str::<Options>(r#"{"order": "self"}"#).is_err());
+    }
+}

@@ -1,0 +1,259 @@
+//! How much of each token reaches each position, by several methods, as figures, data and tables.
+
+use super::subject::{About, Subject, in_a_line, percent};
+use super::target::{Explained, settings};
+use super::{Analysis, Findings, Output, Reading, Style, Target, each_once, refuse_parts};
+use crate::analysis::attribution::{Baseline, Probe};
+use crate::analysis::mixing::{Method, Mixing, agreement, mixing};
+use crate::analysis::rollout::RESIDUAL;
+use crate::analysis::{Objective, Of, Prediction, Sink};
+use crate::error::{Error, Result};
+use crate::export::table::{number, text, whole};
+use crate::export::{Array, Data, Entry, Table};
+use crate::figure::{Figure, Panel, Scale, mix};
+use crate::named::Named;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, json};
+
+/// Attention on the first token above which the figure says how to hide it.
+const LARGE_SINK: f64 = 0.4;
+/// Fewer tokens than this have no ranking to agree on; the numbers are in data files all the same.
+const RANKED: usize = 5;
+
+/// The options of `mix`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// How the prompt is read.
+    pub reading: Reading,
+    /// The prediction whose gradient attention-x-gradient takes; its position is the row that words and agreement are about.
+    pub target: Target,
+    /// The methods, in this order; all of them unless some are named.
+    pub method: Vec<Method>,
+    /// The attention on the first token, for raw, rollout and flow: kept unless another policy is named.
+    pub sink: Sink,
+    /// The number whose gradient attention-x-gradient takes: the log-probability unless another is named.
+    pub of: Of,
+    /// Compute flow and value-zeroing at every position, not only at the target's; off unless asked for.
+    pub all_rows: bool,
+    /// How the figure looks.
+    pub style: Style,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            reading: Reading::default(),
+            target: Target::default(),
+            method: Method::all().collect(),
+            sink: Sink::Keep,
+            of: Of::LogProb,
+            all_rows: false,
+            style: Style::default(),
+        }
+    }
+}
+
+impl Analysis for Options {
+    fn reading(&self) -> Reading {
+        self.reading
+    }
+
+    fn check(&self, outputs: &[Output]) -> Result<()> {
+        refuse_parts("mix", outputs)?;
+        if self.method.is_empty() {
+            return Err(Error::usage("no method is named")
+                .hint(format!("methods are {}", Method::names()))
+                .option("method"));
+        }
+        if self.all_rows && !outputs.is_empty() && outputs.iter().all(|output| output.format.is_table()) {
+            return Err(Error::usage("all_rows: a .csv holds the target's row only")
+                .hint("write a picture, .json, .npz or .safetensors, or leave it out")
+                .option("all_rows"));
+        }
+        self.style.check()
+    }
+
+    fn find<'a>(&'a self, subject: Subject<'a>, _: &[Output]) -> Result<Box<dyn Findings + 'a>> {
+        Ok(Box::new(TokenMixing::find(self, subject)?))
+    }
+}
+
+/// The maps of all methods.
+struct TokenMixing<'a> {
+    options: &'a Options,
+    subject: Subject<'a>,
+    objective: Objective,
+    next: Vec<Prediction>,
+    mixings: Vec<Mixing>,
+    /// Spearman's ρ, `[method, method]`.
+    rho: Vec<f32>,
+}
+
+impl<'a> TokenMixing<'a> {
+    fn find(options: &'a Options, subject: Subject<'a>) -> Result<Self> {
+        let Explained { objective, next, .. } = options.target.explained(&subject, options.of)?;
+        let (model, ids, watch) = (subject.session.model(), &subject.prompt.ids, subject.watch);
+        let probe = Probe::new(model, ids, objective, Baseline::Zero, watch)?;
+        let mixings = mixing(&probe, &each_once(&options.method), options.sink, options.all_rows, watch)?;
+        let rho = agreement(&mixings, objective.position);
+        Ok(Self { options, subject, objective, next, mixings, rho })
+    }
+
+    fn scale(&self, unit: &str, values: &[f32]) -> Scale {
+        let style = &self.options.style;
+        let max = values.iter().copied().filter(|x| x.is_finite()).fold(0.0, f32::max);
+        Scale {
+            kind: style.scale,
+            colormap: style.colormap.unwrap_or_default(),
+            min: 0.0,
+            max: if max > 0.0 { max } else { 1.0 },
+            unit: unit.into(),
+        }
+    }
+
+    /// Where the rows stand, and what the gradient is of.
+    fn place(&self) -> String {
+        let name = |id: u32| self.subject.name(id);
+        let Objective { position, target, foil, .. } = self.objective;
+        let token = in_a_line(&self.subject.prompt.tokens[position].label);
+        let after = if position + 1 == self.subject.prompt.tokens.len() {
+            format!("at the last token {token}")
+        } else {
+            format!("at token {token} (position {position})")
+        };
+        let gradient = match foil {
+            _ if self.mixings.iter().all(|mixing| mixing.method != Method::AttentionXGradient) => String::new(),
+            Some(foil) => format!("; gradient of {} rather than {}", name(target), name(foil)),
+            None => format!("; gradient of {}", name(target)),
+        };
+        format!("words and agreement {after}{gradient}")
+    }
+
+    fn sink_line(&self) -> Option<String> {
+        let methods: Vec<&str> =
+            self.mixings.iter().filter(|mixing| mixing.method.has_sink()).map(|mixing| mixing.method.name()).collect();
+        let first = self.mixings.iter().find(|mixing| mixing.method == Method::Raw).map(|raw| {
+            let rows = raw.shares.chunks(raw.row(0).len()).skip(1);
+            let count = rows.len();
+            rows.map(|row| f64::from(row[0])).sum::<f64>() / count.max(1) as f64
+        });
+        match (self.options.sink, first) {
+            _ if methods.is_empty() => None,
+            (Sink::Keep, Some(share)) if share >= LARGE_SINK => {
+                Some(format!("{} of the attention is on the first token; --sink renorm hides it", percent(share)))
+            }
+            (Sink::Keep, _) => None,
+            _ => Some(format!("attention on the first token is left out of {}", methods.join(", "))),
+        }
+    }
+
+    fn settings(&self, method: Method) -> Map<String, serde_json::Value> {
+        let mut all = settings(&self.subject, self.objective.target, self.objective.foil, self.objective.position);
+        if method != Method::AttentionXGradient {
+            all.retain(|name, _| name == "position");
+        } else {
+            all.insert("of".into(), self.options.of.name().into());
+        }
+        if method.has_sink() {
+            all.insert("sink".into(), self.options.sink.name().into());
+            all.insert("reduce_heads".into(), "mean".into());
+        }
+        if matches!(method, Method::Rollout | Method::Flow) {
+            all.insert("residual".into(), RESIDUAL.into());
+        }
+        if method.is_by_row() {
+            all.insert("all_rows".into(), self.options.all_rows.into());
+        }
+        all.insert("bos".into(), self.options.reading.bos.into());
+        all
+    }
+}
+
+impl Findings for TokenMixing<'_> {
+    fn about(&self) -> &About {
+        &self.subject.about
+    }
+
+    fn figure(&self, _: Option<usize>) -> Figure {
+        let labels = self.subject.labels();
+        let n = labels.len();
+        let visible = self.mixings.iter().flat_map(|mixing| {
+            // The first row is the first token whatever the method: it would set the scale of all others.
+            mixing.shares[n.min(mixing.shares.len() - 1)..].iter().copied()
+        });
+        let scale = self.scale("share", &visible.collect::<Vec<_>>());
+        let mut panels: Vec<Panel> = vec![
+            mix::sheet(&self.mixings, &labels, scale),
+            mix::rows(&self.mixings, self.objective.position, &labels, &|values| self.scale("share", values)),
+        ];
+        if self.mixings.len() > 1 && self.objective.position + 1 >= RANKED {
+            panels.push(mix::agreement(&self.mixings, &self.rho));
+        }
+        let mut lines = vec![self.subject.line("mixing of tokens"), self.place()];
+        lines.extend(self.sink_line());
+        if self.objective.position + 1 == n {
+            lines.push(self.subject.next_line(&self.next));
+        }
+        self.options.style.figure(&self.subject, lines, panels)
+    }
+
+    fn data(&self, _: Option<usize>) -> Result<Data> {
+        let n = self.subject.prompt.ids.len();
+        let entry = |mixing: &Mixing| {
+            let by_layer = matches!(mixing.method, Method::Norm | Method::NormResidual | Method::ValueZeroing);
+            let shape = if by_layer { vec![mixing.maps.len(), n, n] } else { vec![n, n] };
+            let arrays = vec![Array { name: "map".into(), shape, values: mixing.maps.concat() }];
+            let fields = Map::from_iter([("row".into(), json!(mixing.row(self.objective.position)))]);
+            Entry { method: mixing.method.name().into(), settings: self.settings(mixing.method), fields, arrays }
+        };
+        let mut results: Vec<Entry> = self.mixings.iter().map(entry).collect();
+        if self.mixings.len() > 1 {
+            let names: Vec<&str> = self.mixings.iter().map(|mixing| mixing.method.name()).collect();
+            let count = names.len();
+            results.push(Entry {
+                method: "agreement".into(),
+                settings: Map::from_iter([("position".into(), json!(self.objective.position))]),
+                fields: Map::from_iter([("methods".into(), json!(names))]),
+                arrays: vec![Array { name: "spearman".into(), shape: vec![count, count], values: self.rho.clone() }],
+            });
+        }
+        Ok(self.subject.data(results))
+    }
+
+    fn table(&self, _: Option<usize>) -> Result<Table> {
+        let position = self.objective.position;
+        let shares = self.mixings.iter().map(|mixing| number(mixing.method.name()));
+        let columns = [whole("key"), text("token")].into_iter().chain(shares).collect();
+        let row = |key: usize| {
+            let mut row = vec![key.into(), self.subject.prompt.tokens[key].text.clone().into()];
+            row.extend(self.mixings.iter().map(|mixing| mixing.row(position)[key].into()));
+            row
+        };
+        Ok(Table { columns, rows: (0..=position).map(row).collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Format;
+
+    #[test]
+    fn options_survive_json_and_unknown_ones_are_refused() {
+        let json = serde_json::to_string(&Options::default()).unwrap();
+        assert_eq!(serde_json::from_str::<Options>(&json).unwrap(), Options::default());
+        assert_eq!(serde_json::from_str::<Options>("{}").unwrap(), Options::default());
+        assert!(serde_json::from_str::<Options>(r#"{"methods": ["raw"]}"#).is_err());
+        assert!(serde_json::from_str::<Options>(r#"{"method": ["all"]}"#).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_meant_names_its_option() {
+        let all_rows = Options { all_rows: true, ..Options::default() };
+        let outputs = [Format::Csv, Format::Json].map(Output::whole);
+        assert_eq!(all_rows.check(&outputs[..1]).unwrap_err().option, Some("all_rows"));
+        assert!(all_rows.check(&outputs).is_ok() && all_rows.check(&[]).is_ok());
+        assert_eq!(Options { method: Vec::new(), ..all_rows }.check(&[]).unwrap_err().option, Some("method"));
+    }
+}
