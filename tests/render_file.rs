@@ -28,7 +28,7 @@ fn three_lines_of_python_make_a_file_that_is_drawn() {
     assert!(picture.width > 400 && picture.rgb.chunks(3).any(|pixel| pixel != [255, 255, 255]));
     assert_eq!(picture.provenance["command"], "render");
     assert_eq!(picture.provenance["input"]["name"], "gpt2.safetensors");
-    assert_eq!(picture.provenance["model"], "");
+    assert_eq!(picture.provenance["model"]["name"], "");
 
     shell.ok(&["render", &file, "--layer", "1", "--head", "-1", "-o", "head.svg"]);
     let head = svg(&shell.text("head.svg"));
@@ -113,7 +113,7 @@ fn a_file_of_attnviz_keeps_the_numbers_of_its_layers_and_what_was_done_to_them()
     assert_eq!(one["results"][0]["layers"], json!([4]));
     assert_eq!(flat(&one["results"][0]["attention"]), flat(&first["results"][0]["attention"][1][1]));
     let (message, hint) = shell.fails(2, &["render", "two.safetensors", "--layer", "3"]);
-    assert_eq!((message.as_str(), hint.as_str()), ("--layer 3: the file has 2 layers", "the file has only 2, 4"));
+    assert_eq!((message.as_str(), hint.as_str()), ("layer 3: the file has 2 layers", "the file has only 2, 4 (--layer)"));
 
     shell.ok(&[
         "-m",
@@ -197,7 +197,7 @@ fn what_cannot_be_drawn_is_said_in_two_lines() {
         assert!(shell.fails(1, &["render", name]).0.contains(name));
     }
     let (message, hint) = shell.fails(2, &["render", &trace("gpt2.safetensors"), "--words"]);
-    assert!(message.contains("--words") && hint.contains("tokens"), "{message}");
+    assert!(message.contains("words") && hint.contains("tokens") && hint.contains("--words"), "{message} {hint}");
     shell.fails(2, &["render", &trace("gpt2.safetensors"), "--head", "3"]);
     shell.fails(2, &["render"]);
     assert_eq!(shell.files(), ["cut.safetensors", "text.npz"]);

@@ -33,7 +33,7 @@ fn every_kind_of_file_is_made_again_to_the_same_bytes() {
         "--dpi",
         "120",
     ];
-    for name in ["a.png", "a.svg", "a.json"] {
+    for name in ["a.png", "a.svg", "a.json", "a.npz", "a.safetensors"] {
         shell.ok(&[&["-m", "builtin", TEXT, "-q", "-o", name], &flags[..]].concat());
         same(&shell, &[name]);
     }
@@ -42,7 +42,8 @@ fn every_kind_of_file_is_made_again_to_the_same_bytes() {
     for name in ["b.png", "b.svg", "b.json"] {
         same(&shell, &[name]);
     }
-    assert_eq!(shell.files(), ["a.json", "a.png", "a.svg", "b.json", "b.png", "b.svg"], "nothing is written");
+    let made = ["a.json", "a.npz", "a.png", "a.safetensors", "a.svg", "b.json", "b.png", "b.svg"];
+    assert_eq!(shell.files(), made, "nothing is written");
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn a_model_in_a_folder_is_to_be_named_and_another_one_is_noticed() {
 }
 
 #[test]
-fn another_format_is_made_from_the_same_recipe() {
+fn another_format_is_made_from_the_same_options() {
     let shell = Shell::new();
     shell.ok(&["-m", "builtin", TEXT, "--layer", "2", "--head", "0", "-o", "a.png"]);
     shell.ok(&["rerun", "a.png", "-o", "b.svg", "-o", "b.json", "-o", "b.png"]);
@@ -148,10 +149,10 @@ fn what_differs_is_said_and_the_exit_code_is_3() {
 fn a_figure_of_a_trace_is_made_again_from_the_trace() {
     let shell = Shell::new();
     let trace = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/traces/bert.npz");
-    shell.ok(&["render", trace, "--words", "-o", "a.png", "-o", "a.json", "-o", "{layer}{head}.svg"]);
+    shell.ok(&["render", trace, "--words", "-o", "a.png", "-o", "a.json", "-o", "a.npz", "-o", "{layer}{head}.svg"]);
     let (message, hint) = shell.fails(1, &["rerun", "a.png"]);
     assert!(message.contains("bert.npz") && hint.contains("--input bert.npz"), "{message}");
-    for name in ["a.png", "a.json", "10.svg"] {
+    for name in ["a.png", "a.json", "a.npz", "10.svg"] {
         same(&shell, &[name, "--input", trace]);
     }
     std::fs::copy(trace, shell.path("renamed.npz")).unwrap();
@@ -162,54 +163,54 @@ fn a_figure_of_a_trace_is_made_again_from_the_trace() {
     shell.fails(1, &["rerun", "a.json", "--input", "half.npz"]);
 }
 
-/// A JSON file as attnviz writes it, of the built-in model, with these flags.
-fn recipe(command: &str, args: Value) -> String {
-    json!({"model": {"name": "builtin", "revision": null, "hash": ""}, "version": "0.1.0", "command": command, "args": args,
-           "prompt": "a", "tokens": ["a"], "token_ids": [70], "results": []}).to_string()
+/// A JSON file as attnviz writes it, of the built-in model, with these options.
+fn made(command: &str, options: Value) -> String {
+    json!({"model": {"name": "builtin", "revision": null, "hash": ""}, "version": "0.1.0", "command": command,
+           "options": options, "line": "attnviz attention --output=evil.png", "prompt": "a", "tokens": ["a"],
+           "token_ids": [70], "results": []}).to_string()
 }
 
 #[test]
 fn a_file_cannot_make_rerun_read_or_write_other_files_or_run_anything_else() {
     let shell = Shell::new();
     shell.write("secret", "s");
-    let flags = [
-        "--output=evil.png",
-        "-oevil.png",
-        "--file=secret",
-        "secret",
-        "--model=.",
-        "--threads=9",
-        "--offline",
-        "--",
-        "",
-        "--help",
-        "--version",
-        "--quiet",
-        "--nonsense",
-        "--dpi",
-        "--dpi=0",
-        "--dpi=nan",
-        "--layer=99",
-        "--scale=\u{1b}[31m",
-        "--width=4000000000",
-        "--title=x\n--output=evil.png\0",
+    let forged = [
+        json!({"output": "evil.png"}),
+        json!({"-o": "evil.png"}),
+        json!({"file": "secret"}),
+        json!({"reading": {"text": "secret"}}),
+        json!({"model": "."}),
+        json!({"threads": 9}),
+        json!({"view": {"offline": true}}),
+        json!({"view": {"style": {"dpi": 0}}}),
+        json!({"view": {"style": {"dpi": "nan"}}}),
+        json!({"view": {"style": {"width": 4_000_000_000u32}}}),
+        json!({"view": {"style": {"scale": "\u{1b}[31m"}}}),
+        json!({"view": {"style": {"title": "x\n--output=evil.png\0"}}}),
+        json!({"view": {"selection": {"layer": "99"}}}),
+        json!({"view": {"selection": {"layer": "0\n--output=evil.png"}}}),
+        json!("--output=evil.png"),
+        json!(["--output=evil.png"]),
+        json!(null),
     ];
-    for flag in flags {
-        shell.write("made.json", recipe("attention", json!([flag])));
+    for options in forged {
+        shell.write("made.json", made("attention", options.clone()));
         let ran = shell.run(&["rerun", "made.json"]);
-        assert!(matches!(ran.code, Some(1..=3)), "{flag:?}: {ran:?}");
-        assert!(
-            ran.out.is_empty() && ran.err.starts_with("error: ") && !ran.err.contains('\u{1b}'),
-            "{flag:?}: {ran:?}"
-        );
-        assert_eq!(shell.files(), ["made.json", "secret"], "{flag:?}");
+        assert!(matches!(ran.code, Some(1..=3)), "{options}: {ran:?}");
+        assert!(ran.out.is_empty() && ran.err.starts_with("error: made.json") && !ran.err.contains('\u{1b}'), "{ran:?}");
+        assert_eq!(shell.files(), ["made.json", "secret"], "{options}");
     }
-    for command in ["models", "rerun", "render", "completions", "", "attention --output=evil.png", "help"] {
-        shell.write("made.json", recipe(command, json!([])));
+    // What is not known is named.
+    shell.write("made.json", made("attention", json!({"view": {"colour": "red"}})));
+    assert!(shell.fails(1, &["rerun", "made.json"]).0.contains("`colour`"));
+    shell.write("made.json", made("dance", json!({})));
+    assert!(shell.fails(1, &["rerun", "made.json"]).0.contains("`dance`"));
+    for command in ["models", "rerun", "render", "diff", "completions", "", "attention --output=evil.png", "help"] {
+        shell.write("made.json", made(command, json!({})));
         let ran = shell.run(&["rerun", "made.json"]);
         assert_eq!(ran.code, Some(1), "{command:?}: {ran:?}");
     }
-    let good = recipe("attention", json!(["--layer=0"]));
+    let good = made("attention", json!({"view": {"selection": {"layer": "0"}}}));
     for (from, to) in
         [("[70]", "[]"), ("[70]", "[4000000000]"), ("[70]", "[-1]"), ("\"builtin\"", "\"../..\""), ("null", "\"../x\"")]
     {
@@ -251,8 +252,7 @@ fn files_that_say_nothing_or_too_much_are_refused() {
         assert!(message.contains(&name), "{message}");
     }
     // Packed or not, the same text says the same.
-    let provenance = json!({"attnviz": "0.1.0", "command": "attention", "args": [], "model": "builtin", "weights": "", "prompt": "a", "token_ids": [70]});
-    shell.write("packed.png", packed(&provenance.to_string()));
+    shell.write("packed.png", packed(&made("attention", json!({}))));
     assert!(shell.fails(3, &["rerun", "packed.png"]).0.contains("1 × 1"));
     shell.fails(1, &["rerun", "absent.png"]);
 }

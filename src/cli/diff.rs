@@ -1,23 +1,16 @@
 //! `attnviz diff`: what one run attends to more than another: two prompts, two models, or two saved results.
 
-mod entry;
-mod files;
-mod found;
-mod look;
-pub mod runs;
 mod sides;
-mod subtitle;
-mod words;
 
-use super::args::{FigureArgs, SelectionArgs, Side};
-use super::findings::{self, Findings};
+use super::args::{FigureArgs, SelectionArgs, one_of};
+use super::deliver::deliver;
 use super::model::{ModelArgs, Opened};
-use super::output::{OutputArgs, Target};
-use super::recipe::Recipe;
-use attnviz::analysis::Request;
+use super::output::OutputArgs;
 use attnviz::checkpoint::Checkpoint;
 use attnviz::error::{Error, Result};
-use attnviz::prompt::Word;
+use attnviz::findings::difference::{Options, Run, alike, of_files, of_runs};
+use attnviz::findings::{Findings, Reading};
+use attnviz::prompt::Truncate;
 use attnviz::session::Session;
 use clap::Args;
 use sides::Sides;
@@ -48,16 +41,16 @@ pub struct DiffArgs {
     #[arg(long, help_heading = "Prompt")]
     bos: bool,
     /// Shorten a prompt that is longer than the model's context
-    #[arg(long, value_name = "SIDE", help_heading = "Prompt")]
-    truncate: Option<Side>,
+    #[arg(long, value_name = "SIDE", help_heading = "Prompt", value_parser = one_of::<Truncate>())]
+    truncate: Option<Truncate>,
     /// The model to compare with on one prompt, such as a fine-tune
     #[arg(long, value_name = "MODEL", help_heading = "Model")]
     against: Option<String>,
     /// How far apart two numbers may be and still count as the same
-    #[arg(long, value_name = "X", default_value = "1e-4", value_parser = tolerance, help_heading = "Comparison")]
+    #[arg(long, value_name = "X", default_value = "1e-4", help_heading = "Comparison")]
     tol: f32,
     #[command(flatten)]
-    pub model: ModelArgs,
+    model: ModelArgs,
     #[command(flatten)]
     selection: SelectionArgs,
     #[command(flatten)]
@@ -66,63 +59,51 @@ pub struct DiffArgs {
     output: OutputArgs,
 }
 
-fn tolerance(text: &str) -> Result<f32, String> {
-    let number = text.parse().ok().filter(|tol: &f32| tol.is_finite() && *tol >= 0.0);
-    number.ok_or_else(|| "a tolerance is a number from 0".into())
-}
-
-/// Compares, writes what was asked for, and fails where the two differ.
-pub fn run(args: &DiffArgs, recipe: &Recipe) -> Result<()> {
-    let targets = args.output.targets(&recipe.command)?;
-    args.selection.reductions()?;
-    let sides = args.sides()?;
+/// Compares, writes what was asked for, and fails where the two differ; `line` is what was typed, for people.
+pub fn run(args: &DiffArgs, line: &str) -> Result<()> {
+    let destinations = args.output.destinations("diff")?;
+    let options = args.options()?;
+    options.check()?;
+    let (sides, quiet) = (args.sides()?, args.output.quiet);
     args.model.start_threads()?;
-    let found = match sides {
-        Sides::Files(a, b) => args.of_files([&a, &b], recipe)?,
+    let reading = options.reading;
+    let mut found = match sides {
+        Sides::Files(a, b) => of_files(&options, [&a, &b])?,
         Sides::Prompts(a, b) => {
-            let session = Session::new(args.open(&args.model)?)?;
-            let prompts = [args.prompt(a, &session)?, args.prompt(b, &session)?];
-            args.of_runs(runs::pair([&session, &session], prompts), recipe)?
+            let session = Session::new(open(&args.model, &options, quiet)?)?;
+            of_runs(&options, [Run::new(&session, reading, a)?, Run::new(&session, reading, b)?])?
         }
         Sides::Models(words, against) => {
-            let [a, b] = args.open_both([&args.model, &args.model.instead(&against)])?;
-            let prompts = [args.prompt(words.clone(), &a)?, args.prompt(words, &b)?];
-            args.of_runs(runs::pair([&a, &b], prompts), recipe)?
+            let [a, b] = open_both([&args.model, &args.model.instead(&against)], &options, quiet)?;
+            of_runs(&options, [Run::new(&a, reading, words.clone())?, Run::new(&b, reading, words)?])?
         }
     };
-    if found.parts().is_empty() && targets.iter().any(Target::splits) {
+    line.clone_into(&mut found.about.record.line);
+    if found.parts().is_empty() && destinations.iter().any(|destination| destination.output().by_part) {
         return Err(Error::usage("these results have no layers and heads").hint("leave {layer} and {head} out of -o"));
     }
-    findings::deliver(&found, &targets, args.output.quiet)?;
+    deliver(&found, &destinations, quiet)?;
     found.verdict()
 }
 
+/// A model that has what is selected. None stands in for one that cannot be had: differences from another would be no answer.
+pub fn open(model: &ModelArgs, options: &Options, quiet: bool) -> Result<Checkpoint> {
+    let Opened { checkpoint, .. } = model.open(false, quiet)?;
+    options.fits(&checkpoint.spec)?;
+    Ok(checkpoint)
+}
+
+/// Two models that can be compared head by head.
+pub fn open_both(models: [&ModelArgs; 2], options: &Options, quiet: bool) -> Result<[Session; 2]> {
+    let (a, b) = (open(models[0], options, quiet)?, open(models[1], options, quiet)?);
+    alike([(&a.name, &a.spec), (&b.name, &b.spec)])?;
+    Ok([Session::new(a)?, Session::new(b)?])
+}
+
 impl DiffArgs {
-    /// A model that has what is selected. None stands in for one that cannot be had: differences from another would be no answer.
-    pub fn open(&self, model: &ModelArgs) -> Result<Checkpoint> {
-        let Opened { checkpoint, .. } = model.open(false, self.output.quiet)?;
-        self.selection.resolve(&checkpoint.spec)?;
-        Ok(checkpoint)
-    }
-
-    /// Two models that can be compared head by head.
-    pub fn open_both(&self, models: [&ModelArgs; 2]) -> Result<[Session; 2]> {
-        let opened = [self.open(models[0])?, self.open(models[1])?];
-        sides::alike(&opened)?;
-        let [a, b] = opened;
-        Ok([Session::new(a)?, Session::new(b)?])
-    }
-
-    /// What is looked at on either side: whole maps, since they are compared number by number.
-    fn request(&self, selection: super::args::Selection, words: &[Word]) -> Request {
-        Request {
-            layers: selection.layers,
-            heads: selection.heads,
-            sink: self.selection.sink.into(),
-            words: self.selection.words.is_some().then(|| words.iter().map(|word| word.tokens.clone()).collect()),
-            heads_to: selection.heads_to,
-            layers_to: selection.layers_to,
-            ..Request::default()
-        }
+    /// What is meant, but for the two sides.
+    fn options(&self) -> Result<Options> {
+        let reading = Reading { bos: self.bos, truncate: self.truncate.unwrap_or_default() };
+        Ok(Options { reading, selection: self.selection.selection()?, tol: self.tol, style: self.figure.style() })
     }
 }

@@ -2,24 +2,24 @@
 
 mod pair;
 
-use super::args::Words;
-use super::findings::{self, Findings};
+use super::deliver::deliver;
 use super::model::{ModelArgs, Opened};
-use super::output::{self, Format, OutputArgs, Target};
+use super::output::{self, Destination, OutputArgs};
 use super::progress::Progress;
-use super::recipe::Recipe;
-use super::subject::Subject;
-use super::{Cli, Command, render};
 use attnviz::checkpoint::hub::Name;
 use attnviz::compare::{Tolerance, differences};
 use attnviz::error::{Error, Result};
-use attnviz::export::made::{self, Kind, Made};
-use attnviz::export::{Fields, Input, Template, read_at_most};
-use attnviz::model::Model;
+use attnviz::export::{read_at_most, record};
+use attnviz::findings::attention::View;
+use attnviz::findings::recorded::RecordedAttention;
+use attnviz::findings::{self, Asked, Findings, Output, Ready, Subject};
+use attnviz::format::Format;
 use attnviz::prompt::Prompt;
+use attnviz::record::{Identity, Record};
 use attnviz::render::Fonts;
 use attnviz::session::Session;
 use clap::Args;
+use serde::de::DeserializeOwned;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ Examples:
   attnviz rerun figure.png --model ./my-gpt2   a model in a folder is to be named
   attnviz rerun figure.png -o figure.svg       the same figure in another format")]
 pub struct RerunArgs {
-    /// A PNG, SVG or JSON file that attnviz wrote
+    /// A PNG, SVG, JSON, NPZ or safetensors file that attnviz wrote
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The file that `attnviz render` read; twice, in order, for those that `attnviz diff` read
@@ -49,49 +49,39 @@ pub struct RerunArgs {
     output: OutputArgs,
 }
 
-/// A file larger than this is none of ours: 20 million numbers as JSON are smaller.
-const LARGEST: u64 = 1 << 29;
+/// A picture or a text larger than this, in MiB, is none of ours: 20 million numbers as JSON are smaller.
+const LARGEST: u64 = 512;
+/// Arrays larger than this, in MiB, would not fit into most memories twice.
+const LARGEST_ARRAYS: u64 = 16 << 10;
 
 /// Makes the file again, and compares or writes it.
 pub fn run(args: &RerunArgs) -> Result<()> {
-    let targets = args.output.targets("rerun")?;
+    let destinations = args.output.destinations("rerun")?;
     let name = args.file.display().to_string();
-    let named = |error: Error| Error { message: format!("{name}: {}", error.message), ..error };
     let old = bytes(&args.file)?;
-    let made = made::read(&old).map_err(named)?;
-    let format = match made.kind {
-        Kind::Png => Format::Png,
-        Kind::Svg => Format::Svg,
-        Kind::Json => Format::Json,
-    };
-    let recipe = Recipe { command: made.command.clone(), args: made.args.clone() };
-    let again = Again { args, name: &name, old: &old, made: &made, format, targets: &targets, recipe: &recipe };
+    let (format, record) = record::read(&old).map_err(|error| error.of(&name))?;
+    let again = Again { args, name: &name, old: &old, format, record: &record, destinations: &destinations };
     args.model.start_threads()?;
-    match (&made.input, &made.other) {
-        (_, Some(other)) => again.of_pair(other),
-        (Some(input), None) => again.of_file(input),
-        (None, None) => again.of_prompt(),
+    match &record.command[..] {
+        "diff" => again.of_pair(),
+        "render" => again.of_file(),
+        _ => again.of_prompt(),
     }
 }
 
 /// The file, not larger than any that attnviz writes.
 fn bytes(path: &Path) -> Result<Vec<u8>> {
+    let format = path.extension().and_then(|extension| Format::of_extension(&extension.to_string_lossy()));
+    let is_arrays = format.is_some_and(|format| format.has_arrays() && format.is_binary());
+    let most = if is_arrays { LARGEST_ARRAYS } else { LARGEST };
     let failed = |e: std::io::Error| match e.kind() {
-        ErrorKind::FileTooLarge => Error::failed(format!("{} is larger than 512 MiB", path.display()))
-            .hint("attnviz writes no such picture and no such JSON"),
+        ErrorKind::FileTooLarge => {
+            Error::failed(format!("{} is larger than {most} MiB", path.display())).hint("attnviz writes no such file")
+        }
         _ => Error::failed(format!("cannot read {}: {e}", path.display()))
-            .hint("give a PNG, SVG or JSON file that attnviz wrote"),
+            .hint("give a PNG, SVG, JSON, NPZ or safetensors file that attnviz wrote"),
     };
-    File::open(path).and_then(|file| read_at_most(file, LARGEST)).map_err(failed)
-}
-
-/// A prompt as it was read. The ids are what the model read; the text only says it better, where it still means the same.
-fn said(text: &str, ids: &[u32], resolve: impl Fn(Words) -> Result<Prompt>) -> Result<Prompt> {
-    let prompt = resolve(Words::Text(text.to_owned()));
-    match prompt.ok().filter(|prompt| prompt.ids == ids) {
-        Some(prompt) => Ok(prompt),
-        None => resolve(Words::Ids(ids.to_vec())),
-    }
+    File::open(path).and_then(|file| read_at_most(file, most << 20)).map_err(failed)
 }
 
 /// What is to be made again.
@@ -99,76 +89,76 @@ struct Again<'a> {
     args: &'a RerunArgs,
     name: &'a str,
     old: &'a [u8],
-    made: &'a Made,
     format: Format,
-    targets: &'a [Target],
-    recipe: &'a Recipe,
+    record: &'a Record,
+    destinations: &'a [Destination],
 }
 
 impl Again<'_> {
     /// From a model and a prompt.
     fn of_prompt(&self) -> Result<()> {
-        let Self { args, made, recipe, .. } = self;
-        let Some(Command::OfPrompt(command)) = recipe.parse::<Cli>(&[]).map_err(|e| self.named(e))?.command else {
-            return Err(self
-                .named(Error::failed(format!("`attnviz {}` looks at no prompt", made.command)))
-                .hint("give a file that a command of one prompt wrote"));
-        };
-        let (command, purpose) = (command.command(), self.purpose()?);
-        command.check(&purpose)?;
+        let Self { args, record, .. } = self;
+        let asked = Asked::of(record).map_err(|e| self.named(e))?;
+        let (analysis, outputs) = (asked.analysis(), self.outputs());
+        analysis.check(&outputs).map_err(|e| self.named(e))?;
         let Opened { checkpoint, .. } = self.model()?.open(false, args.output.quiet)?;
-        command.fits(&checkpoint.spec)?;
+        analysis.fits(&checkpoint.spec).map_err(|e| self.named(e))?;
         let session = Session::new(checkpoint)?;
-        let (flags, tokenizer, spec) = (command.groups().prompt, &session.tokenizer, session.model.spec());
-        let prompt = if made.token_ids.is_empty() && !command.needs_prompt() {
+        let prompt = if record.token_ids.is_empty() && !analysis.needs_prompt() {
             Prompt::default()
         } else {
-            said(&made.prompt, &made.token_ids, |words| flags.resolve(words, tokenizer, spec))?
+            let reading = analysis.reading();
+            reading.read_again(&record.prompt, &record.token_ids, &session.tokenizer, session.spec())?
         };
-        let change = format!("its weights were {}, those of {} are {}", made.weights, session.name, session.hash);
-        let change = (session.hash != made.weights).then_some(change);
         let progress = Progress::new(args.output.quiet);
-        let subject = Subject::new(&session, prompt, made.note.as_deref(), recipe, &progress);
-        let found = findings::find(command, subject, &purpose);
+        let watch = |done, planned| progress.watch(done, planned);
+        let mut subject = Subject { watch: &watch, ..Subject::new(&session, prompt, &asked)? };
+        (subject.record.line, subject.record.note) = (record.line.clone(), record.note.clone());
+        let found = findings::find(analysis, subject, &outputs);
         progress.finish();
-        self.finish(&*found?, change)
+        self.finish(&*found?, changed(&record.model, &session))
     }
 
     /// From a file that `render` read.
-    fn of_file(&self, input: &Input) -> Result<()> {
+    fn of_file(&self) -> Result<()> {
+        let view: View = self.options()?;
+        let Some(input) = &self.record.input else { return Err(self.silent("from which file it was drawn")) };
         let [path] = &self.args.input[..] else {
             return Err(self
                 .named(Error::failed(format!("it was drawn from a file {:?}", input.name)))
                 .hint(format!("give that file: attnviz rerun {} --input {}", self.name, input.name)));
         };
-        let command = self.recipe.parse::<Cli>(&[path.into()]).map_err(|e| self.named(e))?.command;
-        let Some(Command::Render(args)) = command else {
-            return Err(self
-                .named(Error::failed(format!("`attnviz {}` reads no such file", self.made.command)))
-                .hint("give a file that attnviz render wrote"));
-        };
-        let mut opened = render::Opened::read(path)?;
+        let outputs = self.outputs();
+        view.check(&outputs).map_err(|e| self.named(e))?;
+        let mut recorded = RecordedAttention::read(path)?;
         let change = format!(
             "the file that it was drawn from had the hash {}, {} has {}",
-            input.hash, opened.input.name, opened.input.hash
+            input.hash, recorded.input.name, recorded.input.hash
         );
-        let change = (opened.input.hash != input.hash).then_some(change);
-        opened.input.name.clone_from(&input.name); // a file keeps what it holds under any name
-        let purpose = self.purpose()?;
-        args.view.check(&purpose)?;
-        self.finish(&opened.look(&args.view, self.recipe, &purpose)?, change)
+        let change = (recorded.input.hash != input.hash).then_some(change);
+        recorded.input.name.clone_from(&input.name); // a file keeps what it holds under any name
+        self.finish(&recorded.find(&view, &self.record.line, &outputs)?, change)
+    }
+
+    /// The options of a command that is not of one prompt.
+    fn options<T: DeserializeOwned>(&self) -> Result<T> {
+        findings::options(self.record.options.clone().into()).map_err(|e| self.named(e))
     }
 
     /// The model that the file names, unless the user names one.
     fn model(&self) -> Result<ModelArgs> {
-        let given = self.args.model.model.as_deref();
-        self.model_of(given, &self.made.model, self.made.revision.as_deref(), "--model")
+        self.model_of(self.args.model.model.as_deref(), &self.record.model, "--model")
     }
 
-    fn model_of(&self, given: Option<&str>, name: &str, revision: Option<&str>, flag: &str) -> Result<ModelArgs> {
+    fn model_of(
+        &self,
+        given: Option<&str>,
+        Identity { name, revision, .. }: &Identity,
+        flag: &str,
+    ) -> Result<ModelArgs> {
         let model = match (given, revision) {
             (Some(given), _) => given.to_owned(),
-            (None, _) if name == "builtin" => name.to_owned(),
+            (None, _) if name == "builtin" => name.clone(),
             // Checked, so that what a file says is never taken for a path.
             (None, Some(revision)) => {
                 Name::new(name, Some(revision)).map_err(|e| self.named(e))?;
@@ -184,32 +174,32 @@ impl Again<'_> {
     }
 
     /// What is computed depends on what for.
-    fn purpose(&self) -> Result<Vec<Target>> {
-        match (&self.made.part, self.args.output.output.is_empty()) {
-            (Some(_), _) => Ok(vec![Target::File(Template::parse("{layer}-{head}.png")?, self.format)]),
-            (None, true) => Ok(vec![Target::Stdout(self.format)]),
-            (None, false) => self.args.output.targets("rerun"),
+    fn outputs(&self) -> Vec<Output> {
+        match (&self.record.part, self.args.output.output.is_empty()) {
+            (Some(_), _) => vec![Output { format: self.format, by_part: true }],
+            (None, true) => vec![Output::whole(self.format)],
+            (None, false) => self.destinations.iter().map(Destination::output).collect(),
         }
     }
 
     /// Compares what was found with the file, or writes it.
     fn finish(&self, found: &dyn Findings, change: Option<String>) -> Result<()> {
-        let Self { args, name, made, .. } = self;
-        let (version, part) = (env!("CARGO_PKG_VERSION"), self.part(found)?);
-        let age = format!("it was made by attnviz {}, this is {version}", made.version);
-        let mut changes: Vec<String> = (made.version != version).then_some(age).into_iter().chain(change).collect();
+        let Self { args, name, record, .. } = self;
+        let (version, ready) = (env!("CARGO_PKG_VERSION"), Ready::new(found));
+        let part = self.part(&ready)?;
+        let age = format!("it was made by attnviz {}, this is {version}", record.version);
+        let mut changes: Vec<String> = (record.version != version).then_some(age).into_iter().chain(change).collect();
         if !args.output.output.is_empty() {
             if !args.output.quiet {
                 changes.iter().for_each(|change| output::remark(&format!("{name}: {change}")));
             }
-            return self.write(found, part);
+            return self.write(&ready, part);
         }
-        let new = findings::bytes(found, self.format, part, &Fonts::with_system())?;
+        let new = ready.bytes(self.format, part, &Fonts::with_system())?;
         if self.old == new {
             return output::print(format!("{}: the same bytes\n", output::printable(name)).as_bytes());
         }
-        let compared = self.format.compared();
-        let found = compared.map_or(Vec::new(), |format| differences(format, self.old, &new, &Tolerance::EXACT));
+        let found = differences(self.format, self.old, &new, &Tolerance::EXACT);
         if found.is_empty() {
             changes.push("all else is the same, but not the bytes".into());
         }
@@ -219,34 +209,41 @@ impl Again<'_> {
     }
 
     /// Which part of what was found the file holds.
-    fn part(&self, found: &dyn Findings) -> Result<Option<usize>> {
-        let Some(part) = &self.made.part else { return Ok(None) };
-        let place = found.parts().iter().position(|(layer, head)| (layer, head) == (&part.layer, &part.head));
+    fn part(&self, ready: &Ready) -> Result<Option<usize>> {
+        let Some(part) = &self.record.part else { return Ok(None) };
+        let place = ready.parts().iter().position(|known| known == part);
         let missing = || {
-            Error::failed(format!("it holds layer {}, head {}, which its own flags leave out", part.layer, part.head))
+            Error::failed(format!("it holds layer {}, head {}, which its own options leave out", part.layer, part.head))
                 .hint("the file is damaged; make it again by hand")
         };
         place.map(Some).ok_or_else(|| self.named(missing()))
     }
 
-    fn write(&self, found: &dyn Findings, part: Option<usize>) -> Result<()> {
-        let Some(place) = part else { return findings::deliver(found, self.targets, self.args.output.quiet) };
-        let (layer, head) = found.parts().swap_remove(place);
-        let (fields, fonts) = (Fields { layer, head, ..found.about().fields() }, Fonts::with_system());
-        for target in self.targets {
-            let bytes = findings::bytes(found, target.format(), part, &fonts)?;
-            match target {
-                Target::Stdout(_) => output::print(&bytes)?,
-                Target::File(template, _) => {
-                    let path = output::write(template, &fields, &bytes)?;
-                    output::print(format!("{}\n", output::printable(&path.display().to_string())).as_bytes())?;
-                }
+    fn write(&self, ready: &Ready, part: Option<usize>) -> Result<()> {
+        let Some(place) = part else { return deliver(ready.found(), self.destinations, self.args.output.quiet) };
+        let (fields, fonts) = (ready.found().about().fields().of(&ready.parts()[place]), Fonts::with_system());
+        for destination in self.destinations {
+            let bytes = ready.bytes(destination.output().format, part, &fonts)?;
+            match destination {
+                Destination::Stdout(_) => output::print(&bytes)?,
+                Destination::File(template, _) => output::list(&[output::write(template, &fields, &bytes)?])?,
             }
         }
         Ok(())
     }
 
+    /// A failure of what the file says, which no flag mends.
     fn named(&self, error: Error) -> Error {
-        Error { message: format!("{}: {}", self.name, error.message), ..error }
+        Error { option: None, ..error.of(self.name) }
     }
+
+    fn silent(&self, what: &str) -> Error {
+        self.named(Error::failed(format!("it does not say {what}"))).hint("the file is damaged; make it again by hand")
+    }
+}
+
+/// What is said where a model is not the one that it was.
+fn changed(then: &Identity, now: &Session) -> Option<String> {
+    let change = || format!("its weights were {}, those of {} are {}", then.hash, now.name, now.hash);
+    (then.hash != now.hash).then(change)
 }

@@ -1,12 +1,10 @@
 //! Which two things are compared: what A and B are, by how they are written.
 
 use super::DiffArgs;
-use crate::cli::args::{PromptArgs, Words};
-use attnviz::checkpoint::Checkpoint;
+use crate::cli::args::words;
 use attnviz::error::{Error, Result};
-use attnviz::model::Model;
-use attnviz::prompt::Prompt;
-use attnviz::session::Session;
+use attnviz::findings::Words;
+use attnviz::format::Format;
 use std::path::{Path, PathBuf};
 
 /// Two things to compare.
@@ -18,9 +16,6 @@ pub enum Sides {
     /// One prompt, and the model to compare with.
     Models(Words, String),
 }
-
-/// Files of results.
-const RESULTS: [&str; 3] = ["json", "npz", "safetensors"];
 
 /// One of the two, as typed.
 enum Typed {
@@ -34,7 +29,7 @@ impl DiffArgs {
         if self.a == "-" && self.b.as_deref() == Some("-") {
             return Err(Error::usage("A and B are both on standard input").hint("give one of them as a text"));
         }
-        let (a, b) = (self.typed(&self.a)?, self.b.as_deref().map(|b| self.typed(b)).transpose()?);
+        let (a, b) = (Typed::of(&self.a)?, self.b.as_deref().map(Typed::of).transpose()?);
         match (a, b, &self.against) {
             (Typed::File(a), Some(Typed::File(b)), _) => self.files(a, b),
             (Typed::Words(a), Some(Typed::Words(b)), _) => Ok(Sides::Prompts(a, b)),
@@ -63,10 +58,16 @@ impl DiffArgs {
             None => Ok(Sides::Files(a, b)),
         }
     }
+}
 
-    fn typed(&self, typed: &str) -> Result<Typed> {
+impl Typed {
+    /// By how it is written.
+    fn of(typed: &str) -> Result<Self> {
         if let Some(text) = typed.strip_prefix("text:") {
-            return Ok(Typed::Words(self.words(text)?));
+            if text.is_empty() {
+                return Err(Error::usage("a prompt is empty").hint("give at least one character after text:"));
+            }
+            return Ok(Self::Words(Words::Text(text.to_owned())));
         }
         if let Some(ids) = typed.strip_prefix("ids:") {
             let ids: Result<Vec<u32>, _> = ids.split(',').map(|id| id.trim().parse()).collect();
@@ -74,13 +75,14 @@ impl DiffArgs {
                 Error::usage(format!("{typed:?} is not a list of token ids"))
                     .hint(format!("write numbers with commas, or \"text:{typed}\" for the text itself"))
             })?;
-            return Ok(Typed::Words(Words::Ids(ids)));
+            return Ok(Self::Words(Words::Ids(ids)));
         }
         let path = Path::new(typed);
-        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        if extension.as_deref().is_some_and(|extension| RESULTS.contains(&extension)) {
+        let extension = path.extension().map(|extension| extension.to_string_lossy());
+        let format = extension.as_deref().and_then(Format::of_extension);
+        if format.is_some_and(Format::has_arrays) {
             return match path.is_file() {
-                true => Ok(Typed::File(path.into())),
+                true => Ok(Self::File(path.into())),
                 false => Err(Error::failed(format!("there is no file {typed}"))
                     .hint(format!("check the path; for the text itself write \"text:{typed}\""))),
             };
@@ -90,32 +92,6 @@ impl DiffArgs {
             return Err(Error::usage(format!("{typed} is a file, but of no kind that can be compared"))
                 .hint(format!("give .json, .npz or .safetensors; for the text itself write \"text:{typed}\"")));
         }
-        let read = PromptArgs { text: Some(typed.into()), file: None, ids: None, bos: false, truncate: None };
-        read.read().map(Typed::Words)
+        words(typed).map(Self::Words)
     }
-
-    fn words(&self, text: &str) -> Result<Words> {
-        if text.is_empty() {
-            return Err(Error::usage("a prompt is empty").hint("give at least one character after text:"));
-        }
-        Ok(Words::Text(text.to_owned()))
-    }
-
-    /// A prompt as a model sees it.
-    pub fn prompt(&self, words: Words, session: &Session) -> Result<Prompt> {
-        let flags = PromptArgs { text: None, file: None, ids: None, bos: self.bos, truncate: self.truncate };
-        flags.resolve(words, &session.tokenizer, session.model.spec())
-    }
-}
-
-/// Whether two models can be compared head by head.
-pub fn alike([a, b]: &[Checkpoint; 2]) -> Result<()> {
-    let size = |of: &Checkpoint| (of.spec.layers, of.spec.heads);
-    if size(a) == size(b) {
-        return Ok(());
-    }
-    let ((a_layers, a_heads), (b_layers, b_heads)) = (size(a), size(b));
-    let (a, b) = (&a.name, &b.name);
-    Err(Error::usage(format!("{a} has {a_layers} layers of {a_heads} heads, {b} has {b_layers} of {b_heads}"))
-        .hint("compare models of one architecture, such as a fine-tune with its base"))
 }

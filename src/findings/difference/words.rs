@@ -5,7 +5,7 @@ const MOST: usize = 120;
 const BEFORE: usize = 40;
 
 /// A number with three digits.
-pub fn short(x: f32) -> String {
+pub(super) fn short(x: f32) -> String {
     let text = match x.abs() {
         0.0 => "0".into(),
         size if (1e-3..1e6).contains(&size) => format!("{x:.*}", (2 - size.log10().floor() as i32).max(0) as usize),
@@ -19,7 +19,7 @@ pub fn short(x: f32) -> String {
 }
 
 /// Two prompts in one line each; of long ones, where they begin to differ.
-pub fn excerpts(a: &str, b: &str) -> [String; 2] {
+pub(super) fn excerpts(a: &str, b: &str) -> [String; 2] {
     let [a, b] = [a, b].map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
     let alike = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
     let start = if a != b && alike > MOST - BEFORE { alike - BEFORE } else { 0 };

@@ -1,0 +1,80 @@
+//! What a figure of a difference says under its headline.
+
+use super::comparison::{ComparedAttention, Comparison};
+use super::words::{excerpts, short};
+use crate::figure::ScaleKind;
+
+impl Comparison<'_> {
+    /// The lines under the headline: what is compared, A and B, and where they differ most.
+    pub(super) fn subtitle(&self, part: Option<usize>) -> Vec<String> {
+        let mut lines = vec![self.compared(part)];
+        lines.extend(self.named());
+        let (most, place) = match (&self.attention, part) {
+            (Some(attention), Some(map)) => (attention.difference.heads[map].max_abs, attention.place(map)),
+            _ => self.largest(),
+        };
+        lines.push(match most {
+            0.0 => "no number differs".into(),
+            _ => format!("largest difference {}: {place}", short(most)),
+        });
+        let linear = self.options.style.scale == ScaleKind::Linear;
+        let many = |attention: &ComparedAttention| attention.difference.maps.len() > 1;
+        if linear && self.attention.as_ref().is_some_and(|attention| many(attention) && attention.is_faint()) {
+            lines.push("most differences are small beside it; --scale sqrt shows them".into());
+        }
+        lines
+    }
+
+    /// What is compared, and of which model where it is one.
+    fn compared(&self, part: Option<usize>) -> String {
+        let [a, b] = &self.sides;
+        let mut said = if a.has_model_of(b) && a.input.is_none() { vec![a.model.name.clone()] } else { Vec::new() };
+        if let Some(attention) = &self.attention {
+            let count = |what: &str, names: &[String]| match names {
+                [one] => format!("{what} {one}"),
+                many => format!("{} {what}s", many.len()),
+            };
+            said.push(match part.map(|map| attention.name(map)) {
+                Some((layer, head)) => format!("layer {layer}, head {head}"),
+                None => format!("{}, {}", count("layer", &attention.names[0]), count("head", &attention.names[1])),
+            });
+            said.push(self.edits(attention));
+        } else {
+            said.push(if self.arrays.len() == 1 { "1 array".into() } else { format!("{} arrays", self.arrays.len()) });
+        }
+        said.join(" · ")
+    }
+
+    /// What A and B are.
+    fn named(&self) -> [String; 2] {
+        let [a, b] = &self.sides;
+        let (one_model, one_name) = (a.has_model_of(b), a.model.name == b.model.name);
+        let [a_text, b_text] = excerpts(&a.prompt.written(), &b.prompt.written());
+        [("A", a, a_text), ("B", b, b_text)].map(|(letter, side, text)| {
+            let mut said = Vec::new();
+            said.extend(side.input.as_ref().map(|input| input.name.clone()));
+            let name = &side.model.name;
+            if !name.is_empty() && (!one_model || side.input.is_some()) {
+                let weights: String = side.model.hash.chars().take(8).collect();
+                said.push(if one_name && !one_model { format!("{name} ({weights})") } else { name.clone() });
+            }
+            said.push(text);
+            said.extend(side.next.clone());
+            said.retain(|text| !text.is_empty());
+            format!("{letter}: {}", said.join(" · "))
+        })
+    }
+
+    /// What became of the tokens.
+    fn edits(&self, attention: &ComparedAttention) -> String {
+        let [kept, replaced, removed, added] = attention.alignment.counts();
+        let what = if self.sides[0].by_word { "word" } else { "token" };
+        let all = match kept {
+            1 => format!("1 {what} in both"),
+            _ => format!("{kept} {what}s in both"),
+        };
+        let said = [(replaced, "replaced (→)"), (removed, "only in A (−)"), (added, "only in B (+)")];
+        let said = said.into_iter().filter(|(count, _)| *count > 0).map(|(count, how)| format!("{count} {how}"));
+        std::iter::once(all).chain(said).collect::<Vec<_>>().join(", ")
+    }
+}
