@@ -32,6 +32,7 @@ mod tests {
     use crate::analysis::attention::Extra;
     use crate::analysis::{Of, Reduction, Sink, attribution, heads, mixing};
     use crate::figure::{Colormap, ScaleKind, Theme};
+    use crate::findings::lens::Colour;
     use crate::format::Format;
     use crate::prompt::{Truncate, WordRule};
     use serde::Serialize;
@@ -57,6 +58,7 @@ mod tests {
         check::<attribution::Method>();
         check::<attribution::Score>();
         check::<heads::Score>();
+        check::<Colour>();
         check::<mixing::Method>();
         check::<Colormap>();
         check::<ScaleKind>();

@@ -18,6 +18,22 @@ pub fn one_of<T: Named>() -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(T::ALL.iter().map(value)).try_map(|name| T::named(&name).ok_or("it is unknown"))
 }
 
+/// The methods of these names in the order typed; `all` stands for all of them.
+pub fn methods<M: Named>(typed: &[String]) -> Result<Vec<M>> {
+    let mut methods = Vec::new();
+    for name in typed {
+        match M::named(name) {
+            Some(method) => methods.push(method),
+            None if name == "all" => methods.extend(M::all()),
+            None => {
+                return Err(Error::usage(format!("--method {name:?} is not a method"))
+                    .hint(format!("methods are {}, or all", M::names())));
+            }
+        }
+    }
+    Ok(methods)
+}
+
 /// Which text.
 #[derive(Args)]
 #[command(next_help_heading = "Prompt")]

@@ -1,14 +1,12 @@
 //! `attnviz mix`: how much of each token reaches each position, by several methods.
 
-use super::args::{FigureArgs, PromptArgs, one_of};
+use super::args::{FigureArgs, PromptArgs, methods, one_of};
 use super::model::ModelArgs;
 use super::output::OutputArgs;
 use super::run::{Groups, PromptCommand};
 use super::target::TargetArgs;
-use attnviz::Named;
-use attnviz::analysis::mixing::Method;
 use attnviz::analysis::{Of, Sink};
-use attnviz::error::{Error, Result};
+use attnviz::error::Result;
 use attnviz::findings::Asked;
 use attnviz::findings::mix::Options;
 use clap::Args;
@@ -54,24 +52,6 @@ struct MethodArgs {
     all_rows: bool,
 }
 
-impl MethodArgs {
-    /// The methods in the order typed.
-    fn methods(&self) -> Result<Vec<Method>> {
-        let mut methods = Vec::new();
-        for name in &self.method {
-            match Method::named(name) {
-                Some(method) => methods.push(method),
-                None if name == "all" => methods.extend(Method::all()),
-                None => {
-                    return Err(Error::usage(format!("--method {name:?} is not a method"))
-                        .hint(format!("methods are {}, or all", Method::names())));
-                }
-            }
-        }
-        Ok(methods)
-    }
-}
-
 impl PromptCommand for MixArgs {
     fn groups(&self) -> Groups<'_> {
         Groups { prompt: &self.prompt, model: &self.model, output: &self.output }
@@ -81,7 +61,7 @@ impl PromptCommand for MixArgs {
         Ok(Asked::Mix(Options {
             reading: self.prompt.reading(),
             target: self.target.target(),
-            method: self.method.methods()?,
+            method: methods(&self.method.method)?,
             sink: self.method.sink,
             of: self.method.of,
             all_rows: self.method.all_rows,
