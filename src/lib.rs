@@ -95,6 +95,7 @@ pub mod prompt;
 pub mod record;
 pub mod render;
 pub mod session;
+pub mod snapshot;
 pub mod trace;
 
 pub use error::{Error, Kind, Result};

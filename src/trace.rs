@@ -159,7 +159,13 @@ impl Trace {
 }
 
 /// A forward pass of packed prompts through all blocks, watched by a tap: the last `resid_post`, `[rows, d_model]`.
+///
+/// # Errors
+/// A prompt without tokens; what the tap refuses.
 pub fn forward(model: &dyn Model, prompts: &[&[u32]], tap: &mut dyn Tap) -> Result<Tensor> {
+    if prompts.iter().any(|ids| ids.is_empty()) {
+        return Err(Error::failed("a prompt has no tokens").hint("give a text or token ids"));
+    }
     let lengths: Vec<usize> = prompts.iter().map(|ids| ids.len()).collect();
     let segments = Segments::packed(&lengths);
     let resid = model.start(&model.embed(&prompts.concat())?, &segments)?;

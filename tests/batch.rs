@@ -142,7 +142,7 @@ fn a_run_that_was_killed_at_any_moment_is_finished_by_resume() {
     shell.ok(&run("cut")); // what is finished stays as it is
     assert!(contents(&shell.path("cut")) == whole);
     let (message, _) = shell.fails(2, &[&run("cut")[..], &["--bos".into()]].concat());
-    assert!(message.contains("other flags"), "{message}");
+    assert!(message.contains("other options"), "{message}");
     assert!(contents(&shell.path("cut")) == whole, "a refused run touches nothing");
     shell.write("p.txt", prompts(100));
     assert!(shell.fails(2, &run("cut")).0.contains("fewer"));

@@ -5,7 +5,8 @@ mod support {
     pub mod shell;
 }
 
-use attnviz::compare::{Format, Tolerance, differences, side_by_side};
+use attnviz::compare::{Tolerance, differences, side_by_side};
+use attnviz::format::Format;
 use attnviz::render::Fonts;
 use roxmltree::Document;
 use std::fs;
@@ -105,7 +106,14 @@ fn three_lines_are_a_suite_and_the_lock_says_nothing_of_this_machine() {
     let files = ["attention-the-caf.json", "attention-the-caf.png", "attention-the-caf.svg", "snapshot.lock.json"];
     assert_eq!(out, files.map(|name| format!("s/{name}\n")).concat());
     let lock = shell.text("s/snapshot.lock.json");
-    for what in ["\"version\": \"", "\"tiny\": {", "\"tolerance\"", "\"token_ids\":[", "h.0.attn.c_attn.weight"] {
+    for what in [
+        "\"version\": \"",
+        "\"tiny\": {",
+        "\"tolerance\"",
+        "\"token_ids\":[",
+        "\"options\":{",
+        "h.0.attn.c_attn.weight",
+    ] {
         assert!(lock.contains(what), "{what}");
     }
     for what in ["zoo", shell.folder().to_str().unwrap()] {
@@ -271,7 +279,10 @@ fn cases_that_come_go_or_change_are_told_and_accepted() {
     shell.write("s/notes.txt", "mine");
     shell.write("snapshot.toml", "formats = [\"json\"]\n[[case]]\nname = \"a\"\nprompt = \"The fox\"\nargs = [\"--layer=0\"]\nformats = [\"csv\"]\n[[case]]\nname = \"c\"\nprompt = \"The cat\"");
     let (lines, page) = differs(&shell);
-    assert!(lines[0].starts_with("differs  a: its args are [\"--layer=0\"], were [] (and 1 more)"), "{lines:?}");
+    assert!(
+        lines[0].starts_with("differs  a: its option view.selection.layer is \"0\", was null (and 1 more)"),
+        "{lines:?}"
+    );
     assert!(page.contains("no json is asked for any more"), "{page}");
     assert_eq!(lines[1], "differs  c: it was not recorded; json: is new");
     assert_eq!(lines[2], "differs  b: it is no longer in the suite");
@@ -300,7 +311,10 @@ fn cases_that_come_go_or_change_are_told_and_accepted() {
 fn nothing_is_recorded_over_anything_and_a_failure_leaves_nothing() {
     let shell = recorded("[[case]]\nprompt = \"The fox\"");
     let (message, hint) = shell.fails(2, &["snapshot", "record", "--out", "s"]);
-    assert!(message.contains("holds a snapshot") && hint.contains("check --out s --update"), "{message} {hint}");
+    assert!(
+        message.contains("holds a snapshot") && hint.contains("snapshot check") && hint.contains("--update"),
+        "{message} {hint}"
+    );
     fs::create_dir(shell.path("other")).unwrap();
     shell.write("other/mine.txt", "");
     assert!(shell.fails(2, &["snapshot", "record", "--out", "other"]).0.contains("not empty"));
@@ -350,7 +364,7 @@ fn a_suite_that_cannot_be_meant_is_refused_with_its_line() {
         ("[[case]]\nprompt = \"a\"\nargs = [\"--file=s.toml\"]", "args say the prompt"),
         ("[[case]]\nprompt = \"a\"\nargs = [\"word\"]", "args say the prompt"),
         ("[[case]]\nprompt = \"a\"\nargs = [\"-m\", \".\"]", "args say the model"),
-        ("[[case]]\nprompt = \"a\"\nargs = [\"--with=logits\"]\nformats = [\"png\"]", "--with needs a data file"),
+        ("[[case]]\nprompt = \"a\"\nargs = [\"--with=logits\"]\nformats = [\"png\"]", "more arrays need a data file"),
         ("[tolerance]\nabsolut = 1\n", "s.toml:2: there is no tolerance.absolut"),
         ("[tolerance]\nabsolute = -1\n", "s.toml:2: tolerance.absolute is -1"),
         ("[tolerance]\nlevels = 300\n", "tolerance.levels"),
@@ -381,6 +395,20 @@ fn a_suite_that_cannot_be_meant_is_refused_with_its_line() {
     shell.write("s.toml", format!("model = \"./gpt2\"\n{case}"));
     shell.fails(1, &["snapshot", "record", "--out", "s", "s.toml"]);
     assert_eq!(shell.files(), ["s.toml"]);
+}
+
+#[test]
+fn what_needs_no_prompt_is_recorded_as_it_is_alone() {
+    let shell = recorded(
+        "command = \"heads\"\nformats = [\"png\", \"json\"]\n[[case]]\n[[case]]\nname = \"text\"\nprompt = \"The fox and the fox\"\n[[case]]\nname = \"again\"",
+    );
+    shell.ok(&["heads", "-m", "builtin", "-o", "alone.json"]);
+    shell.ok(&["heads", "-m", "builtin", "-o", "text.json", "The fox and the fox"]);
+    for (alone, recorded) in [("alone", "heads"), ("alone", "again"), ("text", "text")] {
+        assert!(shell.read(&format!("{alone}.json")) == shell.read(&format!("s/{recorded}.json")), "{recorded}");
+    }
+    assert!(shell.read("s/heads.json") != shell.read("s/text.json"));
+    check(&shell).ok();
 }
 
 #[test]
@@ -447,8 +475,9 @@ fn a_lock_file_is_not_trusted() {
     for (from, to) in [
         ("\"fox\": ", "\"../precious\": "),
         ("\"json\"]", "\"../../precious\"]"),
-        ("\"lock\": 1", "\"lock\": 2"),
-        ("\"lock\": 1", "\"lock\": 1, \"more\": 1"),
+        ("\"lock\": 2", "\"lock\": 1"),
+        ("\"lock\": 2", "\"lock\": 2, \"more\": 1"),
+        ("\"options\":{", "\"options\":[],\"more\":{"),
         ("{", ""),
         (",\"hash\":\"", ",\"hash\":1,\"x\":\""),
     ] {
@@ -530,8 +559,8 @@ fn a_byte_flipped_anywhere_is_a_difference_or_none_and_never_a_panic() {
         ("png", Format::Png),
         ("svg", Format::Svg),
         ("json", Format::Json),
-        ("npz", Format::Arrays),
-        ("safetensors", Format::Arrays),
+        ("npz", Format::Npz),
+        ("safetensors", Format::Safetensors),
         ("csv", Format::Csv),
     ];
     let fonts = Fonts::bundled();

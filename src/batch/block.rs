@@ -1,8 +1,11 @@
 //! The prompts of a block that are done and not in the journal yet, and their table.
 
-use attnviz::batch::{BLOCK, Entry, Folder, Outcome, Written};
-use attnviz::error::Result;
-use attnviz::export::{Table, parquet, write_bytes};
+use super::BLOCK;
+use super::folder::Folder;
+use super::manifest::{Entry, Outcome, Written};
+use crate::error::Result;
+use crate::export::{Table, parquet, write_bytes};
+use crate::record::Record;
 use std::path::Path;
 
 /// Bytes of rows after which a block's table ends and another begins, about: it stands in memory.
@@ -10,8 +13,8 @@ const MOST_BYTES: usize = 64 << 20;
 
 /// The block that is being worked on.
 pub struct Block {
-    /// What its table says of where the numbers come from.
-    origin: String,
+    /// What its table says of itself.
+    record: Record,
     entries: Vec<Entry>,
     part: Option<Part>,
 }
@@ -26,11 +29,14 @@ struct Part {
 
 impl Block {
     /// Nothing yet.
-    pub fn new(origin: String) -> Self {
-        Self { origin, entries: Vec::new(), part: None }
+    pub fn new(record: Record) -> Self {
+        Self { record, entries: Vec::new(), part: None }
     }
 
     /// Adds a prompt; the block before it is journalled.
+    ///
+    /// # Errors
+    /// Rows of other columns than those before them; a folder that cannot be written.
     pub fn add(&mut self, entry: Entry, rows: Option<Table>, folder: &mut Folder) -> Result<()> {
         if self.entries.first().is_some_and(|first| first.index / BLOCK as u64 != entry.index / BLOCK as u64) {
             self.end(folder)?;
@@ -40,7 +46,7 @@ impl Block {
                 Some(part) => part,
                 None => Part {
                     name: format!("rows-{:06}.parquet", entry.index),
-                    writer: parquet::Writer::new(Vec::new(), &table.columns, self.origin.clone())?,
+                    writer: parquet::Writer::new(Vec::new(), &table.columns, &self.record)?,
                     entries: Vec::new(),
                 },
             };
@@ -56,6 +62,9 @@ impl Block {
     }
 
     /// Journals what there is.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
     pub fn end(&mut self, folder: &mut Folder) -> Result<()> {
         self.write(folder.path())?;
         folder.append(&self.entries)?;

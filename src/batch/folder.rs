@@ -3,6 +3,7 @@
 use super::manifest::Entry;
 use super::{BLOCK, MANIFEST};
 use crate::error::{Error, Result};
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -37,27 +38,14 @@ impl Folder {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(failed(error)),
             _ => {}
         }
-        let names: Vec<_> = fs::read_dir(dir)
-            .map_err(failed)?
-            .map(|entry| entry.map(|entry| entry.file_name()))
-            .collect::<Result<_, _>>()
-            .map_err(failed)?;
-        let ours = names.iter().any(|name| [MANIFEST, JOURNAL, LOCK].iter().any(|known| name == known));
-        let named = dir.display();
-        if !names.is_empty() && !ours {
-            return Err(Error::usage(format!("--out {named} is not empty, and no run of batch wrote it"))
-                .hint("name a folder that is empty or not there yet"));
-        }
-        if !names.is_empty() && !resume {
-            return Err(Error::usage(format!("--out {named} is not empty"))
-                .hint("add --resume to go on with what was begun there, or name another folder"));
-        }
+        let names = Self::check(dir, resume)?;
         let lock = OpenOptions::new().create(true).append(true).open(dir.join(LOCK)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::failed(format!("another run is writing to {named}"))
-                    .hint("wait for it, or name another folder with --out"));
+                return Err(Error::failed(format!("another run is writing to {}", dir.display()))
+                    .hint("wait for it, or name another folder")
+                    .option("out"));
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
@@ -77,6 +65,35 @@ impl Folder {
             Err(error) => return Err(failed(error)),
         };
         Ok(Self { dir: dir.to_path_buf(), journal: None, _lock: lock, done: BufReader::new(done.1).take(done.0) })
+    }
+
+    /// Fails where the folder cannot be taken, as far as it can be told without making anything. Returns the names that are in it.
+    ///
+    /// # Errors
+    /// As [`Self::open`], but for another run and for what cannot be written.
+    pub fn check(dir: &Path, resume: bool) -> Result<Vec<OsString>> {
+        let failed = |error| failure(dir, &error);
+        let entries = match fs::read_dir(dir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let around = dir.parent().filter(|around| !around.as_os_str().is_empty());
+                return if around.is_none_or(Path::is_dir) { Ok(Vec::new()) } else { Err(failed(error)) };
+            }
+            entries => entries.map_err(failed)?,
+        };
+        let names = entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<Vec<_>, _>>();
+        let (names, named) = (names.map_err(failed)?, dir.display());
+        let ours = names.iter().any(|name| [MANIFEST, JOURNAL, LOCK].iter().any(|known| name == known));
+        if !names.is_empty() && !ours {
+            return Err(Error::usage(format!("{named} is not empty, and no run of batch wrote it"))
+                .hint("name a folder that is empty or not there yet")
+                .option("out"));
+        }
+        if !names.is_empty() && !resume {
+            return Err(Error::usage(format!("{named} is not empty"))
+                .hint("resume what was begun there, or name another folder")
+                .option("resume"));
+        }
+        Ok(names)
     }
 
     /// The folder.
@@ -183,10 +200,10 @@ fn whole_blocks(journal: &Path) -> std::io::Result<u64> {
 
 /// A failure of the folder, with the way out.
 fn failure(dir: &Path, error: &std::io::Error) -> Error {
-    let hint = match error.kind() {
-        ErrorKind::StorageFull => "make room and run it again with --resume",
-        ErrorKind::NotFound => "the folder around it must exist",
-        _ => "check the folder's permissions, and go on with --resume",
-    };
-    Error::failed(format!("cannot write to {}: {error}", dir.display())).hint(hint)
+    let failed = Error::failed(format!("cannot write to {}: {error}", dir.display()));
+    match error.kind() {
+        ErrorKind::StorageFull => failed.hint("make room, and resume it").option("resume"),
+        ErrorKind::NotFound => failed.hint("the folder around it must exist"),
+        _ => failed.hint("check the folder's permissions, and resume it").option("resume"),
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::manifest::Origin;
 use crate::error::{Error, Result};
+use crate::named::Named;
 use csv_core::ReadFieldResult;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -23,6 +24,14 @@ pub enum Kind {
     Jsonl,
     /// A column of a table with a header.
     Csv,
+}
+
+impl Named for Kind {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Txt, "txt", "One prompt a line"),
+        (Self::Jsonl, "jsonl", "A JSON string or object a line"),
+        (Self::Csv, "csv", "A table with a header"),
+    ];
 }
 
 /// A prompt, or why there is none.
@@ -76,7 +85,8 @@ impl Inputs {
             };
             let found = kind.or(of_name).ok_or_else(|| {
                 Error::usage(format!("input {name}: its extension names no kind of file"))
-                    .hint("use .txt, .jsonl or .csv, or say --input-format")
+                    .hint("use .txt, .jsonl or .csv, or say how prompts lie in it")
+                    .option("input_format")
             })?;
             if !stdin {
                 open(path)?;
@@ -157,7 +167,8 @@ impl Open {
         self.read += 1;
         text.map_err(|error| {
             Error::failed(format!("cannot read on in {} after line {}: {error}", self.name, self.read - 1))
-                .hint("what was done is kept; --resume goes on")
+                .hint("what was done is kept; resume to go on")
+                .option("resume")
         })
     }
 }
@@ -231,8 +242,9 @@ struct Records {
 impl Records {
     fn new(from: Box<dyn BufRead + Send>, name: &str, column: Option<&str>) -> Result<Self> {
         let mut records = Self { from, reader: csv_core::Reader::new(), column: 0, ended: false };
-        let failed =
-            |what: String| Error::failed(format!("{name}: {what}")).hint("name a column of the header: --column");
+        let failed = |what: String| {
+            Error::failed(format!("{name}: {what}")).hint("name a column of the header").option("column")
+        };
         let mut header = Vec::new();
         while let Some((field, last)) = records.field().map_err(|error| failed(error.to_string()))? {
             header.push(field.unwrap_or_default());

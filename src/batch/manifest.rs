@@ -62,7 +62,7 @@ pub struct Entry {
     /// What became of it.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// The hash of everything that was asked: version, model, command, flags, formats.
+    /// The hash of everything that was asked: version, model, command, options, formats.
     pub settings: String,
     /// Which share of the work it was in, where there were several.
     #[serde(skip_serializing_if = "Option::is_none", default)]

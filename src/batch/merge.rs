@@ -1,27 +1,29 @@
 //! The shares of a run, joined: the folder that one run over everything would have written.
 
+use super::MANIFEST;
+use super::folder::Folder;
+use super::job::Summary;
 use super::manifest::{Entry, Outcome, Written};
-use super::{Folder, MANIFEST};
 use crate::error::{Error, Result};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-/// Joins finished shares into `out`, and checks that nothing is missing, double or changed. Returns how many prompts there are, and how many of
-/// them failed.
+/// Joins finished shares into `out`, and checks that nothing is missing, double or changed.
 ///
 /// # Errors
 /// A share that is not finished or not of the same run, a prompt that is missing or double, a result that was changed.
-pub fn merge(shares: &[PathBuf], out: &Path) -> Result<(u64, u64)> {
+pub fn merge(shares: &[PathBuf], out: &Path) -> Result<Summary> {
     let mut readers = shares.iter().map(|dir| Share::open(dir)).collect::<Result<Vec<_>>>()?;
     check(&readers)?;
     let mut folder = Folder::open(out, false)?;
     folder.start()?;
     let mut copied: HashSet<String> = HashSet::new();
-    let (mut index, mut failed) = (0, 0);
+    let mut summary = Summary::default();
     while let Some(share) = readers.iter_mut().filter(|share| share.next.is_some()).min_by_key(|share| share.index()) {
         let Some(entry) = share.take()? else { continue };
+        let index = summary.prompts;
         if entry.index != index {
             let what = if entry.index > index { "missing" } else { "there twice" };
             return Err(Error::failed(format!("prompt {} is {what}", index.min(entry.index)))
@@ -32,12 +34,12 @@ pub fn merge(shares: &[PathBuf], out: &Path) -> Result<(u64, u64)> {
         }
         // Files of a block are shared by its prompts only.
         copied = entry.files().iter().map(|file| file.name.clone()).collect();
-        failed += u64::from(matches!(entry.outcome, Outcome::Error { .. }));
+        summary.failed += u64::from(matches!(entry.outcome, Outcome::Error { .. }));
         folder.append(&[Entry { shard: None, ..entry }])?;
-        index += 1;
+        summary.prompts += 1;
     }
     folder.finish()?;
-    Ok((index, failed))
+    Ok(summary)
 }
 
 /// One share's manifest, read a line at a time.
@@ -52,7 +54,8 @@ impl Share {
         let path = dir.join(MANIFEST);
         let file = File::open(&path).map_err(|error| {
             Error::failed(format!("cannot read {}: {error}", path.display()))
-                .hint("each folder must hold a finished share; --resume finishes one")
+                .hint("each folder must hold a finished share; resume one to finish it")
+                .option("resume")
         })?;
         let mut share = Self { dir: dir.to_path_buf(), lines: BufReader::new(file), next: None };
         share.take()?;
@@ -87,7 +90,7 @@ fn check(shares: &[Share]) -> Result<()> {
         let dir = share.dir.display();
         if *settings.get_or_insert(&entry.settings) != &entry.settings {
             return Err(Error::failed(format!("{dir} was made with other settings than the shares before it"))
-                .hint("run all shares with the same flags, model and version"));
+                .hint("run all shares with the same options, model and version"));
         }
         let shard = entry.shard.as_deref().unwrap_or("1/1");
         let of = shard.split_once('/').and_then(|(_, of)| of.parse().ok());

@@ -2,19 +2,37 @@
 //!
 //! Prompts are numbered from 0 over all inputs. They are worked on in blocks of [`BLOCK`]; a block is what a shard owns whole, what is
 //! packed and rendered together, and what an interrupted run starts again with, so that the folder does not depend on any of these.
+//!
+//! ```no_run
+//! use attnviz::checkpoint::{Checkpoint, Source};
+//! use attnviz::findings::{Asked, mix};
+//! use attnviz::{batch, session::Session};
+//!
+//! let asked = Asked::Mix(mix::Options::default());
+//! let options = batch::Options { inputs: vec!["prompts.txt".into()], out: "results".into(), ..Default::default() };
+//! batch::check(&options, &asked)?; // before the model is loaded
+//! let session = Session::new(Checkpoint::open(&Source::Builtin)?)?;
+//! let summary = batch::run(&options, &asked, "", &session, &|| ())?;
+//! assert!(summary.failed <= summary.prompts);
+//! # Ok::<(), attnviz::Error>(())
+//! ```
 
+mod block;
 mod folder;
 mod input;
 mod interrupt;
+mod job;
 mod manifest;
 mod merge;
+mod options;
 mod shard;
 
-pub use folder::Folder;
 pub use input::{Inputs, Item, Kind};
-pub use interrupt::{interrupted, watch_for_interrupts};
+pub use interrupt::watch_for_interrupts;
+pub use job::{Summary, check, run};
 pub use manifest::{Entry, Origin, Outcome, Written};
 pub use merge::merge;
+pub use options::Options;
 pub use shard::Shard;
 
 /// Prompts in a block.

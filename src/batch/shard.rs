@@ -38,7 +38,8 @@ impl Shard {
     pub fn from_environment(get: impl Fn(&str) -> Option<String>, of: Option<u64>) -> Result<Self> {
         let number = |name: &str| -> Result<Option<u64>> {
             let Some(text) = get(name) else { return Ok(None) };
-            let wrong = |_| Error::usage(format!("{name}={text:?} is not a number")).hint("write --shard K/N instead");
+            let wrong =
+                |_| Error::usage(format!("{name}={text:?} is not a number")).hint("write K/N instead").option("shard");
             text.parse().map(Some).map_err(wrong)
         };
         if let Some(task) = number("SLURM_ARRAY_TASK_ID")? {
@@ -46,16 +47,19 @@ impl Shard {
             let count = of.map_or_else(|| number("SLURM_ARRAY_TASK_COUNT"), |of| Ok(Some(of)))?;
             let count = count.ok_or_else(|| {
                 Error::usage("SLURM_ARRAY_TASK_ID is set, but not SLURM_ARRAY_TASK_COUNT")
-                    .hint("write --shard auto/N or --shard K/N")
+                    .hint("write auto/N or K/N")
+                    .option("shard")
             })?;
             return Self::new(task.wrapping_sub(first).wrapping_add(1), count);
         }
         match (number("JOB_COMPLETION_INDEX")?, of) {
             (Some(index), Some(of)) => Self::new(index.wrapping_add(1), of),
             (Some(_), None) => Err(Error::usage("JOB_COMPLETION_INDEX does not say of how many")
-                .hint("write --shard auto/N, with N the job's completions")),
-            (None, _) => Err(Error::usage("--shard auto: no job array is running here")
-                .hint("SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX must be set; or write --shard K/N")),
+                .hint("write auto/N, with N the job's completions")
+                .option("shard")),
+            (None, _) => Err(Error::usage("no job array is running here")
+                .hint("SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX must be set; or write K/N")
+                .option("shard")),
         }
     }
 
@@ -83,7 +87,7 @@ impl FromStr for Shard {
     fn from_str(text: &str) -> Result<Self> {
         let numbers = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
         let (number, of) = numbers.ok_or_else(|| {
-            Error::usage(format!("--shard {text:?} is not a share")).hint("write K/N, such as 1/4, or auto")
+            Error::usage(format!("{text:?} is not a share")).hint("write K/N, such as 1/4, or auto").option("shard")
         })?;
         Self::new(number, of)
     }

@@ -1,26 +1,19 @@
 //! `attnviz batch`: the work of another command for each of many prompts, into one folder.
 
-mod block;
 mod divide;
-mod job;
 
 pub use divide::divide;
 
-use super::findings::Command;
+use super::args::one_of;
 use super::model::{ModelArgs, Opened};
-use super::output::{self, Format, Target};
-use super::progress::Progress;
-use super::recipe::Recipe;
-use attnviz::batch::{Folder, Inputs, Kind, MANIFEST, Shard, merge, watch_for_interrupts};
+use super::output;
+use super::run::PromptCommand;
+use attnviz::batch::{self, Kind, MANIFEST, Options, Shard, Summary, watch_for_interrupts};
 use attnviz::error::{Error, Result};
-use attnviz::export::{Field, Template};
-use attnviz::render::Fonts;
+use attnviz::format::Format;
 use attnviz::session::Session;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use job::Job;
-use serde_json::json;
-use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -46,14 +39,14 @@ pub struct BatchArgs {
     #[arg(long, value_name = "COMMAND", default_value = "attention")]
     pub run: String,
     /// The files to write for each prompt
-    #[arg(long, value_name = "png,json,…", value_delimiter = ',', default_value = "png")]
+    #[arg(long, value_name = "png,json,…", value_delimiter = ',', default_value = "png", value_parser = one_of::<Format>())]
     pub format: Vec<Format>,
     /// The name of each file without its extension, from {index}, {slug}, {hash}, {layer} and {head}
     #[arg(long, value_name = "TEMPLATE", default_value = "{index}-{slug}")]
     pub name: String,
     /// How prompts lie in the inputs [default: by extension; standard input is txt]
-    #[arg(long, value_name = "KIND")]
-    pub input_format: Option<KindArg>,
+    #[arg(long, value_name = "KIND", value_parser = one_of::<Kind>())]
+    pub input_format: Option<Kind>,
     /// The column of a .csv, or the field of a .jsonl, that holds the prompt [default: prompt, else text]
     #[arg(long, value_name = "NAME")]
     pub column: Option<String>,
@@ -76,28 +69,22 @@ pub struct BatchArgs {
     pub quiet: bool,
 }
 
-/// `--input-format`.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum KindArg {
-    /// One prompt a line
-    Txt,
-    /// A JSON string or object a line
-    Jsonl,
-    /// A table with a header
-    Csv,
-}
-
-impl From<KindArg> for Kind {
-    fn from(kind: KindArg) -> Self {
-        match kind {
-            KindArg::Txt => Kind::Txt,
-            KindArg::Jsonl => Kind::Jsonl,
-            KindArg::Csv => Kind::Csv,
-        }
-    }
-}
-
 impl BatchArgs {
+    /// What is meant.
+    fn options(&self) -> Result<Options> {
+        Ok(Options {
+            inputs: self.inputs.clone(),
+            out: self.out.clone(),
+            formats: self.format.clone(),
+            name: self.name.clone(),
+            input_format: self.input_format,
+            column: self.column.clone(),
+            resume: self.resume,
+            strict: self.strict,
+            shard: self.share()?,
+        })
+    }
+
     /// The share of the work that is meant.
     fn share(&self) -> Result<Shard> {
         match self.shard.as_deref() {
@@ -114,49 +101,28 @@ impl BatchArgs {
     }
 }
 
-/// Runs the command for every prompt, or joins shares.
-pub fn run(args: &BatchArgs, command: &dyn Command, recipe: &Recipe) -> Result<()> {
+/// Runs the command for every prompt, or joins shares; `line` is what was typed of the command.
+pub fn run(args: &BatchArgs, command: &dyn PromptCommand, line: &str) -> Result<()> {
     if args.merge {
-        let (prompts, failed) = merge(&args.inputs, &args.out)?;
-        return finish(args, prompts, failed);
+        return finish(args, batch::merge(&args.inputs, &args.out)?);
     }
-    let targets = targets(args)?;
-    command.check(&targets)?;
-    let shard = args.share()?;
-    let open = || Inputs::new(&args.inputs, args.input_format.map(Into::into), args.column.clone());
-    let inputs = open()?;
+    let (options, asked) = (args.options()?, command.asked()?);
+    batch::check(&options, &asked)?;
     args.model.start_threads()?;
     let Opened { checkpoint, .. } = args.model.open(false, args.quiet)?;
-    command.fits(&checkpoint.spec)?;
-    let mut folder = Folder::open(&args.out, args.resume)?;
+    asked.analysis().fits(&checkpoint.spec)?;
     let session = Session::new(checkpoint)?;
-    let settings =
-        json!([env!("CARGO_PKG_VERSION"), session.hash, recipe.command, recipe.args, args.name, names(args)]);
-    let settings = format!("{:016x}", xxhash_rust::xxh3::xxh3_64(settings.to_string().as_bytes()));
     watch_for_interrupts();
-    let bar = bar(args, open)?;
-    let job = Job {
-        args,
-        command,
-        recipe,
-        session: &session,
-        fonts: Fonts::bundled(),
-        targets,
-        settings,
-        shard,
-        bar,
-        silent: Progress::new(true),
-    };
-    let (done, failed) = job.run(inputs, &mut folder)?;
-    job.bar.finish_and_clear();
-    folder.finish()?;
-    finish(args, done, failed)
+    let bar = bar(args, &options)?;
+    let summary = batch::run(&options, &asked, line, &session, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    finish(args, summary)
 }
 
 /// What is said at the end.
-fn finish(args: &BatchArgs, prompts: u64, failed: u64) -> Result<()> {
+fn finish(args: &BatchArgs, Summary { prompts, failed }: Summary) -> Result<()> {
     let manifest = args.out.join(MANIFEST);
-    output::print(format!("{}\n", output::printable(&manifest.display().to_string())).as_bytes())?;
+    output::list(std::slice::from_ref(&manifest))?;
     if failed == 0 {
         return Ok(());
     }
@@ -164,44 +130,15 @@ fn finish(args: &BatchArgs, prompts: u64, failed: u64) -> Result<()> {
         .hint(format!("{} says which and why", manifest.display())))
 }
 
-fn names(args: &BatchArgs) -> Vec<&'static str> {
-    args.format.iter().map(|format| format.extension()).collect()
-}
-
-/// One file name for each format, checked.
-fn targets(args: &BatchArgs) -> Result<Vec<Target>> {
-    let wrong = |what: &str, hint: &str| Err(Error::usage(format!("--name {:?} {what}", args.name)).hint(hint));
-    if args.name.contains(['/', '\\']) || args.name.starts_with('.') {
-        return wrong(
-            "is not the name of a file",
-            "all results lie in one folder: leave slashes and a leading dot out",
-        );
-    }
-    let mut seen = HashSet::new();
-    if let Some(format) = args.format.iter().find(|format| !seen.insert(**format)) {
-        return Err(Error::usage(format!("--format names {} twice", format.extension())).hint("name each format once"));
-    }
-    let target = |format: &Format| {
-        let template = Template::parse(&format!("{}.{}", args.name, format.extension()))?;
-        Ok(Target::File(template, *format))
-    };
-    let targets = args.format.iter().map(target).collect::<Result<Vec<_>>>()?;
-    let unique = |target: &Target| matches!(target, Target::File(name, _) if name.fields().contains(&Field::Index));
-    if !targets.iter().all(unique) {
-        return wrong("would give two prompts the same file", "put {index} into the name");
-    }
-    Ok(targets)
-}
-
 /// How far it is, on a terminal.
-fn bar(args: &BatchArgs, open: impl Fn() -> Result<Inputs>) -> Result<ProgressBar> {
+fn bar(args: &BatchArgs, options: &Options) -> Result<ProgressBar> {
     if args.quiet || !std::io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
     }
     let counted = !args.inputs.iter().any(|path| path.as_os_str() == "-");
     let (bar, style) = if counted {
-        let (mut inputs, mut total) = (open()?, 0);
-        while inputs.read()?.is_some() {
+        let (mut prompts, mut total) = (options.prompts()?, 0);
+        while prompts.read()?.is_some() {
             total += 1;
         }
         (ProgressBar::new(total), "{wide_bar} {pos} of {len} prompts, {per_sec}, {eta} left")

@@ -3,14 +3,15 @@
 use super::args::one_of;
 use attnviz::Named;
 use attnviz::error::{Error, Result};
-use attnviz::export::{Field, Fields, Template, write_bytes};
+use attnviz::export::{Fields, Template, write_bytes};
 use attnviz::findings::Output;
 use attnviz::format::Format;
-use attnviz::prompt::label_of;
 use clap::Args;
 use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Component, Path, PathBuf};
+
+pub use attnviz::prompt::printable;
 
 /// Where to and how loud.
 #[derive(Args)]
@@ -43,10 +44,7 @@ impl Destination {
     pub fn output(&self) -> Output {
         match self {
             Self::Stdout(format) => Output::whole(*format),
-            Self::File(template, format) => {
-                let by_part = template.fields().iter().any(|field| matches!(field, Field::Layer | Field::Head));
-                Output { format: *format, by_part }
-            }
+            Self::File(template, format) => Output { format: *format, by_part: template.by_part() },
         }
     }
 }
@@ -125,20 +123,6 @@ pub fn list(paths: &[PathBuf]) -> Result<()> {
 /// A remark on stderr.
 pub fn remark(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", printable(text)); // a remark that nobody can read is no failure
-}
-
-/// Text without anything that a terminal would obey: names, paths and prompts are not ours.
-pub fn printable(text: &str) -> String {
-    let acts = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let shown = |c: char| match c {
-        '\n' => " ".into(),
-        c if acts(c) => label_of(&c.to_string()),
-        c => c.to_string(),
-    };
-    text.chars().map(shown).collect()
 }
 
 /// The file that a template names for these fields, written whole or not at all.

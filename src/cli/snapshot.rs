@@ -1,18 +1,16 @@
 //! `attnviz snapshot`: what a suite of commands gives, recorded once and compared ever after.
 
-mod check;
-mod lock;
-mod make;
-mod model;
-mod record;
-mod report;
-mod suite;
-
 use super::model::{HubArgs, ModelArgs};
+use super::output::{list, print, printable, remark};
+use super::run::Groups;
+use super::{Stop, prompt_command};
+use attnviz::checkpoint::{Checkpoint, Source};
 use attnviz::error::{Error, Result};
+use attnviz::findings::Asked;
+use attnviz::snapshot::{self, Options, Suite};
 use clap::{Args, ValueEnum};
+use std::fmt::Display;
 use std::path::PathBuf;
-use suite::Suite;
 
 /// The flags of `snapshot`.
 #[derive(Args)]
@@ -80,10 +78,59 @@ pub fn run(args: &SnapshotArgs) -> Result<()> {
         return Err(Error::usage(format!("{flag} does not go with record"))
             .hint("a snapshot is recorded once; attnviz snapshot check compares with it"));
     }
-    let suite = Suite::read(&args.suite)?;
+    let suite = Suite::read(&args.suite, &parse_case)?;
     ModelArgs { model: None, hub: args.hub, threads: args.threads }.start_threads()?;
-    match args.action {
-        Action::Record => record::run(args, &suite),
-        Action::Check => check::run(args, &suite),
+    let open = |source: &Source| match source {
+        Source::Hub(name) => args.hub.checkpoint(name, args.quiet),
+        local => Checkpoint::open(local),
+    };
+    if args.action == Action::Record {
+        return list(&snapshot::record(&suite, &args.out, &open)?);
     }
+    let options = Options { out: args.out.clone(), update: args.update, report: args.report.clone() };
+    let say = |text: &str| {
+        if !args.quiet {
+            remark(text);
+        }
+    };
+    let checked = snapshot::check(&suite, &options, &open, &say)?;
+    if args.update {
+        if checked.changes.is_empty() {
+            say("nothing has changed");
+        }
+        return print(lines(&checked.changes).as_bytes());
+    }
+    print(lines(&checked.outcomes).as_bytes())?;
+    checked.verdict(&args.out)
+}
+
+fn lines(all: &[impl Display]) -> String {
+    all.iter().map(|one| printable(&one.to_string()) + "\n").collect()
+}
+
+/// The command of a case, and its line. Its flags are those that say what is shown; where the prompt and the model come from and where
+/// results go is said elsewhere.
+fn parse_case(command: &str, args: &[String]) -> Result<(Asked, String)> {
+    let (typed, line) = prompt_command(command, args).map_err(|stop| match stop {
+        Stop::Failed(error) => error,
+        Stop::Clap(error) => {
+            let text = error.render().to_string();
+            let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            Error::usage(format!("{command} does not take these args: {first}"))
+                .hint(format!("attnviz {command} --help lists its flags; each word is a text of its own in args"))
+        }
+    })?;
+    let Groups { prompt, model, output } = typed.groups();
+    let hub = model.threads.is_some() || model.hub.offline || model.hub.refresh;
+    let places = [
+        (prompt.is_given(), "the prompt", "as prompt, prompts or ids"),
+        (model.model.is_some(), "the model", "as model"),
+        (hub, "threads and the hub", "as flags of snapshot"),
+        (!output.output.is_empty() || output.format.is_some(), "the output", "as formats"),
+        (output.quiet || output.verbose, "how loud it is", "as a flag of snapshot"),
+    ];
+    if let Some((_, what, how)) = places.into_iter().find(|(given, ..)| *given) {
+        return Err(Error::usage(format!("args say {what}")).hint(format!("say it {how}")));
+    }
+    Ok((typed.asked()?, line))
 }

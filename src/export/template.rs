@@ -106,6 +106,11 @@ impl Template {
         fields
     }
 
+    /// Whether there is a file for each layer or head.
+    pub fn by_part(&self) -> bool {
+        self.fields().iter().any(|field| matches!(field, Field::Layer | Field::Head))
+    }
+
     /// The name with its values. A value adds no folder: all but ASCII letters, digits, `-` and `_` become `-`.
     pub fn fill(&self, fields: &Fields) -> PathBuf {
         let mut path = String::new();

@@ -11,6 +11,7 @@ use crate::figure::heads::{atlas, table};
 use crate::figure::{Figure, Scale};
 use crate::named::Named;
 use crate::session::Session;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -57,8 +58,11 @@ impl Analysis for Options {
         Ok(Box::new(HeadScores::new(self, subject, heads, Text::Repeats { seed, period })))
     }
 
-    /// All prompts in one forward pass.
+    /// All prompts in one forward pass, unless one is none.
     fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, outputs: &[Output]) -> Vec<Result<Box<dyn Findings + 'a>>> {
+        if subjects.iter().any(|subject| !subject.has_prompt()) {
+            return subjects.into_par_iter().map(|subject| self.find(subject, outputs)).collect();
+        }
         let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
         let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
         let found = of_prompts(session.model(), &prompts).and_then(|found| {

@@ -28,6 +28,7 @@ pub mod difference;
 mod direct;
 mod faithfulness;
 mod generated;
+mod group;
 pub mod heads;
 pub mod lens;
 pub mod mix;
@@ -40,6 +41,7 @@ mod style;
 mod subject;
 mod target;
 
+pub use group::Group;
 pub use reading::{Reading, Words};
 pub use ready::{Ready, rows};
 pub use selection::{Indices, Reduce, Selected, Selection};

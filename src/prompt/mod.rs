@@ -5,7 +5,7 @@ mod quick;
 mod tokenizer;
 mod words;
 
-pub use label::{decode_bpe, label_of};
+pub use label::{decode_bpe, label_of, printable};
 pub use tokenizer::Tokenizer;
 pub use words::{Word, WordRule};
 

@@ -1,44 +1,85 @@
 //! Makes everything again, and compares it with what is expected, or accepts it.
 
+use super::file::{remove, write};
 use super::lock::{self, LOCK, Lock};
 use super::make::{Made, Piece, make};
-use super::record::{remove, write};
-use super::report::{Difference, Outcome, Report, Verdict};
+use super::outcome::{Outcome, Verdict};
+use super::report::Report;
 use super::suite::{Case, Suite, format};
-use super::{SnapshotArgs, model};
-use crate::cli::output::{self, Format};
-use attnviz::compare::{Tolerance, differences, quote, side_by_side};
-use attnviz::error::{Error, Kind, Result};
-use attnviz::export::read_at_most;
-use attnviz::render::Fonts;
+use super::{Open, model};
+use crate::compare::{Tolerance, differences, side_by_side};
+use crate::error::{Error, Kind, Result};
+use crate::export::read_at_most;
+use crate::format::Format;
+use crate::named::Named;
+use crate::render::Fonts;
 use rayon::prelude::*;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// An expected file may have this many times the bytes of what is made now, and as many more.
 const LARGER: (u64, u64) = (4, 16 << 20);
 
-/// Compares a suite with its snapshot.
-pub fn run(args: &SnapshotArgs, suite: &Suite) -> Result<()> {
-    let old = Lock::read(&args.out)?;
-    let mut report = Report::open(args)?;
+/// How a suite is compared with its snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The folder of the snapshot.
+    pub out: PathBuf,
+    /// Accept what is made now as expected; off unless asked for.
+    pub update: bool,
+    /// The folder of the report; none means `attnviz-report`, and only where something differs.
+    pub report: Option<PathBuf>,
+}
+
+/// What a check found.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// What became of each model and each case; then of those that are no longer in the suite.
+    pub outcomes: Vec<Outcome>,
+    /// What was changed in the folder of the snapshot, where what is made now was accepted.
+    pub changes: Vec<Change>,
+    /// The page of the report that a reader begins with, where there is one.
+    pub page: PathBuf,
+}
+
+/// A file of a snapshot that was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What was done: `changed`, `written` or `removed`.
+    pub what: &'static str,
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub why: String,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} {}: {}", self.what, self.path.display(), self.why)
+    }
+}
+
+/// Compares a suite with its snapshot, and accepts what differs where that is asked for. `remark` is told what is worth knowing besides.
+///
+/// # Errors
+/// A folder that holds no snapshot or cannot be written, a model that cannot be had; a case that fails, but only where what is made now
+/// is to be accepted.
+pub fn check(suite: &Suite, options: &Options, open: Open, remark: &dyn Fn(&str)) -> Result<Checked> {
+    let old = Lock::read(&options.out)?;
+    let mut report = Report::open(options)?;
     let mut new = Lock::new(suite.tolerance.clone());
-    let remark = |text: &str| {
-        if !args.quiet {
-            output::remark(text);
-        }
-    };
     if old.version != new.version {
         remark(&format!("recorded with attnviz {}, this is {}", old.version, new.version));
     }
     if old.tolerance != new.tolerance {
         remark("the suite's tolerance is not what it was when the snapshot was recorded");
     }
-    let (mut models, mut cases): (Vec<Outcome>, Vec<Option<Outcome>>) = (Vec::new(), Vec::new());
+    let (mut models, mut cases) = (Vec::new(), Vec::new());
     cases.resize_with(suite.cases.len(), || None);
-    let mut accepted = Accepted { args, lines: Vec::new() };
-    make(args, suite, &mut |piece| {
+    let mut accepted = Accepted { dir: &options.out, changes: Vec::new() };
+    make(suite, open, &mut |piece| {
         match piece {
             Piece::Model { label, weights, model } => {
                 let (changes, remarks) = model::compare(old.models.get(label), &model, weights);
@@ -48,23 +89,25 @@ pub fn run(args: &SnapshotArgs, suite: &Suite) -> Result<()> {
             }
             Piece::Cases(all) => {
                 let look = |made: Made| {
-                    let case = &suite.cases[made.case];
-                    let compared = compare(&args.out, case, &made, old.cases.get(&case.name), &suite.tolerance);
-                    let pictures =
-                        if report.is_wanted(args) { compared.pictures(suite, made.fonts) } else { Vec::new() };
-                    (made.case, made.settings, compared, pictures)
+                    let (case, place, fonts) = (&suite.cases[made.case], made.case, made.fonts);
+                    let settings = made.settings.clone();
+                    let compared = Compared::new(&options.out, case, made, old.cases.get(&case.name), suite);
+                    let pictures = if report.wanted { compared.pictures(suite, fonts) } else { Vec::new() };
+                    (place, settings, compared, pictures)
                 };
                 let compared: Vec<_> = all.into_par_iter().map(look).collect();
-                for (place, settings, mut compared, pictures) in compared {
+                for (place, settings, Compared { mut outcome, fresh }, pictures) in compared {
                     let case = &suite.cases[place];
                     for (part, picture) in pictures {
-                        compared.outcome.attach(part, report.picture(&case.name, part, picture)?);
+                        outcome.attach(part, report.picture(&case.name, part, &picture)?);
                     }
-                    if args.update {
-                        accepted.take(suite, case, compared.outcome.verdict.failure(), &compared.fresh)?;
+                    if options.update {
+                        // Exit code 1, as everything that cannot be made.
+                        let failed = |error| suite.named(case, Error { kind: Kind::Failed, ..error });
+                        accepted.take(case, &fresh.map_err(failed)?)?;
                     }
                     new.cases.insert(case.name.clone(), settings);
-                    cases[place] = Some(compared.outcome);
+                    cases[place] = Some(outcome);
                 }
             }
         }
@@ -76,36 +119,39 @@ pub fn run(args: &SnapshotArgs, suite: &Suite) -> Result<()> {
         Outcome::new(name.clone(), &case.command, case.prompt.clone(), changes)
     });
     let outcomes: Vec<Outcome> = models.into_iter().chain(cases.into_iter().flatten()).chain(lost).collect();
-    report.finish(args, &outcomes)?;
-    if args.update {
-        return accepted.finish(&old, &new);
-    }
-    output::print(outcomes.iter().map(Outcome::line).collect::<String>().as_bytes())?;
-    verdict(args, &outcomes, &report)
+    report.finish(options, &outcomes)?;
+    let changes = if options.update { accepted.finish(&old, &new)? } else { Vec::new() };
+    Ok(Checked { outcomes, changes, page: report.page() })
 }
 
-/// The exit code, and where to look.
-fn verdict(args: &SnapshotArgs, outcomes: &[Outcome], report: &Report) -> Result<()> {
-    let count = |wanted: fn(&Verdict) -> bool| outcomes.iter().filter(|outcome| wanted(&outcome.verdict)).count();
-    let failed = count(|verdict| matches!(verdict, Verdict::Failed { .. }));
-    let differ = count(|verdict| matches!(verdict, Verdict::Differs(_)));
-    let (total, dir, page) = (outcomes.len(), args.out.display(), report.page());
-    if failed > 0 {
-        return Err(Error::failed(format!("{failed} of {total} could not be made, {differ} differ from {dir}"))
-            .hint(format!("{} says why", page.display())));
+impl Checked {
+    /// Fails unless all is the same as in this folder.
+    ///
+    /// # Errors
+    /// A case that could not be made; else one that differs, which is [`Kind::Different`].
+    pub fn verdict(&self, out: &Path) -> Result<()> {
+        let count = |wanted: fn(&Verdict) -> bool| self.outcomes.iter().filter(|one| wanted(&one.verdict)).count();
+        let failed = count(|verdict| matches!(verdict, Verdict::Failed { .. }));
+        let differ = count(|verdict| matches!(verdict, Verdict::Differs(_)));
+        let (total, dir, page) = (self.outcomes.len(), out.display(), self.page.display());
+        if failed > 0 {
+            return Err(Error::failed(format!("{failed} of {total} could not be made, {differ} differ from {dir}"))
+                .hint(format!("{page} says why")));
+        }
+        if differ > 0 {
+            return Err(Error::different(format!("{differ} of {total} differ from {dir}"))
+                .hint(format!("look at {page}, and accept what is right"))
+                .option("update"));
+        }
+        Ok(())
     }
-    if differ > 0 {
-        return Err(Error::different(format!("{differ} of {total} differ from {dir}"))
-            .hint(format!("look at {}, and accept with --update", page.display())));
-    }
-    Ok(())
 }
 
 /// What became of a case.
 struct Compared {
     outcome: Outcome,
-    /// What is made now and was expected otherwise.
-    fresh: Vec<Fresh>,
+    /// What is made now and was expected otherwise, or why nothing is made.
+    fresh: Result<Vec<Fresh>>,
 }
 
 /// A file that differs.
@@ -117,47 +163,56 @@ struct Fresh {
     why: String,
 }
 
-fn compare(dir: &Path, case: &Case, made: &Made, old: Option<&lock::Case>, tolerance: &Tolerance) -> Compared {
-    let now = &made.settings;
-    let mut outcome = Outcome::new(case.name.clone(), &now.command, case.prompt.clone(), settings(old, now));
-    let files = match &made.files {
-        Ok(files) => files,
-        Err(Error { message, hint, .. }) => {
-            outcome.verdict = Verdict::Failed { message: message.clone(), hint: hint.clone().unwrap_or_default() };
-            return Compared { outcome, fresh: Vec::new() };
-        }
-    };
-    let mut fresh = Vec::new();
-    for (format, actual) in files {
-        let Some(compared) = format.compared() else { continue };
-        let expected = match old {
-            None => Err("is new".to_owned()),
-            Some(_) => expected(&dir.join(case.file(*format)), actual.len() as u64),
-        };
-        let (expected, sentences) = match expected {
-            Ok(bytes) => {
-                let sentences = differences(compared, &bytes, actual, tolerance);
-                (Some(bytes), sentences)
-            }
-            Err(why) => (None, vec![why]),
-        };
-        if let Some(why) = sentences.first().cloned() {
-            fresh.push(Fresh { format: *format, expected, actual: actual.clone(), why });
-            outcome.differs(format.extension(), sentences);
-        }
-    }
-    Compared { outcome, fresh }
-}
-
 impl Compared {
+    fn new(dir: &Path, case: &Case, made: Made, old: Option<&lock::Case>, suite: &Suite) -> Self {
+        let changes = old.map_or_else(|| vec!["it was not recorded".into()], |old| made.settings.changes(old));
+        let mut outcome = Outcome::new(case.name.clone(), &made.settings.command, case.prompt.clone(), changes);
+        let files = match made.files {
+            Ok(files) => files,
+            Err(error) => {
+                outcome.fails(&error);
+                return Self { outcome, fresh: Err(error) };
+            }
+        };
+        let mut fresh = Vec::new();
+        for (format, actual) in files {
+            let expected = match old {
+                None => Err("is new".to_owned()),
+                Some(_) => expected(&dir.join(case.file(format)), actual.len() as u64),
+            };
+            let (expected, sentences) = compared(format, expected, &actual, &suite.tolerance);
+            if let Some(why) = sentences.first().cloned() {
+                fresh.push(Fresh { format, expected, actual, why });
+                outcome.differs(format.name(), sentences);
+            }
+        }
+        Self { outcome, fresh: Ok(fresh) }
+    }
+
     /// Side by side, by format; a picture that cannot be drawn is none, since the report says what is wrong with it.
     fn pictures(&self, suite: &Suite, fonts: &Fonts) -> Vec<(&'static str, Vec<u8>)> {
         let picture = |fresh: &Fresh| {
             let (expected, colours) = (fresh.expected.as_ref()?, suite.tolerance.colours);
-            let drawn = side_by_side(fresh.format.compared()?, expected, &fresh.actual, colours, fonts);
-            Some((fresh.format.extension(), drawn.ok()?))
+            let drawn = side_by_side(fresh.format, expected, &fresh.actual, colours, fonts);
+            Some((fresh.format.name(), drawn.ok()?))
         };
-        self.fresh.iter().filter_map(picture).collect()
+        self.fresh.iter().flatten().filter_map(picture).collect()
+    }
+}
+
+/// What was expected, where there is something, and what differs.
+fn compared(
+    format: Format,
+    expected: Result<Vec<u8>, String>,
+    actual: &[u8],
+    tolerance: &Tolerance,
+) -> (Option<Vec<u8>>, Vec<String>) {
+    match expected {
+        Ok(bytes) => {
+            let sentences = differences(format, &bytes, actual, tolerance);
+            (Some(bytes), sentences)
+        }
+        Err(why) => (None, vec![why]),
     }
 }
 
@@ -175,75 +230,45 @@ fn expected(path: &Path, now: u64) -> Result<Vec<u8>, String> {
     File::open(path).and_then(|file| read_at_most(file, most)).map_err(unread)
 }
 
-/// What differs in how a case is made.
-fn settings(old: Option<&lock::Case>, new: &lock::Case) -> Vec<String> {
-    let Some(old) = old else { return vec!["it was not recorded".into()] };
-    let mut changes = Vec::new();
-    let mut say = |what: &str, now: String, verb: &str, was: String| {
-        if was != now {
-            changes.push(format!("{what} {now}, {verb} {was}"));
-        }
-    };
-    say("its model is", new.model.clone(), "was", old.model.clone());
-    say("its command is", new.command.clone(), "was", old.command.clone());
-    say("its args are", format!("{:?}", new.args), "were", format!("{:?}", old.args));
-    let prompt = |case: &lock::Case| case.prompt.as_ref().map_or("none".into(), |text| quote(text));
-    say("its prompt is", prompt(new), "was", prompt(old));
-    if old.prompt == new.prompt && old.token_ids != new.token_ids {
-        changes.push(format!("its tokens are {:?}, were {:?}", new.token_ids, old.token_ids));
-    }
-    let gone = old.formats.iter().filter(|format| !new.formats.contains(format));
-    changes.extend(gone.map(|format| format!("no {format} is asked for any more")));
-    changes
-}
-
-/// What `--update` does.
+/// What is accepted.
 struct Accepted<'a> {
-    args: &'a SnapshotArgs,
-    /// What was changed, a file a line.
-    lines: Vec<String>,
+    dir: &'a Path,
+    changes: Vec<Change>,
 }
 
 impl Accepted<'_> {
-    /// Writes what differs; a case that failed ends it all.
-    fn take(&mut self, suite: &Suite, case: &Case, failure: Option<(&str, &str)>, fresh: &[Fresh]) -> Result<()> {
-        if let Some((message, hint)) = failure {
-            let error = Error { message: message.into(), hint: Some(hint.into()), kind: Kind::Failed };
-            return Err(suite.named(case, error));
-        }
+    /// Writes what differs of a case.
+    fn take(&mut self, case: &Case, fresh: &[Fresh]) -> Result<()> {
         for Fresh { format, expected, actual, why } in fresh {
-            let path = self.args.out.join(case.file(*format));
+            let path = self.dir.join(case.file(*format));
             write(&path, actual)?;
-            self.say(if expected.is_some() { "changed" } else { "written" }, &path, why);
+            self.note(if expected.is_some() { "changed" } else { "written" }, path, why);
         }
         Ok(())
     }
 
-    fn say(&mut self, what: &str, path: &Path, why: &str) {
-        self.lines.push(output::printable(&format!("{what} {}: {why}", path.display())) + "\n");
+    fn note(&mut self, what: &'static str, path: PathBuf, why: &str) {
+        self.changes.push(Change { what, path, why: why.to_owned() });
     }
 
-    /// Removes what is no longer asked for, writes the lock file, and lists it all.
-    fn finish(mut self, old: &Lock, new: &Lock) -> Result<()> {
-        let dir = &self.args.out;
+    /// Removes what is no longer asked for, writes the lock file, and tells all that was changed.
+    fn finish(mut self, old: &Lock, new: &Lock) -> Result<Vec<Change>> {
         for (name, case) in &old.cases {
             let now = new.cases.get(name).map_or(&[][..], |case| &case.formats);
             for extension in case.formats.iter().filter(|format| !now.contains(format)) {
                 // Both parts were checked to be names when the lock was read.
-                let path = dir.join(format!("{name}.{}", format(extension)?.extension()));
+                let path = self.dir.join(format!("{name}.{}", format(extension)?.extension()));
                 if fs::symlink_metadata(&path).is_ok() {
                     remove(&path)?;
-                    self.say("removed", &path, "it is no longer asked for");
+                    self.note("removed", path, "it is no longer asked for");
                 }
             }
         }
         if old.bytes()? != new.bytes()? {
-            write(&dir.join(LOCK), &new.bytes()?)?;
-            self.say("changed", &dir.join(LOCK), &Difference::of_locks(old, new));
+            let path = self.dir.join(LOCK);
+            write(&path, &new.bytes()?)?;
+            self.note("changed", path, &new.changes(old));
         }
-        if self.lines.is_empty() && !self.args.quiet {
-            output::remark("nothing has changed");
-        }
-        output::print(self.lines.concat().as_bytes())
+        Ok(self.changes)
     }
 }

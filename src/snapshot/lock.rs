@@ -1,12 +1,13 @@
 //! The lock file of a snapshot: what the expected outputs were made of, line by line, so that a change of it can be read.
 
 use super::suite::{check_name, format};
-use attnviz::checkpoint::Fingerprint;
-use attnviz::compare::Tolerance;
-use attnviz::error::{Error, Result};
-use attnviz::export::read_at_most;
+use crate::checkpoint::Fingerprint;
+use crate::compare::{Tolerance, quote};
+use crate::error::{Error, Result};
+use crate::export::read_at_most;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -14,7 +15,7 @@ use std::path::Path;
 /// The name of the lock file.
 pub const LOCK: &str = "snapshot.lock.json";
 /// The form of the file that is written and read here.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 /// A lock file larger than this, in bytes, is none of ours.
 const LARGEST: u64 = 64 << 20;
 
@@ -49,7 +50,7 @@ pub struct Model {
 pub struct Case {
     pub model: String,
     pub command: String,
-    pub args: Vec<String>,
+    pub options: Map<String, Value>,
     pub prompt: Option<String>,
     pub token_ids: Vec<u32>,
     /// Extensions.
@@ -64,6 +65,9 @@ impl Lock {
     }
 
     /// Reads the lock file of a folder. It is not trusted: what it names is checked to be names.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged or of another form.
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(LOCK);
         let name = path.display();
@@ -72,7 +76,8 @@ impl Lock {
         let read = File::open(&path).and_then(|file| read_at_most(file, LARGEST));
         let bytes = read.map_err(|error| match error.kind() {
             ErrorKind::NotFound => Error::failed(format!("{} holds no snapshot", dir.display()))
-                .hint(format!("record one first: attnviz snapshot record --out {}", dir.display())),
+                .hint("record one first: attnviz snapshot record")
+                .option("out"),
             ErrorKind::FileTooLarge => broken("it is larger than 64 MiB".into()),
             _ => Error::failed(format!("cannot read {name}: {error}")).hint("check that it is a file that can be read"),
         })?;
@@ -94,6 +99,9 @@ impl Lock {
     }
 
     /// The file: a tensor and a case a line.
+    ///
+    /// # Errors
+    /// None that is known of: all of it is plain data.
     pub fn bytes(&self) -> Result<Vec<u8>> {
         let mut models = BTreeMap::new();
         for (name, Model { revision, hash, tensors }) in &self.models {
@@ -106,6 +114,64 @@ impl Lock {
             "{{\n\"lock\": {FORM},\n\"version\": {version},\n\"tolerance\": {tolerance},\n\"models\": {models},\n\"cases\": {cases}\n}}\n"
         )
         .into_bytes())
+    }
+}
+
+impl Lock {
+    /// What changed since another one, in a few words.
+    pub fn changes(&self, old: &Self) -> String {
+        let parts = [
+            (old.version != self.version, "the version"),
+            (old.tolerance != self.tolerance, "the tolerance"),
+            (old.models != self.models, "models"),
+            (old.cases != self.cases, "cases"),
+        ];
+        let named: Vec<_> = parts.into_iter().filter(|(differs, _)| *differs).map(|(_, part)| part).collect();
+        if named.is_empty() { "its form".into() } else { named.join(", ") }
+    }
+}
+
+impl Case {
+    /// What changed since an older one, a sentence each.
+    pub fn changes(&self, old: &Self) -> Vec<String> {
+        let mut changes = Vec::new();
+        let mut say = |what: &str, now: &str, was: &str| {
+            if was != now {
+                changes.push(format!("{what} is {now}, was {was}"));
+            }
+        };
+        say("its model", &self.model, &old.model);
+        say("its command", &self.command, &old.command);
+        let (now, was) = (self.leaves(), old.leaves());
+        let names: BTreeSet<&String> = now.keys().chain(was.keys()).collect();
+        let value = |all: &BTreeMap<String, String>, name| all.get(name).map_or("not there".into(), Clone::clone);
+        for name in names {
+            say(&format!("its option {name}"), &value(&now, name), &value(&was, name));
+        }
+        let prompt = |case: &Self| case.prompt.as_ref().map_or("none".into(), |text| quote(text));
+        say("its prompt", &prompt(self), &prompt(old));
+        if old.prompt == self.prompt && old.token_ids != self.token_ids {
+            changes.push(format!("its tokens are {:?}, were {:?}", self.token_ids, old.token_ids));
+        }
+        let gone = old.formats.iter().filter(|format| !self.formats.contains(format));
+        changes.extend(gone.map(|format| format!("no {format} is asked for any more")));
+        changes
+    }
+
+    /// Each option by its path, as JSON.
+    fn leaves(&self) -> BTreeMap<String, String> {
+        fn walk(path: &str, options: &Map<String, Value>, all: &mut BTreeMap<String, String>) {
+            for (name, value) in options {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                match value {
+                    Value::Object(options) => walk(&path, options, all),
+                    value => drop(all.insert(path, value.to_string())),
+                }
+            }
+        }
+        let mut all = BTreeMap::new();
+        walk("", &self.options, &mut all);
+        all
     }
 }
 

@@ -1,23 +1,16 @@
-//! Makes everything that a suite asks for: each model is loaded once, and prompts of one command run together.
+//! Makes everything that a suite asks for: each model is loaded once, and prompts of one job run together.
 
-use super::suite::{Job, Suite};
-use super::{SnapshotArgs, lock, model};
-use crate::cli::findings::{Findings, bytes, find_all};
-use crate::cli::output::Format;
-use crate::cli::progress::Progress;
-use crate::cli::subject::Subject;
-use attnviz::checkpoint::Weights;
-use attnviz::error::{Error, Result};
-use attnviz::model::Model;
-use attnviz::prompt::Prompt;
-use attnviz::render::Fonts;
-use attnviz::session::Session;
+use super::suite::{Case, Job, Suite};
+use super::{Open, lock, model};
+use crate::checkpoint::Weights;
+use crate::error::{Error, Result};
+use crate::findings::{Findings, Group, Output, Ready, Subject, find_all};
+use crate::format::Format;
+use crate::named::Named;
+use crate::prompt::Prompt;
+use crate::render::Fonts;
+use crate::session::Session;
 use rayon::prelude::*;
-
-/// Numbers of all patterns that are held at once.
-const MOST_NUMBERS: usize = 48 << 20;
-/// Cases whose outputs are held at once.
-const MOST_CASES: usize = 64;
 
 /// What is made, piece by piece.
 pub enum Piece<'a> {
@@ -38,15 +31,21 @@ pub struct Made<'a> {
     pub fonts: &'a Fonts,
 }
 
-/// Makes it all, and hands it on as soon as there is something.
-pub fn make(args: &SnapshotArgs, suite: &Suite, take: &mut dyn FnMut(Piece) -> Result<()>) -> Result<()> {
+/// Is given what is made, as soon as there is something.
+type Take<'a> = &'a mut dyn FnMut(Piece) -> Result<()>;
+
+/// Makes it all.
+///
+/// # Errors
+/// A model that cannot be had, two of one name, what `take` returns. A case that fails is a piece.
+pub fn make(suite: &Suite, open: Open, take: Take) -> Result<()> {
     let fonts = Fonts::bundled();
     let mut labels: Vec<(String, &str)> = Vec::new();
     for (first, job) in suite.jobs.iter().enumerate() {
         if suite.jobs[..first].iter().any(|earlier| earlier.model == job.model) {
             continue;
         }
-        let (label, checkpoint) = model::open(args, &suite.path, &job.model)?;
+        let (label, checkpoint) = model::open(open, &suite.path, &job.model)?;
         if let Some((_, other)) = labels.iter().find(|(known, _)| *known == label) {
             return Err(Error::usage(format!("{other:?} and {:?} are both called {label}", job.model))
                 .hint("rename one of the folders: a snapshot knows models by name, not by path"));
@@ -59,55 +58,85 @@ pub fn make(args: &SnapshotArgs, suite: &Suite, take: &mut dyn FnMut(Piece) -> R
         };
         take(Piece::Model { label: &label, weights: session.weights(), model })?;
         for (number, job) in suite.jobs.iter().enumerate().filter(|(_, other)| other.model == job.model) {
-            run(suite, number, job, &label, &session, &fonts, take)?;
+            let outputs = job.outputs();
+            Run { job, label: &label, session: &session, fonts: &fonts, outputs }.cases(suite, number, take)?;
         }
         labels.push((label, &job.model));
     }
     Ok(())
 }
 
-/// All cases of one job.
-fn run(
-    suite: &Suite,
-    number: usize,
-    job: &Job,
-    label: &str,
-    session: &Session,
-    fonts: &Fonts,
-    take: &mut dyn FnMut(Piece) -> Result<()>,
-) -> Result<()> {
-    let (command, spec, silent) = (job.command.command(), session.model.spec(), Progress::new(true));
-    let targets = job.targets()?;
-    let (mut group, mut size) = (Vec::new(), 0);
-    let mut cases = suite.cases.iter().enumerate().filter(|(_, case)| case.job == number).peekable();
-    while let Some((place, case)) = cases.next() {
-        let prompt = command.fits(spec).and_then(|()| match case.words() {
-            Some(words) => command.groups().prompt.resolve(words, &session.tokenizer, spec),
+/// A job, and the model that it is done with.
+struct Run<'a> {
+    job: &'a Job,
+    label: &'a str,
+    session: &'a Session,
+    fonts: &'a Fonts,
+    outputs: Vec<Output>,
+}
+
+/// A case of the suite by its number, and its settings.
+type Numbered = (usize, lock::Case);
+
+impl Run<'_> {
+    /// All cases of one job, by its number.
+    fn cases(&self, suite: &Suite, number: usize, take: Take) -> Result<()> {
+        let mut group = Group::new(self.session.spec());
+        for (place, case) in suite.cases.iter().enumerate().filter(|(_, case)| case.job == number) {
+            let prompt = self.prompt(case);
+            let settings = self.settings(case, prompt.as_ref().map_or(&[], |prompt| &prompt.ids))?;
+            let tokens = settings.token_ids.len();
+            if !group.has_room(tokens) {
+                take(Piece::Cases(self.made(group.take())))?;
+            }
+            group.push(((place, settings), prompt.and_then(|prompt| self.subject(prompt))), tokens);
+        }
+        take(Piece::Cases(self.made(group.take())))
+    }
+
+    /// What the model reads; nothing where the command needs nothing.
+    fn prompt(&self, case: &Case) -> Result<Prompt> {
+        let (analysis, spec) = (self.job.asked.analysis(), self.session.spec());
+        analysis.fits(spec)?;
+        match case.words() {
+            Some(words) => analysis.reading().read(words, &self.session.tokenizer, spec),
             None => Ok(Prompt::default()),
-        });
-        let settings = lock::Case {
-            model: label.to_owned(),
-            command: job.recipe.command.clone(),
-            args: job.recipe.args.clone(),
-            prompt: case.prompt.clone(),
-            token_ids: prompt.as_ref().map_or(Vec::new(), |prompt| prompt.ids.clone()),
-            formats: job.formats.iter().map(|format| format.extension().to_owned()).collect(),
-        };
-        let tokens = settings.token_ids.len();
-        size += (tokens * tokens).saturating_mul(spec.layers * spec.heads);
-        let subject = prompt.map(|prompt| Subject::new(session, prompt, None, &job.recipe, &silent));
-        group.push(((place, settings), subject));
-        if size > MOST_NUMBERS || group.len() == MOST_CASES || cases.peek().is_none() {
-            let (cases, subjects): (Vec<_>, Vec<_>) = std::mem::take(&mut group).into_iter().unzip();
-            let found = find_all(command, session, subjects, &targets);
-            let made = |((case, settings), found): ((usize, lock::Case), Result<Box<dyn Findings + '_>>)| {
-                let file = |found: &dyn Findings, format: Format| Ok((format, bytes(found, format, None, fonts)?));
-                let files = found.and_then(|found| job.formats.iter().map(|format| file(&*found, *format)).collect());
-                Made { case, settings, files, fonts }
-            };
-            take(Piece::Cases(cases.into_par_iter().zip(found).map(made).collect()))?;
-            size = 0;
         }
     }
-    Ok(())
+
+    fn settings(&self, case: &Case, ids: &[u32]) -> Result<lock::Case> {
+        let (command, options) = self.job.asked.parts()?;
+        Ok(lock::Case {
+            model: self.label.to_owned(),
+            command,
+            options,
+            prompt: case.prompt.clone(),
+            token_ids: ids.to_vec(),
+            formats: self.job.formats.iter().map(|format| format.name().to_owned()).collect(),
+        })
+    }
+
+    fn subject(&self, prompt: Prompt) -> Result<Subject<'_>> {
+        let mut subject = Subject::new(self.session, prompt, &self.job.asked)?;
+        self.job.line.clone_into(&mut subject.record.line);
+        Ok(subject)
+    }
+
+    /// The outputs of a group of cases.
+    fn made(&self, group: Vec<(Numbered, Result<Subject>)>) -> Vec<Made<'_>> {
+        let (cases, subjects): (Vec<Numbered>, Vec<_>) = group.into_iter().unzip();
+        let found = find_all(self.job.asked.analysis(), self.session, subjects, &self.outputs);
+        let files = |found: Box<dyn Findings + '_>| {
+            let ready = Ready::new(&*found);
+            let file = |format: &Format| Ok((*format, ready.bytes(*format, None, self.fonts)?));
+            self.job.formats.iter().map(file).collect()
+        };
+        let made = |((case, settings), found): (Numbered, Result<Box<dyn Findings + '_>>)| Made {
+            case,
+            settings,
+            files: found.and_then(files),
+            fonts: self.fonts,
+        };
+        cases.into_par_iter().zip(found).map(made).collect()
+    }
 }

@@ -1,8 +1,8 @@
 //! The models of a suite: opened, and compared with those that a snapshot was recorded with.
 
-use super::{SnapshotArgs, lock};
-use attnviz::checkpoint::{Changed, Checkpoint, Fingerprint, Source, Weights};
-use attnviz::error::{Error, Kind, Result};
+use super::{Open, lock};
+use crate::checkpoint::{Changed, Checkpoint, Fingerprint, Source, Weights};
+use crate::error::{Error, Kind, Result};
 use std::path::Path;
 
 /// Tensors that are told one by one.
@@ -10,17 +10,16 @@ const MOST: usize = 12;
 
 /// Opens a model that a suite names, and says what a lock file calls it: a hub id as it is typed, a folder by its name. Folders are
 /// relative to the suite's own. Nothing ever stands in for a model that cannot be had.
-pub fn open(args: &SnapshotArgs, suite: &Path, typed: &str) -> Result<(String, Checkpoint)> {
-    let named = |error: Error| Error { message: format!("{}: {}", suite.display(), error.message), ..error };
+///
+/// # Errors
+/// A name that is none; what `open` returns.
+pub fn open(open: Open, suite: &Path, typed: &str) -> Result<(String, Checkpoint)> {
+    let named = |error: Error| error.of(suite.display());
     let source = Source::parse_in(suite.parent().unwrap_or(Path::new("")), typed).map_err(named)?;
-    let checkpoint = match &source {
-        Source::Hub(name) => args.hub.checkpoint(name, args.quiet).map_err(|error| match error.kind {
-            Kind::Unreachable => error.hint("name a model that needs no network: model = \"builtin\""),
-            _ => error,
-        }),
-        local => Checkpoint::open(local),
-    };
-    let checkpoint = checkpoint.map_err(named)?;
+    let checkpoint = open(&source).map_err(|error| match error.kind {
+        Kind::Unreachable => named(error.hint("name a model that needs no network: model = \"builtin\"")),
+        _ => named(error),
+    })?;
     let label = if matches!(source, Source::Hub(_)) { typed.to_owned() } else { checkpoint.name.clone() };
     Ok((label, checkpoint))
 }

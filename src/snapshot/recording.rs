@@ -1,21 +1,23 @@
 //! Writes a snapshot, all of it or nothing.
 
-use super::SnapshotArgs;
+use super::Open;
+use super::file::write;
 use super::lock::{LOCK, Lock};
 use super::make::{Piece, make};
 use super::suite::Suite;
-use crate::cli::output;
-use attnviz::error::{Error, Result};
-use attnviz::export::write_bytes;
+use crate::error::{Error, Result};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Records what a suite gives.
-pub fn run(args: &SnapshotArgs, suite: &Suite) -> Result<()> {
-    let mut fresh = Fresh::open(&args.out)?;
+/// Records what a suite gives, in a folder that is empty or not there yet. Returns the files, in order.
+///
+/// # Errors
+/// A folder that holds something or cannot be written, a model that cannot be had, a case that fails.
+pub fn record(suite: &Suite, out: &Path, open: Open) -> Result<Vec<PathBuf>> {
+    let mut fresh = Fresh::open(out)?;
     let mut lock = Lock::new(suite.tolerance.clone());
-    make(args, suite, &mut |piece| {
+    make(suite, open, &mut |piece| {
         match piece {
             Piece::Model { label, model, .. } => drop(lock.models.insert(label.to_owned(), model)),
             Piece::Cases(all) => {
@@ -34,27 +36,7 @@ pub fn run(args: &SnapshotArgs, suite: &Suite) -> Result<()> {
     let mut paths = std::mem::take(&mut fresh.written);
     fresh.made = false;
     paths.sort();
-    let lines: String = paths.iter().map(|path| output::printable(&path.display().to_string()) + "\n").collect();
-    output::print(lines.as_bytes())
-}
-
-/// A file, whole or not at all; a link there is replaced, not followed.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    if fs::symlink_metadata(path).is_ok_and(|there| there.is_symlink()) {
-        remove(path)?;
-    }
-    write_bytes(path, bytes)
-}
-
-/// Removes a file that may be gone already.
-pub fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(Error::failed(format!("cannot remove {}: {error}", path.display()))
-                .hint("check the folder's permissions"))
-        }
-        _ => Ok(()),
-    }
+    Ok(paths)
 }
 
 /// A folder that was empty, and is so again unless everything is written.
@@ -80,12 +62,14 @@ impl<'a> Fresh<'a> {
             Err(error) => return Err(failed(error)),
         };
         if dir.join(LOCK).exists() {
-            return Err(Error::usage(format!("--out {name} holds a snapshot already"))
-                .hint(format!("accept what changed: attnviz snapshot check --out {name} --update")));
+            return Err(Error::usage(format!("{name} holds a snapshot already"))
+                .hint("accept what changed: attnviz snapshot check")
+                .option("update"));
         }
         if fs::read_dir(dir).map_err(failed)?.next().is_some() {
-            return Err(Error::usage(format!("--out {name} is not empty, and holds no snapshot"))
-                .hint("name a folder that is empty or not there yet"));
+            return Err(Error::usage(format!("{name} is not empty, and holds no snapshot"))
+                .hint("name a folder that is empty or not there yet")
+                .option("out"));
         }
         Ok(Self { dir, made, written: Vec::new() })
     }

@@ -2,15 +2,13 @@
 
 mod tolerance;
 
-use crate::cli::args::Words;
-use crate::cli::findings::Groups;
-use crate::cli::output::{Format, Target};
-use crate::cli::recipe::{self, Recipe};
-use crate::cli::{Cli, Command, OfPrompt};
-use attnviz::compare::Tolerance;
-use attnviz::error::{Error, Result};
-use attnviz::export::{Template, read_at_most, slug};
-use clap::ValueEnum;
+use super::Parse;
+use crate::compare::Tolerance;
+use crate::error::{Error, Result};
+use crate::export::{read_at_most, slug};
+use crate::findings::{Asked, Output, Words};
+use crate::format::Format;
+use crate::named::Named;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -31,6 +29,7 @@ pub struct Suite {
     pub cases: Vec<Case>,
     /// What the cases share.
     pub jobs: Vec<Job>,
+    /// How far results may be from what is expected.
     pub tolerance: Tolerance,
 }
 
@@ -42,16 +41,21 @@ pub struct Case {
     pub job: usize,
     /// The prompt as typed; none where the command needs none, or where there are ids.
     pub prompt: Option<String>,
+    /// Its token ids, where they are given instead.
     pub ids: Option<Vec<u32>>,
+    /// Where it begins in the suite.
     line: usize,
 }
 
-/// A command, a model and the formats, for any number of cases.
+/// What is asked, a model and the formats, for any number of cases.
 pub struct Job {
     /// The model as the suite names it.
     pub model: String,
-    pub command: OfPrompt,
-    pub recipe: Recipe,
+    /// The command with its options.
+    pub asked: Asked,
+    /// The command and its args as people read them.
+    pub line: String,
+    /// The files of each case.
     pub formats: Vec<Format>,
 }
 
@@ -86,7 +90,7 @@ impl Suite {
     ///
     /// # Errors
     /// A file that is missing, is no TOML, or asks for what there is not; the message names the file and the line.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub fn read(path: &Path, parse: Parse) -> Result<Self> {
         let text = text(path)?;
         let line = |at: usize| 1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
         let typed: Typed = toml::from_str(&text).map_err(|error| {
@@ -104,8 +108,9 @@ impl Suite {
         };
         let mut keys = BTreeMap::new();
         for case in &typed.case {
-            let line = line(case.span().start);
-            suite.add(&typed, case.get_ref(), line, &mut keys).map_err(at(line))?;
+            let (line, case) = (line(case.span().start), case.get_ref());
+            let job = suite.job(&typed, case, &mut keys, parse).map_err(at(line))?;
+            suite.add(case, job, line).map_err(at(line))?;
         }
         if suite.cases.is_empty() {
             return Err(Error::usage(format!("{} has no [[case]]", path.display()))
@@ -119,10 +124,11 @@ impl Suite {
         Ok(suite)
     }
 
-    fn add(&mut self, all: &Typed, typed: &TypedCase, line: usize, keys: &mut BTreeMap<String, usize>) -> Result<()> {
-        let job = self.job(all, typed, keys)?;
-        let command = self.jobs[job].command.command();
-        let stem = typed.name.clone().unwrap_or_else(|| self.jobs[job].recipe.command.clone());
+    /// Adds the prompts of a case.
+    fn add(&mut self, typed: &TypedCase, job: usize, line: usize) -> Result<()> {
+        let asked = &self.jobs[job].asked;
+        let (needs_prompt, command) = (asked.analysis().needs_prompt(), asked.parts()?.0);
+        let stem = typed.name.clone().unwrap_or(command);
         let (one, many) = (typed.prompt.as_ref(), typed.prompts.as_ref());
         if [one.is_some(), many.is_some(), typed.ids.is_some()].into_iter().filter(|given| *given).count() > 1 {
             return Err(Error::usage("a case has one of prompt, prompts and ids").hint("leave the others out"));
@@ -142,7 +148,7 @@ impl Suite {
                 prompts.iter().try_for_each(|prompt| push(format!("{stem}-{}", slug(prompt)), Some(prompt), None))
             }
             (_, _, Some(ids)) => push(if typed.name.is_some() { stem } else { format!("{stem}-ids") }, None, Some(ids)),
-            _ if command.needs_prompt() => {
+            _ if needs_prompt => {
                 Err(Error::usage("there is no prompt").hint("add prompt = \"Once upon a time\" to the case"))
             }
             _ => push(stem, None, None),
@@ -150,7 +156,13 @@ impl Suite {
     }
 
     /// The job of a case; cases that share everything but their prompts share one.
-    fn job(&mut self, all: &Typed, case: &TypedCase, keys: &mut BTreeMap<String, usize>) -> Result<usize> {
+    fn job(
+        &mut self,
+        all: &Typed,
+        case: &TypedCase,
+        keys: &mut BTreeMap<String, usize>,
+        parse: Parse,
+    ) -> Result<usize> {
         let model = case.model.as_ref().or(all.model.as_ref()).map_or("builtin", String::as_str);
         let command = case.command.as_ref().or(all.command.as_ref()).map_or("attention", String::as_str);
         let args = case.args.as_ref().or(all.args.as_ref()).map_or(&[][..], Vec::as_slice);
@@ -167,9 +179,9 @@ impl Suite {
         if formats.is_empty() || formats.iter().any(|format| !seen.insert(*format)) {
             return Err(Error::usage("formats names none, or one twice").hint("name each format once"));
         }
-        let (command, recipe) = parse(command, args)?;
-        let job = Job { model: model.to_owned(), command, recipe, formats };
-        job.command.command().check(&job.targets()?)?;
+        let (asked, line) = parse(command, args)?;
+        let job = Job { model: model.to_owned(), asked, line, formats };
+        job.asked.analysis().check(&job.outputs())?;
         self.jobs.push(job);
         keys.insert(key, self.jobs.len() - 1);
         Ok(self.jobs.len() - 1)
@@ -177,17 +189,14 @@ impl Suite {
 
     /// Names the suite and the case in an error.
     pub fn named(&self, case: &Case, error: Error) -> Error {
-        let message = format!("case {:?}: {}", case.name, error.message);
-        located(&self.path, case.line, Error { message, ..error })
+        located(&self.path, case.line, error.of(format!("case {:?}", case.name)))
     }
 }
 
 impl Job {
-    /// What the command computes for.
-    pub fn targets(&self) -> Result<Vec<Target>> {
-        let target =
-            |format: &Format| Ok(Target::File(Template::parse(&format!("case.{}", format.extension()))?, *format));
-        self.formats.iter().map(target).collect()
+    /// What its results are wanted for.
+    pub(super) fn outputs(&self) -> Vec<Output> {
+        self.formats.iter().map(|format| Output::whole(*format)).collect()
     }
 }
 
@@ -208,7 +217,7 @@ impl Case {
 }
 
 /// Fails unless a name is a file's stem on every system.
-pub fn check_name(name: &str) -> Result<()> {
+pub(super) fn check_name(name: &str) -> Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let reserved = slug(name).len() > name.len(); // Windows' devices get a longer slug
     if !name.is_empty() && name.len() <= LONGEST_NAME && name.chars().all(plain) && !name.starts_with('-') && !reserved
@@ -219,18 +228,18 @@ pub fn check_name(name: &str) -> Result<()> {
         .hint("use up to 100 letters, digits, - and _, as it becomes the name of a file"))
 }
 
-/// A format by its extension.
-pub fn format(name: &str) -> Result<Format> {
-    let comparable = |format: &Format| format.compared().is_some();
-    Format::from_str(name, false).ok().filter(comparable).ok_or_else(|| {
-        let all = Format::value_variants().iter().copied().filter(comparable).map(Format::extension);
+/// A format by its name.
+pub(super) fn format(name: &str) -> Result<Format> {
+    let comparable = |format: &Format| format.is_comparable();
+    Format::named(name).filter(comparable).ok_or_else(|| {
+        let all: Vec<_> = Format::all().filter(comparable).map(Format::name).collect();
         Error::usage(format!("there is no format {name:?} that can be compared"))
-            .hint(format!("there are {}", all.collect::<Vec<_>>().join(", ")))
+            .hint(format!("there are {}", all.join(", ")))
     })
 }
 
 fn located(path: &Path, line: usize, error: Error) -> Error {
-    Error { message: format!("{}:{line}: {}", path.display(), error.message), ..error }
+    error.of(format!("{}:{line}", path.display()))
 }
 
 fn text(path: &Path) -> Result<String> {
@@ -240,40 +249,8 @@ fn text(path: &Path) -> Result<String> {
             Error::usage(format!("{name} is larger than 16 MiB")).hint("divide it into several suites")
         }
         _ => Error::failed(format!("cannot read the suite {name}: {error}"))
-            .hint("name a suite: attnviz snapshot check --out DIR SUITE.toml; --help shows one"),
+            .hint("name a suite; attnviz snapshot --help shows one"),
     };
     let bytes = File::open(path).and_then(|file| read_at_most(file, LARGEST)).map_err(unread)?;
     String::from_utf8(bytes).map_err(|_| Error::usage(format!("{name} is not UTF-8")).hint("a suite is a text in TOML"))
-}
-
-/// The command of a case. Its flags are those that say what is shown; where the prompt and the model come from and where results go
-/// is said elsewhere.
-fn parse(command: &str, args: &[String]) -> Result<(OfPrompt, Recipe)> {
-    let words = ["attnviz", command].into_iter().chain(args.iter().map(String::as_str)).map(Into::into);
-    let (cli, recipe) = recipe::parse::<Cli>(words, "attention").map_err(|error| {
-        let text = error.render().to_string();
-        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        Error::usage(format!("{command} does not take these args: {first}"))
-            .hint(format!("attnviz {command} --help lists its flags; each word is a text of its own in args"))
-    })?;
-    let Some(Command::OfPrompt(of_prompt)) = cli.command else {
-        return Err(Error::usage(format!("{command:?} is not a command that looks at prompts"))
-            .hint("attnviz --help lists the commands; attention is the default"));
-    };
-    let Groups { prompt, model, output } = of_prompt.command().groups();
-    let places = [
-        (prompt.is_given(), "the prompt", "as prompt, prompts or ids"),
-        (model.model.is_some(), "the model", "as model"),
-        (
-            model.threads.is_some() || model.hub.offline || model.hub.refresh,
-            "threads and the hub",
-            "as flags of snapshot",
-        ),
-        (!output.output.is_empty() || output.format.is_some(), "the output", "as formats"),
-        (output.quiet || output.verbose, "how loud it is", "as a flag of snapshot"),
-    ];
-    if let Some((_, what, how)) = places.into_iter().find(|(given, ..)| *given) {
-        return Err(Error::usage(format!("args say {what}")).hint(format!("say it {how}")));
-    }
-    Ok((of_prompt, recipe))
 }

@@ -1,7 +1,7 @@
 //! A report as services of continuous integration read it.
 
-use super::{Outcome, Verdict};
-use attnviz::render::escape;
+use crate::render::escape;
+use crate::snapshot::outcome::{Outcome, Verdict};
 use std::fmt::Write as _;
 
 /// The XML that most services of continuous integration read.

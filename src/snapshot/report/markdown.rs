@@ -1,7 +1,8 @@
 //! A report as people read it.
 
-use super::{JUNIT, Outcome};
-use crate::cli::output::printable;
+use super::JUNIT;
+use crate::prompt::printable;
+use crate::snapshot::outcome::Outcome;
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! `[tolerance]`: how far results may be from what is expected.
 
-use attnviz::compare::{Closeness, Tolerance};
-use attnviz::error::{Error, Result};
+use crate::compare::{Closeness, Tolerance};
+use crate::error::{Error, Result};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -17,7 +17,10 @@ pub enum Knob {
     Own(BTreeMap<String, f64>),
 }
 
-/// What is meant; an error comes with its line.
+/// What is meant.
+///
+/// # Errors
+/// What is no tolerance, with its line.
 pub fn tolerance(typed: &Typed, line: impl Fn(usize) -> usize) -> Result<Tolerance, (usize, Error)> {
     let (mut tolerance, mut quantities) = (Tolerance::default(), Vec::new());
     for (key, knob) in typed {
