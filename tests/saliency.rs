@@ -5,6 +5,7 @@
 
 mod support;
 
+use attnviz::Named;
 use attnviz::analysis::attribution::{Attribution, Baseline, Method, Probe, Request, Score, Steps, attribute};
 use attnviz::analysis::faithfulness::faithfulness;
 use attnviz::analysis::generate::{Choice, generate};
@@ -172,7 +173,7 @@ fn nodes_are_doubled_until_scores_add_up() {
 fn a_prediction_in_the_middle_is_that_of_the_prompt_cut_there() {
     let case = Case::of("base");
     let middle = Objective { position: 4, target: 7, foil: None, of: Of::LogProb };
-    for method in Method::ALL {
+    for method in Method::all() {
         let found = case.run(middle, Baseline::Zero, method, &Request::default()).scores;
         let probe = Probe::new(&case.model, &case.ids[..5], middle, Baseline::Zero, QUIET).unwrap();
         let cut = attribute(&probe, method, &Request::default()).unwrap().scores;
@@ -316,12 +317,14 @@ fn an_evaluation_ranks_methods_and_a_continuation_has_a_row_for_each_token() {
     assert!(lines.len() == 4 && lines[1].starts_with("1,") && lines[3].starts_with(",random order,"), "{table}");
     let found = json(&["Once upon a", "--generate", "4", "--temperature", "0.8", "--top-p", "0.9", "--seed", "2"]);
     let entry = &found["results"][0];
-    let (rows, tokens) = (entry["scores"].as_array().unwrap(), found["tokens"].as_array().unwrap().len());
-    let prompt = entry["prompt_tokens"].as_u64().unwrap() as usize;
-    assert_eq!(rows.len(), tokens - prompt);
+    let len = |value: &Value| value.as_array().unwrap().len();
+    let (rows, prompt) = (entry["scores"].as_array().unwrap(), entry["prompt_tokens"].as_u64().unwrap() as usize);
+    // The file is about the prompt alone.
+    assert_eq!([prompt, prompt], [len(&found["tokens"]), len(&found["token_ids"])]);
+    assert!(rows.len() == 4 && len(&entry["written_ids"]) == 4 && len(&entry["written"]) == 4);
     for (i, row) in rows.iter().enumerate() {
         let row = row.as_array().unwrap();
-        assert!(row.len() == tokens && row.iter().take(prompt + i).all(Value::is_number));
+        assert!(row.len() == prompt + 4 && row.iter().take(prompt + i).all(Value::is_number));
         assert!(row.iter().skip(prompt + i).all(Value::is_null));
     }
 }
@@ -331,12 +334,12 @@ fn what_cannot_be_meant_is_named_with_the_way_out() {
     for (args, message, hint) in [
         (&["Hi", "--target", " zzyzx frobnicate"][..], "tokens: ", "token id"),
         (&["Hi", "--method", "magic"], "\"magic\" is not a method", "integrated-gradients"),
-        (&["Hi", "--position", "99"], "--position 99", "positions are 0 to"),
-        (&["Hi", "--with", "draws"], "--with needs a data file", ".safetensors"),
-        (&["Hi", "--steps", "0"], "--steps", "--help"),
+        (&["Hi", "--position", "99"], "position 99", "positions are 0 to"),
+        (&["Hi", "--with", "draws"], "more arrays need a data file", ".safetensors"),
+        (&["Hi", "--steps", "0"], "steps 0 is not from 1 to 10000", "--steps"),
         (&["Hi", "--like", "ecco", "--of", "logit"], "cannot be used with", "--help"),
         (&["Hi", "--generate", "5000"], "longer than the model's context", "ask for at most"),
-        (&["Hi", "--generate", "2", "--temperature", "0"], "--temperature 0", "leave it out"),
+        (&["Hi", "--generate", "2", "--temperature", "0"], "temperature 0", "leave it out"),
     ] {
         let output = attnviz(&[args, &["-m", "builtin"]].concat());
         let said = String::from_utf8(output.stderr).unwrap();

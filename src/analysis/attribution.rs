@@ -10,15 +10,19 @@ mod gradient;
 mod occlusion;
 mod path;
 mod probe;
+mod steps;
 
 pub use draws::{Dice, Draws};
 pub use path::gauss_legendre;
 pub use probe::{Baseline, Each, Probe, Watch};
 
 use crate::error::Result;
+use crate::named::Named;
+use serde::{Deserialize, Serialize};
 
 /// How scores are found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// `‖∂y/∂e_i‖₂`: how much a small change of the token's embedding could move the prediction.
     Gradient,
@@ -36,31 +40,19 @@ pub enum Method {
     AttentionXGradient,
 }
 
-impl Method {
-    /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
-        Self::Gradient,
-        Self::InputXGradient,
-        Self::IntegratedGradients,
-        Self::Smoothgrad,
-        Self::GradientShap,
-        Self::Occlusion,
-        Self::AttentionXGradient,
+impl Named for Method {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Gradient, "gradient", "How much a small change of the token's embedding could move the prediction"),
+        (Self::InputXGradient, "input-x-gradient", "The embedding times the gradient"),
+        (Self::IntegratedGradients, "integrated-gradients", "The gradient along the way from the baseline"),
+        (Self::Smoothgrad, "smoothgrad", "The embedding times the mean gradient under noise"),
+        (Self::GradientShap, "gradient-shap", "The gradient on the ways from random tokens"),
+        (Self::Occlusion, "occlusion", "What is lost where the baseline replaces the token"),
+        (Self::AttentionXGradient, "attention-x-gradient", "Relevance through the attention patterns"),
     ];
+}
 
-    /// Its name on the command line and in files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gradient => "gradient",
-            Self::InputXGradient => "input-x-gradient",
-            Self::IntegratedGradients => "integrated-gradients",
-            Self::Smoothgrad => "smoothgrad",
-            Self::GradientShap => "gradient-shap",
-            Self::Occlusion => "occlusion",
-            Self::AttentionXGradient => "attention-x-gradient",
-        }
-    }
-
+impl Method {
     /// Whether it measures against a baseline.
     pub fn has_baseline(self) -> bool {
         matches!(self, Self::IntegratedGradients | Self::Occlusion)
@@ -77,7 +69,8 @@ impl Method {
 }
 
 /// What becomes of a token's vector of contributions, one number per dimension of the embedding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Score {
     /// Its sum.
     #[default]
@@ -88,8 +81,17 @@ pub enum Score {
     Share,
 }
 
+impl Named for Score {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Signed, "signed", "Their sum"),
+        (Self::Norm, "norm", "Their Euclidean norm"),
+        (Self::Share, "share", "Their norm as a share of all tokens' norms"),
+    ];
+}
+
 /// Nodes of integrated gradients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "steps::Written", into = "steps::Written")]
 pub enum Steps {
     /// So many.
     Fixed(usize),

@@ -1,23 +1,18 @@
 //! `attnviz saliency`: which tokens moved a prediction, by one method or several, and how far they can be trusted.
 
-mod found;
-mod generated;
-mod settings;
-mod trust;
-
-use super::args::{FigureArgs, PromptArgs, WordsArg};
-use super::findings::{Command, Findings, Groups};
+use super::args::{FigureArgs, PromptArgs, methods, one_of};
 use super::model::ModelArgs;
-use super::output::{OutputArgs, Target};
-use super::subject::Subject;
-use super::target::{OfArg, TargetArgs};
-use attnviz::analysis::attribution::{Baseline, Method, Request, Score, Steps};
-use attnviz::analysis::generate::Choice;
-use attnviz::error::{Error, Result};
-use attnviz::model::{Model, Spec};
-use clap::{Args, ValueEnum};
-use found::Found;
-use generated::Generated;
+use super::output::OutputArgs;
+use super::run::{Groups, PromptCommand};
+use super::target::TargetArgs;
+use attnviz::analysis::Of;
+use attnviz::analysis::attribution::{Score, Steps};
+use attnviz::error::Result;
+use attnviz::findings::Asked;
+use attnviz::findings::saliency::{Absent, Like, Options};
+use attnviz::prompt::WordRule;
+use clap::Args;
+use clap::builder::PossibleValue;
 
 /// The flags of `saliency`.
 #[derive(Args)]
@@ -44,7 +39,8 @@ pub struct SaliencyArgs {
     output: OutputArgs,
     /// More arrays in a .safetensors, .npz or .json file: what methods drew at random
     #[arg(long, value_name = "draws", help_heading = "Output")]
-    with: Option<Extra>,
+    #[arg(value_parser = [PossibleValue::new("draws").help("Noise, interpolation weights and baselines")])]
+    with: Option<String>,
 }
 
 /// How scores are found.
@@ -56,25 +52,25 @@ struct MethodArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "input-x-gradient")]
     method: Vec<String>,
     /// The number that is explained [default: logprob]
-    #[arg(long, value_name = "NUMBER")]
-    of: Option<OfArg>,
+    #[arg(long, value_name = "NUMBER", value_parser = one_of::<Of>())]
+    of: Option<Of>,
     /// What stands for a token that is not there [default: zero]
-    #[arg(long, value_name = "BASELINE")]
-    baseline: Option<BaselineArg>,
+    #[arg(long, value_name = "BASELINE", value_parser = one_of::<Absent>())]
+    baseline: Option<Absent>,
     /// What becomes of a token's contributions, one for each dimension of its embedding [default: signed]
-    #[arg(long, value_name = "SCORE")]
-    score: Option<ScoreArg>,
+    #[arg(long, value_name = "SCORE", value_parser = one_of::<Score>())]
+    score: Option<Score>,
     /// Explain as another tool does: its number, baseline and scores
-    #[arg(long, value_name = "TOOL", conflicts_with_all = ["of", "baseline", "score"])]
+    #[arg(long, value_name = "TOOL", value_parser = one_of::<Like>(), conflicts_with_all = ["of", "baseline", "score"])]
     like: Option<Like>,
     /// Nodes of integrated gradients; `auto` doubles them until the gap is under 1 %
-    #[arg(long, value_name = "N", default_value = "50", value_parser = steps)]
+    #[arg(long, value_name = "N", default_value = "50")]
     steps: Steps,
     /// Samples of smoothgrad [default: 25] and gradient-shap [default: 50]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N")]
     samples: Option<u32>,
-    /// Where chance begins
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    /// Seed of the random draws
+    #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
 
@@ -84,13 +80,13 @@ struct MethodArgs {
 struct MoreArgs {
     /// Gather tokens to words, whose scores are sums; `--words=space` splits at whitespace only
     #[arg(long, value_name = "RULE", num_args = 0..=1, require_equals = true, default_missing_value = "default")]
-    words: Option<WordsArg>,
+    #[arg(value_parser = one_of::<WordRule>())]
+    words: Option<WordRule>,
     /// Remove tokens in the order of their scores, and see how far the methods can be trusted on this prompt
     #[arg(long)]
     evaluate: bool,
     /// Let the model write so many tokens, and explain each of them
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..),
-        conflicts_with_all = ["target", "foil", "position", "words", "evaluate"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["target", "foil", "position", "words", "evaluate"])]
     generate: Option<u16>,
     /// Draw the tokens that --generate writes instead of taking the most probable ones
     #[arg(long, value_name = "T", requires = "generate")]
@@ -100,172 +96,42 @@ struct MoreArgs {
     top_p: Option<f64>,
 }
 
-/// `--baseline`.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum BaselineArg {
-    /// The zero vector
-    Zero,
-    /// The mean of all embeddings
-    Mean,
-    /// The embedding of <|endoftext|>
-    Endoftext,
-}
-
-/// `--score`.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ScoreArg {
-    /// Their sum
-    Signed,
-    /// Their Euclidean norm
-    Norm,
-    /// Their norm as a share of all tokens' norms
-    Share,
-}
-
-/// `--like`.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Like {
-    /// Log-probability, zero baseline, signed
-    Captum,
-    /// Probability, <|endoftext|> baseline, shares
-    Inseq,
-    /// Probability, zero baseline, shares
-    Ecco,
-}
-
-/// `--with`.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Extra {
-    /// Noise, interpolation weights and baselines
-    Draws,
-}
-
 impl MethodArgs {
-    /// The methods, none twice, in the order typed.
-    fn methods(&self) -> Result<Vec<Method>> {
-        let mut methods = Vec::new();
-        for name in &self.method {
-            let named: Vec<Method> =
-                Method::ALL.into_iter().filter(|method| name == "all" || name == method.name()).collect();
-            if named.is_empty() {
-                return Err(Error::usage(format!("--method {name:?} is not a method"))
-                    .hint(format!("methods are {}, or all", Method::ALL.map(Method::name).join(", "))));
-            }
-            methods.extend(named);
-        }
-        let mut seen = std::collections::HashSet::new();
-        methods.retain(|method| seen.insert(*method));
-        Ok(methods)
-    }
-
     /// The number explained, the baseline and the kind of score.
-    fn meant(&self) -> (OfArg, BaselineArg, ScoreArg) {
+    fn settings(&self) -> (Of, Absent, Score) {
         match self.like {
-            Some(Like::Captum) => (OfArg::Logprob, BaselineArg::Zero, ScoreArg::Signed),
-            Some(Like::Inseq) => (OfArg::Prob, BaselineArg::Endoftext, ScoreArg::Share),
-            Some(Like::Ecco) => (OfArg::Prob, BaselineArg::Zero, ScoreArg::Share),
-            None => (
-                self.of.unwrap_or(OfArg::Logprob),
-                self.baseline.unwrap_or(BaselineArg::Zero),
-                self.score.unwrap_or(ScoreArg::Signed),
-            ),
-        }
-    }
-
-    fn of(&self) -> OfArg {
-        self.meant().0
-    }
-
-    fn baseline(&self, subject: &Subject) -> Result<Baseline> {
-        Ok(match self.meant().1 {
-            BaselineArg::Zero => Baseline::Zero,
-            BaselineArg::Mean => Baseline::Mean,
-            BaselineArg::Endoftext => {
-                let session = subject.session;
-                let id = session.tokenizer.token_id(END_OF_TEXT).or(session.model.spec().bos);
-                Baseline::Token(id.ok_or_else(|| {
-                    Error::usage(format!("--baseline endoftext: the model has no {END_OF_TEXT}"))
-                        .hint("use --baseline zero or mean")
-                })?)
-            }
-        })
-    }
-
-    fn request(&self, subject: &Subject, keep_draws: bool) -> Request {
-        let (tokenizer, vocab) = (&subject.session.tokenizer, subject.session.model.spec().vocab);
-        let known = vocab.min(tokenizer.size()) as u32;
-        Request {
-            score: match self.meant().2 {
-                ScoreArg::Signed => Score::Signed,
-                ScoreArg::Norm => Score::Norm,
-                ScoreArg::Share => Score::Share,
-            },
-            steps: self.steps,
-            samples: self.samples.map(|samples| samples as usize),
-            seed: self.seed,
-            draw_from: (0..known).filter(|id| !tokenizer.is_special(*id)).collect(),
-            keep_draws,
+            Some(tool) => tool.settings(),
+            None => (self.of.unwrap_or_default(), self.baseline.unwrap_or_default(), self.score.unwrap_or_default()),
         }
     }
 }
 
-/// What ends a text, and what stands for none.
-const END_OF_TEXT: &str = "<|endoftext|>";
-
-impl Command for SaliencyArgs {
+impl PromptCommand for SaliencyArgs {
     fn groups(&self) -> Groups<'_> {
         Groups { prompt: &self.prompt, model: &self.model, output: &self.output }
     }
 
-    fn check(&self, targets: &[Target]) -> Result<()> {
-        self.method.methods()?;
-        if targets.iter().any(Target::splits) {
-            return Err(
-                Error::usage("saliency has no file for each layer or head").hint("leave {layer} and {head} out")
-            );
-        }
-        if self.with.is_some() && targets.iter().all(|t| t.format().is_picture() || t.format().is_table()) {
-            return Err(
-                Error::usage("--with needs a data file").hint("write a .safetensors, .npz or .json file with -o")
-            );
-        }
-        if let Some(t) = self.more.temperature.filter(|t| !(t.is_finite() && *t > 0.0)) {
-            return Err(Error::usage(format!("--temperature {t} is not more than 0"))
-                .hint("leave it out to take the most probable token each time"));
-        }
-        if let Some(p) = self.more.top_p.filter(|p| !(*p > 0.0 && *p <= 1.0)) {
-            return Err(Error::usage(format!("--top-p {p} is not a share")).hint("give more than 0 and at most 1"));
-        }
-        Ok(())
-    }
-
-    fn fits(&self, _: &Spec) -> Result<()> {
-        Ok(())
-    }
-
-    fn find<'a>(&'a self, subject: Subject<'a>, _: &[Target]) -> Result<Box<dyn Findings + 'a>> {
-        Ok(match self.more.generate {
-            Some(count) => Box::new(Generated::find(self, subject, count.into())?),
-            None => Box::new(Found::find(self, subject)?),
-        })
-    }
-}
-
-impl SaliencyArgs {
-    /// How --generate chooses tokens.
-    fn choice(&self) -> Choice {
-        let MoreArgs { temperature, top_p, .. } = self.more;
-        if temperature.is_none() && top_p.is_none() {
-            return Choice::Greedy;
-        }
-        Choice::Sampled { temperature: temperature.unwrap_or(1.0), top_p: top_p.unwrap_or(1.0), seed: self.method.seed }
-    }
-}
-
-fn steps(typed: &str) -> Result<Steps, String> {
-    match typed.parse() {
-        Ok(steps @ 1..=10_000) => Ok(Steps::Fixed(steps)),
-        _ if typed == "auto" => Ok(Steps::Auto),
-        _ => Err("give 1 to 10000, or auto".into()),
+    fn asked(&self) -> Result<Asked> {
+        let (of, baseline, score) = self.method.settings();
+        let MethodArgs { method, steps, samples, seed, .. } = &self.method;
+        let MoreArgs { words, evaluate, generate, temperature, top_p } = self.more;
+        Ok(Asked::Saliency(Options {
+            reading: self.prompt.reading(),
+            target: self.target.target(),
+            method: methods(method)?,
+            of,
+            baseline,
+            score,
+            steps: *steps,
+            samples: *samples,
+            seed: *seed,
+            words,
+            evaluate,
+            generate,
+            temperature,
+            top_p,
+            draws: self.with.is_some(),
+            style: self.figure.style(),
+        }))
     }
 }
