@@ -33,6 +33,7 @@ mod tests {
     use crate::analysis::{Of, Reduction, Sink, attribution, heads, mixing};
     use crate::figure::{Colormap, ScaleKind, Theme};
     use crate::findings::lens::Colour;
+    use crate::findings::saliency::Absent;
     use crate::format::Format;
     use crate::prompt::{Truncate, WordRule};
     use serde::Serialize;
@@ -58,6 +59,7 @@ mod tests {
         check::<attribution::Method>();
         check::<attribution::Score>();
         check::<heads::Score>();
+        check::<Absent>();
         check::<Colour>();
         check::<mixing::Method>();
         check::<Colormap>();

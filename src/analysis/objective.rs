@@ -2,10 +2,13 @@
 
 use crate::error::Result;
 use crate::model::Model;
+use crate::named::Named;
 use candle_core::{D, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// How a prediction becomes a number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Of {
     /// The logit.
     Logit,
@@ -13,7 +16,16 @@ pub enum Of {
     #[default]
     LogProb,
     /// The probability.
+    #[serde(rename = "prob")]
     Probability,
+}
+
+impl Named for Of {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Logit, "logit", "The logit"),
+        (Self::LogProb, "logprob", "The natural logarithm of the probability"),
+        (Self::Probability, "prob", "The probability"),
+    ];
 }
 
 /// A next token at a position, or this token rather than that one.

@@ -261,11 +261,12 @@ impl Job<'_> {
                 files.push((name, ready.bytes(*format, part, &self.fonts)?));
                 Ok(())
             };
-            if template.by_part() {
-                let parts = ready.parts().iter().enumerate();
-                parts.into_iter().try_for_each(|(place, part)| add(&fields.of(part), Some(place)))?;
-            } else {
+            if !template.by_part() {
                 add(&fields, None)?;
+                continue;
+            }
+            for (place, part) in ready.parts().iter().enumerate() {
+                add(&fields.of(part), Some(place))?;
             }
         }
         let mut seen = HashSet::new();

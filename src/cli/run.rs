@@ -55,7 +55,7 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     let watch = |done, planned| progress.watch(done, planned);
     let mut subject = Subject { watch: &watch, ..Subject::new(&session, prompt, &asked)? };
     (subject.record.line, subject.record.note) = (line.to_owned(), note);
-    let found = find(&asked, subject, &outputs);
+    let found = find(analysis, subject, &outputs);
     progress.finish();
     let found = found?;
     lap("computed");

@@ -149,6 +149,8 @@ impl Options {
     ) -> Result<Box<dyn Findings + 'a>> {
         let next = Some(subject.next_line(next));
         let extras = extras(subject.session.model(), &attention, &pass, &self.with)?;
-        Ok(Box::new(Patterns { next, extras, ..Patterns::new(&self.view, subject.about, words, attention) }))
+        let mut found = Patterns::new(&self.view, subject.about, words, attention);
+        (found.next, found.extras) = (next, extras);
+        Ok(Box::new(found))
     }
 }

@@ -15,7 +15,7 @@
 //! let asked = Asked::Mix(mix::Options::default());
 //! let outputs = [Output::whole(Format::Png), Output::whole(Format::Json)];
 //! let prompt = Reading::default().read(Words::Text("Once upon a time".into()), &session.tokenizer, session.spec())?;
-//! let found = find(&asked, Subject::new(&session, prompt, &asked)?, &outputs)?;
+//! let found = find(asked.analysis(), Subject::new(&session, prompt, &asked)?, &outputs)?;
 //! let ready = Ready::new(&*found);
 //! let png = ready.bytes(Format::Png, None, &Fonts::bundled())?;
 //! let json = ready.bytes(Format::Json, None, &Fonts::bundled())?;
@@ -203,18 +203,22 @@ pub trait Findings: Send + Sync {
     }
 }
 
-/// Answers a question about one prompt; where it fails for a broken weight, says which.
+/// Looks at one prompt; where that fails for a broken weight, says which.
 ///
 /// # Errors
 /// As [`Analysis::find`].
-pub fn find<'a>(asked: &'a Asked, subject: Subject<'a>, outputs: &[Output]) -> Result<Box<dyn Findings + 'a>> {
+pub fn find<'a>(
+    analysis: &'a dyn Analysis,
+    subject: Subject<'a>,
+    outputs: &[Output],
+) -> Result<Box<dyn Findings + 'a>> {
     let session = subject.session;
-    asked.analysis().find(subject, outputs).map_err(|error| explained(session, error))
+    analysis.find(subject, outputs).map_err(|error| explained(session, error))
 }
 
-/// Answers a question about several prompts of one model, as far as they could be read; each has an answer of its own.
+/// Looks at several prompts of one model, as far as they could be read; each has an answer of its own.
 pub fn find_all<'a>(
-    asked: &'a Asked,
+    analysis: &'a dyn Analysis,
     session: &Session,
     subjects: Vec<Result<Subject<'a>>>,
     outputs: &[Output],
@@ -222,7 +226,7 @@ pub fn find_all<'a>(
     let mut ready = Vec::new();
     let unread: Vec<Option<Error>> =
         subjects.into_iter().map(|subject| subject.map(|subject| ready.push(subject)).err()).collect();
-    let mut found = asked.analysis().find_all(ready, outputs).into_iter();
+    let mut found = analysis.find_all(ready, outputs).into_iter();
     let lost = || Err(Error::failed("the command gave no answer for this prompt"));
     let answer = |unread: Option<Error>| match unread {
         Some(error) => Err(error),

@@ -2,14 +2,15 @@
 
 use super::Asked;
 use crate::analysis::{Prediction, next_tokens};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::export::{Data, Entry, Fields, slug};
 use crate::prompt::Prompt;
 use crate::record::{Identity, Input, Record};
 use crate::session::Session;
 use candle_core::Tensor;
 use rayon::prelude::*;
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
@@ -49,8 +50,23 @@ impl<'a> Subject<'a> {
     /// None that is known of: options are plain data.
     pub fn new(session: &'a Session, prompt: Prompt, asked: &Asked) -> Result<Self> {
         let (command, options) = asked.parts()?;
+        Ok(Self::recorded(session, prompt, command, options))
+    }
+
+    /// The same for an analysis of one's own, with the name and the options that records shall hold.
+    ///
+    /// # Errors
+    /// Options that are no object of JSON.
+    pub fn of(session: &'a Session, prompt: Prompt, command: &str, options: &impl Serialize) -> Result<Self> {
+        match serde_json::to_value(options) {
+            Ok(Value::Object(options)) => Ok(Self::recorded(session, prompt, command.to_owned(), options)),
+            _ => Err(Error::failed(format!("the options of {command} are no object of JSON"))),
+        }
+    }
+
+    fn recorded(session: &'a Session, prompt: Prompt, command: String, options: Map<String, Value>) -> Self {
         let record = Record { command, options, model: session.identity(), ..Record::default() };
-        Ok(Self { session, about: About::new(record, prompt), watch: &|_, _| () })
+        Self { session, about: About::new(record, prompt), watch: &|_, _| () }
     }
 
     /// How a figure shows a token id.

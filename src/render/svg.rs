@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::export::record::json;
 use crate::figure::layout::{self, Item, Label, Rect, Scene};
 use crate::figure::{Figure, Ink, Scale, Theme};
+use crate::named::Named;
 use crate::record::NAME;
 
 /// plotters' coordinates are integers: the drawing is this many times larger than the page.

@@ -168,7 +168,7 @@ fn binary(mut input: impl Read + Seek, length: u64, name: &str) -> Result<Saved>
     for fields in &mut results {
         // What says which layers and heads there are is part of the patterns.
         if fields.method() == Some("attention") && saved.patterns.is_some() {
-            ["layers", "heads", "words"].map(|name| fields.0.remove(name));
+            fields.0.retain(|name, _| !["layers", "heads", "words"].contains(&name.as_str()));
         }
     }
     results.into_iter().try_for_each(|fields| saved.take(fields))?;
