@@ -17,7 +17,7 @@ pub fn write(data: &Data, out: &mut dyn Write) -> Result<()> {
 
 /// The record's own object, with the tokens and the results as two more of its fields.
 fn write_object(data: &Data, record: &str, out: &mut impl Write) -> io::Result<()> {
-    out.write_all(record.trim_end_matches('}').as_bytes())?;
+    out.write_all(record.strip_suffix('}').unwrap_or(record).as_bytes())?;
     write_field(",\n", "tokens", &data.tokens, out)?;
     out.write_all(b",\n\"results\": [")?;
     for (index, entry) in data.results.iter().enumerate() {
