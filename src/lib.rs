@@ -91,6 +91,7 @@ pub mod model;
 pub mod prompt;
 pub mod render;
 pub mod session;
+pub mod text;
 pub mod trace;
 
 pub use error::{Error, Kind, Result};

@@ -3,7 +3,7 @@
 use attnviz::compare;
 use attnviz::error::{Error, Result};
 use attnviz::export::{Field, Fields, Template, write_bytes};
-use attnviz::prompt::label_of;
+pub use attnviz::text::printable;
 use clap::{Args, ValueEnum};
 use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
@@ -180,20 +180,6 @@ pub fn print(bytes: &[u8]) -> Result<()> {
 /// A remark on stderr.
 pub fn remark(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", printable(text)); // a remark that nobody can read is no failure
-}
-
-/// Text without anything that a terminal would obey: names, paths and prompts are not ours.
-pub fn printable(text: &str) -> String {
-    let acts = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let shown = |c: char| match c {
-        '\n' => " ".into(),
-        c if acts(c) => label_of(&c.to_string()),
-        c => c.to_string(),
-    };
-    text.chars().map(shown).collect()
 }
 
 /// The file that a template names for these fields, written whole or not at all.

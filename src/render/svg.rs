@@ -13,6 +13,7 @@ use super::fonts::Fonts;
 use crate::error::{Error, Result};
 use crate::figure::layout::{self, Item, Label, Rect, Scene};
 use crate::figure::{Figure, Ink, Scale, Theme};
+use crate::text::{Class, xml};
 
 /// plotters' coordinates are integers: the drawing is this many times larger than the page.
 const FINE: f32 = 10.0;
@@ -46,8 +47,8 @@ pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {fine_w} {fine_h}\" role=\"img\">\n\
          <title>{}</title>\n<metadata id=\"attnviz\">{}</metadata>\n{}",
-        escape(&super::visible(&figure.title)),
-        escape(&provenance(figure)),
+        xml(&super::visible(&figure.title)),
+        xml(&provenance(figure)),
         body.gradients,
     )?;
     let [r, g, b] = figure.theme.ink(Ink::Paper);
@@ -59,14 +60,16 @@ pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
     Ok(out)
 }
 
-/// The provenance as JSON without characters that XML forbids.
+/// The provenance as JSON, with JSON's own escapes for what must not stand in XML as it is.
 pub(super) fn provenance(figure: &Figure) -> String {
     let json = figure.provenance.to_string();
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         match c {
-            '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => out.extend(format!("\\u{:04x}", u32::from(c)).chars()),
-            _ => out.push(c),
+            c if Class::of(c).acts() => {
+                c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out += &format!("\\u{unit:04x}"));
+            }
+            c => out.push(c),
         }
     }
     out
@@ -229,7 +232,7 @@ impl Body {
                 stack(run.family),
                 fine(label.style.size),
                 if label.style.bold { " font-weight=\"600\"" } else { "" },
-                escape(run.text),
+                xml(run.text),
             )?;
             start += run.width;
         }
@@ -242,7 +245,7 @@ fn stack(family: &str) -> String {
     match family {
         "Inter" => "Inter,'Helvetica Neue',Arial,sans-serif".to_owned(),
         // Quotes and backslashes would end the name.
-        other => format!("'{}',sans-serif", escape(&other.replace(['\'', '\\'], ""))),
+        other => format!("'{}',sans-serif", xml(&other.replace(['\'', '\\'], ""))),
     }
 }
 
@@ -281,22 +284,6 @@ fn fine(v: f32) -> f32 {
 fn inner(document: &str) -> &str {
     let start = document.find('\n').map_or(0, |end| end + 1);
     document[start..].trim_end().trim_end_matches("</svg>")
-}
-
-/// Text for an element of XML or an attribute in quotes.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 impl From<std::fmt::Error> for Error {
