@@ -1,6 +1,7 @@
 //! The question that attribution answers, and the only two things methods ask a model: values and gradients, many at a time.
 
 use super::embeddings::mean_and_deviation;
+use crate::analysis::logits::{Softmax, not_finite};
 use crate::analysis::objective::{Objective, Of};
 use crate::error::{Error, Result};
 use crate::model::{Model, Segments};
@@ -201,36 +202,33 @@ impl<'a> Probe<'a> {
         let logits = numbers(logits)?;
         let (mut values, mut slopes) = (Vec::with_capacity(rows), Vec::with_capacity(rows * width));
         for row in logits.chunks(width) {
-            let value = self.value(row, &mut slopes);
-            if !value.is_finite() {
-                return Err(Error::failed("the model's logits are not finite"));
-            }
-            values.push(value);
+            values.push(self.value(row, &mut slopes)?);
         }
         Ok((values, slopes))
     }
 
-    fn value(&self, logits: &[f64], slopes: &mut Vec<f64>) -> f64 {
+    /// y of one row of logits; appends its slopes.
+    fn value(&self, logits: &[f64], slopes: &mut Vec<f64>) -> Result<f64> {
         let Objective { target, foil, of, .. } = self.objective;
         if self.asks_for().is_some() {
             slopes.extend([1.0, -1.0].iter().take(logits.len()));
-            return logits[0] - logits.get(1).unwrap_or(&0.0);
+            let value = logits[0] - logits.get(1).unwrap_or(&0.0);
+            return if value.is_finite() { Ok(value) } else { Err(not_finite()) };
         }
+        let softmax = Softmax::new(logits)?;
         let (target, first) = (target as usize, slopes.len());
-        let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let total: f64 = logits.iter().map(|x| (x - max).exp()).sum();
-        let p = |i: usize| (logits[i] - max).exp() / total;
+        let p = |i: usize| softmax.probability(logits[i]);
         let of_foil = foil.map_or(0.0, |foil| p(foil as usize));
         let (value, weight, own) = match of {
             Of::Probability => (p(target) - of_foil, p(target) - of_foil, p(target)),
-            _ => (logits[target] - max - total.ln(), 1.0, 1.0),
+            _ => (softmax.log_probability(logits[target]), 1.0, 1.0),
         };
         slopes.extend((0..logits.len()).map(|i| -weight * p(i)));
         slopes[first + target] += own;
         if let Some(foil) = foil {
             slopes[first + foil as usize] -= of_foil;
         }
-        value
+        Ok(value)
     }
 }
 
