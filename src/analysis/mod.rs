@@ -15,6 +15,7 @@ mod logits;
 pub mod mixing;
 pub mod next;
 pub mod norms;
+mod numbers;
 pub mod objective;
 pub mod rollout;
 pub mod zeroing;

@@ -1,8 +1,9 @@
 //! What the model would say next.
 
 use super::logits::Softmax;
+use super::numbers::numbers;
 use crate::error::{Error, Result};
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
 /// A token that may come next.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +19,7 @@ pub struct Prediction {
 /// # Errors
 /// Logits that are not finite.
 pub fn next_tokens(logits: &Tensor, k: usize) -> Result<Vec<Prediction>> {
-    let logits: Vec<f64> = logits.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?;
+    let logits = numbers(logits)?;
     let softmax = Softmax::new(&logits)?;
     let mut order: Vec<u32> = (0..logits.len() as u32).collect();
     let k = k.min(order.len());
@@ -36,7 +37,7 @@ pub fn next_tokens(logits: &Tensor, k: usize) -> Result<Vec<Prediction>> {
 /// # Errors
 /// An id outside the vocabulary; logits that are not finite.
 pub fn probability(logits: &Tensor, id: u32) -> Result<f64> {
-    let logits: Vec<f64> = logits.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?;
+    let logits = numbers(logits)?;
     let logit = logits.get(id as usize).ok_or_else(|| Error::usage(format!("the model has no token {id}")))?;
     Ok(Softmax::new(&logits)?.probability(*logit))
 }

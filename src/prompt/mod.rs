@@ -1,6 +1,7 @@
 //! What the model is given: token ids, how each token is shown, and which tokens make a word.
 mod foreign;
 mod label;
+mod parts;
 mod quick;
 mod tokenizer;
 mod words;

@@ -3,11 +3,12 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use tokenizers::models::bpe::{BPE, Merges, Vocab};
+use tokenizers::models::bpe::Merges;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, DecoderWrapper, PreTokenizedString, PreTokenizer};
 
 use super::label::decode_bpe;
+use super::parts::assemble;
 use super::quick;
 use crate::error::{Error, Result};
 
@@ -114,22 +115,6 @@ impl Tokenizer {
 }
 
 const END_OF_TEXT: &str = "<|endoftext|>";
-
-/// A byte-level BPE tokenizer of its parts.
-pub(super) fn assemble(
-    vocab: Vocab,
-    merges: Merges,
-    added: Vec<AddedToken>,
-    before: ByteLevel,
-    decoder: ByteLevel,
-    after: Option<ByteLevel>,
-) -> Result<tokenizers::Tokenizer, String> {
-    let model = BPE::builder().vocab_and_merges(vocab, merges).build().map_err(|error| error.to_string())?;
-    let mut tokenizer = tokenizers::Tokenizer::new(model);
-    tokenizer.with_pre_tokenizer(Some(before)).with_decoder(Some(decoder)).with_post_processor(after);
-    tokenizer.add_tokens(added).map_err(|error| error.to_string())?;
-    Ok(tokenizer)
-}
 
 fn read_merges(bytes: &[u8]) -> Result<Merges, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| format!("merges: {error}"))?;

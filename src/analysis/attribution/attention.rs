@@ -1,7 +1,8 @@
 //! Relevance through the attention patterns (Chefer, Gur & Wolf, ICCV 2021).
 
-use super::probe::{cut, numbers};
+use super::probe::cut;
 use super::{Numbers, Probe};
+use crate::analysis::numbers::numbers;
 use crate::error::Result;
 use crate::model::Segments;
 use crate::trace::{Activation, Site, Tap};

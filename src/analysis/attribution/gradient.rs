@@ -2,8 +2,8 @@
 
 use super::draws::{Dice, Draws};
 use super::embeddings::mean_and_deviation;
-use super::probe::numbers;
 use super::{Numbers, Probe, Request, Score, norm};
+use crate::analysis::numbers::numbers;
 use crate::error::Result;
 
 /// Smoothgrad's deviation, as a share of that of all embeddings' entries.

@@ -1,8 +1,8 @@
 //! Gradients along paths from baselines to the prompt.
 
 use super::draws::{Dice, Draws};
-use super::probe::numbers;
 use super::{Gap, Probe, Request, Steps};
+use crate::analysis::numbers::numbers;
 use crate::error::Result;
 
 /// Where `--steps auto` begins and gives up.

@@ -2,11 +2,12 @@
 
 use super::embeddings::mean_and_deviation;
 use crate::analysis::logits::{Softmax, not_finite};
+use crate::analysis::numbers::numbers;
 use crate::analysis::objective::{Objective, Of};
 use crate::error::{Error, Result};
 use crate::model::{Model, Segments};
 use crate::trace::{NoTap, Tap};
-use candle_core::{DType, Tensor, Var};
+use candle_core::{Tensor, Var};
 
 /// Bytes that a batch's activations may take while a gradient needs them.
 const ACTIVATIONS: usize = 192 << 20;
@@ -230,11 +231,6 @@ impl<'a> Probe<'a> {
         }
         Ok(value)
     }
-}
-
-/// A tensor's numbers in double precision, row-major.
-pub(super) fn numbers(x: &Tensor) -> Result<Vec<f64>> {
-    Ok(x.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?)
 }
 
 /// A gradient that never arrived would look like a plausible zero.

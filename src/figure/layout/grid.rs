@@ -1,7 +1,7 @@
 //! The contact sheet: layers × heads.
 
 use super::text::Line;
-use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, legend, page};
+use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, columns, legend};
 use crate::figure::matrix::block as pool_block;
 use crate::figure::{Grid, Ink};
 
@@ -24,8 +24,8 @@ const ROOMIER: f32 = 1.4;
 /// with bars or without. Maps of more than that many tokens may be pooled on the spot: the answer is what
 /// [`Matrix::pool`](crate::figure::Matrix::pool) leaves of them. Multiply by `dpi / 96` for a finer picture.
 pub fn panel_pixels(cols: usize, tokens: usize, width: Option<u32>, bars: bool) -> usize {
-    let zoom = page::zoom(width, None);
-    let room = Room { w: page::columns(width.map(|w| w as f32 / zoom), bars).1, h: None };
+    let zoom = columns::zoom(width, None);
+    let room = Room { w: columns::columns(width.map(|w| w as f32 / zoom), bars).1, h: None };
     let (slot, _) = slot(1, cols, room, LEFT, TOP, LEGEND);
     let pixels = (slot * zoom * if width.is_none() { ROOMIER } else { 1.0 }) as usize;
     if tokens <= pixels { pixels } else { tokens.div_ceil(pool_block(tokens, (slot * zoom) as usize)) }

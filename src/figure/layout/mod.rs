@@ -2,6 +2,7 @@
 //! here either: a [`Typeface`] says how wide a text is.
 
 mod bars;
+mod columns;
 mod curves;
 mod grid;
 mod heatmap;
