@@ -2,7 +2,7 @@
 
 mod support;
 
-use attnviz::analysis::attribution::{Baseline, Probe};
+use attnviz::analysis::attribution::{Baseline, Evaluator};
 use attnviz::analysis::flow::{Network, flow};
 use attnviz::analysis::heads::{self, Score};
 use attnviz::analysis::mixing::{Method, agreement, mixing};
@@ -160,8 +160,8 @@ fn attention_times_gradient_follows_the_prediction_or_the_contrast() {
         let (n, position) = (case.ids.len(), case.whole("position") as usize);
         for (foil, name) in [(None, "chefer"), (Some(case.whole("foil")), "chefer_contrast")] {
             let objective = Objective { position, target: case.whole("target"), foil, of: Of::LogProb };
-            let probe = Probe::new(&case.model, &case.ids, objective, Baseline::Zero, &|_, _| ()).unwrap();
-            let found = mixing(&probe, &[Method::AttentionXGradient], Sink::Keep, false, &|_, _| ()).unwrap();
+            let evaluator = Evaluator::new(&case.model, &case.ids, objective, Baseline::Zero, &|_, _| ()).unwrap();
+            let found = mixing(&evaluator, &[Method::AttentionXGradient], Sink::Keep, false, &|_, _| ()).unwrap();
             let theirs = &numbers(&case.golden[name])[position * n..(position + 1) * n];
             let ours = &found[0].maps[0][position * n..(position + 1) * n];
             let apart = ours.iter().zip(theirs).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
@@ -175,8 +175,8 @@ fn every_method_gives_shares_of_one_at_the_position_and_agrees_with_itself() {
     let case = Case::all().next().unwrap();
     let (n, position) = (case.ids.len(), 8);
     let objective = Objective { position, target: case.whole("target"), foil: None, of: Of::LogProb };
-    let probe = Probe::new(&case.model, &case.ids, objective, Baseline::Zero, &|_, _| ()).unwrap();
-    let found = mixing(&probe, &Method::ALL, Sink::Keep, false, &|_, _| ()).unwrap();
+    let evaluator = Evaluator::new(&case.model, &case.ids, objective, Baseline::Zero, &|_, _| ()).unwrap();
+    let found = mixing(&evaluator, &Method::ALL, Sink::Keep, false, &|_, _| ()).unwrap();
     case.check("raw", flattened(&found[0].maps), 1e-5);
     for mixing in &found {
         let row = mixing.row(position);

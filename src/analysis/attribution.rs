@@ -1,19 +1,19 @@
 //! Which input tokens moved a prediction: seven methods over the token embeddings, batched, with the weights frozen.
 //!
-//! A [`Probe`] is the question: a prompt, an [`Objective`](super::Objective) and a baseline. [`attribute`] answers it by one [`Method`]; a method
-//! of one's own needs only the probe's `values` and `gradients`.
+//! An [`Evaluator`] computes an [`Objective`](super::Objective) of a prompt and its gradient on any embeddings; [`attribute`]
+//! turns them into scores by one [`Method`]. A method of one's own needs only the evaluator's `values` and `gradients`.
 
 mod attention;
 mod draws;
 mod embeddings;
+mod evaluator;
 mod gradient;
 mod occlusion;
 mod path;
-mod probe;
 
 pub use draws::{Dice, Draws};
+pub use evaluator::{Baseline, Each, Evaluator, Watch};
 pub use path::gauss_legendre;
-pub use probe::{Baseline, Each, Probe, Watch};
 
 use crate::error::Result;
 
@@ -173,47 +173,47 @@ pub(crate) enum Numbers {
     Scores(Vec<f64>),
 }
 
-/// Answers a probe by one method.
+/// Scores every token of the evaluator's prompt by one method.
 ///
 /// ```
-/// use attnviz::analysis::attribution::{Baseline, Method, Probe, Request, attribute};
+/// use attnviz::analysis::attribution::{Baseline, Evaluator, Method, Request, attribute};
 /// use attnviz::analysis::objective::{Objective, Of};
 /// # use attnviz::{checkpoint::{Checkpoint, Source}, session::Session};
 /// let session = Session::new(Checkpoint::open(&Source::parse("builtin")?)?)?;
 /// let ids = session.tokenizer.encode("Once upon a")?;
 /// let target = session.tokenizer.encode(" time")?[0];
 /// let objective = Objective { position: ids.len() - 1, target, foil: None, of: Of::LogProb };
-/// let probe = Probe::new(&session.model, &ids, objective, Baseline::Zero, &|_, _| ())?;
-/// let found = attribute(&probe, Method::InputXGradient, &Request::default())?;
+/// let evaluator = Evaluator::new(&session.model, &ids, objective, Baseline::Zero, &|_, _| ())?;
+/// let found = attribute(&evaluator, Method::InputXGradient, &Request::default())?;
 /// assert_eq!(found.scores.len(), ids.len());
 /// # Ok::<(), attnviz::Error>(())
 /// ```
 ///
 /// # Errors
 /// A model whose numbers are not finite.
-pub fn attribute(probe: &Probe, method: Method, request: &Request) -> Result<Attribution> {
+pub fn attribute(evaluator: &Evaluator, method: Method, request: &Request) -> Result<Attribution> {
     let samples = method.samples().map(|own| request.samples.unwrap_or(own).max(1));
     let mut found = Attribution { method, scores: Vec::new(), gap: None, steps: None, samples, draws: Vec::new() };
     let count = samples.unwrap_or_default();
     let numbers = match method {
-        Method::Gradient => gradient::norms(probe)?,
-        Method::InputXGradient => gradient::input_x_gradient(probe)?,
-        Method::Smoothgrad => gradient::smoothgrad(probe, count, request, &mut found.draws)?,
+        Method::Gradient => gradient::norms(evaluator)?,
+        Method::InputXGradient => gradient::input_x_gradient(evaluator)?,
+        Method::Smoothgrad => gradient::smoothgrad(evaluator, count, request, &mut found.draws)?,
         Method::IntegratedGradients => {
-            let (vectors, change, steps) = path::integrated_gradients(probe, request.steps)?;
+            let (vectors, change, steps) = path::integrated_gradients(evaluator, request.steps)?;
             found.steps = Some(steps);
             found.gap = Some(gap(&vectors, change));
             Numbers::Vectors(vectors)
         }
         Method::GradientShap => {
-            let (vectors, change) = path::gradient_shap(probe, count, request, &mut found.draws)?;
+            let (vectors, change) = path::gradient_shap(evaluator, count, request, &mut found.draws)?;
             found.gap = Some(gap(&vectors, change));
             Numbers::Vectors(vectors)
         }
-        Method::Occlusion => occlusion::drops(probe)?,
-        Method::AttentionXGradient => attention::relevance(probe)?,
+        Method::Occlusion => occlusion::drops(evaluator)?,
+        Method::AttentionXGradient => attention::relevance(evaluator)?,
     };
-    found.scores = scores(numbers, probe, request.score);
+    found.scores = scores(numbers, evaluator, request.score);
     Ok(found)
 }
 
@@ -222,17 +222,19 @@ fn gap(vectors: &[f64], change: f64) -> Gap {
 }
 
 /// From contributions to one score for each token of the whole prompt.
-fn scores(numbers: Numbers, probe: &Probe, score: Score) -> Vec<f32> {
+fn scores(numbers: Numbers, evaluator: &Evaluator, score: Score) -> Vec<f32> {
     let mut scores: Vec<f64> = match (numbers, score) {
         (Numbers::Scores(scores), _) => scores,
-        (Numbers::Vectors(vectors), Score::Signed) => vectors.chunks(probe.width()).map(|v| v.iter().sum()).collect(),
-        (Numbers::Vectors(vectors), _) => vectors.chunks(probe.width()).map(norm).collect(),
+        (Numbers::Vectors(vectors), Score::Signed) => {
+            vectors.chunks(evaluator.width()).map(|v| v.iter().sum()).collect()
+        }
+        (Numbers::Vectors(vectors), _) => vectors.chunks(evaluator.width()).map(norm).collect(),
     };
     if score == Score::Share {
         let total: f64 = scores.iter().map(|score| score.abs()).sum();
         scores.iter_mut().for_each(|score| *score /= if total > 0.0 { total } else { 1.0 });
     }
-    scores.resize(probe.ids().len(), 0.0);
+    scores.resize(evaluator.ids().len(), 0.0);
     scores.into_iter().map(|score| score as f32).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use super::agreement::spearman;
 use super::attention::Sink;
-use super::attribution::{self, Probe, attribute};
+use super::attribution::{self, Evaluator, attribute};
 use super::flow::flow;
 use super::norms::{Norms, norms};
 use super::rollout::{mean_patterns, rollout, with_residual};
@@ -88,17 +88,17 @@ impl Mixing {
     }
 }
 
-/// Runs methods on the prompt of a probe, whose objective is what attention × gradient explains.
+/// Runs methods on the prompt of an evaluator, whose objective is what attention × gradient explains.
 ///
 /// Methods that work row by row compute the row of the objective's position, or `all_rows`.
 pub fn mixing(
-    probe: &Probe,
+    evaluator: &Evaluator,
     methods: &[Method],
     sink: Sink,
     all_rows: bool,
     watch: attribution::Watch,
 ) -> Result<Vec<Mixing>> {
-    let (model, ids, position) = (probe.model(), probe.ids(), probe.objective().position);
+    let (model, ids, position) = (evaluator.model(), evaluator.ids(), evaluator.objective().position);
     let n = ids.len();
     let wants = |which: fn(Method) -> bool| methods.iter().any(|method| which(*method));
     let means = if wants(Method::has_sink) { mean_patterns(model, ids, sink)? } else { Vec::new() };
@@ -134,7 +134,7 @@ pub fn mixing(
             Method::ValueZeroing => value_zeroing(model, ids, queries.clone(), watch)?,
             Method::AttentionXGradient => {
                 let found =
-                    attribute(probe, attribution::Method::AttentionXGradient, &attribution::Request::default())?;
+                    attribute(evaluator, attribution::Method::AttentionXGradient, &attribution::Request::default())?;
                 vec![only(position, found.scores)]
             }
         };

@@ -5,7 +5,7 @@ use crate::cli::args::SinkArg;
 use crate::cli::findings::Findings;
 use crate::cli::subject::{About, Subject, in_a_line, percent};
 use crate::cli::target::{Explained, settings};
-use attnviz::analysis::attribution::{Baseline, Probe};
+use attnviz::analysis::attribution::{Baseline, Evaluator};
 use attnviz::analysis::mixing::{Method, Mixing, agreement, mixing};
 use attnviz::analysis::rollout::RESIDUAL;
 use attnviz::analysis::{Objective, Prediction};
@@ -34,9 +34,9 @@ impl<'a> Found<'a> {
         let (model, ids) = (&subject.session.model, &subject.prompt.ids);
         let Explained { objective, next, .. } = args.target.explained(&subject, args.method.of)?;
         let watch = |done, planned| subject.progress.watch(done, planned);
-        let probe = Probe::new(model, ids, objective, Baseline::Zero, &watch)?;
+        let evaluator = Evaluator::new(model, ids, objective, Baseline::Zero, &watch)?;
         let (methods, sink) = (args.method.methods()?, args.method.sink.into());
-        let mixings = mixing(&probe, &methods, sink, args.method.all_rows, &watch)?;
+        let mixings = mixing(&evaluator, &methods, sink, args.method.all_rows, &watch)?;
         let rho = agreement(&mixings, objective.position);
         Ok(Self { args, objective, next, mixings, rho, subject })
     }

@@ -5,7 +5,7 @@ use crate::cli::args::WordsArg;
 use crate::cli::findings::Findings;
 use crate::cli::subject::{About, Subject, percent};
 use crate::cli::target::{self, Explained};
-use attnviz::analysis::attribution::{Attribution, Method, Probe, attribute};
+use attnviz::analysis::attribution::{Attribution, Evaluator, Method, attribute};
 use attnviz::analysis::faithfulness::{Faithfulness, faithfulness};
 use attnviz::analysis::{Objective, Prediction, probability};
 use attnviz::error::Result;
@@ -35,16 +35,16 @@ impl<'a> Found<'a> {
         let (model, ids) = (&subject.session.model, &subject.prompt.ids);
         let Explained { objective, next, logits } = args.target.explained(&subject, args.method.of())?;
         let watch = |done, planned| subject.progress.watch(done, planned);
-        let probe = Probe::new(model, ids, objective, args.method.baseline(&subject)?, &watch)?;
+        let evaluator = Evaluator::new(model, ids, objective, args.method.baseline(&subject)?, &watch)?;
         let request = args.method.request(&subject, args.with.is_some());
         let attributions = args
             .method
             .methods()?
             .into_iter()
-            .map(|method| attribute(&probe, method, &request))
+            .map(|method| attribute(&evaluator, method, &request))
             .collect::<Result<Vec<_>>>()?;
         let scores: Vec<&[f32]> = attributions.iter().map(|found| &found.scores[..]).collect();
-        let faithfulness = args.more.evaluate.then(|| faithfulness(&probe, &scores)).transpose()?;
+        let faithfulness = args.more.evaluate.then(|| faithfulness(&evaluator, &scores)).transpose()?;
         let words = subject.prompt.words(args.more.words.map_or(WordRule::Default, WordRule::from));
         let probability = probability(&logits, objective.target)?;
         Ok(Self { args, words, objective, probability, next, attributions, faithfulness, subject })

@@ -4,7 +4,7 @@ use super::found::warning;
 use super::{END_OF_TEXT, SaliencyArgs};
 use crate::cli::findings::Findings;
 use crate::cli::subject::{About, Subject};
-use attnviz::analysis::attribution::{Attribution, Method, Probe, attribute};
+use attnviz::analysis::attribution::{Attribution, Evaluator, Method, attribute};
 use attnviz::analysis::generate::{Choice, generate};
 use attnviz::analysis::{Objective, Of};
 use attnviz::error::Result;
@@ -46,11 +46,11 @@ impl<'a> Generated<'a> {
         let mut probabilities = Vec::with_capacity(written.len());
         for (position, target) in (len - 1..).zip(written) {
             let objective = Objective { position, target, foil: None, of: args.method.of().into() };
-            let probe = Probe::new(model, &ids[..=position], objective, baseline, &watch)?;
-            let asked = probe.asking(target, None, Of::Probability);
-            probabilities.extend(asked.values(1, &|_| Ok(probe.embeddings().clone()))?);
+            let evaluator = Evaluator::new(model, &ids[..=position], objective, baseline, &watch)?;
+            let asked = evaluator.asking(target, None, Of::Probability);
+            probabilities.extend(asked.values(1, &|_| Ok(evaluator.embeddings().clone()))?);
             for (method, found) in &mut methods {
-                found.push(attribute(&probe, *method, &request)?);
+                found.push(attribute(&evaluator, *method, &request)?);
             }
         }
         Ok(Self { args, subject, len, probabilities, methods })

@@ -1,4 +1,4 @@
-//! The question that attribution answers, and the only two things methods ask a model: values and gradients, many at a time.
+//! The objective and its gradient on any embeddings, many at a time: all that an attribution method needs of a model.
 
 use super::embeddings::mean_and_deviation;
 use crate::analysis::logits::{Softmax, not_finite};
@@ -37,7 +37,7 @@ pub type Each<'a> = &'a mut dyn FnMut(usize, f64, &[f64]) -> Result<()>;
 /// A prompt, what is asked about its prediction, and what stands for an absent token.
 ///
 /// Only the tokens up to the objective's position are run: it cannot see the others.
-pub struct Probe<'a> {
+pub struct Evaluator<'a> {
     model: &'a dyn Model,
     ids: &'a [u32],
     objective: Objective,
@@ -46,7 +46,7 @@ pub struct Probe<'a> {
     watch: Watch<'a>,
 }
 
-impl<'a> Probe<'a> {
+impl<'a> Evaluator<'a> {
     /// Asks about a prompt.
     ///
     /// # Errors
