@@ -17,7 +17,7 @@ pub use path::gauss_legendre;
 
 use crate::error::Result;
 
-/// How scores are found.
+/// An attribution method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
     /// `‖∂y/∂e_i‖₂`: how much a small change of the token's embedding could move the prediction.
@@ -66,7 +66,7 @@ impl Method {
         matches!(self, Self::IntegratedGradients | Self::Occlusion)
     }
 
-    /// How many random samples it takes where none are asked for; none for methods without chance.
+    /// How many random samples it takes where none are asked for; `None` for methods without random draws.
     pub fn samples(self) -> Option<usize> {
         match self {
             Self::Smoothgrad => Some(25),
@@ -76,7 +76,7 @@ impl Method {
     }
 }
 
-/// What becomes of a token's vector of contributions, one number per dimension of the embedding.
+/// How a token's contributions, one number per dimension of the embedding, become its score.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Score {
     /// Its sum.
@@ -88,25 +88,25 @@ pub enum Score {
     Share,
 }
 
-/// Nodes of integrated gradients.
+/// How many nodes of quadrature integrated gradients uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Steps {
-    /// So many.
+    /// This many.
     Fixed(usize),
     /// Doubled, from 16 up to 1024, until the completeness gap is small.
     Auto,
 }
 
-/// What methods can be told.
+/// Options of the methods.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// From vectors to scores.
+    /// How contributions become scores.
     pub score: Score,
     /// Nodes of integrated gradients.
     pub steps: Steps,
     /// Samples of smoothgrad and gradient-shap; `None` for each one's own number.
     pub samples: Option<usize>,
-    /// Where chance begins.
+    /// Seed of the random draws.
     pub seed: u64,
     /// The ids that gradient-shap draws baselines from; none means all of the model's.
     pub draw_from: Vec<u32>,
@@ -161,11 +161,11 @@ pub struct Attribution {
     pub steps: Option<usize>,
     /// How many samples were used, where there are samples.
     pub samples: Option<usize>,
-    /// What was drawn, where that was asked for.
+    /// The random draws, where [`Request::keep_draws`] asked for them.
     pub draws: Vec<Draws>,
 }
 
-/// What a method knows of its tokens before scores are made.
+/// A method's contributions, before scores are made of them.
 pub(crate) enum Numbers {
     /// A vector each, `[len, d_model]`.
     Vectors(Vec<f64>),

@@ -13,10 +13,10 @@ pub const SEEDS: u64 = 10;
 pub const SHARES: [f64; 3] = [0.1, 0.2, 0.5];
 /// Prompts with fewer tokens have curves only.
 const FEWEST: usize = 5;
-/// Points of a curve beyond which they are spread evenly.
+/// The most points of a curve; with more tokens they are spread evenly.
 const POINTS: usize = 33;
 
-/// What becomes of the target's probability in one order.
+/// The target's probability as tokens are removed, or kept alone, in one order.
 #[derive(Clone, Debug, Default)]
 pub struct Measured {
     /// The probability without the first `counts[i]` tokens of the order.

@@ -23,7 +23,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// So many nodes, no edge.
+    /// A graph with this many nodes and no edge.
     pub fn new(nodes: usize) -> Self {
         Self { from: vec![Vec::new(); nodes], ..Self::default() }
     }
@@ -71,7 +71,7 @@ impl Network {
         None
     }
 
-    /// A flow along shortest paths that leaves none of them open.
+    /// A blocking flow: along shortest paths, until each of them has a full edge.
     fn block(&self, source: usize, sink: usize, left: &mut [u64], distance: &mut [u32]) -> u64 {
         let mut cursor = vec![0; self.from.len()];
         let (mut path, mut node, mut total): (Vec<u32>, usize, u64) = (Vec::new(), source, 0);

@@ -72,7 +72,7 @@ fn join(old: &[Tensor], new: &[Tensor]) -> Result<Vec<Tensor>> {
     old.iter().zip(new).map(|(old, new)| Ok(Tensor::cat(&[old, new], 0)?)).collect()
 }
 
-/// What draws a continuation's tokens, one after the other.
+/// The sampler of a continuation's tokens.
 fn processor(choice: Choice) -> LogitsProcessor {
     match choice {
         Choice::Greedy => LogitsProcessor::from_sampling(0, Sampling::ArgMax),
@@ -82,7 +82,7 @@ fn processor(choice: Choice) -> LogitsProcessor {
 
 /// The next token from logits `[1, vocab]`.
 fn choose(processor: &mut LogitsProcessor, logits: &Tensor) -> Result<u32> {
-    // The processor would take any token for the largest of numbers that are none.
+    // The sampler would choose among NaNs without an error.
     if numbers(logits)?.iter().any(|x| !x.is_finite()) {
         return Err(not_finite());
     }

@@ -1,4 +1,4 @@
-//! What each head does, as far as its pattern says: scores that have names in the literature, and a label.
+//! Kinds of heads, told by their patterns: scores that have names in the literature, and a label.
 //!
 //! Previous-token, duplicate-token and induction heads: Elhage et al. 2021 and Olsson et al. 2022, whose repeated random tokens
 //! are the prompt where there is none.
@@ -56,14 +56,14 @@ impl Score {
     }
 }
 
-/// What a head is called.
+/// The label of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
     /// By the largest score above its threshold.
     By(Score),
-    /// None is, and attention stays near.
+    /// No score is above its threshold, and attention stays near.
     Local,
-    /// None is.
+    /// No score is above its threshold.
     Broad,
 }
 
@@ -134,7 +134,7 @@ impl Tally {
                     (earlier.clone(), earlier.iter().map(|j| j + 1).collect())
                 }
             };
-            // What followed the token just before is the token itself, not one of its past.
+            // Where the token just before is the same, what followed it is the query itself: no earlier token.
             induction.retain(|j| *j < i);
             duplicate.retain(|j| *j < i);
             for (score, keys) in [(Score::Duplicate, duplicate), (Score::Induction, induction)] {

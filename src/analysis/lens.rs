@@ -1,4 +1,4 @@
-//! The logit lens: what each layer would have answered, had the model ended there.
+//! The logit lens: what the model would predict if it ended after each of its layers.
 //!
 //! nostalgebraist 2020, with the final LayerNorm applied to every residual stream with that stream's own statistics.
 
@@ -12,7 +12,7 @@ use rayon::prelude::*;
 /// Rows that are unembedded together: the unembedding is read once for all of them, and their logits stay in memory.
 const ROWS: usize = 256;
 
-/// One layer's answer at one position.
+/// One layer's prediction at one position.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
     /// The most probable next tokens with their probabilities, the best first; ties go to the smaller id.
@@ -21,28 +21,28 @@ pub struct Answer {
     pub probability: f32,
     /// Its rank: 1 is the most probable.
     pub rank: u32,
-    /// The entropy of the answer, in bits.
+    /// The entropy of the prediction, in bits.
     pub entropy_bits: f32,
-    /// KL(final ‖ this answer), in bits: what this answer does not yet know of the last one.
+    /// KL(final ‖ this prediction), in bits.
     pub kl_bits: f32,
     /// The logit of the token that is followed minus that of the foil, where there is one.
     pub difference: Option<f32>,
 }
 
-/// Every layer's answer at every position.
+/// Every layer's prediction at every position.
 #[derive(Clone, Debug)]
 pub struct Lens {
-    /// `[layer + 1, position]`: before each layer, and after the last one, which is the model's own answer.
+    /// `[layer + 1, position]`: before each layer, and after the last one, which is the model's own prediction.
     pub answers: Vec<Answer>,
-    /// The token that is followed at each position: the one asked for, or the model's own answer there.
+    /// The token that is followed at each position: the one asked for, or the model's own prediction there.
     pub followed: Vec<u32>,
     /// The last `resid_post`, `[len, d_model]`.
     pub resid: Tensor,
 }
 
-/// Reads the residual stream before each layer and after the last one as an answer.
+/// Unembeds the residual stream before each layer and after the last one.
 ///
-/// Follows `target` at every position, or where there is none the model's own final answer; keeps the `k` best tokens.
+/// Follows `target` at every position, or where there is none the model's own final prediction; keeps the `k` best tokens.
 ///
 /// # Errors
 /// If the model's logits are not finite.
@@ -81,7 +81,7 @@ pub fn lens(model: &dyn Model, ids: &[u32], target: Option<u32>, foil: Option<u3
     Ok(Lens { answers, followed, resid })
 }
 
-/// The model's own answer at one position.
+/// The model's own prediction at one position.
 struct Final {
     probabilities: Vec<f64>,
     entropy: f64, // in nats

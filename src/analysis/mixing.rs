@@ -9,7 +9,7 @@ use super::rollout::{mean_patterns, rollout, with_residual};
 use super::zeroing::value_zeroing;
 use crate::error::Result;
 
-/// How mixing is measured.
+/// A method that measures mixing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
     /// The mean pattern of all layers and heads.
@@ -18,11 +18,11 @@ pub enum Method {
     Rollout,
     /// The largest flow through the same graph.
     Flow,
-    /// The lengths of the vectors that attention moves.
+    /// Norms of the vectors that attention adds up (Kobayashi et al. 2020).
     Norm,
     /// The same with the residual connection.
     NormResidual,
-    /// How far a representation turns without a token's values.
+    /// The cosine distance by which a representation turns without a token's value vectors.
     ValueZeroing,
     /// Patterns weighted by the gradient of the prediction.
     AttentionXGradient,
@@ -50,7 +50,7 @@ impl Method {
         matches!(self, Self::Raw | Self::Rollout | Self::Flow)
     }
 
-    /// Whether a row of its own costs much, so that only the one of the position is computed unless all are asked for.
+    /// Whether each row takes runs of its own, so that only the position's row is computed unless all are asked for.
     pub fn is_by_row(self) -> bool {
         matches!(self, Self::Flow | Self::ValueZeroing)
     }

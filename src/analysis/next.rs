@@ -1,4 +1,4 @@
-//! What the model would say next.
+//! The model's prediction of the next token.
 
 use super::logits::Softmax;
 use super::numbers::numbers;

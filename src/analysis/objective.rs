@@ -1,4 +1,4 @@
-//! What an explanation explains: one number of the model's prediction at one position.
+//! What attribution explains: one number of the model's prediction at one position.
 
 /// How a prediction becomes a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,14 +12,14 @@ pub enum Of {
     Probability,
 }
 
-/// A next token at a position, or this token rather than that one.
+/// A next token at a position, alone or against another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Objective {
     /// The position that predicts.
     pub position: usize,
     /// The token that it predicts.
     pub target: u32,
-    /// The token instead of which; its number is subtracted.
+    /// The other token, whose number is subtracted.
     pub foil: Option<u32>,
     /// How a prediction becomes a number.
     pub of: Of,

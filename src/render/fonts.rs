@@ -257,7 +257,7 @@ impl Typeface for Fonts {
     }
 }
 
-/// So many widths are remembered: a batch of thousands of prompts shall not fill the memory.
+/// The most widths that are remembered, so that a batch of thousands of prompts does not fill the memory.
 const MOST_WIDTHS: usize = 16_384;
 
 impl System {

@@ -8,7 +8,7 @@ use super::svg::{detail, provenance, svg};
 use crate::error::{Error, Result};
 use crate::figure::{Figure, Ink, Theme};
 
-/// A picture of more pixels than this is a mistake: it would take 4 bytes for each of them.
+/// The most pixels of a picture: each takes 4 bytes of memory.
 const MOST_PIXELS: f32 = 150e6;
 
 /// The figure as PNG, with its provenance as JSON in the text chunk `attnviz`. The same figure and fonts give the same bytes.

@@ -240,7 +240,7 @@ impl Body {
     }
 }
 
-/// A family with what a viewer without it should take.
+/// A font family with what a viewer that lacks it falls back to.
 fn stack(family: &str) -> String {
     match family {
         "Inter" => "Inter,'Helvetica Neue',Arial,sans-serif".to_owned(),

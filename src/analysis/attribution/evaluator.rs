@@ -16,7 +16,7 @@ const ROWS: usize = 512;
 /// Logits held at a time, as many as 32 rows of GPT-2's vocabulary.
 const LOGITS: usize = 32 * 50_257;
 
-/// What stands for "this token is not there".
+/// What replaces the embedding of a token that is taken away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Baseline {
     /// The zero vector.
@@ -28,13 +28,13 @@ pub enum Baseline {
     Token(u32),
 }
 
-/// Is told how many runs of the model are done, and how many more are planned.
+/// Reports progress: how many more runs of the model are done, and how many more are planned.
 pub type Watch<'a> = &'a dyn Fn(usize, usize);
 
-/// Is given the number of an input, its y, and its gradient `[visible, d_model]`.
+/// Receives the number of an input, its y, and its gradient `[visible, d_model]`.
 pub type Each<'a> = &'a mut dyn FnMut(usize, f64, &[f64]) -> Result<()>;
 
-/// A prompt, what is asked about its prediction, and what stands for an absent token.
+/// Evaluates an [`Objective`], y, and its gradient for embeddings that a method puts in place of a prompt's own.
 ///
 /// Only the tokens up to the objective's position are run: it cannot see the others.
 pub struct Evaluator<'a> {
@@ -47,7 +47,7 @@ pub struct Evaluator<'a> {
 }
 
 impl<'a> Evaluator<'a> {
-    /// Asks about a prompt.
+    /// An evaluator of `objective` on the prompt `ids`; `watch` is told of its progress.
     ///
     /// # Errors
     /// A position outside the prompt, an id outside the vocabulary.
@@ -75,7 +75,7 @@ impl<'a> Evaluator<'a> {
         Ok(Self { model, ids, objective, embeddings, baseline, watch })
     }
 
-    /// The same question with another objective at the same position.
+    /// The same prompt, baseline and position with another objective.
     pub fn asking(&self, target: u32, foil: Option<u32>, of: Of) -> Self {
         let objective = Objective { position: self.objective.position, target, foil, of };
         Self { embeddings: self.embeddings.clone(), baseline: self.baseline.clone(), objective, ..*self }
@@ -91,7 +91,7 @@ impl<'a> Evaluator<'a> {
         self.ids
     }
 
-    /// What is asked.
+    /// The objective.
     pub fn objective(&self) -> &Objective {
         &self.objective
     }
@@ -111,7 +111,7 @@ impl<'a> Evaluator<'a> {
         &self.embeddings
     }
 
-    /// What replaces them, `[visible, d_model]`.
+    /// The baseline, which replaces them, `[visible, d_model]`.
     pub fn baseline(&self) -> &Tensor {
         &self.baseline
     }
@@ -122,7 +122,7 @@ impl<'a> Evaluator<'a> {
         Ok(tensor.reshape(self.embeddings.shape())?)
     }
 
-    /// y of so many inputs; `input(i)` is `[visible, d_model]`.
+    /// y of `count` inputs; `input(i)` is `[visible, d_model]`.
     pub fn values(&self, count: usize, input: &dyn Fn(usize) -> Result<Tensor>) -> Result<Vec<f64>> {
         let len = self.visible();
         let mut values = Vec::with_capacity(count);
@@ -136,7 +136,7 @@ impl<'a> Evaluator<'a> {
         Ok(values)
     }
 
-    /// y and ∂y/∂e of so many inputs, handed to `each` one after the other; `input(i)` is `[visible, d_model]`.
+    /// y and ∂y/∂e of `count` inputs, handed to `each` one after the other; `input(i)` is `[visible, d_model]`.
     pub fn gradients(&self, count: usize, input: &dyn Fn(usize) -> Result<Tensor>, each: Each<'_>) -> Result<()> {
         let (len, spec) = (self.visible(), self.model.spec());
         // What the tape keeps of a row: three residuals, two norms, q, k, v, z, two outputs, and the MLP twice.
@@ -181,7 +181,7 @@ impl<'a> Evaluator<'a> {
         model.unembed(&model.final_norm(&resid)?, self.asks_for().as_deref())
     }
 
-    /// The ids whose logits are enough; all where the softmax's normaliser matters.
+    /// The only ids whose logits y depends on; `None` where the softmax's normaliser needs all.
     fn asks_for(&self) -> Option<Vec<u32>> {
         let Objective { target, foil, of, .. } = self.objective;
         match (of, foil) {
@@ -233,7 +233,7 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// A gradient that never arrived would look like a plausible zero.
+/// The error for a gradient that an operation has cut off: zeros in its place would look plausible.
 pub(super) fn cut() -> Error {
     Error::failed("the gradient does not reach the model's input")
 }

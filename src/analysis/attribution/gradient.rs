@@ -1,4 +1,4 @@
-//! The gradient at the prompt itself, and its mean around it.
+//! Gradient, input × gradient and smoothgrad: the gradient at the prompt, or its mean over noisy copies.
 
 use super::draws::{Dice, Draws};
 use super::embeddings::mean_and_deviation;

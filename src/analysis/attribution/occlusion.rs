@@ -1,4 +1,4 @@
-//! What is lost without a token.
+//! Occlusion: how much y drops when a token is replaced by the baseline.
 
 use super::{Evaluator, Numbers};
 use crate::error::Result;

@@ -1,11 +1,11 @@
-//! Gradients along paths from baselines to the prompt.
+//! Integrated gradients and gradient SHAP: gradients along paths from baselines to the prompt.
 
 use super::draws::{Dice, Draws};
 use super::{Evaluator, Gap, Request, Steps};
 use crate::analysis::numbers::numbers;
 use crate::error::Result;
 
-/// Where `--steps auto` begins and gives up.
+/// The least and the most nodes of [`Steps::Auto`].
 const AUTO: [usize; 2] = [16, 1024];
 
 /// Nodes and weights of Gauss–Legendre quadrature on 0..1, exact for polynomials of degree `2n − 1`.

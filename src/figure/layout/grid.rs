@@ -21,8 +21,8 @@ const LARGEST_CELL: f32 = 48.0;
 const ROOMIER: f32 = 1.4;
 
 /// How many pixels wide and high the maps of a grid are, at 96 dpi, on a page of that width (`None`: as wide as looks good),
-/// with bars or without. Maps of more than that many tokens may be pooled on the spot: the answer is what
-/// [`Matrix::pool`](crate::figure::Matrix::pool) leaves of them. Multiply by `dpi / 96` for a finer picture.
+/// with bars or without. For more tokens than pixels it is the size that [`Matrix::pool`](crate::figure::Matrix::pool) pools
+/// them to, so that maps may be pooled before they are drawn. Multiply by `dpi / 96` for a finer picture.
 pub fn panel_pixels(cols: usize, tokens: usize, width: Option<u32>, bars: bool) -> usize {
     let zoom = columns::zoom(width, None);
     let room = Room { w: columns::columns(width.map(|w| w as f32 / zoom), bars).1, h: None };
@@ -133,7 +133,7 @@ fn common(titles: &[String]) -> (&str, Vec<&str>) {
     (word, titles.iter().map(|t| t[word.len() + 1..].trim_start()).collect())
 }
 
-/// Every how many titles are drawn, so that none touches the next.
+/// The step between drawn titles, so that none touches the next.
 fn thin(need: f32, pitch: f32) -> usize {
     [1, 2, 5, 10, 20, 50, 100].into_iter().find(|n| *n as f32 * pitch >= need).unwrap_or(100)
 }

@@ -22,7 +22,7 @@ const HEADLINE: f32 = 620.0;
 /// Labels further apart than this along y are not compared.
 const BAND: f32 = 16.0;
 
-/// Puts everything in its place.
+/// Lays a figure out.
 pub fn layout<'a>(figure: &'a Figure, face: &dyn Typeface) -> Scene<'a> {
     let zoom = zoom(figure.width, figure.height);
     let units = |pixels: Option<u32>| pixels.map(|p| p as f32 / zoom);
