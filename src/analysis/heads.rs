@@ -175,6 +175,9 @@ pub fn of_patterns<T: PartialEq + Sync>(attention: &[f32], shape: [usize; 4], id
 
 /// The heads of a model on each of several prompts, layer by layer, and their last `resid_post`: one forward pass, in which no prompt's
 /// numbers depend on the others.
+///
+/// # Errors
+/// An id outside the vocabulary, more tokens than the model's context, or attention that is not finite.
 pub fn of_prompts(model: &dyn Model, prompts: &[&[u32]]) -> Result<Vec<(Vec<Head>, Tensor)>> {
     let of_one = model.spec().layers * model.spec().heads;
     let mut tallies = vec![Tally::default(); prompts.len() * of_one];
@@ -189,6 +192,9 @@ pub fn of_prompts(model: &dyn Model, prompts: &[&[u32]]) -> Result<Vec<(Vec<Head
 }
 
 /// The heads of a model on sequences that repeat after `period` ids, layer by layer.
+///
+/// # Errors
+/// An id outside the vocabulary, more tokens than the model's context, or attention that is not finite.
 pub fn of_repeats(model: &dyn Model, sequences: &[Vec<u32>], period: usize) -> Result<Vec<Head>> {
     let prompts: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
     let mut tallies = vec![Tally::default(); model.spec().layers * model.spec().heads];

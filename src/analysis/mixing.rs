@@ -91,6 +91,9 @@ impl Mixing {
 /// Runs methods on the prompt of an evaluator, whose objective is what attention × gradient explains.
 ///
 /// Methods that work row by row compute the row of the objective's position, or `all_rows`.
+///
+/// # Errors
+/// More tokens than the model's context; attention or logits that are not finite.
 pub fn mixing(
     evaluator: &Evaluator,
     methods: &[Method],

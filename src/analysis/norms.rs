@@ -18,6 +18,9 @@ pub struct Norms {
 }
 
 /// Both maps of every layer, from one forward pass.
+///
+/// # Errors
+/// An id outside the vocabulary, or more tokens than the model's context.
 pub fn norms(model: &dyn Model, ids: &[u32]) -> Result<Norms> {
     let mut tap = Measure { model, resid: Vec::new(), values: Vec::new(), norms: Norms::default() };
     forward(model, &[ids], &mut tap)?;

@@ -14,6 +14,9 @@ const ROWS: usize = 256;
 /// `1 − cos(x'_i, x̃'_i)` of each layer for the queries asked for, rows normalised, each `[query, key]`; NaN in other rows.
 ///
 /// `watch` is told how many runs of a layer are done and how many more are planned.
+///
+/// # Errors
+/// An id outside the vocabulary, or more tokens than the model's context.
 pub fn value_zeroing(
     model: &dyn Model,
     ids: &[u32],

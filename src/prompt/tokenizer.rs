@@ -22,6 +22,9 @@ pub struct Tokenizer {
 
 impl Tokenizer {
     /// The tokenizer of a `tokenizer.json`; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// A file that is no tokenizer, or whose parts contradict each other.
     pub fn from_json(bytes: &[u8], origin: &str) -> Result<Self> {
         let read = || match quick::read(bytes) {
             Some(tokenizer) => Ok(tokenizer),
@@ -31,6 +34,9 @@ impl Tokenizer {
     }
 
     /// GPT-2's tokenizer of a `vocab.json`, a `merges.txt` and an `added_tokens.json`; `origin` names them in errors.
+    ///
+    /// # Errors
+    /// A file that cannot be read as what it is, or parts that contradict each other.
     pub fn from_vocab_merges(vocab: &[u8], merges: &[u8], added_tokens: Option<&[u8]>, origin: &str) -> Result<Self> {
         let read = || {
             let mut vocab = quick::vocab(vocab).map_err(|error| format!("vocabulary: {error}"))?;
@@ -79,6 +85,9 @@ impl Tokenizer {
     }
 
     /// The ids of a text, with the special tokens that the tokenizer adds by itself (GPT-2's adds none).
+    ///
+    /// # Errors
+    /// A text that this tokenizer cannot encode, such as a character that its vocabulary lacks.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let encoded = quietly(|| self.inner.encode_fast(text, true).map_err(|error| error.to_string()));
         let encoded = encoded.and_then(|ids| ids);

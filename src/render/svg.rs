@@ -27,7 +27,8 @@ const STOPS: usize = 33;
 
 /// The figure as a standalone SVG document. The same figure and fonts give the same text.
 ///
-/// Fails if the figure asks for a size that nothing can be drawn in.
+/// # Errors
+/// A width, height or resolution out of bounds.
 pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
     for (flag, size) in [("--width", figure.width), ("--height", figure.height)] {
         if let Some(size) = size.filter(|size| !SIZES.contains(size)) {

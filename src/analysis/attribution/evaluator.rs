@@ -117,12 +117,18 @@ impl<'a> Evaluator<'a> {
     }
 
     /// A tensor of the model's type from numbers of `[visible, d_model]`.
+    ///
+    /// # Errors
+    /// A number of values that does not fit that shape.
     pub fn tensor(&self, values: &[f64]) -> Result<Tensor> {
         let tensor = Tensor::new(values, self.embeddings.device())?.to_dtype(self.embeddings.dtype())?;
         Ok(tensor.reshape(self.embeddings.shape())?)
     }
 
     /// y of `count` inputs; `input(i)` is `[visible, d_model]`.
+    ///
+    /// # Errors
+    /// What `input` returns, an input of another shape, or logits that are not finite.
     pub fn values(&self, count: usize, input: &dyn Fn(usize) -> Result<Tensor>) -> Result<Vec<f64>> {
         let len = self.visible();
         let mut values = Vec::with_capacity(count);
@@ -137,6 +143,9 @@ impl<'a> Evaluator<'a> {
     }
 
     /// y and ∂y/∂e of `count` inputs, handed to `each` one after the other; `input(i)` is `[visible, d_model]`.
+    ///
+    /// # Errors
+    /// What `input` or `each` returns, an input of another shape, logits that are not finite, or a gradient that is cut off.
     pub fn gradients(&self, count: usize, input: &dyn Fn(usize) -> Result<Tensor>, each: Each<'_>) -> Result<()> {
         let (len, spec) = (self.visible(), self.model.spec());
         // What the tape keeps of a row: three residuals, two norms, q, k, v, z, two outputs, and the MLP twice.
