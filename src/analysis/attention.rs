@@ -4,13 +4,14 @@
 
 mod map;
 
-pub use map::{Extent, Map, gather_words, hide_sink};
+pub(super) use map::hide_sink;
+pub use map::{Extent, Map};
 
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::trace::{Activation, Recorder, Trace, forward};
 use candle_core::Tensor;
-use map::pool_rows;
+use map::{gather_words, pool_rows};
 use rayon::prelude::*;
 use std::ops::Range;
 

@@ -13,7 +13,6 @@ mod path;
 
 pub use draws::{Dice, Draws};
 pub use evaluator::{Baseline, Each, Evaluator, Watch};
-pub use path::gauss_legendre;
 
 use crate::error::Result;
 
