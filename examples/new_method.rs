@@ -2,9 +2,9 @@
 //!
 //!     cargo run --example new_method "Once upon a"
 //!
-//! A method is a function of a [`Probe`]: the probe runs the model, in batches, on whatever embeddings the method invents.
+//! A method is a function of an [`Evaluator`], which runs the model, in batches, on whatever embeddings the method makes.
 
-use attnviz::analysis::attribution::{Baseline, Dice, Method, Probe, Request, attribute};
+use attnviz::analysis::attribution::{Baseline, Dice, Evaluator, Method, Request, attribute};
 use attnviz::analysis::{Objective, Of, next_tokens};
 use attnviz::checkpoint::{Checkpoint, Source};
 use attnviz::prompt::Prompt;
@@ -15,15 +15,15 @@ const SAMPLES: usize = 25;
 const NOISE: f64 = 0.05;
 
 /// `‖Var_s ∂y(e + n_s)‖₂` for each token: where the gradient depends most on the neighbourhood.
-fn var_grad(probe: &Probe) -> attnviz::Result<Vec<f64>> {
-    let size = probe.visible() * probe.width();
+fn var_grad(evaluator: &Evaluator) -> attnviz::Result<Vec<f64>> {
+    let size = evaluator.visible() * evaluator.width();
     let (mut sum, mut squares) = (vec![0.0; size], vec![0.0; size]);
     let noisy = |sample: usize| {
         let mut dice = Dice::new(0, sample as u64);
         let noise: Vec<f64> = (0..size).map(|_| NOISE * dice.normal()).collect();
-        Ok((probe.embeddings() + probe.tensor(&noise)?)?)
+        Ok((evaluator.embeddings() + evaluator.tensor(&noise)?)?)
     };
-    probe.gradients(SAMPLES, &noisy, &mut |_sample, _y, gradient| {
+    evaluator.gradients(SAMPLES, &noisy, &mut |_sample, _y, gradient| {
         for (i, g) in gradient.iter().enumerate() {
             sum[i] += g / SAMPLES as f64;
             squares[i] += g * g / SAMPLES as f64;
@@ -31,7 +31,7 @@ fn var_grad(probe: &Probe) -> attnviz::Result<Vec<f64>> {
         Ok(())
     })?;
     let variance: Vec<f64> = squares.iter().zip(&sum).map(|(square, mean)| square - mean * mean).collect();
-    Ok(variance.chunks(probe.width()).map(|v| v.iter().map(|x| x * x).sum::<f64>().sqrt()).collect())
+    Ok(variance.chunks(evaluator.width()).map(|v| v.iter().map(|x| x * x).sum::<f64>().sqrt()).collect())
 }
 
 fn main() -> attnviz::Result<()> {
@@ -41,10 +41,10 @@ fn main() -> attnviz::Result<()> {
     let logits = session.next_logits(&[&forward(&session.model, &[&prompt.ids], &mut NoTap)?])?;
     let target = next_tokens(&logits, 1)?[0].id;
     let objective = Objective { position: prompt.ids.len() - 1, target, foil: None, of: Of::LogProb };
-    let probe = Probe::new(&session.model, &prompt.ids, objective, Baseline::Zero, &|_, _| ())?;
-    let smooth = attribute(&probe, Method::Smoothgrad, &Request::default())?;
+    let evaluator = Evaluator::new(&session.model, &prompt.ids, objective, Baseline::Zero, &|_, _| ())?;
+    let smooth = attribute(&evaluator, Method::Smoothgrad, &Request::default())?;
     println!("{:>12} {:>12} {:>12}", "token", "var-grad", "smoothgrad");
-    for ((token, own), built_in) in prompt.tokens.iter().zip(var_grad(&probe)?).zip(smooth.scores) {
+    for ((token, own), built_in) in prompt.tokens.iter().zip(var_grad(&evaluator)?).zip(smooth.scores) {
         println!("{:>12} {own:>12.3e} {built_in:>12.3}", token.label);
     }
     Ok(())

@@ -96,6 +96,7 @@ pub mod record;
 pub mod render;
 pub mod session;
 pub mod snapshot;
+pub mod text;
 pub mod trace;
 
 pub use error::{Error, Kind, Result};

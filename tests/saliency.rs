@@ -6,7 +6,7 @@
 mod support;
 
 use attnviz::Named;
-use attnviz::analysis::attribution::{Attribution, Baseline, Method, Probe, Request, Score, Steps, attribute};
+use attnviz::analysis::attribution::{Attribution, Baseline, Evaluator, Method, Request, Score, Steps, attribute};
 use attnviz::analysis::faithfulness::faithfulness;
 use attnviz::analysis::generate::{Choice, generate};
 use attnviz::analysis::{Objective, Of, next_tokens};
@@ -41,8 +41,8 @@ impl Case {
     }
 
     fn run(&self, objective: Objective, baseline: Baseline, method: Method, request: &Request) -> Attribution {
-        let probe = Probe::new(&self.model, &self.ids, objective, baseline, QUIET).unwrap();
-        attribute(&probe, method, request).unwrap()
+        let evaluator = Evaluator::new(&self.model, &self.ids, objective, baseline, QUIET).unwrap();
+        attribute(&evaluator, method, request).unwrap()
     }
 
     fn compare(&self, name: &str, found: &Attribution, tolerance: f64) {
@@ -107,30 +107,31 @@ fn a_gradient_through_the_whole_model_is_what_central_differences_measure() {
     let double = Backend::Composite(DType::F64, Device::Cpu);
     let case = Case { model: load(&fixtures().join("inverse-layer"), &double), ..Case::of("inverse-layer") };
     for (of, foil) in [(Of::Logit, true), (Of::LogProb, false), (Of::Probability, false), (Of::Probability, true)] {
-        let probe = Probe::new(&case.model, &case.ids, case.objective(of, foil), Baseline::Zero, QUIET).unwrap();
-        let exact = gradient(&probe);
-        let e = numbers(probe.embeddings());
+        let evaluator =
+            Evaluator::new(&case.model, &case.ids, case.objective(of, foil), Baseline::Zero, QUIET).unwrap();
+        let exact = gradient(&evaluator);
+        let e = numbers(evaluator.embeddings());
         let h = 1e-5;
         let moved = |i: usize| {
             let mut e = e.clone();
             e[i / 2] += if i.is_multiple_of(2) { h } else { -h };
-            probe.tensor(&e)
+            evaluator.tensor(&e)
         };
-        let values = probe.values(2 * e.len(), &moved).unwrap();
+        let values = evaluator.values(2 * e.len(), &moved).unwrap();
         let measured: Vec<f64> = values.chunks(2).map(|pair| (pair[0] - pair[1]) / (2.0 * h)).collect();
         let off = apart(&exact, &measured);
         assert!(off <= 1e-4, "{of:?}, foil {foil}: {off:.1e}");
     }
 }
 
-fn gradient(probe: &Probe) -> Vec<f64> {
+fn gradient(evaluator: &Evaluator) -> Vec<f64> {
     let mut found = Vec::new();
-    let e = |_| Ok(probe.embeddings().clone());
+    let e = |_| Ok(evaluator.embeddings().clone());
     let mut keep = |_, _, gradient: &[f64]| {
         found = gradient.to_vec();
         Ok(())
     };
-    probe.gradients(1, &e, &mut keep).unwrap();
+    evaluator.gradients(1, &e, &mut keep).unwrap();
     found
 }
 
@@ -146,7 +147,7 @@ fn no_fused_operation_cuts_the_gradient_in_any_kind_of_checkpoint() {
         let objective = Objective { position: ids.len() - 1, target: 17, foil: None, of: Of::LogProb };
         let of = |backend: &Backend| {
             let model = load(&folder, backend);
-            gradient(&Probe::new(&model, &ids, objective, Baseline::Zero, QUIET).unwrap())
+            gradient(&Evaluator::new(&model, &ids, objective, Baseline::Zero, QUIET).unwrap())
         };
         let (fused, exact) = (of(&Backend::Fused), of(&double));
         let off = apart(&fused, &exact);
@@ -175,24 +176,25 @@ fn a_prediction_in_the_middle_is_that_of_the_prompt_cut_there() {
     let middle = Objective { position: 4, target: 7, foil: None, of: Of::LogProb };
     for method in Method::all() {
         let found = case.run(middle, Baseline::Zero, method, &Request::default()).scores;
-        let probe = Probe::new(&case.model, &case.ids[..5], middle, Baseline::Zero, QUIET).unwrap();
-        let cut = attribute(&probe, method, &Request::default()).unwrap().scores;
+        let evaluator = Evaluator::new(&case.model, &case.ids[..5], middle, Baseline::Zero, QUIET).unwrap();
+        let cut = attribute(&evaluator, method, &Request::default()).unwrap().scores;
         assert_eq!(found[..5], cut[..], "{method:?}");
         assert!(found[5..].iter().all(|score| *score == 0.0) && found.len() == case.ids.len(), "{method:?}");
     }
     let outside = Objective { position: case.ids.len(), ..middle };
-    assert!(Probe::new(&case.model, &case.ids, outside, Baseline::Zero, QUIET).is_err());
+    assert!(Evaluator::new(&case.model, &case.ids, outside, Baseline::Zero, QUIET).is_err());
 }
 
 #[test]
 fn curves_begin_and_end_where_they_must_and_shares_are_what_a_reader_would_compute() {
     let case = Case::of("base");
-    let probe = Probe::new(&case.model, &case.ids, case.objective(Of::Logit, false), Baseline::Mean, QUIET).unwrap();
+    let evaluator =
+        Evaluator::new(&case.model, &case.ids, case.objective(Of::Logit, false), Baseline::Mean, QUIET).unwrap();
     let n = case.ids.len();
     // The last token first.
     let scores: Vec<f32> = (0..n).map(|i| i as f32).collect();
-    let found = faithfulness(&probe, &[&scores, &scores]).unwrap();
-    let p = probe.asking(probe.objective().target, None, Of::Probability);
+    let found = faithfulness(&evaluator, &[&scores, &scores]).unwrap();
+    let p = evaluator.asking(evaluator.objective().target, None, Of::Probability);
     let without = |removed: &dyn Fn(usize) -> bool| {
         let row = |i: usize| (if removed(i) { p.baseline() } else { p.embeddings() }).narrow(0, i, 1).unwrap();
         let rows: Vec<Tensor> = (0..n).map(row).collect();
@@ -217,8 +219,8 @@ fn curves_begin_and_end_where_they_must_and_shares_are_what_a_reader_would_compu
     assert!(found.spearman.iter().chain(&found.kendall).all(|agreement| (agreement - 1.0).abs() < 1e-12));
     // Too short a prompt for shares.
     let short = Objective { position: 2, ..case.objective(Of::LogProb, false) };
-    let probe = Probe::new(&case.model, &case.ids, short, Baseline::Zero, QUIET).unwrap();
-    let found = faithfulness(&probe, &[&scores]).unwrap();
+    let evaluator = Evaluator::new(&case.model, &case.ids, short, Baseline::Zero, QUIET).unwrap();
+    let found = faithfulness(&evaluator, &[&scores]).unwrap();
     assert!(found.methods[0].comprehensiveness.is_empty() && found.spearman.is_empty() && found.counts.len() == 4);
 }
 

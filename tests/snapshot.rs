@@ -303,7 +303,7 @@ fn cases_that_come_go_or_change_are_told_and_accepted() {
     let ran = check(&shell);
     assert!(ran.err.contains("recorded with attnviz 0.0.9"), "{}", ran.err);
     ran.ok();
-    edit(&shell, "s/c.json", &format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION")), "\"version\": \"0.0.9\"");
+    edit(&shell, "s/c.json", &format!("\"version\":\"{}\"", env!("CARGO_PKG_VERSION")), "\"version\":\"0.0.9\"");
     check(&shell).ok();
 }
 
@@ -498,7 +498,7 @@ fn a_lock_file_is_not_trusted() {
 fn reports_hold_whatever_a_prompt_holds() {
     let hostile = r#"a | `b` <script>alert(1)</script> </details> @everyone [x](http://e.vil) ]]> & \" *c* \u0000\u001b[31m\uFFFE\u202e\n# d"#;
     let shell = recorded(&format!("[[case]]\nname = \"fox\"\nprompt = \"{hostile}\""));
-    edit(&shell, "s/fox.json", "\"prompt\": \"a ", "\"prompt\": \"b ");
+    edit(&shell, "s/fox.json", "\"prompt\":\"a ", "\"prompt\":\"b ");
     edit(&shell, "s/fox.svg", "<svg ", "<svg data-x=\"]]&gt;&lt;b>|`@me`\" ");
     let (lines, page) = differs(&shell);
     assert!(lines[0].contains("data-x"), "{lines:?}");

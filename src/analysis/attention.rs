@@ -1,20 +1,21 @@
-//! Attention patterns of a prompt, of a model as it runs or recorded in a file: selected, freed of the sink, gathered to words,
-//! reduced over heads and layers, and pooled to a picture's pixels, each layer as it is computed, so that 1024 tokens × 144
-//! heads never stand in memory for a picture.
+//! Attention patterns of a prompt, from a model as it runs or from a file: selected, with the sink hidden, gathered to words,
+//! reduced over heads and layers, and pooled to a picture's pixels. Each layer is taken as it is computed, so that a picture
+//! never needs the patterns of all layers in memory.
 
 mod extra;
 mod map;
 pub mod received;
 
 pub use extra::{Extra, extras};
-pub use map::{Extent, Map, gather_words, hide_sink};
+pub(super) use map::hide_sink;
+pub use map::{Extent, Map};
 
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::named::Named;
 use crate::trace::{Activation, Recorder, Trace, forward};
 use candle_core::Tensor;
-use map::pool_rows;
+use map::{gather_words, pool_rows};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -119,7 +120,7 @@ fn names(indices: &[usize], reduced: Option<Reduction>) -> Vec<String> {
     }
 }
 
-/// Where a forward pass ended, and what was kept of it.
+/// The end of a forward pass: its last residual stream and the activations that were kept.
 #[derive(Clone, Debug)]
 pub struct Pass {
     /// The last `resid_post`, `[len, d_model]`.
@@ -170,7 +171,7 @@ pub fn packed(model: &dyn Model, prompts: &[&[u32]], requests: &[Request]) -> Re
     Ok(gatherings.into_iter().enumerate().zip(prompts).map(finish).collect())
 }
 
-/// Patterns that were recorded, by whatever program.
+/// Patterns that any program recorded.
 #[derive(Clone, Copy, Debug)]
 pub struct Recorded<'a> {
     /// `[layer, head, query, key]`, finite.
@@ -211,14 +212,14 @@ pub fn recorded(patterns: &Recorded, request: &Request) -> Result<Attention> {
     Ok(gathering.finish())
 }
 
-/// Patterns taken in layer by layer.
+/// Maps and sums that grow layer by layer.
 struct Gathering<'a> {
     request: &'a Request,
     extent: Extent,
     rows: Vec<Vec<Map>>,
-    /// What each key received, a sum over queries, heads and layers.
+    /// Attention on each key, summed over queries, heads and layers.
     columns: Vec<f64>,
-    /// What the first key received of queries that see others, too.
+    /// Attention on the first key, summed over the queries that see others, too.
     sink: f64,
     row_sums: (f32, f32),
     deepest: usize,
@@ -230,7 +231,7 @@ impl<'a> Gathering<'a> {
         Self { request, extent, rows, columns, sink: 0.0, row_sums: (f32::INFINITY, f32::NEG_INFINITY), deepest: 0 }
     }
 
-    /// Takes in one layer, `[head, query, key]`, and of it the heads at these places. Rows must sum to 1 within a tolerance.
+    /// Adds the heads at these indices of one layer, `[head, query, key]`. Rows must sum to 1 within the tolerance.
     fn layer(&mut self, layer: usize, values: &[f32], heads: &[usize], tolerance: f32) -> Result<()> {
         let Self { request, extent, .. } = *self;
         self.deepest += 1;
@@ -309,9 +310,9 @@ impl<'a> Gathering<'a> {
 /// One head's pattern, read once.
 struct Head {
     map: Map,
-    /// What each key receives from all queries, before the sink policy.
+    /// Attention on each key, summed over all queries, before the sink policy.
     columns: Vec<f32>,
-    /// What the first key receives from queries that see others, too.
+    /// Attention on the first key, summed over the queries that see others, too.
     sink: f32,
     /// The least and the most that a row sums to; NaN if one does.
     row_sums: (f32, f32),
@@ -325,7 +326,7 @@ impl Head {
         for (i, row) in pattern.chunks_exact(keys).enumerate() {
             let seen = &row[..extent.seen(i)];
             let sum = lane_sum(seen);
-            // NaN wins, and stays.
+            // A comparison alone would drop NaN.
             least = if sum < least || sum.is_nan() { sum } else { least };
             most = if sum > most || sum.is_nan() { sum } else { most };
             if seen.len() > 1 {

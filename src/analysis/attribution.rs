@@ -1,26 +1,25 @@
 //! Which input tokens moved a prediction: seven methods over the token embeddings, batched, with the weights frozen.
 //!
-//! A [`Probe`] is the question: a prompt, an [`Objective`](super::Objective) and a baseline. [`attribute`] answers it by one [`Method`]; a method
-//! of one's own needs only the probe's `values` and `gradients`.
+//! An [`Evaluator`] computes an [`Objective`](super::Objective) of a prompt and its gradient on any embeddings; [`attribute`]
+//! turns them into scores by one [`Method`]. A method of one's own needs only the evaluator's `values` and `gradients`.
 
 mod attention;
 mod draws;
 mod embeddings;
+mod evaluator;
 mod gradient;
 mod occlusion;
 mod path;
-mod probe;
 mod steps;
 
 pub use draws::{Dice, Draws};
-pub use path::gauss_legendre;
-pub use probe::{Baseline, Each, Probe, Watch};
+pub use evaluator::{Baseline, Each, Evaluator, Watch};
 
 use crate::error::Result;
 use crate::named::Named;
 use serde::{Deserialize, Serialize};
 
-/// How scores are found.
+/// An attribution method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
@@ -58,7 +57,7 @@ impl Method {
         matches!(self, Self::IntegratedGradients | Self::Occlusion)
     }
 
-    /// How many random samples it takes where none are asked for; none for methods without chance.
+    /// How many random samples it takes where none are asked for; `None` for methods without random draws.
     pub fn samples(self) -> Option<usize> {
         match self {
             Self::Smoothgrad => Some(25),
@@ -68,7 +67,7 @@ impl Method {
     }
 }
 
-/// What becomes of a token's vector of contributions, one number per dimension of the embedding.
+/// How a token's contributions, one number per dimension of the embedding, become its score.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Score {
@@ -89,26 +88,26 @@ impl Named for Score {
     ];
 }
 
-/// Nodes of integrated gradients.
+/// How many nodes of quadrature integrated gradients uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "steps::Written", into = "steps::Written")]
 pub enum Steps {
-    /// So many.
+    /// This many.
     Fixed(usize),
     /// Doubled, from 16 up to 1024, until the completeness gap is small.
     Auto,
 }
 
-/// What methods can be told.
+/// Options of the methods.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// From vectors to scores.
+    /// How contributions become scores.
     pub score: Score,
     /// Nodes of integrated gradients.
     pub steps: Steps,
     /// Samples of smoothgrad and gradient-shap; `None` for each one's own number.
     pub samples: Option<usize>,
-    /// Where chance begins.
+    /// Seed of the random draws.
     pub seed: u64,
     /// The ids that gradient-shap draws baselines from; none means all of the model's.
     pub draw_from: Vec<u32>,
@@ -163,11 +162,11 @@ pub struct Attribution {
     pub steps: Option<usize>,
     /// How many samples were used, where there are samples.
     pub samples: Option<usize>,
-    /// What was drawn, where that was asked for.
+    /// The random draws, where [`Request::keep_draws`] asked for them.
     pub draws: Vec<Draws>,
 }
 
-/// What a method knows of its tokens before scores are made.
+/// A method's contributions, before scores are made of them.
 pub(crate) enum Numbers {
     /// A vector each, `[len, d_model]`.
     Vectors(Vec<f64>),
@@ -175,47 +174,47 @@ pub(crate) enum Numbers {
     Scores(Vec<f64>),
 }
 
-/// Answers a probe by one method.
+/// Scores every token of the evaluator's prompt by one method.
 ///
 /// ```
-/// use attnviz::analysis::attribution::{Baseline, Method, Probe, Request, attribute};
+/// use attnviz::analysis::attribution::{Baseline, Evaluator, Method, Request, attribute};
 /// use attnviz::analysis::objective::{Objective, Of};
 /// # use attnviz::{checkpoint::{Checkpoint, Source}, session::Session};
 /// let session = Session::new(Checkpoint::open(&Source::parse("builtin")?)?)?;
 /// let ids = session.tokenizer.encode("Once upon a")?;
 /// let target = session.tokenizer.encode(" time")?[0];
 /// let objective = Objective { position: ids.len() - 1, target, foil: None, of: Of::LogProb };
-/// let probe = Probe::new(&session.model, &ids, objective, Baseline::Zero, &|_, _| ())?;
-/// let found = attribute(&probe, Method::InputXGradient, &Request::default())?;
+/// let evaluator = Evaluator::new(&session.model, &ids, objective, Baseline::Zero, &|_, _| ())?;
+/// let found = attribute(&evaluator, Method::InputXGradient, &Request::default())?;
 /// assert_eq!(found.scores.len(), ids.len());
 /// # Ok::<(), attnviz::Error>(())
 /// ```
 ///
 /// # Errors
 /// A model whose numbers are not finite.
-pub fn attribute(probe: &Probe, method: Method, request: &Request) -> Result<Attribution> {
+pub fn attribute(evaluator: &Evaluator, method: Method, request: &Request) -> Result<Attribution> {
     let samples = method.samples().map(|own| request.samples.unwrap_or(own).max(1));
     let mut found = Attribution { method, scores: Vec::new(), gap: None, steps: None, samples, draws: Vec::new() };
     let count = samples.unwrap_or_default();
     let numbers = match method {
-        Method::Gradient => gradient::norms(probe)?,
-        Method::InputXGradient => gradient::input_x_gradient(probe)?,
-        Method::Smoothgrad => gradient::smoothgrad(probe, count, request, &mut found.draws)?,
+        Method::Gradient => gradient::norms(evaluator)?,
+        Method::InputXGradient => gradient::input_x_gradient(evaluator)?,
+        Method::Smoothgrad => gradient::smoothgrad(evaluator, count, request, &mut found.draws)?,
         Method::IntegratedGradients => {
-            let (vectors, change, steps) = path::integrated_gradients(probe, request.steps)?;
+            let (vectors, change, steps) = path::integrated_gradients(evaluator, request.steps)?;
             found.steps = Some(steps);
             found.gap = Some(gap(&vectors, change));
             Numbers::Vectors(vectors)
         }
         Method::GradientShap => {
-            let (vectors, change) = path::gradient_shap(probe, count, request, &mut found.draws)?;
+            let (vectors, change) = path::gradient_shap(evaluator, count, request, &mut found.draws)?;
             found.gap = Some(gap(&vectors, change));
             Numbers::Vectors(vectors)
         }
-        Method::Occlusion => occlusion::drops(probe)?,
-        Method::AttentionXGradient => attention::relevance(probe)?,
+        Method::Occlusion => occlusion::drops(evaluator)?,
+        Method::AttentionXGradient => attention::relevance(evaluator)?,
     };
-    found.scores = scores(numbers, probe, request.score);
+    found.scores = scores(numbers, evaluator, request.score);
     Ok(found)
 }
 
@@ -224,17 +223,19 @@ fn gap(vectors: &[f64], change: f64) -> Gap {
 }
 
 /// From contributions to one score for each token of the whole prompt.
-fn scores(numbers: Numbers, probe: &Probe, score: Score) -> Vec<f32> {
+fn scores(numbers: Numbers, evaluator: &Evaluator, score: Score) -> Vec<f32> {
     let mut scores: Vec<f64> = match (numbers, score) {
         (Numbers::Scores(scores), _) => scores,
-        (Numbers::Vectors(vectors), Score::Signed) => vectors.chunks(probe.width()).map(|v| v.iter().sum()).collect(),
-        (Numbers::Vectors(vectors), _) => vectors.chunks(probe.width()).map(norm).collect(),
+        (Numbers::Vectors(vectors), Score::Signed) => {
+            vectors.chunks(evaluator.width()).map(|v| v.iter().sum()).collect()
+        }
+        (Numbers::Vectors(vectors), _) => vectors.chunks(evaluator.width()).map(norm).collect(),
     };
     if score == Score::Share {
         let total: f64 = scores.iter().map(|score| score.abs()).sum();
         scores.iter_mut().for_each(|score| *score /= if total > 0.0 { total } else { 1.0 });
     }
-    scores.resize(probe.ids().len(), 0.0);
+    scores.resize(evaluator.ids().len(), 0.0);
     scores.into_iter().map(|score| score as f32).collect()
 }
 

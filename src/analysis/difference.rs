@@ -17,7 +17,7 @@ pub struct Difference {
     pub causal: bool,
     /// `[layer, head]`.
     pub heads: Vec<Change>,
-    /// Queries that were compared.
+    /// How many queries were compared.
     pub compared: usize,
 }
 
@@ -135,8 +135,8 @@ pub struct Apart {
     pub at: usize,
 }
 
-/// Compares two lists of the same length, number by number. Nothing is the same as nothing: NaN stands for it, and for infinities,
-/// which not every format can write.
+/// Compares two lists of the same length, number by number. NaN equals NaN: it stands for a missing number and for
+/// infinities, which not every format can write.
 pub fn apart(a: &[f32], b: &[f32]) -> Apart {
     let mut apart = Apart::default();
     for (at, (a, b)) in a.iter().zip(b).enumerate() {

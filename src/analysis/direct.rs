@@ -1,7 +1,7 @@
-//! Direct logit attribution: a logit as the sum of what each part of the model wrote into the residual stream.
+//! Direct logit attribution: a logit as the sum of what each component of the model adds to the residual stream.
 //!
 //! Elhage et al. 2021. The final LayerNorm's scale is frozen at its value at the position; its centring is linear and
-//! belongs to each writer.
+//! applies to each component.
 
 use crate::error::{Error, Result};
 use crate::model::{Model, Segments, Spec};
@@ -11,33 +11,34 @@ use candle_core::{DType, Tensor, Var};
 /// How far the parts may be from the logit: absolutely, and as a share of their summed sizes, which is what f32 leaves.
 const TOLERANCE: (f64, f64) = (1e-3, 1e-5);
 
-/// A logit, or a difference of two, in parts.
+/// A logit, or the difference of two, as contributions that add up to it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parts {
-    /// Of the token's embedding.
+    /// Contribution of the token's embedding.
     pub embedding: f64,
-    /// Of its position's embedding.
+    /// Contribution of its position's embedding.
     pub position: f64,
-    /// Of each head, `[layer, head]`.
+    /// Contribution of each head, `[layer, head]`.
     pub heads: Vec<f64>,
-    /// Of the bias behind the heads, `[layer]`.
+    /// Contribution of the bias of attention's output, `[layer]`.
     pub attn_bias: Vec<f64>,
-    /// Of each MLP with its biases, `[layer]`.
+    /// Contribution of each MLP with its biases, `[layer]`.
     pub mlp: Vec<f64>,
-    /// Of the final LayerNorm's bias.
+    /// Contribution of the final LayerNorm's bias.
     pub bias: f64,
-    /// All together.
+    /// The sum of all.
     pub total: f64,
 }
 
-/// Who wrote a logit.
+/// A direct logit attribution.
 #[derive(Clone, Debug)]
 pub struct Direct {
     /// The token explained.
     pub target: u32,
     /// The logit in parts, or with a foil the difference.
     pub parts: Parts,
-    /// The same above the mean of all tokens' logits, which are large and alike; with a foil there is no difference.
+    /// The same for the logit minus the mean of all tokens' logits, with which it shares a large part; with a foil the same as
+    /// `parts`.
     pub centred: Parts,
     /// The logit, or the difference, that the model computes.
     pub logit: f64,
@@ -134,7 +135,7 @@ impl Frozen {
         })
     }
 
-    /// What each writer adds along a row of the unembedding.
+    /// What each component adds along a row of the unembedding.
     fn parts(&self, spec: &Spec, writers: &[Vec<f64>], row: &[f64]) -> Parts {
         let weighted: Vec<f64> = self.weight.iter().zip(row).map(|(weight, row)| weight * row).collect();
         let mean = mean(&weighted);

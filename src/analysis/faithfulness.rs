@@ -2,7 +2,7 @@
 //! scores, and the target's probability is watched (Samek et al. 2017; ERASER, DeYoung et al. 2020).
 
 use super::agreement::{kendall, spearman};
-use super::attribution::{Dice, Probe};
+use super::attribution::{Dice, Evaluator};
 use super::objective::Of;
 use crate::error::Result;
 use candle_core::Tensor;
@@ -13,10 +13,10 @@ pub const SEEDS: u64 = 10;
 pub const SHARES: [f64; 3] = [0.1, 0.2, 0.5];
 /// Prompts with fewer tokens have curves only.
 const FEWEST: usize = 5;
-/// Points of a curve beyond which they are spread evenly.
+/// The most points of a curve; with more tokens they are spread evenly.
 const POINTS: usize = 33;
 
-/// What becomes of the target's probability in one order.
+/// The target's probability as tokens are removed, or kept alone, in one order.
 #[derive(Clone, Debug, Default)]
 pub struct Measured {
     /// The probability without the first `counts[i]` tokens of the order.
@@ -72,15 +72,15 @@ impl Faithfulness {
     }
 }
 
-/// Measures each list of scores, `[token]`, on the probe's prompt, with the probe's baseline for what is removed.
+/// Measures each list of scores, `[token]`, on the evaluator's prompt, with the evaluator's baseline for what is removed.
 ///
 /// Tokens are removed in descending order of their signed scores; equal scores, the earlier token first.
 ///
 /// # Errors
 /// A model whose numbers are not finite.
-pub fn faithfulness(probe: &Probe, scores: &[&[f32]]) -> Result<Faithfulness> {
-    let probe = probe.asking(probe.objective().target, None, Of::Probability);
-    let len = probe.visible();
+pub fn faithfulness(evaluator: &Evaluator, scores: &[&[f32]]) -> Result<Faithfulness> {
+    let evaluator = evaluator.asking(evaluator.objective().target, None, Of::Probability);
+    let len = evaluator.visible();
     let points = (len + 1).min(POINTS);
     let counts: Vec<usize> = (0..points).map(|i| (i * len + (points - 1) / 2) / (points - 1)).collect();
     let orders = scores.iter().map(|scores| {
@@ -90,7 +90,7 @@ pub fn faithfulness(probe: &Probe, scores: &[&[f32]]) -> Result<Faithfulness> {
     });
     let mut orders: Vec<Vec<usize>> = orders.collect();
     orders.extend((0..SEEDS).map(|seed| Dice::new(seed, 0).order(len)));
-    let mut methods = measure(&probe, &orders, &counts)?;
+    let mut methods = measure(&evaluator, &orders, &counts)?;
     let random = methods.split_off(scores.len());
     let probability = random[0].deletion[0];
     let compare = |agreement: fn(&[f32], &[f32]) -> f64| -> Vec<f64> {
@@ -101,14 +101,14 @@ pub fn faithfulness(probe: &Probe, scores: &[&[f32]]) -> Result<Faithfulness> {
     Ok(Faithfulness { counts, probability, methods, random, spearman, kendall })
 }
 
-fn measure(probe: &Probe, orders: &[Vec<usize>], counts: &[usize]) -> Result<Vec<Measured>> {
-    let len = probe.visible();
+fn measure(evaluator: &Evaluator, orders: &[Vec<usize>], counts: &[usize]) -> Result<Vec<Measured>> {
+    let len = evaluator.visible();
     let shares: Vec<usize> = match len < FEWEST {
         true => Vec::new(),
         false => SHARES.iter().map(|share| (share * len as f64).ceil() as usize).collect(),
     };
     let points: Vec<usize> = counts.iter().chain(&shares).copied().collect();
-    let both = Tensor::cat(&[probe.embeddings(), probe.baseline()], 0)?; // [2 · len, d]
+    let both = Tensor::cat(&[evaluator.embeddings(), evaluator.baseline()], 0)?; // [2 · len, d]
     // All points of one order without its first tokens, then all with only those.
     let input = |i: usize| -> Result<Tensor> {
         let (order, rest) = (&orders[i / (2 * points.len())], i % (2 * points.len()));
@@ -119,7 +119,7 @@ fn measure(probe: &Probe, orders: &[Vec<usize>], counts: &[usize]) -> Result<Vec
         }
         Ok(both.index_select(&Tensor::new(rows, both.device())?, 0)?)
     };
-    let values = probe.values(2 * points.len() * orders.len(), &input)?;
+    let values = evaluator.values(2 * points.len() * orders.len(), &input)?;
     let measured = values.chunks(2 * points.len()).map(|values| {
         let (deleted, inserted) = values.split_at(points.len());
         let whole = deleted[0];

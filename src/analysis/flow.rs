@@ -12,8 +12,8 @@ const ONE: f64 = (1u64 << 40) as f64;
 const AWAY: u32 = u32::MAX;
 
 /// A directed graph with capacities.
-#[derive(Clone, Debug, Default)]
-pub struct Network {
+#[derive(Default)]
+struct Network {
     /// The end of each edge; edge `e ^ 1` is the way back.
     ends: Vec<u32>,
     /// The capacity of each edge.
@@ -23,13 +23,13 @@ pub struct Network {
 }
 
 impl Network {
-    /// So many nodes, no edge.
-    pub fn new(nodes: usize) -> Self {
+    /// A graph with this many nodes and no edge.
+    fn new(nodes: usize) -> Self {
         Self { from: vec![Vec::new(); nodes], ..Self::default() }
     }
 
     /// Adds an edge.
-    pub fn connect(&mut self, from: usize, to: usize, capacity: u64) {
+    fn connect(&mut self, from: usize, to: usize, capacity: u64) {
         let edge = self.ends.len() as u32;
         self.from[from].push(edge);
         self.from[to].push(edge + 1);
@@ -42,7 +42,7 @@ impl Network {
     }
 
     /// The largest flow from a source to a sink.
-    pub fn max_flow(&self, source: usize, sink: usize) -> u64 {
+    fn max_flow(&self, source: usize, sink: usize) -> u64 {
         let mut left = self.capacities.clone();
         let mut total = 0;
         while let Some(mut distance) = self.distances(source, sink, &left) {
@@ -71,7 +71,7 @@ impl Network {
         None
     }
 
-    /// A flow along shortest paths that leaves none of them open.
+    /// A blocking flow: along shortest paths, until each of them has a full edge.
     fn block(&self, source: usize, sink: usize, left: &mut [u64], distance: &mut [u32]) -> u64 {
         let mut cursor = vec![0; self.from.len()];
         let (mut path, mut node, mut total): (Vec<u32>, usize, u64) = (Vec::new(), source, 0);

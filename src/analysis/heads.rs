@@ -1,4 +1,4 @@
-//! What each head does, as far as its pattern says: scores that have names in the literature, and a label.
+//! Kinds of heads, told by their patterns: scores that have names in the literature, and a label.
 //!
 //! Previous-token, duplicate-token and induction heads: Elhage et al. 2021 and Olsson et al. 2022, whose repeated random tokens
 //! are the prompt where there is none.
@@ -63,14 +63,14 @@ impl Score {
     }
 }
 
-/// What a head is called.
+/// The label of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
     /// By the largest score above its threshold.
     By(Score),
-    /// None is, and attention stays near.
+    /// No score is above its threshold, and attention stays near.
     Local,
-    /// None is.
+    /// No score is above its threshold.
     Broad,
 }
 
@@ -141,7 +141,7 @@ impl Tally {
                     (earlier.clone(), earlier.iter().map(|j| j + 1).collect())
                 }
             };
-            // What followed the token just before is the token itself, not one of its past.
+            // Where the token just before is the same, what followed it is the query itself: no earlier token.
             induction.retain(|j| *j < i);
             duplicate.retain(|j| *j < i);
             for (score, keys) in [(Score::Duplicate, duplicate), (Score::Induction, induction)] {
@@ -182,6 +182,9 @@ pub fn of_patterns<T: PartialEq + Sync>(attention: &[f32], shape: [usize; 4], id
 
 /// The heads of a model on each of several prompts, layer by layer, and their last `resid_post`: one forward pass, in which no prompt's
 /// numbers depend on the others.
+///
+/// # Errors
+/// An id outside the vocabulary, more tokens than the model's context, or attention that is not finite.
 pub fn of_prompts(model: &dyn Model, prompts: &[&[u32]]) -> Result<Vec<(Vec<Head>, Tensor)>> {
     let of_one = model.spec().layers * model.spec().heads;
     let mut tallies = vec![Tally::default(); prompts.len() * of_one];
@@ -196,6 +199,9 @@ pub fn of_prompts(model: &dyn Model, prompts: &[&[u32]]) -> Result<Vec<(Vec<Head
 }
 
 /// The heads of a model on sequences that repeat after `period` ids, layer by layer.
+///
+/// # Errors
+/// An id outside the vocabulary, more tokens than the model's context, or attention that is not finite.
 pub fn of_repeats(model: &dyn Model, sequences: &[Vec<u32>], period: usize) -> Result<Vec<Head>> {
     let prompts: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
     let mut tallies = vec![Tally::default(); model.spec().layers * model.spec().heads];

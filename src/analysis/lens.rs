@@ -1,8 +1,9 @@
-//! The logit lens: what each layer would have answered, had the model ended there.
+//! The logit lens: what the model would predict if it ended after each of its layers.
 //!
 //! nostalgebraist 2020, with the final LayerNorm applied to every residual stream with that stream's own statistics.
 
-use crate::error::{Error, Result};
+use super::logits::Softmax;
+use crate::error::Result;
 use crate::model::Model;
 use crate::trace::{Activation, Recorder, forward};
 use candle_core::{D, Tensor};
@@ -11,7 +12,7 @@ use rayon::prelude::*;
 /// Rows that are unembedded together: the unembedding is read once for all of them, and their logits stay in memory.
 const ROWS: usize = 256;
 
-/// One layer's answer at one position.
+/// One layer's prediction at one position.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
     /// The most probable next tokens with their probabilities, the best first; ties go to the smaller id.
@@ -20,28 +21,28 @@ pub struct Answer {
     pub probability: f32,
     /// Its rank: 1 is the most probable.
     pub rank: u32,
-    /// The entropy of the answer, in bits.
+    /// The entropy of the prediction, in bits.
     pub entropy_bits: f32,
-    /// KL(final ‖ this answer), in bits: what this answer does not yet know of the last one.
+    /// KL(final ‖ this prediction), in bits.
     pub kl_bits: f32,
     /// The logit of the token that is followed minus that of the foil, where there is one.
     pub difference: Option<f32>,
 }
 
-/// Every layer's answer at every position.
+/// Every layer's prediction at every position.
 #[derive(Clone, Debug)]
 pub struct Lens {
-    /// `[layer + 1, position]`: before each layer, and after the last one, which is the model's own answer.
+    /// `[layer + 1, position]`: before each layer, and after the last one, which is the model's own prediction.
     pub answers: Vec<Answer>,
-    /// The token that is followed at each position: the one asked for, or the model's own answer there.
+    /// The token that is followed at each position: the one asked for, or the model's own prediction there.
     pub followed: Vec<u32>,
     /// The last `resid_post`, `[len, d_model]`.
     pub resid: Tensor,
 }
 
-/// Reads the residual stream before each layer and after the last one as an answer.
+/// Unembeds the residual stream before each layer and after the last one.
 ///
-/// Follows `target` at every position, or where there is none the model's own final answer; keeps the `k` best tokens.
+/// Follows `target` at every position, or where there is none the model's own final prediction; keeps the `k` best tokens.
 ///
 /// # Errors
 /// If the model's logits are not finite.
@@ -80,35 +81,19 @@ pub fn lens(model: &dyn Model, ids: &[u32], target: Option<u32>, foil: Option<u3
     Ok(Lens { answers, followed, resid })
 }
 
-/// The model's own answer at one position.
+/// The model's own prediction at one position.
 struct Final {
     probabilities: Vec<f64>,
-    entropy: f64,
+    entropy: f64, // in nats
     best: u32,
 }
 
 impl Final {
     fn new(logits: &[f32]) -> Result<Self> {
-        let (log_total, entropy) = normaliser(logits)?;
-        let probabilities = logits.iter().map(|x| (f64::from(*x) - log_total).exp()).collect();
-        Ok(Self { probabilities, entropy, best: best(logits, 1)[0] })
+        let softmax = Softmax::new(logits)?;
+        let probabilities = logits.iter().map(|x| softmax.probability(f64::from(*x))).collect();
+        Ok(Self { probabilities, entropy: softmax.entropy, best: best(logits, 1)[0] })
     }
-}
-
-/// `ln Σ exp` and the entropy in nats.
-fn normaliser(logits: &[f32]) -> Result<(f64, f64)> {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let (mut total, mut weighted) = (0.0, 0.0);
-    for x in logits {
-        let x = f64::from(*x) - f64::from(max);
-        let weight = x.exp();
-        total += weight;
-        weighted += weight * x;
-    }
-    if !(total.is_finite() && max.is_finite()) {
-        return Err(Error::failed("the model's logits are not finite"));
-    }
-    Ok((f64::from(max) + total.ln(), (total.ln() - weighted / total).max(0.0)))
 }
 
 /// The `k` largest, the best first; ties go to the smaller id.
@@ -127,8 +112,8 @@ fn best(logits: &[f32], k: usize) -> Vec<u32> {
 
 fn answer(logits: &[f32], last: &Final, target: u32, foil: Option<u32>, k: usize) -> Result<Answer> {
     const BITS: f64 = std::f64::consts::LOG2_E;
-    let (log_total, entropy) = normaliser(logits)?;
-    let probability = |id: u32| (f64::from(logits[id as usize]) - log_total).exp() as f32;
+    let softmax = Softmax::new(logits)?;
+    let probability = |id: u32| softmax.probability(f64::from(logits[id as usize])) as f32;
     let of_target = logits[target as usize];
     let ahead = |(id, x): (usize, &f32)| *x > of_target || (*x == of_target && id < target as usize);
     let expected: f64 = last.probabilities.iter().zip(logits).map(|(p, x)| p * f64::from(*x)).sum();
@@ -136,8 +121,8 @@ fn answer(logits: &[f32], last: &Final, target: u32, foil: Option<u32>, k: usize
         top: best(logits, k).into_iter().map(|id| (id, probability(id))).collect(),
         probability: probability(target),
         rank: 1 + logits.iter().enumerate().filter(|cell| ahead(*cell)).count() as u32,
-        entropy_bits: (entropy * BITS) as f32,
-        kl_bits: ((log_total - expected - last.entropy).max(0.0) * BITS) as f32,
+        entropy_bits: (softmax.entropy * BITS) as f32,
+        kl_bits: ((softmax.log_sum_exp() - expected - last.entropy).max(0.0) * BITS) as f32,
         difference: foil.map(|foil| of_target - logits[foil as usize]),
     })
 }

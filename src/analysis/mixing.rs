@@ -2,7 +2,7 @@
 
 use super::agreement::spearman;
 use super::attention::Sink;
-use super::attribution::{self, Probe, attribute};
+use super::attribution::{self, Evaluator, attribute};
 use super::flow::flow;
 use super::norms::{Norms, norms};
 use super::rollout::{mean_patterns, rollout, with_residual};
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::named::Named;
 use serde::{Deserialize, Serialize};
 
-/// How mixing is measured.
+/// A method that measures mixing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
@@ -21,11 +21,11 @@ pub enum Method {
     Rollout,
     /// The largest flow through the same graph.
     Flow,
-    /// The lengths of the vectors that attention moves.
+    /// Norms of the vectors that attention adds up (Kobayashi et al. 2020).
     Norm,
     /// The same with the residual connection.
     NormResidual,
-    /// How far a representation turns without a token's values.
+    /// The cosine distance by which a representation turns without a token's value vectors.
     ValueZeroing,
     /// Patterns weighted by the gradient of the prediction.
     AttentionXGradient,
@@ -49,7 +49,7 @@ impl Method {
         matches!(self, Self::Raw | Self::Rollout | Self::Flow)
     }
 
-    /// Whether a row of its own costs much, so that only the one of the position is computed unless all are asked for.
+    /// Whether each row takes runs of its own, so that only the position's row is computed unless all are asked for.
     pub fn is_by_row(self) -> bool {
         matches!(self, Self::Flow | Self::ValueZeroing)
     }
@@ -87,17 +87,20 @@ impl Mixing {
     }
 }
 
-/// Runs methods on the prompt of a probe, whose objective is what attention × gradient explains.
+/// Runs methods on the prompt of an evaluator, whose objective is what attention × gradient explains.
 ///
 /// Methods that work row by row compute the row of the objective's position, or `all_rows`.
+///
+/// # Errors
+/// More tokens than the model's context; attention or logits that are not finite.
 pub fn mixing(
-    probe: &Probe,
+    evaluator: &Evaluator,
     methods: &[Method],
     sink: Sink,
     all_rows: bool,
     watch: attribution::Watch,
 ) -> Result<Vec<Mixing>> {
-    let (model, ids, position) = (probe.model(), probe.ids(), probe.objective().position);
+    let (model, ids, position) = (evaluator.model(), evaluator.ids(), evaluator.objective().position);
     let n = ids.len();
     let wants = |which: fn(Method) -> bool| methods.iter().any(|method| which(*method));
     let means = if wants(Method::has_sink) { mean_patterns(model, ids, sink)? } else { Vec::new() };
@@ -133,7 +136,7 @@ pub fn mixing(
             Method::ValueZeroing => value_zeroing(model, ids, queries.clone(), watch)?,
             Method::AttentionXGradient => {
                 let found =
-                    attribute(probe, attribution::Method::AttentionXGradient, &attribution::Request::default())?;
+                    attribute(evaluator, attribution::Method::AttentionXGradient, &attribution::Request::default())?;
                 vec![only(position, found.scores)]
             }
         };

@@ -1,7 +1,9 @@
-//! What the model would say next.
+//! The model's prediction of the next token.
 
+use super::logits::Softmax;
+use super::numbers::numbers;
 use crate::error::{Error, Result};
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
 /// A token that may come next.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,13 +15,12 @@ pub struct Prediction {
 }
 
 /// The `k` most probable next tokens from the logits of one position, `[vocab]`; ties go to the smaller id.
+///
+/// # Errors
+/// Logits that are not finite.
 pub fn next_tokens(logits: &Tensor, k: usize) -> Result<Vec<Prediction>> {
-    let logits: Vec<f64> = logits.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?;
-    if logits.iter().any(|x| !x.is_finite()) {
-        return Err(Error::failed("the model's logits are not finite"));
-    }
-    let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let total: f64 = logits.iter().map(|x| (x - max).exp()).sum();
+    let logits = numbers(logits)?;
+    let softmax = Softmax::new(&logits)?;
     let mut order: Vec<u32> = (0..logits.len() as u32).collect();
     let k = k.min(order.len());
     let by_logit = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
@@ -28,14 +29,15 @@ pub fn next_tokens(logits: &Tensor, k: usize) -> Result<Vec<Prediction>> {
     }
     order.truncate(k);
     order.sort_by(by_logit);
-    Ok(order.into_iter().map(|id| Prediction { id, probability: (logits[id as usize] - max).exp() / total }).collect())
+    Ok(order.into_iter().map(|id| Prediction { id, probability: softmax.probability(logits[id as usize]) }).collect())
 }
 
 /// The softmax probability of one token from the logits of one position, `[vocab]`.
+///
+/// # Errors
+/// An id outside the vocabulary; logits that are not finite.
 pub fn probability(logits: &Tensor, id: u32) -> Result<f64> {
-    let logits: Vec<f64> = logits.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?;
-    let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let total: f64 = logits.iter().map(|x| (x - max).exp()).sum();
+    let logits = numbers(logits)?;
     let logit = logits.get(id as usize).ok_or_else(|| Error::usage(format!("the model has no token {id}")))?;
-    Ok((logit - max).exp() / total)
+    Ok(Softmax::new(&logits)?.probability(*logit))
 }

@@ -18,6 +18,9 @@ pub struct Norms {
 }
 
 /// Both maps of every layer, from one forward pass.
+///
+/// # Errors
+/// An id outside the vocabulary, or more tokens than the model's context.
 pub fn norms(model: &dyn Model, ids: &[u32]) -> Result<Norms> {
     let mut tap = Measure { model, resid: Vec::new(), values: Vec::new(), norms: Norms::default() };
     forward(model, &[ids], &mut tap)?;
@@ -51,7 +54,7 @@ impl Tap for Measure<'_> {
     }
 }
 
-/// The products of everything that can be added up at one token: heads' vectors, and the token's own.
+/// Inner products of the vectors that are summed at one token: each head's, and the token's own.
 struct Products {
     /// `f_h · f_g`, `[head, head]`.
     pairs: Vec<f64>,
@@ -62,7 +65,7 @@ struct Products {
 }
 
 impl Measure<'_> {
-    /// `‖Σ a_h f_h‖² = aᵀ G a`: a sum of vectors need not be made for its length.
+    /// `‖Σ a_h f_h‖² = aᵀ G a`: norms of sums from inner products, without making the sums.
     fn measure(&mut self, pattern: &[f32], heads: usize, n: usize) {
         let d = self.resid.len() / n;
         let products: Vec<Products> = (0..n)

@@ -6,7 +6,7 @@ use crate::model::Model;
 use crate::trace::{Activation, Recorder, forward};
 use rayon::prelude::*;
 
-/// How much of a layer's output is taken to be its input, which goes past attention.
+/// The share of the residual connection in a layer's output.
 pub const RESIDUAL: f64 = 0.5;
 
 /// The mean pattern of each layer's heads, each `[query, key]`, after the sink policy.

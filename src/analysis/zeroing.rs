@@ -1,4 +1,4 @@
-//! Value zeroing: how far a token's representation turns when another token's value vectors are gone (Mohebbi et al. 2023).
+//! Value zeroing: how far a token's representation turns when another token's value vectors are set to zero (Mohebbi et al. 2023).
 
 use super::attribution::Watch;
 use crate::error::Result;
@@ -14,6 +14,9 @@ const ROWS: usize = 256;
 /// `1 − cos(x'_i, x̃'_i)` of each layer for the queries asked for, rows normalised, each `[query, key]`; NaN in other rows.
 ///
 /// `watch` is told how many runs of a layer are done and how many more are planned.
+///
+/// # Errors
+/// An id outside the vocabulary, or more tokens than the model's context.
 pub fn value_zeroing(
     model: &dyn Model,
     ids: &[u32],
@@ -54,7 +57,7 @@ pub fn value_zeroing(
             let rows = Tensor::new(rows, resid.device())?;
             let brought_rows = Tensor::from_slice(&brought, (pairs.len(), d), resid.device())?;
             let mut tap = Replace { attn_out: (attn_out.index_select(&rows, 0)? - brought_rows)?, mlp_out: None };
-            // Every row is a query of its own: what attention makes of them together is replaced.
+            // One segment for all rows: what attention would make of them together is replaced.
             let segments = Segments::packed(&[pairs.len()]);
             model.block(layer, &resid.index_select(&rows, 0)?, &segments, &mut tap)?;
             let without = tap.mlp_out.as_ref().map(numbers).transpose()?.unwrap_or_default();
@@ -62,7 +65,7 @@ pub fn value_zeroing(
                 let at =
                     |x: &[f32], row: usize| -> Vec<f64> { x[row * d..][..d].iter().map(|x| f64::from(*x)).collect() };
                 let (brought, without) = (at(&brought, row), at(&without, row));
-                // The change itself: the difference of two long vectors would have lost it.
+                // Summed from the parts' changes: the difference of two long vectors would lose its digits.
                 let change: Vec<f64> = brought
                     .iter()
                     .zip(at(&mlp_out, i))

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 /// The manifest while the run is not finished.
 const JOURNAL: &str = ".manifest.jsonl.part";
-/// Held by the run that writes here.
+/// The lock file of the run that writes here.
 const LOCK: &str = ".attnviz-batch.lock";
-/// How files begin and end that are being written.
+/// How the names of unfinished files begin and end.
 const DRAFT: (&str, &str) = (".attnviz-", ".tmp");
 
 /// A folder that a run writes to.
@@ -198,7 +198,7 @@ fn whole_blocks(journal: &Path) -> std::io::Result<u64> {
     }
 }
 
-/// A failure of the folder, with the way out.
+/// A failure of the folder, with a hint.
 fn failure(dir: &Path, error: &std::io::Error) -> Error {
     let failed = Error::failed(format!("cannot write to {}: {error}", dir.display()));
     match error.kind() {

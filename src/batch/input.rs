@@ -7,7 +7,7 @@ use csv_core::ReadFieldResult;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 /// A line longer than this is no prompt: GPT-2's longest is a few kilobytes.
@@ -305,25 +305,18 @@ impl Records {
     }
 }
 
-/// What one reader gives, for tests and for callers that have bytes.
-impl Inputs {
-    /// Prompts from bytes.
-    ///
-    /// # Errors
-    /// A table without the column.
-    pub fn from_reader(from: impl Read + Send + 'static, kind: Kind, column: Option<String>) -> Result<Self> {
-        let open = Open::of("-".into(), Box::new(BufReader::new(from)), kind, column.as_deref())?;
-        Ok(Self { waiting: VecDeque::new(), column, open: Some(open), next: 0 })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn inputs(bytes: &[u8], kind: Kind, column: Option<&str>) -> Result<Inputs> {
+        let from = BufReader::new(std::io::Cursor::new(bytes.to_vec()));
+        let open = Some(Open::of("-".into(), Box::new(from), kind, column)?);
+        Ok(Inputs { waiting: VecDeque::new(), column: column.map(String::from), open, next: 0 })
+    }
+
     fn all(bytes: &[u8], kind: Kind, column: Option<&str>) -> Vec<Result<String, String>> {
-        let mut inputs =
-            Inputs::from_reader(std::io::Cursor::new(bytes.to_vec()), kind, column.map(String::from)).unwrap();
+        let mut inputs = inputs(bytes, kind, column).unwrap();
         std::iter::from_fn(|| inputs.read().unwrap()).map(|item| item.text).collect()
     }
 
@@ -359,7 +352,7 @@ mod tests {
         assert_eq!(found[2].as_deref(), Ok("last"));
         assert_eq!(found.len(), 3);
         assert_eq!(all(b"only\nx\n", Kind::Csv, None)[0].as_deref(), Ok("x"));
-        let wrong = Inputs::from_reader(std::io::Cursor::new(table.to_vec()), Kind::Csv, Some("nope".into()));
+        let wrong = inputs(table, Kind::Csv, Some("nope"));
         assert!(wrong.err().unwrap().message.contains("nope"));
     }
 }

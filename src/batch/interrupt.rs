@@ -1,4 +1,5 @@
-//! Ctrl-C as a wish rather than an end. Elsewhere than on Unix it ends the program at once, which a journal survives as well.
+//! Ctrl-C as a request to stop once the results at hand are written. Elsewhere than on Unix it ends the program at once,
+//! which a journal survives as well.
 #![allow(unsafe_code)] // setting a handler for a signal
 
 use std::sync::atomic::{AtomicBool, Ordering};

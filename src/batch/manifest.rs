@@ -24,7 +24,7 @@ pub struct Written {
 }
 
 impl Written {
-    /// What is written under a name.
+    /// The entry of a file with this name and these bytes.
     pub fn of(name: String, bytes: &[u8]) -> Self {
         let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
         let sha256 = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -32,11 +32,11 @@ impl Written {
     }
 }
 
-/// What became of a prompt.
+/// The outcome of a prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "lowercase")]
 pub enum Outcome {
-    /// It was worked on.
+    /// It has results.
     Ok {
         /// Its results.
         files: Vec<Written>,
@@ -45,7 +45,7 @@ pub enum Outcome {
     Error {
         /// Why.
         error: String,
-        /// The way out.
+        /// What to do about it.
         hint: Option<String>,
     },
 }
@@ -59,7 +59,7 @@ pub struct Entry {
     pub input: Origin,
     /// Its text; none where there is no text.
     pub prompt: Option<String>,
-    /// What became of it.
+    /// Its outcome.
     #[serde(flatten)]
     pub outcome: Outcome,
     /// The hash of everything that was asked: version, model, command, options, formats.
@@ -73,13 +73,13 @@ impl Entry {
     /// The line, with its newline.
     ///
     /// # Errors
-    /// None that is known of.
+    /// An entry that JSON cannot hold; none is known.
     pub fn line(&self) -> Result<String> {
         let line = serde_json::to_string(self).map_err(|error| Error::failed(format!("the manifest: {error}")))?;
         Ok(line + "\n")
     }
 
-    /// The files of a prompt that was worked on.
+    /// The files of a prompt that has results.
     pub fn files(&self) -> &[Written] {
         match &self.outcome {
             Outcome::Ok { files } => files,

@@ -1,4 +1,4 @@
-//! A share of the work: whole blocks of prompts, dealt out like cards.
+//! A share of the work: whole blocks of prompts, dealt out in turn.
 
 use super::BLOCK;
 use crate::error::{Error, Result};

@@ -6,6 +6,7 @@ use attnviz::error::{Error, Result};
 use attnviz::export::{Fields, Template, write_bytes};
 use attnviz::findings::Output;
 use attnviz::format::Format;
+pub use attnviz::text::printable;
 use clap::Args;
 use std::collections::HashSet;
 use std::io::{IsTerminal, Write};

@@ -7,18 +7,18 @@ use base64::prelude::BASE64_STANDARD;
 use resvg::usvg::roxmltree::{Document, Node, ParsingOptions};
 use std::collections::BTreeMap;
 
-/// Nodes of a document that are read.
+/// The most nodes of a document that are read.
 const MOST_NODES: u32 = 1 << 22;
 /// Units of a drawing of attnviz for each pixel.
 const UNITS: f64 = 10.0;
 /// How an embedded image begins.
 pub(super) const EMBEDDED: &str = "data:image/png;base64,";
-/// What is not a place or a size.
+/// Attributes with numbers that are no places or sizes.
 const SHARES: [&str; 4] = ["offset", "opacity", "fill-opacity", "stroke-opacity"];
-/// What follows from the text of a label.
+/// Attributes that change with the text of a label.
 const FOLLOWS: [&str; 2] = ["x", "textLength"];
 
-/// Changes of different kinds that are looked at.
+/// The most kinds of changes that are told apart.
 const MOST_KINDS: usize = 1000;
 
 /// Reads a document, bounded.

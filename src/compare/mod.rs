@@ -30,14 +30,14 @@ const MOST_QUOTED: usize = 60;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Closeness {
-    /// What does not depend on the number's size.
+    /// Allowed whatever the number's size.
     pub absolute: f64,
-    /// What grows with it.
+    /// Allowed as a share of the old number.
     pub relative: f64,
 }
 
 impl Closeness {
-    /// Not at all.
+    /// No difference.
     pub const EXACT: Self = Self { absolute: 0.0, relative: 0.0 };
 
     fn allows(&self, old: f64, new: f64) -> bool {
@@ -59,13 +59,13 @@ pub struct Colours {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tolerance {
-    /// Of numbers.
+    /// For numbers.
     pub numbers: Closeness,
-    /// Of the numbers of one quantity, by name, alone or after its method's: `attention`, `smoothgrad.scores`.
+    /// For the numbers of one quantity, by name, alone or after its method's: `attention`, `smoothgrad.scores`.
     pub quantities: BTreeMap<String, Closeness>,
-    /// Of pixels, and of colours in an SVG.
+    /// For pixels, and for colours in an SVG.
     pub colours: Colours,
-    /// Of places and sizes in an SVG, in pixels of a screen.
+    /// For places and sizes in an SVG, in pixels of a screen.
     pub distance: f64,
 }
 
@@ -78,7 +78,7 @@ impl Tolerance {
         distance: 0.0,
     };
 
-    /// Of a quantity of a method: its own, or that of the quantity of any method.
+    /// The closeness asked of a quantity of a method: its own, or that of the quantity of any method.
     fn of(&self, method: &str, quantity: &str) -> Closeness {
         let own = self.quantities.get(&format!("{method}.{quantity}"));
         *own.or_else(|| self.quantities.get(quantity)).unwrap_or(&self.numbers)
@@ -86,8 +86,8 @@ impl Tolerance {
 }
 
 impl Default for Tolerance {
-    /// Below the last digit that figures print. Other instructions move attention by 1e-6 in a model of 6 layers, and scores by 1.3e-4
-    /// of their size in one of 12 layers and random weights.
+    /// Below the last digit that figures print. Another processor's instructions move attention by 1e-6 in a model of 6 layers,
+    /// and scores by 1.3e-4 of their size in one of 12 layers and random weights.
     fn default() -> Self {
         Self {
             numbers: Closeness { absolute: 1e-4, relative: 1e-3 },

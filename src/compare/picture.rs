@@ -9,15 +9,15 @@ use resvg::usvg::roxmltree::Node;
 
 /// Around and between the pictures, in pixels.
 const GAP: usize = 12;
-/// The band of headings.
+/// The height of the band of headings.
 const BAND: usize = 28;
-/// Behind the pictures.
+/// The colour behind the pictures.
 const BACK: [u8; 3] = [0xe4; 3];
-/// What differs, and the frame around all of it.
+/// The colour of what differs, and of the frame around it.
 const MARK: [u8; 3] = [0xd6, 0x00, 0x5c];
-/// What only one of the pictures has room for.
+/// The colour of what lies outside one of the pictures.
 const OUTSIDE: [u8; 3] = [0xf6, 0xc1, 0xd8];
-/// How far the frame stands off what it surrounds.
+/// Pixels between the frame and what it surrounds.
 const AWAY: usize = 6;
 /// How dark what is equal is drawn, of 255.
 const FAINT: u32 = 90;
@@ -147,7 +147,7 @@ impl Pixels {
     }
 }
 
-/// What the three pictures lie on.
+/// The canvas under the three pictures.
 struct Page(Pixels);
 
 impl Page {

@@ -34,7 +34,7 @@ pub(super) fn differences(old: &[u8], new: &[u8], tolerance: &Tolerance) -> Vec<
     [numbers, all].concat()
 }
 
-/// Rows of cells. A broken table is cells as well, of which nobody knows where they end.
+/// Rows of cells. A broken table is read as cells, too, which may end anywhere.
 fn cells(bytes: &[u8]) -> Vec<Vec<String>> {
     let (mut reader, mut rest, mut rows) = (Reader::new(), bytes, Vec::new());
     let (mut row, mut cell, mut buffer) = (Vec::new(), Vec::new(), [0; 1024]);

@@ -39,7 +39,7 @@ impl Tally {
         }
     }
 
-    /// What there is to say.
+    /// The sentence on this quantity; `None` where nothing differs.
     pub fn sentence(&self) -> Option<String> {
         let Worst { place, old, new, .. } = self.worst.as_ref()?;
         let at = if place.is_empty() { String::new() } else { format!(" at {place}") };
@@ -54,7 +54,7 @@ impl Tally {
     }
 }
 
-/// Six digits tell two numbers apart that any tolerance would.
+/// A number in six digits, enough to tell apart what any tolerance does.
 fn shown(number: f64) -> String {
     match number {
         n if n.is_nan() => "nothing".into(),

@@ -40,7 +40,7 @@ pub(super) fn compare(old: &Value, new: &Value, tolerance: &Tolerance) -> Vec<St
 
 struct Walk<'a> {
     tolerance: &'a Tolerance,
-    /// Whose result it is; none at the top.
+    /// The method whose result it is; empty at the top.
     method: &'a str,
     axes: Axes<'a>,
     /// By method and quantity.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::Xxh3;
 
-/// A symbolic link that points to a link that points to a link: more than the system itself follows.
+/// The longest chain of symbolic links that is followed, longer than the system's own.
 const MOST_LINKS: usize = 40;
 
 /// Calls `write` with a file that becomes `path` when `write` succeeds, and disappears when it fails.
@@ -93,7 +93,7 @@ fn replace(
     draft.publish(target).map_err(|error| failure(path, &error))
 }
 
-/// Runs `write`, and when the disk is why it fails, says so instead of what `write` made of it.
+/// Runs `write`; where the disk is why it fails, the error says so.
 fn fill(path: &Path, file: File, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<File> {
     let mut out = BufWriter::new(Watched { file, failed: None });
     let result = write(&mut out);

@@ -8,6 +8,7 @@ use super::read::header;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::record::{NAME, Record};
+use crate::text::Class;
 use resvg::usvg::roxmltree::{Document, Node, ParsingOptions};
 use std::io::Cursor;
 
@@ -21,7 +22,7 @@ const ZIP_MAGIC: &[u8] = b"PK";
 /// Bytes before the header of a safetensors file; they say how long it is.
 const PREFIX: usize = 8;
 
-/// The record as JSON without characters that XML forbids, the same in every format.
+/// The record as JSON, the same in every format, with JSON's own escapes for what must not stand in XML as it is.
 ///
 /// # Errors
 /// None that is known of.
@@ -30,8 +31,10 @@ pub fn json(record: &Record) -> Result<String> {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         match c {
-            '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => out.extend(format!("\\u{:04x}", u32::from(c)).chars()),
-            _ => out.push(c),
+            c if Class::of(c).acts() => {
+                c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out += &format!("\\u{unit:04x}"));
+            }
+            c => out.push(c),
         }
     }
     Ok(out)

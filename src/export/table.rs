@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 pub struct Table {
     /// The columns.
     pub columns: Vec<Column>,
-    /// As many cells as columns each.
+    /// One cell per column each.
     pub rows: Vec<Vec<Cell>>,
 }
 
@@ -35,7 +35,7 @@ pub enum Kind {
     Texts,
 }
 
-/// What one row has in one column.
+/// The value of one row in one column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
     /// Nothing.
@@ -113,7 +113,7 @@ impl From<u32> for Cell {
 }
 
 impl From<f32> for Cell {
-    /// NaN, no number, is an empty cell.
+    /// NaN becomes an empty cell.
     fn from(number: f32) -> Self {
         if number.is_nan() { Cell::Empty } else { Cell::Number(number) }
     }

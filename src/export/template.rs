@@ -8,7 +8,7 @@ const MOST_SLUG_LETTERS: usize = 40;
 /// The slug of a text without a letter or digit.
 const NO_SLUG: &str = "prompt";
 
-/// What a name can depend on.
+/// A field of a file name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// The layer.
@@ -62,7 +62,7 @@ impl Template {
     /// Reads a name such as `out/{layer}-{head}.png`; `{{` and `}}` are plain braces.
     ///
     /// # Errors
-    /// A field that there is not, or a brace without its partner.
+    /// An unknown field, or a brace without its partner.
     pub fn parse(text: &str) -> Result<Self> {
         let unbalanced = |brace: char| {
             Error::usage(format!("`{text}` has a `{brace}` without its partner"))

@@ -9,12 +9,12 @@ use crate::prompt::Prompt;
 /// Bars shown beside a map.
 const MOST_BARS: usize = 12;
 
-/// The map as what a figure draws: of causal attention, nothing where no query sees a key.
+/// The map as a figure's matrix: of causal attention, NaN where no query can see a key.
 pub fn matrix(map: &Map, causal: bool) -> Matrix {
     let mut values = map.values.clone();
     let past = map.cols - map.rows;
     for (row, values) in values.chunks_mut(map.cols.max(1)).enumerate().filter(|_| causal) {
-        // Pooled maps say themselves what is hidden, and their diagonal may lie a block further right.
+        // Pooled maps have their NaNs already, and their diagonal may lie a block further right.
         values.iter_mut().skip(past + row + 1).filter(|value| **value == 0.0).for_each(|value| *value = f32::NAN);
     }
     Matrix::new(map.rows, map.cols, values)

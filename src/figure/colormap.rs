@@ -11,7 +11,7 @@ use crate::named::Named;
 /// How many colours a map is drawn with.
 pub(crate) const LEVELS: usize = 255;
 
-/// A way from a number between 0 and 1 to a colour.
+/// From a number between 0 and 1 to a colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Colormap {

@@ -1,15 +1,15 @@
-//! The figures of `lens`: every layer's answer at every position, and who wrote one of them.
+//! The figures of `lens`: every layer's prediction at every position, and the contributions to one logit.
 
 use super::scale::decimals;
 use super::{Bars, Heatmap, Matrix, Panel, Scale};
 use crate::analysis::Parts;
 
-/// Positions beside one another whose answers can still be read; longer prompts go on below.
+/// The most positions beside one another whose texts can be read; longer prompts continue below.
 const ACROSS: usize = 16;
-/// With more positions than this, answers are colours only, on one map.
+/// With more positions than this, predictions are colours only, on one map.
 const READ: usize = 96;
 
-/// What stands around and in the cells of a lens.
+/// The texts around and in the cells of a lens.
 pub struct Labels {
     /// One per row.
     pub layers: Vec<String>,
@@ -19,7 +19,7 @@ pub struct Labels {
     pub tops: Vec<String>,
 }
 
-/// Every layer's answer at every position: `values` `[layer + 1, position]` are the colours.
+/// Every layer's prediction at every position: `values` `[layer + 1, position]` are the colours.
 pub fn answers(values: Vec<f32>, labels: Labels, scale: Scale) -> Vec<Panel> {
     let (rows, n) = (labels.layers.len(), labels.tokens.len());
     // Lines of equal length, rather than a last one of two words.
@@ -43,7 +43,7 @@ pub fn answers(values: Vec<f32>, labels: Labels, scale: Scale) -> Vec<Panel> {
     (0..n).step_by(across).map(part).collect()
 }
 
-/// Who wrote a logit: a map of the heads, and bars for everything else.
+/// A direct logit attribution: a map of the heads, and bars for everything else.
 pub fn direct(parts: &Parts, heads: usize, scale: Scale) -> Vec<Panel> {
     let layers = parts.mlp.len();
     let map = Heatmap {

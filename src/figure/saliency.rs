@@ -1,4 +1,4 @@
-//! The figures of `saliency`: coloured words, ranked bars, curves of removed tokens, and who agrees with whom.
+//! The figures of `saliency`: coloured words, ranked bars, curves of removed tokens, and the agreement of methods.
 
 use super::{Bars, Column, Curves, Heatmap, Matrix, Panel, Scale, Series, Strip, StripRow, Table};
 use crate::analysis::faithfulness::{Faithfulness, Measured, SEEDS, SHARES};
@@ -6,7 +6,7 @@ use crate::analysis::faithfulness::{Faithfulness, Measured, SEEDS, SHARES};
 /// Bars shown.
 const MOST_BARS: usize = 12;
 
-/// One method's scores, and what is said after its name.
+/// One method's scores with a remark.
 pub struct Row {
     /// The method.
     pub name: String,
@@ -52,7 +52,7 @@ pub fn bars(row: &Row, labels: &[String], unit: String) -> Panel {
     })
 }
 
-/// What becomes of the probability when tokens are removed, and when only they are kept; the ranking; the agreement.
+/// Curves of the probability as tokens are removed, and as only they are kept; the ranking; the agreement.
 pub fn evaluation(found: &Faithfulness, names: &[&str], sentence: &str) -> Vec<Panel> {
     let shares: Vec<f32> = found.counts.iter().map(|count| 100.0 * *count as f32 / found.tokens() as f32).collect();
     let curves = |title: &str, x_axis: &str, pick: &dyn Fn(&Measured) -> &Vec<f64>| {
@@ -86,7 +86,7 @@ pub fn evaluation(found: &Faithfulness, names: &[&str], sentence: &str) -> Vec<P
     panels
 }
 
-/// One row for each method, the best first, and one for chance.
+/// One row for each method, the best first, and one for random orders.
 fn ranking(found: &Faithfulness, names: &[&str], sentence: &str) -> Table {
     let order = found.ranking();
     let column = |head: String, number: &dyn Fn(&Measured) -> f64| {

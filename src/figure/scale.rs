@@ -191,7 +191,7 @@ pub(crate) fn decimals(value: f32, largest: f32, digits: i32) -> String {
     if zero { "0".into() } else { text.replace('-', "−") }
 }
 
-/// A number for a reader: three digits that count, no padding, a true minus sign.
+/// A number for a reader: three significant digits, no padding, a true minus sign.
 pub(crate) fn number(value: f32) -> String {
     if !value.is_finite() {
         return if value.is_nan() { "–".into() } else { if value > 0.0 { "∞" } else { "−∞" }.into() };

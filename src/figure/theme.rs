@@ -57,7 +57,7 @@ impl Ink {
         Some(Self::Level(scale.colormap, colormap::level(scale.position(value)?) as u8))
     }
 
-    /// What a text on a number's colour is written in.
+    /// The colour of a text on a number's colour.
     pub(super) fn over(value: f32, scale: &Scale) -> Self {
         match Self::of(value, scale) {
             Some(Self::Level(map, level)) => Self::Over(map, level),

@@ -3,7 +3,7 @@
 use super::Findings;
 use super::saliency::{Options, end_of_text, warning};
 use super::subject::{About, Subject};
-use crate::analysis::attribution::{Attribution, Method, Probe, attribute};
+use crate::analysis::attribution::{Attribution, Method, Evaluator, attribute};
 use crate::analysis::generate::{Choice, generate};
 use crate::analysis::{Objective, Of};
 use crate::error::Result;
@@ -44,11 +44,11 @@ impl<'a> Generated<'a> {
         let mut probabilities = Vec::with_capacity(written.len());
         for (position, target) in (len - 1..).zip(written) {
             let objective = Objective { position, target, foil: None, of: options.of };
-            let probe = Probe::new(model, &ids[..=position], objective, baseline, subject.watch)?;
-            let asked = probe.asking(target, None, Of::Probability);
-            probabilities.extend(asked.values(1, &|_| Ok(probe.embeddings().clone()))?);
+            let evaluator = Evaluator::new(model, &ids[..=position], objective, baseline, subject.watch)?;
+            let asked = evaluator.asking(target, None, Of::Probability);
+            probabilities.extend(asked.values(1, &|_| Ok(evaluator.embeddings().clone()))?);
             for (method, found) in &mut methods {
-                found.push(attribute(&probe, *method, &request)?);
+                found.push(attribute(&evaluator, *method, &request)?);
             }
         }
         let whole = Prompt::from_ids(&session.tokenizer, ids, bos);

@@ -3,7 +3,7 @@
 use super::subject::{About, Subject, in_a_line, percent};
 use super::target::{Explained, settings};
 use super::{Analysis, Findings, Output, Reading, Style, Target, each_once, refuse_parts};
-use crate::analysis::attribution::{Baseline, Probe};
+use crate::analysis::attribution::{Baseline, Evaluator};
 use crate::analysis::mixing::{Method, Mixing, agreement, mixing};
 use crate::analysis::rollout::RESIDUAL;
 use crate::analysis::{Objective, Of, Prediction, Sink};
@@ -94,8 +94,8 @@ impl<'a> TokenMixing<'a> {
     fn find(options: &'a Options, subject: Subject<'a>) -> Result<Self> {
         let Explained { objective, next, .. } = options.target.explained(&subject, options.of)?;
         let (model, ids, watch) = (subject.session.model(), &subject.prompt.ids, subject.watch);
-        let probe = Probe::new(model, ids, objective, Baseline::Zero, watch)?;
-        let mixings = mixing(&probe, &each_once(&options.method), options.sink, options.all_rows, watch)?;
+        let evaluator = Evaluator::new(model, ids, objective, Baseline::Zero, watch)?;
+        let mixings = mixing(&evaluator, &each_once(&options.method), options.sink, options.all_rows, watch)?;
         let rho = agreement(&mixings, objective.position);
         Ok(Self { options, subject, objective, next, mixings, rho })
     }

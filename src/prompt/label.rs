@@ -1,10 +1,6 @@
 //! How a token is shown: everything invisible is spelled out, so that no two tokens look alike by accident and no
 //! token can write over its neighbours.
-use std::fmt::Write;
-
-use unicode_properties::{EmojiStatus, GeneralCategory, UnicodeEmoji, UnicodeGeneralCategory};
-
-const ZERO_WIDTH_JOINER: char = '\u{200d}';
+use crate::text::{Class, classes, spell, spell_byte};
 
 /// The label of a text: spaces as `·`, newlines as `⏎`, tabs as `⇥`, other controls as their pictures (`␀`), and what
 /// is invisible or changes the direction of writing as its code point (`U+202E`).
@@ -20,7 +16,7 @@ pub(super) fn label_of_bytes(bytes: &[u8]) -> String {
     for chunk in bytes.utf8_chunks() {
         push_text(&mut label, chunk.valid());
         for &byte in chunk.invalid() {
-            push_byte(&mut label, byte);
+            spell_byte(&mut label, byte);
         }
     }
     label
@@ -41,65 +37,12 @@ pub fn printable(text: &str) -> String {
 }
 
 fn push_text(label: &mut String, text: &str) {
-    let mut chars = text.chars().peekable();
-    // Whether what came last is a whole emoji, which a selector or joiner may follow.
-    let mut emoji = false;
-    while let Some(c) = chars.next() {
-        let stays = emoji && (is_selector(c) || (c == ZERO_WIDTH_JOINER && chars.peek().is_some_and(|&c| is_emoji(c))));
-        if stays {
-            label.push(c);
-        } else {
-            push_char(label, c);
+    for (c, class) in classes(text) {
+        match class {
+            _ if c == ' ' => label.push('·'),
+            Class::Seen => label.push(c),
+            _ => spell(label, c),
         }
-        emoji = is_emoji(c) || (stays && is_selector(c));
-    }
-}
-
-fn push_char(label: &mut String, c: char) {
-    match c {
-        ' ' => label.push('·'),
-        '\n' => label.push('⏎'),
-        '\t' => label.push('⇥'),
-        '\0'..='\x1f' => label.extend(char::from_u32(0x2400 + c as u32)),
-        '\x7f' => label.push('␡'),
-        '\u{80}'..='\u{9f}' => push_byte(label, c as u8),
-        c if is_invisible(c) => _ = write!(label, "U+{:04X}", c as u32),
-        c => label.push(c),
-    }
-}
-
-fn push_byte(label: &mut String, byte: u8) {
-    _ = write!(label, "⟨{byte:02X}⟩");
-}
-
-fn is_selector(c: char) -> bool {
-    matches!(c, '\u{fe0e}' | '\u{fe0f}')
-}
-
-/// Emoji, the digits of keycaps, and skin tones, but not the joiner and the selectors themselves.
-fn is_emoji(c: char) -> bool {
-    !matches!(c.emoji_status(), EmojiStatus::NonEmoji | EmojiStatus::NonEmojiButEmojiComponent)
-}
-
-/// Whether a character leaves no mark of its own, or has none that everyone agrees on.
-fn is_invisible(c: char) -> bool {
-    match c.general_category() {
-        // Signs that enclose the number after them: formats by category, but drawn.
-        GeneralCategory::Format => !matches!(
-            c,
-            '\u{600}'..='\u{605}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{110bd}' | '\u{110cd}'
-        ),
-        GeneralCategory::SpaceSeparator
-        | GeneralCategory::LineSeparator
-        | GeneralCategory::ParagraphSeparator
-        | GeneralCategory::PrivateUse
-        | GeneralCategory::Unassigned => true,
-        // Default-ignorable letters and marks, and the empty Braille cell.
-        _ => matches!(
-            c,
-            '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}' | '\u{3164}'
-                | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}'
-        ),
     }
 }
 

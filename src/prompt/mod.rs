@@ -1,6 +1,7 @@
 //! What the model is given: token ids, how each token is shown, and which tokens make a word.
 mod foreign;
 mod label;
+mod parts;
 mod quick;
 mod tokenizer;
 mod words;
@@ -74,6 +75,9 @@ pub struct Prompt {
 
 impl Prompt {
     /// The prompt of a text, with `bos` in front unless it is there already.
+    ///
+    /// # Errors
+    /// A text that this tokenizer cannot encode.
     pub fn from_text(tokenizer: &Tokenizer, text: &str, bos: Option<u32>) -> Result<Self> {
         let ids = tokenizer.encode(text)?;
         Ok(Self { text: Some(text.to_owned()), ..Self::from_ids(tokenizer, ids, bos) })
@@ -105,7 +109,8 @@ impl Prompt {
 
     /// The prompt, if a model with this context length and this number of token ids can be run on it.
     ///
-    /// Fails if the prompt is empty, has an id that the model does not, or is too long and may not be truncated.
+    /// # Errors
+    /// A prompt that is empty, has an id that the model has not, or is too long and may not be truncated.
     pub fn fit(mut self, context: usize, vocab: usize, truncate: Truncate) -> Result<Self> {
         let length = self.ids.len();
         if length == 0 {

@@ -9,7 +9,7 @@ use tokenizers::AddedToken;
 use tokenizers::models::bpe::Vocab;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
-use super::tokenizer::assemble;
+use super::parts::assemble;
 
 /// What GPT-2's file has, and nothing else: an unknown field may change what the tokenizer does.
 #[derive(Deserialize)]

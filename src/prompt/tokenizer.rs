@@ -3,11 +3,12 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use tokenizers::models::bpe::{BPE, Merges, Vocab};
+use tokenizers::models::bpe::Merges;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, DecoderWrapper, PreTokenizedString, PreTokenizer};
 
 use super::label::decode_bpe;
+use super::parts::assemble;
 use super::{Token, quick};
 use crate::error::{Error, Result};
 
@@ -21,6 +22,9 @@ pub struct Tokenizer {
 
 impl Tokenizer {
     /// The tokenizer of a `tokenizer.json`; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// A file that is no tokenizer, or whose parts contradict each other.
     pub fn from_json(bytes: &[u8], origin: &str) -> Result<Self> {
         let read = || match quick::read(bytes) {
             Some(tokenizer) => Ok(tokenizer),
@@ -30,6 +34,9 @@ impl Tokenizer {
     }
 
     /// GPT-2's tokenizer of a `vocab.json`, a `merges.txt` and an `added_tokens.json`; `origin` names them in errors.
+    ///
+    /// # Errors
+    /// A file that cannot be read as what it is, or parts that contradict each other.
     pub fn from_vocab_merges(vocab: &[u8], merges: &[u8], added_tokens: Option<&[u8]>, origin: &str) -> Result<Self> {
         let read = || {
             let mut vocab = quick::vocab(vocab).map_err(|error| format!("vocabulary: {error}"))?;
@@ -78,6 +85,9 @@ impl Tokenizer {
     }
 
     /// The ids of a text, with the special tokens that the tokenizer adds by itself (GPT-2's adds none).
+    ///
+    /// # Errors
+    /// A text that this tokenizer cannot encode, such as a character that its vocabulary lacks.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let encoded = quietly(|| self.inner.encode_fast(text, true).map_err(|error| error.to_string()));
         let encoded = encoded.and_then(|ids| ids);
@@ -120,22 +130,6 @@ impl Tokenizer {
 }
 
 const END_OF_TEXT: &str = "<|endoftext|>";
-
-/// A byte-level BPE tokenizer of its parts.
-pub(super) fn assemble(
-    vocab: Vocab,
-    merges: Merges,
-    added: Vec<AddedToken>,
-    before: ByteLevel,
-    decoder: ByteLevel,
-    after: Option<ByteLevel>,
-) -> Result<tokenizers::Tokenizer, String> {
-    let model = BPE::builder().vocab_and_merges(vocab, merges).build().map_err(|error| error.to_string())?;
-    let mut tokenizer = tokenizers::Tokenizer::new(model);
-    tokenizer.with_pre_tokenizer(Some(before)).with_decoder(Some(decoder)).with_post_processor(after);
-    tokenizer.add_tokens(added).map_err(|error| error.to_string())?;
-    Ok(tokenizer)
-}
 
 fn read_merges(bytes: &[u8]) -> Result<Merges, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| format!("merges: {error}"))?;

@@ -9,7 +9,7 @@ use skrifa::MetadataProvider;
 use unicode_segmentation::UnicodeSegmentation;
 use usvg::fontdb::{self, Database, Family, ID};
 
-use super::text::{Spaced, is_ignorable, visible};
+use super::text::{Spaced, is_hidden, visible};
 use crate::figure::layout::{Style, Typeface};
 
 /// The bundled fonts: family and file.
@@ -92,7 +92,7 @@ impl Fonts {
         for grapheme in text.graphemes(true) {
             let face = self.face(grapheme, None);
             let nearest = self.nearest(grapheme);
-            for c in grapheme.chars().filter(|c| !is_ignorable(*c)) {
+            for c in grapheme.chars().filter(|c| !is_hidden(*c)) {
                 let known = missing.iter().any(|(seen, _)| *seen == c);
                 let bundled = matches!(face, Some(Face::Bundled(_))) || self.has(nearest, c);
                 if !known && !bundled {
@@ -172,7 +172,7 @@ impl Fonts {
         if blank && before == Some(Face::Bundled(SCRIPTS)) {
             return before;
         }
-        let all = |face: usize| grapheme.chars().all(|c| is_ignorable(c) || self.has(face, c));
+        let all = |face: usize| grapheme.chars().all(|c| is_hidden(c) || self.has(face, c));
         if let Some(face) = SOUGHT.into_iter().find(|face| all(*face)) {
             return Some(Face::Bundled(face));
         }
@@ -234,7 +234,7 @@ impl Typeface for Fonts {
             // One font must draw a letter with its marks; what it lacks stands behind them.
             let nearest = self.nearest(grapheme);
             let (there, lacking): (Vec<char>, Vec<char>) =
-                grapheme.chars().partition(|c| !is_ignorable(*c) && self.has(nearest, *c));
+                grapheme.chars().partition(|c| !is_hidden(*c) && self.has(nearest, *c));
             there.into_iter().for_each(|c| out.push(c));
             lacking.into_iter().for_each(|c| out.push_code(c));
         }
@@ -257,7 +257,7 @@ impl Typeface for Fonts {
     }
 }
 
-/// So many widths are remembered: a batch of thousands of prompts shall not fill the memory.
+/// The most widths that are remembered, so that a batch of thousands of prompts does not fill the memory.
 const MOST_WIDTHS: usize = 16_384;
 
 impl System {
@@ -287,7 +287,7 @@ impl System {
         let has_all = |data: &[u8], index: u32| {
             let font = FontRef::from_index(data, index).ok()?;
             let charmap = font.charmap();
-            Some(grapheme.chars().all(|c| is_ignorable(c) || charmap.map(c).is_some()))
+            Some(grapheme.chars().all(|c| is_hidden(c) || charmap.map(c).is_some()))
         };
         let face = self
             .families

@@ -9,6 +9,6 @@ mod text;
 
 pub use fonts::Fonts;
 pub use png::{pixels, png};
-pub use svg::{escape, svg};
+pub use svg::svg;
 pub use terminal::{Colour, Terminal, terminal};
 pub use text::visible;

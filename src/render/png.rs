@@ -10,18 +10,22 @@ use crate::export::record::json;
 use crate::figure::{Figure, Ink, Theme};
 use crate::record::NAME;
 
-/// A picture of more pixels than this is a mistake: it would take 4 bytes for each of them.
+/// The most pixels of a picture: each takes 4 bytes of memory.
 const MOST_PIXELS: f32 = 150e6;
 
 /// The figure as PNG, with its record as JSON in the text chunk `attnviz`. The same figure and fonts give the same bytes.
 ///
-/// Fails if the figure asks for a size that nothing can be drawn in.
+/// # Errors
+/// A width, height or resolution out of bounds, or more than 150 million pixels.
 pub fn png(figure: &Figure, fonts: &Fonts) -> Result<Vec<u8>> {
     let pixmap = pixels(&svg(figure, fonts)?, fonts, detail(figure)?, figure.theme)?;
     encode(&pixmap, figure)
 }
 
 /// An SVG that [`svg`] made, drawn at `detail` pixels per unit.
+///
+/// # Errors
+/// A text that is no SVG, or more than 150 million pixels.
 pub fn pixels(svg: &str, fonts: &Fonts, detail: f32, theme: Theme) -> Result<Pixmap> {
     let tree = Tree::from_str(svg, &fonts.options())
         .map_err(|error| Error::failed(format!("cannot read our SVG: {error}")))?;

@@ -16,6 +16,7 @@ use crate::figure::layout::{self, Item, Label, Rect, Scene};
 use crate::figure::{Figure, Ink, Scale, Theme};
 use crate::named::Named;
 use crate::record::NAME;
+use crate::text::xml;
 
 /// plotters' coordinates are integers: the drawing is this many times larger than the page.
 const FINE: f32 = 10.0;
@@ -29,7 +30,8 @@ const STOPS: usize = 33;
 
 /// The figure as a standalone SVG document. The same figure and fonts give the same text.
 ///
-/// Fails if the figure asks for a size that nothing can be drawn in.
+/// # Errors
+/// A width, height or resolution out of bounds.
 pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
     for size in [figure.width, figure.height].into_iter().flatten().filter(|size| !SIZES.contains(size)) {
         let hint = format!("give a size between {} and {} pixels", SIZES.start(), SIZES.end());
@@ -47,7 +49,7 @@ pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {fine_w} {fine_h}\" role=\"img\">\n\
          <title>{}</title>\n{}{}",
-        escape(&super::visible(&figure.title)),
+        xml(&super::visible(&figure.title)),
         metadata(figure)?,
         body.gradients,
     )?;
@@ -63,7 +65,7 @@ pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
 /// The record as an element of its own; nothing where there is none.
 fn metadata(figure: &Figure) -> Result<String> {
     let Some(record) = &figure.record else { return Ok(String::new()) };
-    Ok(format!("<metadata id=\"{NAME}\">{}</metadata>\n", escape(&json(record)?)))
+    Ok(format!("<metadata id=\"{NAME}\">{}</metadata>\n", xml(&json(record)?)))
 }
 
 /// Pixels per unit of layout.
@@ -223,7 +225,7 @@ impl Body {
                 stack(run.family),
                 fine(label.style.size),
                 if label.style.bold { " font-weight=\"600\"" } else { "" },
-                escape(run.text),
+                xml(run.text),
             )?;
             start += run.width;
         }
@@ -231,12 +233,12 @@ impl Body {
     }
 }
 
-/// A family with what a viewer without it should take.
+/// A font family with what a viewer that lacks it falls back to.
 fn stack(family: &str) -> String {
     match family {
         "Inter" => "Inter,'Helvetica Neue',Arial,sans-serif".to_owned(),
         // Quotes and backslashes would end the name.
-        other => format!("'{}',sans-serif", escape(&other.replace(['\'', '\\'], ""))),
+        other => format!("'{}',sans-serif", xml(&other.replace(['\'', '\\'], ""))),
     }
 }
 
@@ -275,22 +277,6 @@ fn fine(v: f32) -> f32 {
 fn inner(document: &str) -> &str {
     let start = document.find('\n').map_or(0, |end| end + 1);
     document[start..].trim_end().trim_end_matches("</svg>")
-}
-
-/// Text for an element of XML or an attribute in quotes.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 impl From<std::fmt::Error> for Error {

@@ -1,5 +1,9 @@
+//! Texts as pictures and previews show them.
+
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
+
+use crate::text::Class;
 
 /// A grapheme keeps this many of its characters: the longest emoji sequences have ten, a pile of accents has no end.
 const LONGEST_GRAPHEME: usize = 12;
@@ -12,16 +16,16 @@ pub fn visible(text: &str) -> String {
     }
     let mut out = Spaced::default();
     for grapheme in text.graphemes(true) {
-        let joins = |c: char| is_ignorable(c) && !is_bidi_control(c);
-        let shows = grapheme.chars().any(|c| !is_ignorable(c) && !c.is_control());
+        let shows = grapheme.chars().any(|c| !is_hidden(c) && !Class::of(c).acts());
         for (i, c) in grapheme.chars().take(LONGEST_GRAPHEME).enumerate() {
+            let class = Class::of(c);
             match c {
                 '\n' => out.push('⏎'),
                 '\r' if grapheme == "\r\n" => {}
                 '\u{0}'..='\u{1f}' => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('␦')),
                 '\u{7f}' => out.push('␡'),
-                _ if joins(c) && shows && i > 0 => out.push(c),
-                _ if c.is_control() || is_ignorable(c) || is_forbidden(c) => out.push_code(c),
+                _ if class == Class::Hidden && shows && i > 0 => out.push(c),
+                _ if class == Class::Hidden || class.acts() => out.push_code(c),
                 _ if i == 0 && !c.is_alphanumeric() && c.width() == Some(0) => {
                     out.push('◌'); // a mark without a letter
                     out.push(c);
@@ -58,26 +62,9 @@ impl Spaced {
     }
 }
 
-/// Characters that neither text in XML nor a terminal should carry.
-fn is_forbidden(c: char) -> bool {
-    let code = u32::from(c);
-    code & 0xfffe == 0xfffe
-        || (0xfdd0..=0xfdef).contains(&code)
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}')
-}
-
-/// Characters that turn the direction of those around them.
-pub(super) fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Characters that are not drawn (Unicode's Default_Ignorable_Code_Point).
-pub(super) fn is_ignorable(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-        | '\u{e0000}'..='\u{e0fff}')
+/// Whether a character is not drawn.
+pub(super) fn is_hidden(c: char) -> bool {
+    Class::of(c) == Class::Hidden
 }
 
 #[cfg(test)]
@@ -93,5 +80,15 @@ mod tests {
         assert_eq!(visible("\u{301}"), "◌\u{301}");
         assert_eq!(visible("👩\u{200d}💻 e\u{301}"), "👩\u{200d}💻 e\u{301}");
         assert_eq!(visible("\u{85}"), "U+0085");
+    }
+
+    #[test]
+    fn no_character_that_acts_gets_through() {
+        for c in '\0'..=char::MAX {
+            for text in [c.to_string(), format!("a{c}b"), format!("👩{c}💻")] {
+                let shown = visible(&text);
+                assert!(!shown.chars().any(|c| Class::of(c).acts()), "{c:?} as {shown:?}");
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! One map from queries to keys: freed of the sink, gathered to words, pooled to a picture's pixels, combined with others.
+//! One map from queries to keys: with the sink hidden, gathered to words, pooled to a picture's pixels, combined with others.
 
 use super::{Reduction, Sink};
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::ops::Range;
 /// A map from queries to keys, row by row. Where no query can see a key, a full map holds 0, and a pooled one NaN.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Map {
-    /// Queries, or blocks of them: the last ones among the keys where there are fewer.
+    /// Queries, or blocks of them. Where there are fewer than keys, they are the last positions.
     pub rows: usize,
     /// Keys, or blocks of them.
     pub cols: usize,
@@ -19,7 +19,7 @@ pub struct Map {
 pub struct Extent {
     /// Rows.
     pub queries: usize,
-    /// Columns, at least as many.
+    /// Columns; at least as many as queries.
     pub keys: usize,
     /// Whether a query sees only itself and what comes before it; the last query is at the last key.
     pub causal: bool,
@@ -80,7 +80,7 @@ pub fn gather_words(values: &[f32], extent: Extent, words: &[Range<usize>]) -> M
 }
 
 impl Map {
-    /// Takes another map in, element by element.
+    /// Combines another map into this one, element by element.
     pub(super) fn combine(&mut self, map: &Map, how: Reduction) {
         for (a, b) in self.values.iter_mut().zip(&map.values) {
             *a = match how {
@@ -90,7 +90,7 @@ impl Map {
         }
     }
 
-    /// The reduction of so many maps, once all are taken in.
+    /// Completes the reduction after `count` maps were combined.
     pub(super) fn finish(&mut self, count: usize, how: Reduction) {
         if how == Reduction::Mean {
             self.values.iter_mut().for_each(|a| *a /= count as f32);

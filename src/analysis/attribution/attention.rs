@@ -1,7 +1,8 @@
 //! Relevance through the attention patterns (Chefer, Gur & Wolf, ICCV 2021).
 
-use super::probe::{cut, numbers};
-use super::{Numbers, Probe};
+use super::evaluator::cut;
+use super::{Evaluator, Numbers};
+use crate::analysis::numbers::numbers;
 use crate::error::Result;
 use crate::model::Segments;
 use crate::trace::{Activation, Site, Tap};
@@ -27,14 +28,14 @@ impl Tap for Leaves {
 /// The objective's row of R: `R ← R + Ā_l R` from `R = I`, first layer first, `Ā_l = mean_h max(0, ∂y/∂A ⊙ A)`.
 ///
 /// One row of a product of matrices needs no matrix: it is multiplied by `I + Ā_l`, last layer first.
-pub fn relevance(probe: &Probe) -> Result<Numbers> {
-    let len = probe.visible();
+pub fn relevance(evaluator: &Evaluator) -> Result<Numbers> {
+    let len = evaluator.visible();
     let mut leaves = Leaves::default();
     let mut row = vec![0.0f64; len];
     row[len - 1] = 1.0;
-    probe.batches(1, 1, &mut |_| {
-        let logits = probe.logits(probe.embeddings(), &Segments::packed(&[len]), &mut leaves)?;
-        let mut gradients = probe.objective_of(&logits)?.1.backward()?;
+    evaluator.batches(1, 1, &mut |_| {
+        let logits = evaluator.logits(evaluator.embeddings(), &Segments::packed(&[len]), &mut leaves)?;
+        let mut gradients = evaluator.objective_of(&logits)?.1.backward()?;
         for (leaf, pattern) in leaves.0.iter().rev() {
             let gradient = gradients.remove(leaf).ok_or_else(cut)?;
             let map = numbers(&(gradient * pattern)?.relu()?.mean(0)?)?; // [len, len]

@@ -1,4 +1,4 @@
-//! Chance that is the same on every machine and in every version: ChaCha, and what is made of its bits.
+//! Random numbers that are the same on every machine and in every version: ChaCha8, and distributions made of its bits.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -7,7 +7,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 pub struct Dice(ChaCha8Rng);
 
 impl Dice {
-    /// The dice of one sample.
+    /// The generator of the sample with number `stream`.
     pub fn new(seed: u64, stream: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(stream);
@@ -40,7 +40,7 @@ impl Dice {
     }
 }
 
-/// What a method drew.
+/// Random draws of a method, for other implementations to repeat.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draws {
     /// `noise` `[sample, token, d_model]`, `alpha` `[sample]` or `baseline_ids` `[sample, token]`.

@@ -1,6 +1,6 @@
-//! What all embeddings of a model have in common, read a piece at a time.
+//! Mean and deviation of all token embeddings of a model, read a piece at a time.
 
-use super::probe::numbers;
+use crate::analysis::numbers::numbers;
 use crate::error::Result;
 use crate::model::Model;
 

@@ -1,11 +1,11 @@
-//! Gradients along paths from baselines to the prompt.
+//! Integrated gradients and gradient SHAP: gradients along paths from baselines to the prompt.
 
 use super::draws::{Dice, Draws};
-use super::probe::numbers;
-use super::{Gap, Probe, Request, Steps};
+use super::{Evaluator, Gap, Request, Steps};
+use crate::analysis::numbers::numbers;
 use crate::error::Result;
 
-/// Where `--steps auto` begins and gives up.
+/// The least and the most nodes of [`Steps::Auto`].
 const AUTO: [usize; 2] = [16, 1024];
 
 /// Nodes and weights of Gauss–Legendre quadrature on 0..1, exact for polynomials of degree `2n − 1`.
@@ -28,9 +28,9 @@ pub fn gauss_legendre(n: usize) -> Vec<(f64, f64)> {
 }
 
 /// `(e − b) ⊙ ∫ ∂y(b + α (e − b)) dα`, the change `y(e) − y(b)`, and how many nodes it took.
-pub fn integrated_gradients(probe: &Probe, steps: Steps) -> Result<(Vec<f64>, f64, usize)> {
-    let (e, b) = (probe.embeddings(), probe.baseline());
-    let values = probe.values(2, &|i| Ok(if i == 0 { e.clone() } else { b.clone() }))?;
+pub fn integrated_gradients(evaluator: &Evaluator, steps: Steps) -> Result<(Vec<f64>, f64, usize)> {
+    let (e, b) = (evaluator.embeddings(), evaluator.baseline());
+    let values = evaluator.values(2, &|i| Ok(if i == 0 { e.clone() } else { b.clone() }))?;
     let change = values[0] - values[1];
     let delta = (e - b)?;
     let distance: Vec<f64> = numbers(&delta)?;
@@ -41,7 +41,7 @@ pub fn integrated_gradients(probe: &Probe, steps: Steps) -> Result<(Vec<f64>, f6
     loop {
         let rule = gauss_legendre(nodes);
         let mut sum = vec![0.0; distance.len()];
-        probe.gradients(nodes, &|i| Ok((b + (&delta * rule[i].0)?)?), &mut |i, _, gradient| {
+        evaluator.gradients(nodes, &|i| Ok((b + (&delta * rule[i].0)?)?), &mut |i, _, gradient| {
             sum.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += rule[i].1 * g);
             Ok(())
         })?;
@@ -56,13 +56,13 @@ pub fn integrated_gradients(probe: &Probe, steps: Steps) -> Result<(Vec<f64>, f6
 
 /// `mean_s (e − b_s) ⊙ ∂y(b_s + α_s (e − b_s))` and the change `y(e) − mean_s y(b_s)`.
 pub fn gradient_shap(
-    probe: &Probe,
+    evaluator: &Evaluator,
     samples: usize,
     request: &Request,
     draws: &mut Vec<Draws>,
 ) -> Result<(Vec<f64>, f64)> {
-    let (e, len) = (probe.embeddings(), probe.visible());
-    let vocab = probe.model().spec().vocab;
+    let (e, len) = (evaluator.embeddings(), evaluator.visible());
+    let vocab = evaluator.model().spec().vocab;
     let draw = |sample: usize| -> (f32, Vec<u32>) {
         let mut dice = Dice::new(request.seed, sample as u64);
         let alpha = dice.unit() as f32;
@@ -73,9 +73,9 @@ pub fn gradient_shap(
         (alpha, (0..len).map(|_| id(&mut dice)).collect())
     };
     let drawn: Vec<(f32, Vec<u32>)> = (0..samples).map(draw).collect();
-    let baseline = |sample: usize| probe.model().embed(&drawn[sample].1); // [visible, d]
-    let mut found = vec![0.0; len * probe.width()];
-    probe.gradients(
+    let baseline = |sample: usize| evaluator.model().embed(&drawn[sample].1); // [visible, d]
+    let mut found = vec![0.0; len * evaluator.width()];
+    evaluator.gradients(
         samples,
         &|sample| {
             let b = baseline(sample)?;
@@ -87,7 +87,7 @@ pub fn gradient_shap(
             Ok(())
         },
     )?;
-    let values = probe.values(samples + 1, &|i| if i == samples { Ok(e.clone()) } else { baseline(i) })?;
+    let values = evaluator.values(samples + 1, &|i| if i == samples { Ok(e.clone()) } else { baseline(i) })?;
     let change = values[samples] - values[..samples].iter().sum::<f64>() / samples as f64;
     if request.keep_draws {
         let alpha = drawn.iter().map(|(alpha, _)| *alpha).collect();

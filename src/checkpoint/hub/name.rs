@@ -1,6 +1,7 @@
 //! What names a model: its id and its revision.
 use std::fmt;
 
+use crate::text::excerpt;
 use crate::{Error, Result};
 
 /// The longest id that the hub gives out.
@@ -86,12 +87,8 @@ fn is_revision(revision: &str) -> bool {
             .all(|part| !part.is_empty() && !part.starts_with('.') && !part.ends_with('.') && part.bytes().all(word))
 }
 
-/// Untrusted text for a message: short, and without control characters.
+/// Untrusted text for a message: short, and with nothing in it that acts or hides.
 pub(crate) fn printable(text: &str) -> String {
     const LONGEST: usize = 80;
-    let mut shown: String = text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
+    excerpt(text, LONGEST)
 }

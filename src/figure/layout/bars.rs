@@ -10,7 +10,7 @@ const LABEL: Style = Style::regular(11.0);
 const SMALL: Style = Style::regular(10.0);
 const ROW: f32 = 19.0;
 const THICK: f32 = 9.0;
-/// More bars than this say nothing.
+/// The most bars drawn.
 const MOST: usize = 24;
 
 pub(super) fn bars<'a>(bars: &'a Bars, face: &dyn Typeface, width: f32, room: Room) -> Block<'a> {

@@ -1,7 +1,7 @@
 //! The contact sheet: layers × heads.
 
 use super::text::Line;
-use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, legend, page};
+use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, columns, legend};
 use crate::figure::matrix::block as pool_block;
 use crate::figure::{Grid, Ink};
 
@@ -21,11 +21,11 @@ const LARGEST_CELL: f32 = 48.0;
 const ROOMIER: f32 = 1.4;
 
 /// How many pixels wide and high the maps of a grid are, at 96 dpi, on a page of that width (`None`: as wide as looks good),
-/// with bars or without. Maps of more than that many tokens may be pooled on the spot: the answer is what
-/// [`Matrix::pool`](crate::figure::Matrix::pool) leaves of them. Multiply by `dpi / 96` for a finer picture.
+/// with bars or without. For more tokens than pixels it is the size that [`Matrix::pool`](crate::figure::Matrix::pool) pools
+/// them to, so that maps may be pooled before they are drawn. Multiply by `dpi / 96` for a finer picture.
 pub fn panel_pixels(cols: usize, tokens: usize, width: Option<u32>, bars: bool) -> usize {
-    let zoom = page::zoom(width, None);
-    let room = Room { w: page::columns(width.map(|w| w as f32 / zoom), bars).1, h: None };
+    let zoom = columns::zoom(width, None);
+    let room = Room { w: columns::columns(width.map(|w| w as f32 / zoom), bars).1, h: None };
     let (slot, _) = slot(1, cols, room, LEFT, TOP, LEGEND);
     let pixels = (slot * zoom * if width.is_none() { ROOMIER } else { 1.0 }) as usize;
     if tokens <= pixels { pixels } else { tokens.div_ceil(pool_block(tokens, (slot * zoom) as usize)) }
@@ -133,7 +133,7 @@ fn common(titles: &[String]) -> (&str, Vec<&str>) {
     (word, titles.iter().map(|t| t[word.len() + 1..].trim_start()).collect())
 }
 
-/// Every how many titles are drawn, so that none touches the next.
+/// The step between drawn titles, so that none touches the next.
 fn thin(need: f32, pitch: f32) -> usize {
     [1, 2, 5, 10, 20, 50, 100].into_iter().find(|n| *n as f32 * pitch >= need).unwrap_or(100)
 }

@@ -16,7 +16,7 @@ const LOWEST: f32 = 11.0;
 /// Where nobody asks for a size, a cell with a text is at least this wide and this high, and at most so wide.
 const LEAST_CELL: (f32, f32) = (38.0, 25.0);
 const WIDEST_CELL: f32 = 92.0;
-/// More texts than this are not read.
+/// A map of more cells has no texts in them.
 const MOST_TEXTS: usize = 4000;
 /// No label is wider than this where nobody asks for a size, nor than this share of a given one.
 const WIDEST: f32 = 150.0;
@@ -25,7 +25,7 @@ const SHARE: f32 = 0.24;
 const NATURAL: f32 = 620.0;
 const LARGEST: f32 = 1080.0;
 const LARGEST_CELL: f32 = 56.0;
-/// In a given size cells may grow beyond that, but a map of two tokens shall not look like a flag.
+/// The largest cell in a given size: a map of two tokens should not fill the page.
 const GIVEN_CELL: f32 = 120.0;
 
 pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room) -> Block<'a> {

@@ -55,7 +55,7 @@ pub(super) fn rough_gutter(face: &dyn Typeface, labels: &[String], n: usize, wid
     gutter(&fit_all(face, labels, n, 1, LARGEST, widest))
 }
 
-/// Puts labels under `cols` columns of width `cw`, below a map whose lower left corner is at `left`, `below`. Answers how deep they reach.
+/// Puts labels under `cols` columns of width `cw`, below a map whose lower left corner is at `left`, `below`. Returns how deep they reach.
 pub(super) fn put_cols(
     block: &mut Block,
     face: &dyn Typeface,
@@ -143,7 +143,7 @@ impl Label {
     }
 }
 
-/// Every how many-th label is drawn, so that none touches the next: all if they just fit, else with air between them.
+/// The step between drawn labels, so that none touches the next: 1 if all just fit, else with room between them.
 fn thin(size: f32, pitch: f32) -> usize {
     if pitch >= size * 1.25 {
         return 1;

@@ -1,7 +1,8 @@
-//! Where everything goes: pure geometry, y downwards. A unit is a pixel at 96 dpi, or more on a large page. Nothing is drawn here, and nothing is measured
-//! here either: a [`Typeface`] says how wide a text is.
+//! The layout of a figure: geometry only, y downwards. A unit is a pixel at 96 dpi, or more on a large page. Nothing is drawn
+//! here, and a [`Typeface`] says how wide a text is.
 
 mod bars;
+mod columns;
 mod curves;
 mod grid;
 mod heatmap;
@@ -51,7 +52,7 @@ impl Style {
     }
 }
 
-/// A figure with every part in its place.
+/// A laid-out figure.
 #[derive(Debug)]
 pub struct Scene<'a> {
     /// Width of the page, in units of layout.
@@ -64,7 +65,7 @@ pub struct Scene<'a> {
     pub items: Vec<Item<'a>>,
 }
 
-/// Something with a place.
+/// A shape, text or map with its place on the page.
 #[derive(Clone, Debug)]
 pub enum Item<'a> {
     /// A filled rectangle.

@@ -1,5 +1,6 @@
 //! The page: headline, panels above one another, and bars beside or under maps.
 
+use super::columns::{BARS, BESIDE, WIDE, columns, zoom};
 use super::text::{Line, wrap};
 use super::{Anchor, Block, Item, Room, Scene, Style, Typeface, share_out};
 use super::{bars, curves, grid, heatmap, sheet, strip, table};
@@ -10,41 +11,18 @@ const SUBTITLE: Style = Style::regular(12.0);
 /// A narrow page's headline.
 const NARROW: f32 = 480.0;
 const NARROW_TITLE: Style = Style::bold(15.0);
-const MARGIN: f32 = 32.0;
 /// Between the headline and what follows, and between maps.
 const GAP: f32 = 24.0;
-const BARS: f32 = 220.0;
-/// Between a map and the bars beside it.
-const BESIDE: f32 = 40.0;
 /// How wide two panels side by side are together, where nobody asks for a width.
 const PAIR: f32 = 880.0;
-/// A page narrower than this has its bars under the maps.
-const WIDE: f32 = 640.0;
 /// No page is narrower than this by itself; a headline makes it at most this wide.
 const LEAST: f32 = 400.0;
 const HEADLINE: f32 = 620.0;
 
 /// Labels further apart than this along y are not compared.
 const BAND: f32 = 16.0;
-/// A page of at least one and a half times this size is drawn larger, not with more room around the same letters.
-const LARGE: f32 = 1000.0;
 
-/// Pixels per unit: halves, so that cells of whole units mostly stay whole pixels.
-pub(super) fn zoom(width: Option<u32>, height: Option<u32>) -> f32 {
-    let side = width.into_iter().chain(height).min().unwrap_or(0) as f32;
-    ((side / LARGE * 2.0).floor() / 2.0).max(1.0)
-}
-
-/// How wide the margin is, what is left for the maps of a page of that many units, and whether bars stand beside them.
-pub(super) fn columns(width: Option<f32>, with_bars: bool) -> (f32, Option<f32>, bool) {
-    let Some(width) = width else { return (MARGIN, None, with_bars) };
-    let margin = (width * 0.045).clamp(8.0, MARGIN).floor();
-    let inner = width - 2.0 * margin;
-    let beside = with_bars && inner >= WIDE;
-    (margin, Some(if beside { inner - BARS - BESIDE } else { inner }), beside)
-}
-
-/// Puts everything in its place.
+/// Lays a figure out.
 pub fn layout<'a>(figure: &'a Figure, face: &dyn Typeface) -> Scene<'a> {
     let zoom = zoom(figure.width, figure.height);
     let units = |pixels: Option<u32>| pixels.map(|p| p as f32 / zoom);

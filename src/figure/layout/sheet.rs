@@ -79,7 +79,7 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
         block.items.extend([Item::Cells(place, &map.values, &sheet.scale), Item::Frame(place, Ink::Faint)]);
         let name = Line::fit(face, &map.name, NAME, slot);
         let at = x + name.width + 7.0;
-        // Half a number would be worse than none.
+        // A number that is cut would mislead.
         let whole = Line::fit(face, &map.note, NOTE, LARGEST);
         let note = if at + whole.width <= x + slot + 0.5 { whole } else { Line::fit(face, "", NOTE, 0.0) };
         block.w = block.w.max(x + w).max(at + note.width);

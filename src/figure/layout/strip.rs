@@ -146,7 +146,7 @@ pub(super) fn strip<'a>(strip: &'a Strip, face: &dyn Typeface, room: Room) -> Bl
 /// Names left of one-line texts, or above longer ones: in the largest size that fits.
 fn body<'a>(strip: &'a Strip, face: &dyn Typeface, width: f32, tall: Option<f32>) -> Block<'a> {
     let tokens = strip.labels.len();
-    // Numbers under many tokens would be read by nobody.
+    // Under many tokens numbers are too small to read.
     let first = if tokens * strip.rows.len().min(3) <= 180 { 0 } else { usize::from(tokens > 400) + 1 };
     for (i, size) in SIZES.into_iter().enumerate() {
         if let Some(block) = beside(strip, face, size, width).filter(|block| tall.is_none_or(|h| block.h <= h)) {

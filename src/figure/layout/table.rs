@@ -15,10 +15,10 @@ const PAD: f32 = 7.0;
 /// The widest table where nobody asks for a width, and the widest column.
 const NATURAL: f32 = 860.0;
 const WIDEST: f32 = 320.0;
-/// A cut text keeps this much, a cut head of numbers that.
+/// The least width of a text that is cut, and of a cut head of numbers.
 const LEAST: f32 = 40.0;
 const NARROW_HEAD: f32 = 60.0;
-/// A longer table is for a data file.
+/// The most rows drawn.
 const MOST: usize = 40;
 
 pub(super) fn table<'a>(table: &'a Table, face: &dyn Typeface, room: Room) -> Block<'a> {

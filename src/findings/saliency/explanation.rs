@@ -2,7 +2,7 @@
 
 use super::options::Options;
 use super::words::{note, warning};
-use crate::analysis::attribution::{Attribution, Draws, Method, Probe, attribute};
+use crate::analysis::attribution::{Attribution, Draws, Method, Evaluator, attribute};
 use crate::analysis::faithfulness::faithfulness;
 use crate::analysis::{Objective, Prediction, probability};
 use crate::error::Result;
@@ -42,15 +42,15 @@ impl<'a> Explanation<'a> {
     pub fn find(options: &'a Options, subject: Subject<'a>) -> Result<Self> {
         let (session, ids) = (subject.session, &subject.prompt.ids);
         let Explained { objective, next, logits } = options.target.explained(&subject, options.of)?;
-        let probe = Probe::new(session.model(), ids, objective, options.baseline(session)?, subject.watch)?;
+        let evaluator = Evaluator::new(session.model(), ids, objective, options.baseline(session)?, subject.watch)?;
         let (methods, request) = (options.methods(), options.request(session, options.draws));
-        let run = |method: &Method| attribute(&probe, *method, &request);
+        let run = |method: &Method| attribute(&evaluator, *method, &request);
         let attributions = methods.iter().map(run).collect::<Result<Vec<_>>>()?;
         let evaluation = match options.evaluate {
             false => None,
             true => {
                 let scores: Vec<&[f32]> = attributions.iter().map(|found| &found.scores[..]).collect();
-                let found = faithfulness(&probe, &scores)?;
+                let found = faithfulness(&evaluator, &scores)?;
                 Some(Evaluation::new(found, &methods, &subject.name(objective.target), options.baseline.name()))
             }
         };

@@ -3,7 +3,7 @@ use super::text::{columns, fit, pad};
 use crate::figure::scale::number;
 use crate::figure::{Bars, Ink};
 
-/// The longest bars.
+/// The most columns of a bar.
 const LONGEST: usize = 40;
 
 impl Page {

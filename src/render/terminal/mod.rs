@@ -25,11 +25,11 @@ pub enum Colour {
     Basic,
     /// xterm's 256.
     Indexed,
-    /// All of them.
+    /// 24 bits.
     True,
 }
 
-/// What the terminal is like.
+/// What a terminal can show.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
     /// Columns.
@@ -99,7 +99,7 @@ impl Page {
         }
     }
 
-    /// A text in the terminal's own colour, or in a grey that can be read on any: nobody says for sure how light a terminal is.
+    /// A text in the terminal's own colour, or in a grey that can be read on a light and on a dark one, since the theme may be wrong.
     fn write(&mut self, text: &str, ink: Ink) {
         match ink {
             Ink::Soft => self.pen.tinted(text, GREY),

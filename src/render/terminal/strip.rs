@@ -4,9 +4,9 @@ use super::Page;
 use super::text::{columns, fit, pad};
 use crate::figure::{Ink, Scale, Strip, StripRow};
 
-/// No token takes more columns.
+/// The most columns of a token.
 const WIDEST: usize = 24;
-/// A text is cut after so many lines.
+/// The most lines of a text.
 const MOST_LINES: usize = 16;
 /// A longer text has no numbers under its tokens, if colours say enough.
 const MOST_NUMBERED: usize = 60;

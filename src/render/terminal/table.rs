@@ -2,7 +2,7 @@ use super::Page;
 use super::text::{columns, fit, pad};
 use crate::figure::{Column, Ink, Table};
 
-/// A longer table is for a data file.
+/// The most rows drawn.
 const MOST: usize = 40;
 const WIDEST: usize = 40;
 const GAP: usize = 2;

@@ -1,11 +1,13 @@
-//! The question that attribution answers, and the only two things methods ask a model: values and gradients, many at a time.
+//! The objective and its gradient on any embeddings, many at a time: all that an attribution method needs of a model.
 
 use super::embeddings::mean_and_deviation;
+use crate::analysis::logits::{Softmax, not_finite};
+use crate::analysis::numbers::numbers;
 use crate::analysis::objective::{Objective, Of};
 use crate::error::{Error, Result};
 use crate::model::{Model, Segments};
 use crate::trace::{NoTap, Tap};
-use candle_core::{DType, Tensor, Var};
+use candle_core::{Tensor, Var};
 
 /// Bytes that a batch's activations may take while a gradient needs them.
 const ACTIVATIONS: usize = 192 << 20;
@@ -14,7 +16,7 @@ const ROWS: usize = 512;
 /// Logits held at a time, as many as 32 rows of GPT-2's vocabulary.
 const LOGITS: usize = 32 * 50_257;
 
-/// What stands for "this token is not there".
+/// What replaces the embedding of a token that is taken away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Baseline {
     /// The zero vector.
@@ -26,16 +28,16 @@ pub enum Baseline {
     Token(u32),
 }
 
-/// Is told how many runs of the model are done, and how many more are planned.
+/// Reports progress: how many more runs of the model are done, and how many more are planned.
 pub type Watch<'a> = &'a dyn Fn(usize, usize);
 
-/// Is given the number of an input, its y, and its gradient `[visible, d_model]`.
+/// Receives the number of an input, its y, and its gradient `[visible, d_model]`.
 pub type Each<'a> = &'a mut dyn FnMut(usize, f64, &[f64]) -> Result<()>;
 
-/// A prompt, what is asked about its prediction, and what stands for an absent token.
+/// Evaluates an [`Objective`], y, and its gradient for embeddings that a method puts in place of a prompt's own.
 ///
 /// Only the tokens up to the objective's position are run: it cannot see the others.
-pub struct Probe<'a> {
+pub struct Evaluator<'a> {
     model: &'a dyn Model,
     ids: &'a [u32],
     objective: Objective,
@@ -44,8 +46,8 @@ pub struct Probe<'a> {
     watch: Watch<'a>,
 }
 
-impl<'a> Probe<'a> {
-    /// Asks about a prompt.
+impl<'a> Evaluator<'a> {
+    /// An evaluator of `objective` on the prompt `ids`; `watch` is told of its progress.
     ///
     /// # Errors
     /// A position outside the prompt, an id outside the vocabulary.
@@ -73,7 +75,7 @@ impl<'a> Probe<'a> {
         Ok(Self { model, ids, objective, embeddings, baseline, watch })
     }
 
-    /// The same question with another objective at the same position.
+    /// The same prompt, baseline and position with another objective.
     pub fn asking(&self, target: u32, foil: Option<u32>, of: Of) -> Self {
         let objective = Objective { position: self.objective.position, target, foil, of };
         Self { embeddings: self.embeddings.clone(), baseline: self.baseline.clone(), objective, ..*self }
@@ -89,7 +91,7 @@ impl<'a> Probe<'a> {
         self.ids
     }
 
-    /// What is asked.
+    /// The objective.
     pub fn objective(&self) -> &Objective {
         &self.objective
     }
@@ -109,18 +111,24 @@ impl<'a> Probe<'a> {
         &self.embeddings
     }
 
-    /// What replaces them, `[visible, d_model]`.
+    /// The baseline, which replaces them, `[visible, d_model]`.
     pub fn baseline(&self) -> &Tensor {
         &self.baseline
     }
 
     /// A tensor of the model's type from numbers of `[visible, d_model]`.
+    ///
+    /// # Errors
+    /// A number of values that does not fit that shape.
     pub fn tensor(&self, values: &[f64]) -> Result<Tensor> {
         let tensor = Tensor::new(values, self.embeddings.device())?.to_dtype(self.embeddings.dtype())?;
         Ok(tensor.reshape(self.embeddings.shape())?)
     }
 
-    /// y of so many inputs; `input(i)` is `[visible, d_model]`.
+    /// y of `count` inputs; `input(i)` is `[visible, d_model]`.
+    ///
+    /// # Errors
+    /// What `input` returns, an input of another shape, or logits that are not finite.
     pub fn values(&self, count: usize, input: &dyn Fn(usize) -> Result<Tensor>) -> Result<Vec<f64>> {
         let len = self.visible();
         let mut values = Vec::with_capacity(count);
@@ -134,7 +142,10 @@ impl<'a> Probe<'a> {
         Ok(values)
     }
 
-    /// y and ∂y/∂e of so many inputs, handed to `each` one after the other; `input(i)` is `[visible, d_model]`.
+    /// y and ∂y/∂e of `count` inputs, handed to `each` one after the other; `input(i)` is `[visible, d_model]`.
+    ///
+    /// # Errors
+    /// What `input` or `each` returns, an input of another shape, logits that are not finite, or a gradient that is cut off.
     pub fn gradients(&self, count: usize, input: &dyn Fn(usize) -> Result<Tensor>, each: Each<'_>) -> Result<()> {
         let (len, spec) = (self.visible(), self.model.spec());
         // What the tape keeps of a row: three residuals, two norms, q, k, v, z, two outputs, and the MLP twice.
@@ -179,7 +190,7 @@ impl<'a> Probe<'a> {
         model.unembed(&model.final_norm(&resid)?, self.asks_for().as_deref())
     }
 
-    /// The ids whose logits are enough; all where the softmax's normaliser matters.
+    /// The only ids whose logits y depends on; `None` where the softmax's normaliser needs all.
     fn asks_for(&self) -> Option<Vec<u32>> {
         let Objective { target, foil, of, .. } = self.objective;
         match (of, foil) {
@@ -201,45 +212,37 @@ impl<'a> Probe<'a> {
         let logits = numbers(logits)?;
         let (mut values, mut slopes) = (Vec::with_capacity(rows), Vec::with_capacity(rows * width));
         for row in logits.chunks(width) {
-            let value = self.value(row, &mut slopes);
-            if !value.is_finite() {
-                return Err(Error::failed("the model's logits are not finite"));
-            }
-            values.push(value);
+            values.push(self.value(row, &mut slopes)?);
         }
         Ok((values, slopes))
     }
 
-    fn value(&self, logits: &[f64], slopes: &mut Vec<f64>) -> f64 {
+    /// y of one row of logits; appends its slopes.
+    fn value(&self, logits: &[f64], slopes: &mut Vec<f64>) -> Result<f64> {
         let Objective { target, foil, of, .. } = self.objective;
         if self.asks_for().is_some() {
             slopes.extend([1.0, -1.0].iter().take(logits.len()));
-            return logits[0] - logits.get(1).unwrap_or(&0.0);
+            let value = logits[0] - logits.get(1).unwrap_or(&0.0);
+            return if value.is_finite() { Ok(value) } else { Err(not_finite()) };
         }
+        let softmax = Softmax::new(logits)?;
         let (target, first) = (target as usize, slopes.len());
-        let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let total: f64 = logits.iter().map(|x| (x - max).exp()).sum();
-        let p = |i: usize| (logits[i] - max).exp() / total;
+        let p = |i: usize| softmax.probability(logits[i]);
         let of_foil = foil.map_or(0.0, |foil| p(foil as usize));
         let (value, weight, own) = match of {
             Of::Probability => (p(target) - of_foil, p(target) - of_foil, p(target)),
-            _ => (logits[target] - max - total.ln(), 1.0, 1.0),
+            _ => (softmax.log_probability(logits[target]), 1.0, 1.0),
         };
         slopes.extend((0..logits.len()).map(|i| -weight * p(i)));
         slopes[first + target] += own;
         if let Some(foil) = foil {
             slopes[first + foil as usize] -= of_foil;
         }
-        value
+        Ok(value)
     }
 }
 
-/// A tensor's numbers in double precision, row-major.
-pub(super) fn numbers(x: &Tensor) -> Result<Vec<f64>> {
-    Ok(x.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?)
-}
-
-/// A gradient that never arrived would look like a plausible zero.
+/// The error for a gradient that an operation has cut off: zeros in its place would look plausible.
 pub(super) fn cut() -> Error {
     Error::failed("the gradient does not reach the model's input")
 }
