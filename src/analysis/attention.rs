@@ -7,8 +7,8 @@ mod map;
 pub use map::{Extent, Map, gather_words, hide_sink};
 
 use crate::error::{Error, Result};
-use crate::model::Model;
-use crate::trace::{Activation, Recorder, Trace, forward};
+use crate::model::{Activation, Model};
+use crate::trace::{Recorder, Trace, forward};
 use candle_core::Tensor;
 use map::pool_rows;
 use rayon::prelude::*;

@@ -183,7 +183,7 @@ pub(crate) enum Numbers {
 /// let ids = session.tokenizer.encode("Once upon a")?;
 /// let target = session.tokenizer.encode(" time")?[0];
 /// let objective = Objective { position: ids.len() - 1, target, foil: None, of: Of::LogProb };
-/// let probe = Probe::new(&session.model, &ids, objective, Baseline::Zero, &|_, _| ())?;
+/// let probe = Probe::new(&*session.model, &ids, objective, Baseline::Zero, &|_, _| ())?;
 /// let found = attribute(&probe, Method::InputXGradient, &Request::default())?;
 /// assert_eq!(found.scores.len(), ids.len());
 /// # Ok::<(), attnviz::Error>(())

@@ -3,8 +3,8 @@
 use super::attribution::Dice;
 use super::next::next_tokens;
 use crate::error::{Error, Result};
-use crate::model::{Model, Past, Segments};
-use crate::trace::{Activation, Recorder};
+use crate::model::{Activation, Model, Past, Segments};
+use crate::trace::Recorder;
 use candle_core::Tensor;
 use std::sync::Arc;
 

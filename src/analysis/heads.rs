@@ -5,8 +5,8 @@
 
 use super::attribution::Dice;
 use crate::error::{Error, Result};
-use crate::model::Model;
-use crate::trace::{Activation, Recorder, forward};
+use crate::model::{Activation, Model};
+use crate::trace::{Recorder, forward};
 use candle_core::Tensor;
 use rayon::prelude::*;
 

@@ -1,10 +1,10 @@
 //! The logit lens: what each layer would have answered, had the model ended there.
 //!
-//! nostalgebraist 2020, with the final LayerNorm applied to every residual stream with that stream's own statistics.
+//! nostalgebraist 2020, with the final norm applied to every residual stream with that stream's own statistics.
 
 use crate::error::{Error, Result};
-use crate::model::Model;
-use crate::trace::{Activation, Recorder, forward};
+use crate::model::{Activation, Model};
+use crate::trace::{Recorder, forward};
 use candle_core::{D, Tensor};
 use rayon::prelude::*;
 

@@ -11,10 +11,9 @@ use super::subject::{Subject, next_of_all};
 use attnviz::analysis::{Attention, Pass, Prediction, Request, packed};
 use attnviz::error::{Error, Result};
 use attnviz::export::Array;
-use attnviz::model::{Model, Spec};
+use attnviz::model::{Activation, Spec};
 use attnviz::prompt::Word;
 use attnviz::session::Session;
-use attnviz::trace::Activation;
 use candle_core::Tensor;
 use clap::{Args, ValueEnum};
 use found::Found;
@@ -83,7 +82,7 @@ impl Command for AttentionArgs {
         let requests = subjects.iter().zip(&words).map(request).collect::<Result<Vec<_>>>();
         let found = requests.and_then(|requests| {
             let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
-            let found = packed(&session.model, &prompts, &requests)?.into_iter().collect::<Result<Vec<_>>>()?;
+            let found = packed(&*session.model, &prompts, &requests)?.into_iter().collect::<Result<Vec<_>>>()?;
             let next = next_of_all(session, found.iter().map(|(_, pass)| &pass.resid))?;
             Ok(found.into_iter().zip(next).zip(words).collect())
         });
@@ -119,7 +118,7 @@ impl AttentionArgs {
 
     /// The arrays that `--with` asked for.
     fn extras(&self, session: &Session, attention: &Attention, pass: &Pass) -> Result<Vec<Array>> {
-        let model = &session.model;
+        let model = &*session.model;
         let recorded = |at, layers: &[usize]| -> Result<Vec<Tensor>> {
             layers.iter().map(|layer| pass.trace.get(at, *layer, 0).cloned()).collect()
         };

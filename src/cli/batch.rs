@@ -15,7 +15,7 @@ use attnviz::batch::{Folder, Inputs, Kind, MANIFEST, Shard, merge, watch_for_int
 use attnviz::error::{Error, Result};
 use attnviz::export::{Field, Template};
 use attnviz::render::Fonts;
-use attnviz::session::Session;
+use attnviz::session::{self, Session};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use job::Job;
@@ -127,7 +127,7 @@ pub fn run(args: &BatchArgs, command: &dyn Command, recipe: &Recipe) -> Result<(
     let inputs = open()?;
     args.model.start_threads()?;
     let Opened { checkpoint, .. } = args.model.open(false, args.quiet)?;
-    command.fits(&checkpoint.spec)?;
+    command.fits(session::family(&checkpoint)?.spec())?;
     let mut folder = Folder::open(&args.out, args.resume)?;
     let session = Session::new(checkpoint)?;
     let settings =

@@ -18,7 +18,7 @@ use attnviz::analysis::Request;
 use attnviz::checkpoint::Checkpoint;
 use attnviz::error::{Error, Result};
 use attnviz::prompt::Word;
-use attnviz::session::Session;
+use attnviz::session::{self, Session};
 use clap::Args;
 use sides::Sides;
 
@@ -101,7 +101,7 @@ impl DiffArgs {
     /// A model that has what is selected. None stands in for one that cannot be had: differences from another would be no answer.
     pub fn open(&self, model: &ModelArgs) -> Result<Checkpoint> {
         let Opened { checkpoint, .. } = model.open(false, self.output.quiet)?;
-        self.selection.resolve(&checkpoint.spec)?;
+        self.selection.resolve(session::family(&checkpoint)?.spec())?;
         Ok(checkpoint)
     }
 

@@ -11,10 +11,10 @@ use attnviz::error::{Error, Kind, Result};
 use attnviz::export::table::{text, whole};
 use attnviz::export::{self, Data, Table, Template};
 use attnviz::figure::Figure;
-use attnviz::model::{Model, Spec};
+use attnviz::model::Spec;
 use attnviz::prompt::Prompt;
 use attnviz::render::{Fonts, png, svg, terminal};
-use attnviz::session::Session;
+use attnviz::session::{self, Session};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -87,7 +87,7 @@ pub fn run(command: &dyn Command, recipe: &Recipe) -> Result<()> {
     let words = if command.needs_prompt() || prompt.is_given() { Some(prompt.read()?) } else { None };
     model.start_threads()?;
     let Opened { checkpoint, note } = model.open(true, output.quiet)?;
-    command.fits(&checkpoint.spec)?;
+    command.fits(session::family(&checkpoint)?.spec())?;
     let session = Session::new(checkpoint)?;
     lap("loaded");
     let prompt = match words {

@@ -9,7 +9,7 @@ use super::output::{OutputArgs, Target};
 use super::subject::{Subject, next_of_all};
 use attnviz::analysis::heads::{Score, of_prompts, of_repeats, repeats};
 use attnviz::error::{Error, Result};
-use attnviz::model::{Model, Spec};
+use attnviz::model::Spec;
 use attnviz::session::Session;
 use clap::{Args, ValueEnum};
 use found::{Found, Text};
@@ -98,7 +98,7 @@ impl Command for HeadsArgs {
         }
         let (session, seed) = (subject.session, self.seed.unwrap_or_default());
         let (sequences, period) = repeats(&pool(session), session.model.spec().context, seed)?;
-        let heads = of_repeats(&session.model, &sequences, period)?;
+        let heads = of_repeats(&*session.model, &sequences, period)?;
         Ok(Box::new(Found { args: self, subject, heads, text: Text::Repeats { seed, period } }))
     }
 
@@ -106,7 +106,7 @@ impl Command for HeadsArgs {
     fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, targets: &[Target]) -> Vec<Result<Box<dyn Findings + 'a>>> {
         let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
         let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
-        let found = of_prompts(&session.model, &prompts).and_then(|found| {
+        let found = of_prompts(&*session.model, &prompts).and_then(|found| {
             let next = next_of_all(session, found.iter().map(|(_, resid)| resid))?;
             Ok(found.into_iter().map(|(heads, _)| heads).zip(next).collect())
         });

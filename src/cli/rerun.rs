@@ -15,10 +15,9 @@ use attnviz::compare::{Tolerance, differences};
 use attnviz::error::{Error, Result};
 use attnviz::export::made::{self, Kind, Made};
 use attnviz::export::{Fields, Input, Template, read_at_most};
-use attnviz::model::Model;
 use attnviz::prompt::Prompt;
 use attnviz::render::Fonts;
-use attnviz::session::Session;
+use attnviz::session::{self, Session};
 use clap::Args;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -117,7 +116,7 @@ impl Again<'_> {
         let (command, purpose) = (command.command(), self.purpose()?);
         command.check(&purpose)?;
         let Opened { checkpoint, .. } = self.model()?.open(false, args.output.quiet)?;
-        command.fits(&checkpoint.spec)?;
+        command.fits(session::family(&checkpoint)?.spec())?;
         let session = Session::new(checkpoint)?;
         let (flags, tokenizer, spec) = (command.groups().prompt, &session.tokenizer, session.model.spec());
         let prompt = if made.token_ids.is_empty() && !command.needs_prompt() {

@@ -14,7 +14,7 @@ use super::target::{OfArg, TargetArgs};
 use attnviz::analysis::attribution::{Baseline, Method, Request, Score, Steps};
 use attnviz::analysis::generate::Choice;
 use attnviz::error::{Error, Result};
-use attnviz::model::{Model, Spec};
+use attnviz::model::Spec;
 use clap::{Args, ValueEnum};
 use found::Found;
 use generated::Generated;

@@ -3,9 +3,9 @@
 use super::subject::{NEXT, Subject};
 use attnviz::analysis::{Objective, Of, Prediction, next_tokens};
 use attnviz::error::{Error, Result};
-use attnviz::model::Model;
+use attnviz::model::NoTap;
 use attnviz::prompt::{Prompt, Tokenizer, label_of};
-use attnviz::trace::{NoTap, forward};
+use attnviz::trace::forward;
 use candle_core::Tensor;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
@@ -105,7 +105,7 @@ impl TargetArgs {
     pub fn explained(&self, subject: &Subject, of: OfArg) -> Result<Explained> {
         let Wanted { target, foil, position } = self.resolve(subject)?;
         let session = subject.session;
-        let resid = forward(&session.model, &[&subject.prompt.ids[..=position]], &mut NoTap)?;
+        let resid = forward(&*session.model, &[&subject.prompt.ids[..=position]], &mut NoTap)?;
         let logits = session.next_logits(&[&resid])?;
         let next = next_tokens(&logits, NEXT)?;
         let own = next.first().ok_or_else(|| Error::failed("the model's vocabulary is empty"))?.id;

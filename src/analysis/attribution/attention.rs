@@ -3,8 +3,7 @@
 use super::probe::{cut, numbers};
 use super::{Numbers, Probe};
 use crate::error::Result;
-use crate::model::Segments;
-use crate::trace::{Activation, Site, Tap};
+use crate::model::{Activation, Segments, Site, Tap};
 use candle_core::{Tensor, Var};
 
 /// Adds a zero to each pattern, where the gradient can be read, and keeps the pattern.

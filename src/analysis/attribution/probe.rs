@@ -3,8 +3,7 @@
 use super::embeddings::mean_and_deviation;
 use crate::analysis::objective::{Objective, Of};
 use crate::error::{Error, Result};
-use crate::model::{Model, Segments};
-use crate::trace::{NoTap, Tap};
+use crate::model::{Model, NoTap, Segments, Tap};
 use candle_core::{DType, Tensor, Var};
 
 /// Bytes that a batch's activations may take while a gradient needs them.

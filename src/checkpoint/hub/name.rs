@@ -1,6 +1,7 @@
 //! What names a model: its id and its revision.
 use std::fmt;
 
+use crate::checkpoint::printable::printable;
 use crate::{Error, Result};
 
 /// The longest id that the hub gives out.
@@ -84,14 +85,4 @@ fn is_revision(revision: &str) -> bool {
         && revision
             .split('/')
             .all(|part| !part.is_empty() && !part.starts_with('.') && !part.ends_with('.') && part.bytes().all(word))
-}
-
-/// Untrusted text for a message: short, and without control characters.
-pub(crate) fn printable(text: &str) -> String {
-    const LONGEST: usize = 80;
-    let mut shown: String = text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
 }

@@ -11,7 +11,6 @@ use crate::cli::subject::Subject;
 use attnviz::batch::{BLOCK, Entry, Folder, Inputs, Item, Outcome, Shard, Written, interrupted};
 use attnviz::error::{Error, Result};
 use attnviz::export::{Fields, Table, write_bytes};
-use attnviz::model::Model;
 use attnviz::prompt::Prompt;
 use attnviz::render::Fonts;
 use attnviz::session::Session;

@@ -7,7 +7,6 @@ use crate::cli::recipe::Recipe;
 use crate::cli::subject::{About, NEXT, next_line};
 use attnviz::analysis::{Attention, Pass, Request, attention, next_tokens, packed};
 use attnviz::error::{Error, Kind, Result};
-use attnviz::model::Model;
 use attnviz::prompt::{Prompt, Word};
 use attnviz::session::Session;
 
@@ -65,13 +64,13 @@ fn both(runs: &[Run; 2], requests: &[Request; 2]) -> Result<[(Attention, Pass); 
     let explain =
         |session: &Session, error: Error| if error.kind == Kind::Failed { session.explain(error) } else { error };
     if std::ptr::eq(a.session, b.session) {
-        let found = packed(&a.session.model, &[&a.prompt.ids, &b.prompt.ids], requests);
+        let found = packed(&*a.session.model, &[&a.prompt.ids, &b.prompt.ids], requests);
         let mut found = found.map_err(|error| explain(a.session, error))?;
         let mut take = || found.remove(0).map_err(|error| explain(a.session, error));
         return Ok([take()?, take()?]);
     }
     let one = |run: &Run, request| {
-        attention(&run.session.model, &run.prompt.ids, request).map_err(|error| explain(run.session, error))
+        attention(&*run.session.model, &run.prompt.ids, request).map_err(|error| explain(run.session, error))
     };
     Ok([one(a, &requests[0])?, one(b, &requests[1])?])
 }

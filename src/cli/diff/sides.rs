@@ -4,9 +4,8 @@ use super::DiffArgs;
 use crate::cli::args::{PromptArgs, Words};
 use attnviz::checkpoint::Checkpoint;
 use attnviz::error::{Error, Result};
-use attnviz::model::Model;
 use attnviz::prompt::Prompt;
-use attnviz::session::Session;
+use attnviz::session::{self, Session};
 use std::path::{Path, PathBuf};
 
 /// Two things to compare.
@@ -110,11 +109,11 @@ impl DiffArgs {
 
 /// Whether two models can be compared head by head.
 pub fn alike([a, b]: &[Checkpoint; 2]) -> Result<()> {
-    let size = |of: &Checkpoint| (of.spec.layers, of.spec.heads);
-    if size(a) == size(b) {
+    let size = |of| session::family(of).map(|family| (family.spec().layers, family.spec().heads));
+    let ((a_layers, a_heads), (b_layers, b_heads)) = (size(a)?, size(b)?);
+    if (a_layers, a_heads) == (b_layers, b_heads) {
         return Ok(());
     }
-    let ((a_layers, a_heads), (b_layers, b_heads)) = (size(a), size(b));
     let (a, b) = (&a.name, &b.name);
     Err(Error::usage(format!("{a} has {a_layers} layers of {a_heads} heads, {b} has {b_layers} of {b_heads}"))
         .hint("compare models of one architecture, such as a fine-tune with its base"))

@@ -10,7 +10,6 @@ use attnviz::export::table::{number, text, whole};
 use attnviz::export::{Array, Data, Entry, Table};
 use attnviz::figure::heads::{atlas, table};
 use attnviz::figure::{Figure, Scale};
-use attnviz::model::Model;
 use serde_json::{Map, Value, json};
 
 /// Heads in a figure's table, unless it was asked for in an order.

@@ -25,7 +25,7 @@ pub struct Answers<'a> {
 impl<'a> Answers<'a> {
     pub fn find(args: &'a LensArgs, subject: Subject<'a>) -> Result<Self> {
         let wanted = args.target.resolve(&subject)?;
-        let model = &subject.session.model;
+        let model = &*subject.session.model;
         let lens = lens(model, &subject.prompt.ids, wanted.target, wanted.foil, args.top.into())?;
         let next = subject.next(&lens.resid)?;
         Ok(Self { args, subject, lens, target: wanted.target, foil: wanted.foil, next })

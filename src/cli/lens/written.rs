@@ -10,7 +10,6 @@ use attnviz::export::table::{Cell, number, text, whole};
 use attnviz::export::{Array, Data, Entry, Table};
 use attnviz::figure::lens::written;
 use attnviz::figure::{Figure, Scale};
-use attnviz::model::Model;
 use serde_json::{Map, Value, json};
 
 /// A part's name, layer, head and number.
@@ -29,7 +28,7 @@ pub struct Written<'a> {
 impl<'a> Written<'a> {
     pub fn find(args: &'a LensArgs, subject: Subject<'a>) -> Result<Self> {
         let wanted = args.target.resolve(&subject)?;
-        let (model, ids) = (&subject.session.model, &subject.prompt.ids);
+        let (model, ids) = (&*subject.session.model, &subject.prompt.ids);
         let direct = direct(model, ids, wanted.target, wanted.foil, wanted.position)?;
         if wanted.foil == Some(direct.target) {
             return Err(foil_is_own());

@@ -31,7 +31,7 @@ pub struct Found<'a> {
 
 impl<'a> Found<'a> {
     pub fn find(args: &'a MixArgs, subject: Subject<'a>) -> Result<Self> {
-        let (model, ids) = (&subject.session.model, &subject.prompt.ids);
+        let (model, ids) = (&*subject.session.model, &subject.prompt.ids);
         let Explained { objective, next, .. } = args.target.explained(&subject, args.method.of)?;
         let watch = |done, planned| subject.progress.watch(done, planned);
         let probe = Probe::new(model, ids, objective, Baseline::Zero, &watch)?;

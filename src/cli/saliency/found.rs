@@ -32,7 +32,7 @@ pub struct Found<'a> {
 impl<'a> Found<'a> {
     /// Runs the methods, and the evaluation if that was asked for.
     pub fn find(args: &'a SaliencyArgs, subject: Subject<'a>) -> Result<Self> {
-        let (model, ids) = (&subject.session.model, &subject.prompt.ids);
+        let (model, ids) = (&*subject.session.model, &subject.prompt.ids);
         let Explained { objective, next, logits } = args.target.explained(&subject, args.method.of())?;
         let watch = |done, planned| subject.progress.watch(done, planned);
         let probe = Probe::new(model, ids, objective, args.method.baseline(&subject)?, &watch)?;

@@ -12,7 +12,6 @@ use attnviz::export::table::{Cell, number, text, whole};
 use attnviz::export::{Array, Data, Entry, Table};
 use attnviz::figure::saliency::generated;
 use attnviz::figure::{Figure, Matrix};
-use attnviz::model::Model;
 use attnviz::prompt::Prompt;
 use serde_json::{Map, Value, json};
 
@@ -32,7 +31,7 @@ pub struct Generated<'a> {
 impl<'a> Generated<'a> {
     /// Lets the model write, and runs the methods on each token.
     pub fn find(args: &'a SaliencyArgs, mut subject: Subject<'a>, count: usize) -> Result<Self> {
-        let (session, model) = (subject.session, &subject.session.model);
+        let (session, model) = (subject.session, &*subject.session.model);
         let (len, bos) = (subject.prompt.ids.len(), subject.prompt.bos.then(|| subject.prompt.ids[0]));
         let stop = session.tokenizer.token_id(END_OF_TEXT).or(model.spec().bos);
         let written = generate(model, &subject.prompt.ids, count, args.choice(), stop)?;

@@ -1,10 +1,10 @@
 //! The lock file of a snapshot: what the expected outputs were made of, line by line, so that a change of it can be read.
 
 use super::suite::{check_name, format};
-use attnviz::checkpoint::Fingerprint;
 use attnviz::compare::Tolerance;
 use attnviz::error::{Error, Result};
 use attnviz::export::read_at_most;
+use attnviz::weights::Fingerprint;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;

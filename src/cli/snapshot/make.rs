@@ -6,12 +6,11 @@ use crate::cli::findings::{Findings, bytes, find_all};
 use crate::cli::output::Format;
 use crate::cli::progress::Progress;
 use crate::cli::subject::Subject;
-use attnviz::checkpoint::Weights;
 use attnviz::error::{Error, Result};
-use attnviz::model::Model;
 use attnviz::prompt::Prompt;
 use attnviz::render::Fonts;
 use attnviz::session::Session;
+use attnviz::weights::Weights;
 use rayon::prelude::*;
 
 /// Numbers of all patterns that are held at once.
@@ -52,12 +51,14 @@ pub fn make(args: &SnapshotArgs, suite: &Suite, take: &mut dyn FnMut(Piece) -> R
                 .hint("rename one of the folders: a snapshot knows models by name, not by path"));
         }
         let session = Session::new(checkpoint)?;
+        let weights =
+            session.weights().ok_or_else(|| Error::failed(format!("model {label} has no weights in files")))?;
         let model = lock::Model {
             revision: session.revision.clone(),
             hash: session.hash.clone(),
-            tensors: session.weights().fingerprints(),
+            tensors: weights.fingerprints(),
         };
-        take(Piece::Model { label: &label, weights: session.weights(), model })?;
+        take(Piece::Model { label: &label, weights, model })?;
         for (number, job) in suite.jobs.iter().enumerate().filter(|(_, other)| other.model == job.model) {
             run(suite, number, job, &label, &session, &fonts, take)?;
         }

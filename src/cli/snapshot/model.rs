@@ -1,8 +1,10 @@
 //! The models of a suite: opened, and compared with those that a snapshot was recorded with.
 
 use super::{SnapshotArgs, lock};
-use attnviz::checkpoint::{Changed, Checkpoint, Fingerprint, Source, Weights};
+use attnviz::checkpoint::{Checkpoint, Source};
 use attnviz::error::{Error, Kind, Result};
+use attnviz::session;
+use attnviz::weights::{Changed, Fingerprint, Weights};
 use std::path::Path;
 
 /// Tensors that are told one by one.
@@ -18,7 +20,7 @@ pub fn open(args: &SnapshotArgs, suite: &Path, typed: &str) -> Result<(String, C
             Kind::Unreachable => error.hint("name a model that needs no network: model = \"builtin\""),
             _ => error,
         }),
-        local => Checkpoint::open(local),
+        local => session::open(local),
     };
     let checkpoint = checkpoint.map_err(named)?;
     let label = if matches!(source, Source::Hub(_)) { typed.to_owned() } else { checkpoint.name.clone() };
