@@ -119,7 +119,7 @@ impl std::ops::Deref for Segments {
 /// Activations are `[rows, d_model]`; a batch is packed (see [`Segments`]), and a prompt's numbers do not depend on its
 /// neighbours, bit for bit. A forward is `embed`, `start`, every `block`, `final_norm`, `unembed`; analyses may begin or
 /// stop anywhere. They take gradients from the logits back to the embeddings and to what a tap adds, so that every operation needs a
-/// backward (candle's own fused norms, softmax and rotary embedding have none); and they read f32 on the CPU.
+/// backward (candle's own fused norms, softmax and rotary embedding have none); and they read f32 on the CPU, patterns contiguous.
 ///
 /// Every method fails where the tensors do: shapes that do not fit, a device without room.
 pub trait Model: Send + Sync {
