@@ -3,8 +3,9 @@
 #![allow(clippy::print_stdout)]
 
 use attnviz::checkpoint::{Checkpoint, Source};
-use attnviz::model::{Backend, Gpt2, Model};
-use attnviz::trace::{Activation, Recorder, forward};
+use attnviz::model::{Activation, Backend};
+use attnviz::session::family;
+use attnviz::trace::{Recorder, forward};
 use std::time::Instant;
 
 fn main() -> attnviz::Result<()> {
@@ -16,10 +17,11 @@ fn main() -> attnviz::Result<()> {
     attnviz::model::keep_freed_memory();
     let started = Instant::now();
     let checkpoint = Checkpoint::open(&Source::parse(dir)?)?;
-    let model = Gpt2::load(&checkpoint.weights, checkpoint.spec.clone(), &Backend::Fused)?;
+    let weights = checkpoint.weights()?;
+    let model = family(&checkpoint)?.load(&weights, &Backend::Fused)?;
     println!("load {:.4} s", started.elapsed().as_secs_f64());
     let started = Instant::now();
-    println!("hash {} {:.4} s", checkpoint.weights.hash(), started.elapsed().as_secs_f64());
+    println!("hash {} {:.4} s", weights.hash(), started.elapsed().as_secs_f64());
     let lengths = if lengths.is_empty() {
         vec![1, 11, 24, 72, 128, 901]
     } else {
@@ -32,7 +34,7 @@ fn main() -> attnviz::Result<()> {
                 let layers: Vec<usize> = (0..model.spec().layers).collect();
                 let mut tap = Recorder::new().reduce(Activation::Pattern, &layers, |_, _| Ok(None));
                 let started = Instant::now();
-                forward(&model, &[&ids], &mut tap).map(|_| started.elapsed().as_secs_f64())
+                forward(&*model, &[&ids], &mut tap).map(|_| started.elapsed().as_secs_f64())
             })
             .collect::<attnviz::Result<_>>()?;
         times.sort_by(f64::total_cmp);

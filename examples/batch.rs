@@ -2,10 +2,10 @@
 #![allow(clippy::print_stdout)]
 
 use attnviz::checkpoint::{Checkpoint, Source};
-use attnviz::model::Model;
+use attnviz::model::Activation;
 use attnviz::prompt::Prompt;
 use attnviz::session::Session;
-use attnviz::trace::{Activation, Recorder, forward};
+use attnviz::trace::{Recorder, forward};
 
 fn main() -> attnviz::Result<()> {
     let mut texts: Vec<String> = std::env::args().skip(1).collect();
@@ -18,7 +18,7 @@ fn main() -> attnviz::Result<()> {
     let ids: Vec<&[u32]> = prompts.iter().map(|prompt| &prompt.ids[..]).collect();
 
     let mut recorder = Recorder::new().keep(Activation::Pattern);
-    forward(&session.model, &ids, &mut recorder)?;
+    forward(&*session.model, &ids, &mut recorder)?;
     let trace = recorder.trace();
 
     let spec = session.model.spec();

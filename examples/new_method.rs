@@ -7,9 +7,10 @@
 use attnviz::analysis::attribution::{Baseline, Dice, Evaluator, Method, Request, attribute};
 use attnviz::analysis::{Objective, Of, next_tokens};
 use attnviz::checkpoint::{Checkpoint, Source};
+use attnviz::model::NoTap;
 use attnviz::prompt::Prompt;
 use attnviz::session::Session;
-use attnviz::trace::{NoTap, forward};
+use attnviz::trace::forward;
 
 const SAMPLES: usize = 25;
 const NOISE: f64 = 0.05;
@@ -38,10 +39,10 @@ fn main() -> attnviz::Result<()> {
     let text = std::env::args().nth(1).unwrap_or_else(|| "Once upon a".into());
     let session = Session::new(Checkpoint::open(&Source::parse("builtin")?)?)?;
     let prompt = Prompt::from_text(&session.tokenizer, &text, None)?;
-    let logits = session.next_logits(&[&forward(&session.model, &[&prompt.ids], &mut NoTap)?])?;
+    let logits = session.next_logits(&[&forward(&*session.model, &[&prompt.ids], &mut NoTap)?])?;
     let target = next_tokens(&logits, 1)?[0].id;
     let objective = Objective { position: prompt.ids.len() - 1, target, foil: None, of: Of::LogProb };
-    let evaluator = Evaluator::new(&session.model, &prompt.ids, objective, Baseline::Zero, &|_, _| ())?;
+    let evaluator = Evaluator::new(session.model(), &prompt.ids, objective, Baseline::Zero, &|_, _| ())?;
     let smooth = attribute(&evaluator, Method::Smoothgrad, &Request::default())?;
     println!("{:>12} {:>12} {:>12}", "token", "var-grad", "smoothgrad");
     for ((token, own), built_in) in prompt.tokens.iter().zip(var_grad(&evaluator)?).zip(smooth.scores) {

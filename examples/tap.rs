@@ -4,10 +4,10 @@
 use attnviz::Result;
 use attnviz::analysis::next_tokens;
 use attnviz::checkpoint::{Checkpoint, Source};
-use attnviz::model::Model;
+use attnviz::model::{Activation, NoTap, Site, Tap};
 use attnviz::prompt::Prompt;
 use attnviz::session::Session;
-use attnviz::trace::{Activation, NoTap, Site, Tap, forward};
+use attnviz::trace::forward;
 use candle_core::Tensor;
 
 /// Empties what one head carries.
@@ -33,7 +33,7 @@ fn main() -> Result<()> {
     let session = Session::new(Checkpoint::open(&Source::Builtin)?)?;
     let prompt = Prompt::from_text(&session.tokenizer, &text, None)?;
     let says = |tap: &mut dyn Tap| -> Result<(u32, f64)> {
-        let resid = forward(&session.model, &[&prompt.ids], tap)?;
+        let resid = forward(&*session.model, &[&prompt.ids], tap)?;
         let best = next_tokens(&session.next_logits(&[&resid])?, 1)?.remove(0);
         Ok((best.id, best.probability))
     };

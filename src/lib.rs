@@ -36,7 +36,7 @@
 //! use attnviz::analysis::{Request, attention};
 //!
 //! let request = Request { layers: vec![4], heads: vec![0, 3], ..Request::default() };
-//! let (attention, _) = attention(&session.model, &prompt.ids, &request)?;
+//! let (attention, _) = attention(&*session.model, &prompt.ids, &request)?;
 //! let map = &attention.maps[1]; // layer 4, head 3: [query, key]
 //! let row = &map.values[2 * map.cols..3 * map.cols]; // the third token looks back
 //! assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-4 && row[3] == 0.0);
@@ -50,7 +50,7 @@
 //! # let session = Session::new(Checkpoint::open(&Source::Builtin)?)?;
 //! # let prompt = Prompt::from_text(&session.tokenizer, "Once upon a time", None)?;
 //! # let request = Request { layers: vec![4], heads: vec![3], ..Request::default() };
-//! # let (attention, _) = attention(&session.model, &prompt.ids, &request)?;
+//! # let (attention, _) = attention(&*session.model, &prompt.ids, &request)?;
 //! use attnviz::figure::attention::{heatmap, matrix};
 //! use attnviz::figure::{Figure, Scale};
 //! use attnviz::render::{Fonts, svg};
@@ -64,7 +64,9 @@
 //!
 //! # Other ways in and out
 //!
-//! - Any activation, and any change of one, is a [`Tap`](trace::Tap) on a forward pass: `examples/tap.rs` removes heads one by one.
+//! - Any activation, and any change of one, is a [`Tap`](model::Tap) on a forward pass: `examples/tap.rs` removes heads one by one.
+//! - A decoder of another family is an `impl` of [`Model`](model::Model), and a session by [`Session::of`](session::Session::of): every
+//!   analysis runs on it. `tests/support/llama.rs` is one, with grouped keys and values, in two hundred lines.
 //! - Several prompts at once are packed, never padded: `examples/batch.rs`.
 //! - [`export`] writes JSON, CSV, NPZ and safetensors, and reads attention that other programs saved:
 //!
@@ -98,6 +100,7 @@ pub mod session;
 pub mod snapshot;
 pub mod text;
 pub mod trace;
+pub mod weights;
 
 pub use error::{Error, Kind, Result};
 pub use named::Named;

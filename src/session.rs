@@ -1,10 +1,11 @@
-//! A checkpoint ready to answer: model, tokenizer and identity, read at the same time.
+//! A model ready to answer, with its tokenizer and identity: from a checkpoint, whose parts are read at the same time, or of one's own.
 
-use crate::checkpoint::{Checkpoint, Weights};
+use crate::checkpoint::{Checkpoint, Source};
 use crate::error::{Error, Result};
-use crate::model::{Backend, Gpt2, Model, Spec};
+use crate::model::{Backend, Family, Model, Spec};
 use crate::prompt::Tokenizer;
 use crate::record::Identity;
+use crate::weights::Weights;
 use candle_core::Tensor;
 
 /// A loaded model with its tokenizer.
@@ -13,30 +14,66 @@ pub struct Session {
     pub name: String,
     /// The commit of the hub's repository that it comes from, where it does.
     pub revision: Option<String>,
-    /// XXH3-128 of its weights, in hexadecimal (see [`crate::checkpoint::Weights::hash`]).
+    /// XXH3-128 of its weights, in hexadecimal (see [`Weights::hash`]).
     pub hash: String,
     /// The model.
-    pub model: Gpt2,
+    pub model: Box<dyn Model>,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
-    checkpoint: Checkpoint,
+    weights: Option<Weights>,
+}
+
+/// Opens a checkpoint that a session can be made of: what is wrong with its config or its weights' headers is said before anything
+/// slow.
+///
+/// # Errors
+/// Those of [`Checkpoint::open`], [`family`] and [`Checkpoint::weights`].
+pub fn open(source: &Source) -> Result<Checkpoint> {
+    let checkpoint = Checkpoint::open(source)?;
+    family(&checkpoint)?;
+    checkpoint.weights()?;
+    Ok(checkpoint)
+}
+
+/// The family that a checkpoint's config describes, before anything is loaded.
+///
+/// # Errors
+/// Those of [`Family::parse`].
+pub fn family(checkpoint: &Checkpoint) -> Result<Family> {
+    Family::parse(&checkpoint.config, &checkpoint.locate("config.json"))
 }
 
 impl Session {
     /// Brings a checkpoint to life. One thread parses the tokenizer while others read the weights, hash them, which also brings them
     /// into memory, and make ready what the tokenizer will need.
+    ///
+    /// # Errors
+    /// A config of no family here; weights or a tokenizer that are missing, broken or of another model.
     pub fn new(checkpoint: Checkpoint) -> Result<Self> {
-        let weights = &checkpoint.weights;
-        let load = || (Gpt2::load(weights, checkpoint.spec.clone(), &Backend::Fused), weights.hash());
+        let (family, weights) = (family(&checkpoint)?, checkpoint.weights()?);
+        let load = || (family.load(&weights, &Backend::Fused), weights.hash());
         let (tokenizer, ((model, hash), ())) =
             rayon::join(|| tokenizer(&checkpoint), || rayon::join(load, Tokenizer::warm));
-        let (name, revision) = (checkpoint.name.clone(), checkpoint.revision.clone());
-        Ok(Self { name, revision, hash, model: model?, tokenizer: tokenizer?, checkpoint })
+        let (model, tokenizer) = (model?, tokenizer?);
+        let Checkpoint { name, revision, .. } = checkpoint;
+        Ok(Self { name, revision, hash, model, tokenizer, weights: Some(weights) })
+    }
+
+    /// A model of one's own. `name` is what figures call it, `hash` what tells its weights from others', for those who compare files;
+    /// a commit is known only of what comes from the hub.
+    pub fn of(
+        name: impl Into<String>,
+        revision: Option<String>,
+        hash: impl Into<String>,
+        model: Box<dyn Model>,
+        tokenizer: Tokenizer,
+    ) -> Self {
+        Self { name: name.into(), revision, hash: hash.into(), model, tokenizer, weights: None }
     }
 
     /// The model.
     pub fn model(&self) -> &dyn Model {
-        &self.model
+        &*self.model
     }
 
     /// Its sizes.
@@ -50,19 +87,23 @@ impl Session {
     }
 
     /// Logits of the token after each prompt, `[prompt, vocab]`, from the last row of its last `resid_post`.
+    ///
+    /// # Errors
+    /// Those of the model.
     pub fn next_logits(&self, resids: &[&Tensor]) -> Result<Tensor> {
         let last = resids.iter().map(|resid| resid.narrow(0, resid.dims()[0] - 1, 1)).collect::<Result<Vec<_>, _>>()?;
         self.model.unembed(&self.model.final_norm(&Tensor::cat(&last, 0)?)?, None)
     }
 
-    /// All tensors, as they are in their files.
-    pub fn weights(&self) -> &Weights {
-        &self.checkpoint.weights
+    /// All tensors, as they are in their files; none of a model of one's own.
+    pub fn weights(&self) -> Option<&Weights> {
+        self.weights.as_ref()
     }
 
     /// The same error, with the broken tensor named where the weights hold a NaN or an infinity.
     pub fn explain(&self, error: Error) -> Error {
-        match self.checkpoint.weights.first_non_finite() {
+        let Some(weights) = &self.weights else { return error };
+        match weights.first_non_finite() {
             Some(tensor) => Error::failed(format!("model {}: tensor {tensor} holds a NaN or an infinity", self.name))
                 .hint("the checkpoint is broken; download or train it again"),
             None if error.hint.is_none() => error
@@ -72,8 +113,11 @@ impl Session {
     }
 }
 
-/// `tokenizer.json`, or `vocab.json` and `merges.txt` where that is all there is.
-fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer> {
+/// A checkpoint's tokenizer: `tokenizer.json`, or `vocab.json` and `merges.txt` where that is all there is.
+///
+/// # Errors
+/// Neither is there, or they cannot be read.
+pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer> {
     if let Some(json) = checkpoint.read("tokenizer.json")? {
         return Tokenizer::from_json(&json, &checkpoint.locate("tokenizer.json"));
     }

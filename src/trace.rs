@@ -1,71 +1,10 @@
-//! The one hook into a forward pass, and the recorder that keeps what was asked for.
+//! The recorder that keeps what was asked for of a forward pass, and the pass itself.
 
 use crate::error::{Error, Result};
-use crate::model::{Model, Past, Segments};
+use crate::model::{Activation, Model, Past, Segments, Site, Tap};
 use candle_core::Tensor;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// An activation, by TransformerLens' name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Activation {
-    /// Entering a block, `[len, d_model]`.
-    ResidPre,
-    /// Queries, `[len, heads, d_head]`.
-    Q,
-    /// Keys, without those of the past, `[len, heads, d_head]`.
-    K,
-    /// Values, without those of the past, `[len, heads, d_head]`.
-    V,
-    /// Scaled scores before the mask, `[heads, len, keys]`.
-    Scores,
-    /// The softmax pattern, `[heads, len, keys]`, rows sum to 1.
-    Pattern,
-    /// What each head carries, `[len, heads, d_head]`.
-    Z,
-    /// What attention adds, `[len, d_model]`.
-    AttnOut,
-    /// Between attention and MLP, `[len, d_model]`.
-    ResidMid,
-    /// What the MLP adds, `[len, d_model]`.
-    MlpOut,
-    /// Leaving a block, `[len, d_model]`.
-    ResidPost,
-}
-
-/// Where in a forward pass: an activation of one layer and one segment (prompt) of the batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Site {
-    /// Which activation.
-    pub at: Activation,
-    /// Of which layer.
-    pub layer: usize,
-    /// Of which prompt in the batch.
-    pub segment: usize,
-}
-
-/// The one hook: sees an activation, returns it or something else.
-///
-/// A recorder keeps what it sees; a patch returns another tensor; an ablation zeroes a head; adding a zero `Var` gives
-/// the gradient there (candle keeps none for intermediate results).
-pub trait Tap {
-    /// Whether `visit` shall be called at this site. Sites nobody wants cost nothing.
-    fn wants(&self, site: Site) -> bool;
-    /// What the forward pass goes on with.
-    fn visit(&mut self, site: Site, x: Tensor) -> Result<Tensor>;
-}
-
-/// A tap that wants nothing.
-pub struct NoTap;
-
-impl Tap for NoTap {
-    fn wants(&self, _: Site) -> bool {
-        false
-    }
-    fn visit(&mut self, _: Site, x: Tensor) -> Result<Tensor> {
-        Ok(x)
-    }
-}
 
 /// What a recorder keeps of an activation: the tensor itself, or something smaller.
 type Reduce<'a> = Box<dyn FnMut(Site, &Tensor) -> Result<Option<Tensor>> + 'a>;

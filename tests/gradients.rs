@@ -3,11 +3,12 @@
 
 mod support;
 
+use attnviz::checkpoint::Source;
 use attnviz::model::ops::{LayerNorm, Linear, Weight};
-use attnviz::model::{Activation, Backend, Model, Segments, attend};
-use attnviz::trace::{Activation as Site, NoTap, Recorder, Tap};
+use attnviz::model::{Activation, Backend, Model, NoTap, Nonlinearity, Segments, Tap, attend};
+use attnviz::trace::Recorder;
 use candle_core::{DType, Device, Tensor, Var};
-use support::{distance, fixtures, load, noise, numbers, size};
+use support::{checkpoint, distance, fixtures, load, noise, numbers, size};
 
 type Op = Box<dyn Fn(&[Tensor]) -> Tensor>;
 
@@ -68,13 +69,11 @@ fn check(name: &str, composite: Op, fused: Op, inputs: &[Tensor]) {
 }
 
 fn parameters(name: &str) -> (Weight, Weight) {
-    let folder = fixtures().join("base");
-    let source = attnviz::checkpoint::Source::Directory(folder);
-    let checkpoint = attnviz::checkpoint::Checkpoint::open(&source).unwrap();
-    let d = checkpoint.spec.d_model;
+    let (config, weights) = checkpoint(&Source::Directory(fixtures().join("base")));
+    let d = config.spec.d_model;
     let shape = if name.contains("c_attn") { vec![d, 3 * d] } else { vec![d] };
-    let weight = checkpoint.weights.get(&format!("{name}.weight"), &shape).unwrap();
-    let bias = checkpoint.weights.get(&format!("{name}.bias"), &shape[shape.len() - 1..]).unwrap();
+    let weight = weights.get(&format!("{name}.weight"), &shape).unwrap();
+    let bias = weights.get(&format!("{name}.bias"), &shape[shape.len() - 1..]).unwrap();
     (Weight::Mapped(weight), Weight::Mapped(bias))
 }
 
@@ -107,7 +106,7 @@ fn the_gradient_of_layer_norm_is_right() {
 #[test]
 fn the_gradient_of_every_activation_is_right() {
     for act in ["relu", "gelu", "gelu_new", "quick_gelu", "silu", "tanh"] {
-        let act = Activation::named(act).unwrap();
+        let act = Nonlinearity::named(act).unwrap();
         let run = |fused: bool| -> Op { Box::new(move |x| act.forward(&x[0], fused).unwrap()) };
         check(&format!("{act:?}"), run(false), run(true), &[input(&[7, 9], 4)]);
     }
@@ -115,11 +114,12 @@ fn the_gradient_of_every_activation_is_right() {
 
 #[test]
 fn the_gradients_of_attention_are_right_with_and_without_a_past() {
-    for past in [0, 3] {
-        let (queries, heads, d) = (6, 2, 4);
+    // Each head with keys and values of its own, two that share, and all four.
+    for (past, heads, kv_heads) in [(0, 2, 2), (3, 2, 2), (0, 4, 2), (3, 4, 1)] {
+        let (queries, d) = (6, 4);
         let keys = queries + past;
         let pattern = |fused: bool| -> Op { Box::new(move |x| attend::pattern(&x[0], &x[1], 0.5, fused).unwrap()) };
-        let inputs = [input(&[queries, heads, d], 5), input(&[keys, heads, d], 6)];
+        let inputs = [input(&[queries, heads, d], 5), input(&[keys, kv_heads, d], 6)];
         check("pattern", pattern(false), pattern(true), &inputs);
         let softmax = |fused: bool| -> Op { Box::new(move |x| attend::causal_softmax(&x[0], fused).unwrap()) };
         check("softmax", softmax(false), softmax(true), &[input(&[heads, queries, keys], 7)]);
@@ -129,7 +129,7 @@ fn the_gradients_of_attention_are_right_with_and_without_a_past() {
                 attend::mix(&pattern, &x[2], fused).unwrap()
             })
         };
-        let inputs = [inputs[0].clone(), inputs[1].clone(), input(&[keys, heads, d], 8)];
+        let inputs = [inputs[0].clone(), inputs[1].clone(), input(&[keys, kv_heads, d], 8)];
         check("attention", whole(false), whole(true), &inputs);
     }
 }
@@ -145,7 +145,7 @@ fn the_gradient_of_a_whole_model_reaches_the_embeddings() {
             Box::new(move |x| {
                 let segments = Segments::packed(&[4, 3]);
                 let resid = model.start(&x[0], &segments).unwrap();
-                let mut recorder = Recorder::new().keep(Site::Pattern);
+                let mut recorder = Recorder::new().keep(Activation::Pattern);
                 let tap: &mut dyn Tap = if watched { &mut recorder } else { &mut NoTap };
                 let resid = model.blocks(resid, &segments, tap).unwrap();
                 model.unembed(&model.final_norm(&resid).unwrap(), Some(&[3, 17])).unwrap()

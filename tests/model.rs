@@ -3,18 +3,19 @@
 mod support;
 
 use attnviz::Result;
-use attnviz::model::{Backend, Gpt2, Model, Segments};
-use attnviz::trace::{Activation, NoTap, Recorder, Site, Tap, forward};
+use attnviz::checkpoint::Source;
+use attnviz::model::{Activation, Backend, Gpt2, Model, NoTap, Segments, Site, Tap};
+use attnviz::trace::{Recorder, forward};
 use candle_core::Tensor;
-use support::{distance, fixtures, load, numbers, size};
+use support::{checkpoint, distance, fixtures, load, numbers, size};
 
 fn base() -> Gpt2 {
     load(&fixtures().join("base"), &Backend::Fused)
 }
 
 fn builtin() -> Gpt2 {
-    let checkpoint = attnviz::checkpoint::Checkpoint::open(&attnviz::checkpoint::Source::Builtin).unwrap();
-    Gpt2::load(&checkpoint.weights, checkpoint.spec.clone(), &Backend::Fused).unwrap()
+    let (config, weights) = checkpoint(&Source::Builtin);
+    Gpt2::load(&weights, config, &Backend::Fused).unwrap()
 }
 
 fn some_ids(count: usize, seed: u32) -> Vec<u32> {
@@ -152,7 +153,8 @@ fn the_heads_and_the_bias_add_up_to_what_attention_adds() {
     let trace = recorder.trace();
     for layer in 0..model.spec().layers {
         let heads = model.head_out(layer, trace.get(Activation::Z, layer, 0).unwrap()).unwrap();
-        let sum = heads.sum(0).unwrap().broadcast_add(&model.attn_bias(layer).unwrap()).unwrap();
+        let bias = model.attn_constant(layer).unwrap().unwrap();
+        let sum = heads.sum(0).unwrap().broadcast_add(&bias).unwrap();
         assert!(distance(&sum, trace.get(Activation::AttnOut, layer, 0).unwrap()) < 1e-5);
     }
 }

@@ -4,8 +4,8 @@
 
 mod support;
 
-use attnviz::model::{Backend, Model, Segments};
-use attnviz::trace::{Activation, Recorder};
+use attnviz::model::{Activation, Backend, Model, Segments};
+use attnviz::trace::Recorder;
 use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -10,8 +10,8 @@ use attnviz::analysis::attribution::{Attribution, Baseline, Evaluator, Method, R
 use attnviz::analysis::faithfulness::faithfulness;
 use attnviz::analysis::generate::{Choice, generate};
 use attnviz::analysis::{Objective, Of, next_tokens};
-use attnviz::model::{Backend, Gpt2, Model};
-use attnviz::trace::{NoTap, forward};
+use attnviz::model::{Backend, Gpt2, Model, NoTap};
+use attnviz::trace::forward;
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 use std::collections::HashMap;

@@ -11,9 +11,9 @@ pub(super) use map::hide_sink;
 pub use map::{Extent, Map};
 
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::model::{Activation, Model};
 use crate::named::Named;
-use crate::trace::{Activation, Recorder, Trace, forward};
+use crate::trace::{Recorder, Trace, forward};
 use candle_core::Tensor;
 use map::{gather_words, pool_rows};
 use rayon::prelude::*;

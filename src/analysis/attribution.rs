@@ -184,7 +184,7 @@ pub(crate) enum Numbers {
 /// let ids = session.tokenizer.encode("Once upon a")?;
 /// let target = session.tokenizer.encode(" time")?[0];
 /// let objective = Objective { position: ids.len() - 1, target, foil: None, of: Of::LogProb };
-/// let evaluator = Evaluator::new(&session.model, &ids, objective, Baseline::Zero, &|_, _| ())?;
+/// let evaluator = Evaluator::new(session.model(), &ids, objective, Baseline::Zero, &|_, _| ())?;
 /// let found = attribute(&evaluator, Method::InputXGradient, &Request::default())?;
 /// assert_eq!(found.scores.len(), ids.len());
 /// # Ok::<(), attnviz::Error>(())

@@ -1,11 +1,11 @@
 //! Direct logit attribution: a logit as the sum of what each component of the model adds to the residual stream.
 //!
-//! Elhage et al. 2021. The final LayerNorm's scale is frozen at its value at the position; its centring is linear and
-//! applies to each component.
+//! Elhage et al. 2021. The final norm's statistics are frozen at their values at the position; what else it does is linear and
+//! belongs to each writer.
 
 use crate::error::{Error, Result};
-use crate::model::{Model, Segments, Spec};
-use crate::trace::{Activation, Recorder};
+use crate::model::{Activation, Model, Segments};
+use crate::trace::Recorder;
 use candle_core::{DType, Tensor, Var};
 
 /// How far the parts may be from the logit: absolutely, and as a share of their summed sizes, which is what f32 leaves.
@@ -16,15 +16,15 @@ const TOLERANCE: (f64, f64) = (1e-3, 1e-5);
 pub struct Parts {
     /// Contribution of the token's embedding.
     pub embedding: f64,
-    /// Contribution of its position's embedding.
+    /// Contribution of its position's embedding; 0 where the model has none.
     pub position: f64,
     /// Contribution of each head, `[layer, head]`.
     pub heads: Vec<f64>,
-    /// Contribution of the bias of attention's output, `[layer]`.
+    /// Contribution of the bias of attention's output, `[layer]`; 0 where the model has none.
     pub attn_bias: Vec<f64>,
     /// Contribution of each MLP with its biases, `[layer]`.
     pub mlp: Vec<f64>,
-    /// Contribution of the final LayerNorm's bias.
+    /// Contribution of the final norm's bias; 0 where the model has none.
     pub bias: f64,
     /// The sum of all.
     pub total: f64,
@@ -69,13 +69,13 @@ pub fn direct(
     let at = |x: &Tensor| -> Result<Vec<f64>> {
         Ok(x.narrow(0, position, 1)?.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?)
     };
-    let mut writers = vec![at(&embeddings)?, at(&positions)?];
+    let mut writers = Writers { tokens: at(&embeddings)?, positions: at(&positions)?, ..Writers::default() };
     for layer in 0..spec.layers {
         let z = trace.get(Activation::Z, layer, 0)?.narrow(0, position, 1)?; // [1, heads, d_head]
         let heads = model.head_out(layer, &z)?.squeeze(1)?.to_dtype(DType::F64)?; // [heads, d]
-        writers.extend(heads.to_vec2::<f64>()?);
-        writers.push(model.attn_bias(layer)?.to_dtype(DType::F64)?.to_vec1()?);
-        writers.push(at(trace.get(Activation::MlpOut, layer, 0)?)?);
+        let constant = model.attn_constant(layer)?.map(|bias| bias.to_dtype(DType::F64)?.to_vec1()).transpose()?;
+        let mlp = at(trace.get(Activation::MlpOut, layer, 0)?)?;
+        writers.layers.push(Layer { heads: heads.to_vec2()?, constant, mlp });
     }
 
     let row = resid.narrow(0, position, 1)?; // [1, d]
@@ -91,14 +91,15 @@ pub fn direct(
     };
     let logit = explained(&normed)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
     let row_of_unembedding = gradient(&normed, explained)?;
-    let frozen = Frozen::new(model, &at(&resid)?)?;
-    let parts = frozen.parts(spec, &writers, &row_of_unembedding);
+    let resid_at = at(&resid)?;
+    let parts_along = |row: &[f64]| model.pull_back(&resid_at, row).map(|(along, bias)| writers.parts(&along, bias));
+    let parts = parts_along(&row_of_unembedding)?;
     let centred = if foil.is_some() {
         parts.clone()
     } else {
         let mean = gradient(&normed, |normed| Ok(model.unembed(normed, None)?.mean_all()?))?;
         let above: Vec<f64> = row_of_unembedding.iter().zip(mean).map(|(row, mean)| row - mean).collect();
-        frozen.parts(spec, &writers, &above)
+        parts_along(&above)?
     };
     let apart = (parts.total - logit).abs();
     if apart.is_nan() || apart > TOLERANCE.0.max(TOLERANCE.1 * parts.size()) {
@@ -116,37 +117,32 @@ fn gradient(like: &Tensor, function: impl Fn(&Tensor) -> Result<Tensor>) -> Resu
     Ok(gradient.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?)
 }
 
-/// The final LayerNorm at one position, its scale fixed.
-struct Frozen {
-    weight: Vec<f64>,
-    bias: Vec<f64>,
-    scale: f64,
+/// What was written into the residual stream at one position, each `[d_model]`.
+#[derive(Default)]
+struct Writers {
+    tokens: Vec<f64>,
+    positions: Vec<f64>,
+    layers: Vec<Layer>,
 }
 
-impl Frozen {
-    fn new(model: &dyn Model, resid: &[f64]) -> Result<Self> {
-        let (weight, bias) = model.final_norm_params()?;
-        let mean = mean(resid);
-        let variance = resid.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / resid.len() as f64;
-        Ok(Self {
-            weight: weight.to_dtype(DType::F64)?.to_vec1()?,
-            bias: bias.to_dtype(DType::F64)?.to_vec1()?,
-            scale: 1.0 / (variance + model.spec().eps).sqrt(),
-        })
-    }
+/// What one layer wrote.
+struct Layer {
+    heads: Vec<Vec<f64>>,
+    /// What attention adds whatever its heads carry.
+    constant: Option<Vec<f64>>,
+    mlp: Vec<f64>,
+}
 
-    /// What each component adds along a row of the unembedding.
-    fn parts(&self, spec: &Spec, writers: &[Vec<f64>], row: &[f64]) -> Parts {
-        let weighted: Vec<f64> = self.weight.iter().zip(row).map(|(weight, row)| weight * row).collect();
-        let mean = mean(&weighted);
-        let direction: Vec<f64> = weighted.iter().map(|x| self.scale * (x - mean)).collect();
-        let mut values = writers.iter().map(|writer| dot(writer, &direction));
-        let mut next = || values.next().unwrap_or_default();
-        let mut parts = Parts { embedding: next(), position: next(), bias: dot(&self.bias, row), ..Parts::default() };
-        for _ in 0..spec.layers {
-            parts.heads.extend((0..spec.heads).map(|_| next()));
-            parts.attn_bias.push(next());
-            parts.mlp.push(next());
+impl Writers {
+    /// What each adds along a direction, and a constant that nobody wrote.
+    fn parts(&self, direction: &[f64], bias: f64) -> Parts {
+        let along = |writer: &[f64]| dot(writer, direction);
+        let (embedding, position) = (along(&self.tokens), along(&self.positions));
+        let mut parts = Parts { embedding, position, bias, ..Parts::default() };
+        for layer in &self.layers {
+            parts.heads.extend(layer.heads.iter().map(|head| along(head)));
+            parts.attn_bias.push(layer.constant.as_deref().map_or(0.0, along));
+            parts.mlp.push(along(&layer.mlp));
         }
         parts.total = parts.all().sum();
         parts
@@ -163,10 +159,6 @@ impl Parts {
     fn size(&self) -> f64 {
         self.all().map(f64::abs).sum()
     }
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

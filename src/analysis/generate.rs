@@ -3,8 +3,8 @@
 use super::logits::not_finite;
 use super::numbers::numbers;
 use crate::error::{Error, Result};
-use crate::model::{Model, Past, Segments};
-use crate::trace::{Activation, Recorder};
+use crate::model::{Activation, Model, Past, Segments};
+use crate::trace::Recorder;
 use candle_core::Tensor;
 use candle_transformers::generation::{LogitsProcessor, Sampling};
 use serde::{Deserialize, Serialize};

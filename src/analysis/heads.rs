@@ -5,9 +5,9 @@
 
 use super::attribution::Dice;
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::model::{Activation, Model};
 use crate::named::Named;
-use crate::trace::{Activation, Recorder, forward};
+use crate::trace::{Recorder, forward};
 use candle_core::Tensor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,11 @@
 //! The logit lens: what the model would predict if it ended after each of its layers.
 //!
-//! nostalgebraist 2020, with the final LayerNorm applied to every residual stream with that stream's own statistics.
+//! nostalgebraist 2020, with the final norm applied to every residual stream with that stream's own statistics.
 
 use super::logits::Softmax;
 use crate::error::Result;
-use crate::model::Model;
-use crate::trace::{Activation, Recorder, forward};
+use crate::model::{Activation, Model};
+use crate::trace::{Recorder, forward};
 use candle_core::{D, Tensor};
 use rayon::prelude::*;
 

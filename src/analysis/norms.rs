@@ -3,15 +3,15 @@
 //! Kobayashi et al. 2020, and 2021 for the variant with the residual connection.
 
 use crate::error::Result;
-use crate::model::Model;
-use crate::trace::{Activation, Site, Tap, forward};
+use crate::model::{Activation, Model, Site, Tap};
+use crate::trace::forward;
 use candle_core::Tensor;
 use rayon::prelude::*;
 
 /// The maps of each layer, each `[query, key]`.
 #[derive(Clone, Debug, Default)]
 pub struct Norms {
-    /// `‖Σ_h A^h_ij f_h(x_j)‖` with `f_h(x) = (LN1(x) W_V^h + b_V^h) W_O^h`.
+    /// `‖Σ_h A^h_ij f_h(x_j)‖` with `f_h(x) = v_h(x) W_O^h`, v with its bias where it has one.
     pub plain: Vec<Vec<f32>>,
     /// The same with `x_i` added on the diagonal.
     pub residual: Vec<Vec<f32>>,
@@ -44,7 +44,7 @@ impl Tap for Measure<'_> {
     fn visit(&mut self, site: Site, x: Tensor) -> Result<Tensor> {
         match site.at {
             Activation::ResidPre => self.resid = x.flatten_all()?.to_vec1()?,
-            Activation::V => self.values = self.model.head_out(site.layer, &x)?.flatten_all()?.to_vec1()?,
+            Activation::V => self.values = self.model.value_out(site.layer, &x)?.flatten_all()?.to_vec1()?,
             _ => {
                 let (heads, n, _) = x.dims3()?;
                 self.measure(&x.flatten_all()?.to_vec1()?, heads, n);

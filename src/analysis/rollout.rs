@@ -2,8 +2,8 @@
 
 use super::attention::{Sink, hide_sink};
 use crate::error::{Error, Result};
-use crate::model::Model;
-use crate::trace::{Activation, Recorder, forward};
+use crate::model::{Activation, Model};
+use crate::trace::{Recorder, forward};
 use rayon::prelude::*;
 
 /// The share of the residual connection in a layer's output.

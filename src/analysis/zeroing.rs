@@ -2,8 +2,8 @@
 
 use super::attribution::Watch;
 use crate::error::Result;
-use crate::model::{Model, Segments};
-use crate::trace::{Activation, Recorder, Site, Tap, forward};
+use crate::model::{Activation, Model, Segments, Site, Tap};
+use crate::trace::{Recorder, forward};
 use candle_core::{D, Tensor};
 use rayon::prelude::*;
 use std::ops::RangeInclusive;
@@ -33,7 +33,7 @@ pub fn value_zeroing(
     let mut maps = Vec::with_capacity(layers);
     for layer in 0..layers {
         let of = |at| trace.get(at, layer, 0);
-        let values = model.head_out(layer, of(Activation::V)?)?.flatten_all()?.to_vec1::<f32>()?; // [head, token, d]
+        let values = model.value_out(layer, of(Activation::V)?)?.flatten_all()?.to_vec1::<f32>()?; // [head, token, d]
         let pattern = of(Activation::Pattern)?.flatten_all()?.to_vec1::<f32>()?; // [head, query, key]
         let (resid, attn_out) = (of(Activation::ResidPre)?, of(Activation::AttnOut)?);
         let (mlp_out, after) = (numbers(of(Activation::MlpOut)?)?, numbers(of(Activation::ResidPost)?)?);

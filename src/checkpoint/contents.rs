@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::hub::printable;
+use super::printable::printable;
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
@@ -19,8 +19,6 @@ pub(super) const VOCABULARY_EXTRAS: [&str; 3] =
     ["added_tokens.json", "special_tokens_map.json", "tokenizer_config.json"];
 /// Weights that only Python's unpickler can read, which runs whatever code they hold.
 pub(super) const PICKLED: [&str; 2] = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
-/// What attnviz draws.
-pub(super) const MODEL_TYPE: &str = "gpt2";
 
 /// Above this, a file that is read into memory is a mistake or an attack: GPT-2's largest has 3.5 MB.
 pub(super) const LARGEST_SMALL_FILE: u64 = 100 << 20;
@@ -89,6 +87,11 @@ pub(super) fn shards(dir: &Path) -> Result<Vec<String>, String> {
 /// What kind of model a folder's configuration describes, if it says.
 pub(super) fn model_type(dir: &Path) -> Result<Option<String>, String> {
     parse::<Config>(dir, CONFIG).map(|config| config.model_type)
+}
+
+/// Whether a kind of model is among those wanted, or all are.
+pub(super) fn is_wanted(model_type: &str, wanted: &[&str]) -> bool {
+    wanted.is_empty() || wanted.contains(&model_type)
 }
 
 /// The bytes of a file other than weights; none if it is not there.

@@ -34,7 +34,6 @@ pub use settings::{Environment, Limits, Options, Token};
 use fetch::Fetch;
 use http::Client;
 use layout::Folder;
-pub(crate) use name::printable;
 
 /// The Hugging Face hub, or a mirror of it, and the cache in front of it.
 #[derive(Debug)]
@@ -44,6 +43,7 @@ pub struct Hub {
     symlinks: bool,
     offline: bool,
     refresh: bool,
+    model_types: &'static [&'static str],
 }
 
 /// A checkpoint whose files are all in the cache.
@@ -84,6 +84,7 @@ impl Hub {
             symlinks: environment.symlinks,
             offline,
             refresh: options.refresh,
+            model_types: options.model_types,
         })
     }
 
@@ -122,7 +123,8 @@ impl Hub {
             (Some(_), false) => "is only partly in the cache",
             (None, _) => "is not in the cache",
         };
-        Fetch::new(&self.client, &folder, name, pinned, self.refresh).run(progress).map_err(|error| match error.kind {
+        let fetch = Fetch::new(&self.client, &folder, name, pinned, self.refresh, self.model_types);
+        fetch.run(progress).map_err(|error| match error.kind {
             Kind::Unreachable => Error { message: format!("model '{name}' {so_far}: {}", error.message), ..error },
             _ => error,
         })
@@ -148,9 +150,9 @@ impl Hub {
         self.client.head(name, &name.revision, contents::CONFIG).map(|_| ())
     }
 
-    /// The GPT-2 checkpoints in the cache, by id; folders that are none are passed over.
+    /// The checkpoints in the cache whose `model_type` is wanted, by id; folders that are none are passed over.
     pub fn cached(&self) -> Vec<Cached> {
-        cached::list(self.cache.path())
+        cached::list(self.cache.path(), self.model_types)
     }
 
     fn folder(&self, name: &Name) -> Folder {

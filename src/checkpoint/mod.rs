@@ -1,16 +1,11 @@
-//! From a name to weights: a model of the hub, a directory, or the built-in model.
+//! From a name to weights: a model of the hub, a directory, or the built-in model. What a config means is the model's affair.
 
-pub mod config;
 mod contents;
-mod fingerprint;
 pub mod hub;
-mod weights;
-
-pub use fingerprint::{Changed, Fingerprint};
-pub use weights::{Param, Weights};
+mod printable;
 
 use crate::error::{Error, Result};
-use crate::model::Spec;
+use crate::weights::Weights;
 use contents::CONFIG;
 use hub::{Environment, Hub, Name, Options, Snapshot};
 use std::borrow::Cow;
@@ -79,22 +74,23 @@ pub fn builtin_bytes() -> u64 {
     BUILTIN.iter().map(|(_, bytes)| bytes.len() as u64).sum()
 }
 
-/// An opened checkpoint: its config understood, its weights mapped and checked, nothing computed yet.
+/// An opened checkpoint: its config read, nothing else touched yet.
 pub struct Checkpoint {
     /// What figures and files call it: a hub id, a folder's name, or `builtin`; never a path.
     pub name: String,
     /// The commit of the repository that it comes from, 40 hexadecimal digits, where it comes from the hub.
     pub revision: Option<String>,
-    /// Sizes and switches.
-    pub spec: Spec,
-    /// All tensors.
-    pub weights: Weights,
+    /// Its `config.json`, as it is; [`Self::locate`] says where.
+    pub config: Cow<'static, [u8]>,
     folder: Option<PathBuf>,
 }
 
 impl Checkpoint {
-    /// Reads the config, maps the weights and checks their headers. A model of the hub is taken from the cache, or downloaded
-    /// without a word: [`Hub::snapshot`] tells how far it is, and gives a folder to open.
+    /// Reads the config. A model of the hub is taken from the cache, or downloaded without a word, whatever its type:
+    /// [`Hub::snapshot`] tells how far it is, refuses what is not wanted, and gives a folder to open.
+    ///
+    /// # Errors
+    /// A folder without a config that can be read; what [`Hub::snapshot`] fails for.
     pub fn open(source: &Source) -> Result<Self> {
         let folder = match source {
             Source::Builtin => None,
@@ -105,13 +101,19 @@ impl Checkpoint {
         };
         let config = read(folder.as_deref(), CONFIG)?
             .ok_or_else(|| Error::failed(format!("{} is missing", locate(folder.as_deref(), CONFIG))).hint(NEEDED))?;
-        let spec = config::parse(&config, &locate(folder.as_deref(), CONFIG))?;
-        let weights = match &folder {
-            None => Weights::embedded("the built-in model", BUILTIN[1].1)?,
-            Some(folder) => Weights::open(&weight_files(folder)?)?,
-        };
         let (name, revision) = folder.as_deref().map_or(("builtin".into(), None), identity);
-        Ok(Self { name, revision, spec, weights, folder })
+        Ok(Self { name, revision, config, folder })
+    }
+
+    /// Maps its weights, one file or shards, and checks their headers.
+    ///
+    /// # Errors
+    /// Weights that are missing, cannot be read or are not whole.
+    pub fn weights(&self) -> Result<Weights> {
+        match &self.folder {
+            None => Weights::embedded("the built-in model", BUILTIN[1].1),
+            Some(folder) => Weights::open(&weight_files(folder)?),
+        }
     }
 
     /// Where its files are; none for the built-in model.
@@ -119,7 +121,10 @@ impl Checkpoint {
         self.folder.as_deref()
     }
 
-    /// A file of the checkpoint, if it is there.
+    /// A file of the checkpoint other than weights, if it is there.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is far too large.
     pub fn read(&self, name: &str) -> Result<Option<Cow<'static, [u8]>>> {
         read(self.folder(), name)
     }

@@ -11,7 +11,7 @@ use super::run::PromptCommand;
 use attnviz::batch::{self, Kind, MANIFEST, Options, Shard, Summary, watch_for_interrupts};
 use attnviz::error::{Error, Result};
 use attnviz::format::Format;
-use attnviz::session::Session;
+use attnviz::session::{self, Session};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -110,7 +110,7 @@ pub fn run(args: &BatchArgs, command: &dyn PromptCommand, line: &str) -> Result<
     batch::check(&options, &asked)?;
     args.model.start_threads()?;
     let Opened { checkpoint, .. } = args.model.open(false, args.quiet)?;
-    asked.analysis().fits(&checkpoint.spec)?;
+    asked.analysis().fits(session::family(&checkpoint)?.spec())?;
     let session = Session::new(checkpoint)?;
     watch_for_interrupts();
     let bar = bar(args, &options)?;

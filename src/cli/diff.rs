@@ -11,7 +11,7 @@ use attnviz::error::{Error, Result};
 use attnviz::findings::difference::{Options, Run, alike, of_files, of_runs};
 use attnviz::findings::{Findings, Reading};
 use attnviz::prompt::Truncate;
-use attnviz::session::Session;
+use attnviz::session::{self, Session};
 use clap::Args;
 use sides::Sides;
 
@@ -89,14 +89,15 @@ pub fn run(args: &DiffArgs, line: &str) -> Result<()> {
 /// A model that has what is selected. None stands in for one that cannot be had: differences from another would be no answer.
 pub fn open(model: &ModelArgs, options: &Options, quiet: bool) -> Result<Checkpoint> {
     let Opened { checkpoint, .. } = model.open(false, quiet)?;
-    options.fits(&checkpoint.spec)?;
+    options.fits(session::family(&checkpoint)?.spec())?;
     Ok(checkpoint)
 }
 
 /// Two models that can be compared head by head.
 pub fn open_both(models: [&ModelArgs; 2], options: &Options, quiet: bool) -> Result<[Session; 2]> {
     let (a, b) = (open(models[0], options, quiet)?, open(models[1], options, quiet)?);
-    alike([(&a.name, &a.spec), (&b.name, &b.spec)])?;
+    let (family_a, family_b) = (session::family(&a)?, session::family(&b)?);
+    alike([(&a.name, family_a.spec()), (&b.name, family_b.spec())])?;
     Ok([Session::new(a)?, Session::new(b)?])
 }
 

@@ -4,6 +4,8 @@ use super::{download, output};
 use attnviz::checkpoint::hub::{Environment, Hub, Limits, Name, Options};
 use attnviz::checkpoint::{Checkpoint, Source};
 use attnviz::error::{Error, Kind, Result};
+use attnviz::model::Family;
+use attnviz::session;
 use clap::Args;
 
 /// What an unset `--model` means: OpenAI's small GPT-2, under either of its names.
@@ -67,7 +69,7 @@ impl ModelArgs {
                 Err(Error::usage(format!("--refresh asks the hub, where model {text:?} is not from"))
                     .hint("leave --refresh out, or name a model of the hub"))
             }
-            local => Checkpoint::open(&local),
+            local => session::open(&local),
         }
     }
 
@@ -86,7 +88,7 @@ impl ModelArgs {
                 }
                 let why = if hub.is_offline() { "offline" } else { "hub out of reach" };
                 return Ok(Opened {
-                    checkpoint: Checkpoint::open(&Source::Builtin)?,
+                    checkpoint: session::open(&Source::Builtin)?,
                     note: Some(format!("built-in model ({why}, none was named)")),
                 });
             }
@@ -119,10 +121,11 @@ impl HubArgs {
     /// A model of the hub, from the cache or downloaded.
     pub fn checkpoint(&self, name: &Name, quiet: bool) -> Result<Checkpoint> {
         let snapshot = download::fetch(&self.hub(Limits::default())?, name, quiet)?;
-        Checkpoint::open(&Source::Directory(snapshot.dir))
+        session::open(&Source::Directory(snapshot.dir))
     }
 
     fn hub(&self, limits: Limits) -> Result<Hub> {
-        Hub::new(Environment::of_process()?, Options { offline: self.offline, refresh: self.refresh, limits })
+        let (offline, refresh, model_types) = (self.offline, self.refresh, Family::MODEL_TYPES);
+        Hub::new(Environment::of_process()?, Options { offline, refresh, model_types, limits })
     }
 }

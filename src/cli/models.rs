@@ -5,6 +5,7 @@ use super::output::{print, printable, remark};
 use attnviz::checkpoint;
 use attnviz::checkpoint::hub::{Cached, Environment, Hub, Name, Options};
 use attnviz::error::{Error, Result};
+use attnviz::model::Family;
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::DecimalBytes;
 use serde_json::json;
@@ -76,7 +77,7 @@ fn get(args: &GetArgs, quiet: bool) -> Result<()> {
 }
 
 fn list(format: Listing, quiet: bool) -> Result<()> {
-    let hub = Hub::new(Environment::of_process()?, Options::default())?;
+    let hub = Hub::new(Environment::of_process()?, Options { model_types: Family::MODEL_TYPES, ..Options::default() })?;
     let cached = hub.cached();
     match format {
         Listing::Json => {

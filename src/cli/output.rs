@@ -12,7 +12,6 @@ use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Component, Path, PathBuf};
 
-pub use attnviz::prompt::printable;
 
 /// Where to and how loud.
 #[derive(Args)]

@@ -17,7 +17,7 @@ use attnviz::format::Format;
 use attnviz::prompt::Prompt;
 use attnviz::record::{Identity, Record};
 use attnviz::render::Fonts;
-use attnviz::session::Session;
+use attnviz::session::{self, Session};
 use clap::Args;
 use serde::de::DeserializeOwned;
 use std::fs::File;
@@ -102,7 +102,7 @@ impl Again<'_> {
         let (analysis, outputs) = (asked.analysis(), self.outputs());
         analysis.check(&outputs).map_err(|e| self.named(e))?;
         let Opened { checkpoint, .. } = self.model()?.open(false, args.output.quiet)?;
-        analysis.fits(&checkpoint.spec).map_err(|e| self.named(e))?;
+        analysis.fits(session::family(&checkpoint)?.spec()).map_err(|e| self.named(e))?;
         let session = Session::new(checkpoint)?;
         let prompt = if record.token_ids.is_empty() && !analysis.needs_prompt() {
             Prompt::default()

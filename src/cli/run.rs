@@ -8,7 +8,7 @@ use super::progress::Progress;
 use attnviz::error::Result;
 use attnviz::findings::{Asked, Subject, find};
 use attnviz::prompt::Prompt;
-use attnviz::session::Session;
+use attnviz::session::{self, Session};
 use std::time::Instant;
 
 /// A command that looks at one prompt, as typed.
@@ -44,7 +44,7 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     let words = if analysis.needs_prompt() || prompt.is_given() { Some(prompt.words()?) } else { None };
     model.start_threads()?;
     let Opened { checkpoint, note } = model.open(true, output.quiet)?;
-    analysis.fits(&checkpoint.spec)?;
+    analysis.fits(session::family(&checkpoint)?.spec())?;
     let session = Session::new(checkpoint)?;
     lap("loaded");
     let prompt = match words {

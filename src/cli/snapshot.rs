@@ -4,9 +4,10 @@ use super::model::{HubArgs, ModelArgs};
 use super::output::{list, print, printable, remark};
 use super::run::Groups;
 use super::{Stop, prompt_command};
-use attnviz::checkpoint::{Checkpoint, Source};
+use attnviz::checkpoint::Source;
 use attnviz::error::{Error, Result};
 use attnviz::findings::Asked;
+use attnviz::session;
 use attnviz::snapshot::{self, Options, Suite};
 use clap::{Args, ValueEnum};
 use std::fmt::Display;
@@ -82,7 +83,7 @@ pub fn run(args: &SnapshotArgs) -> Result<()> {
     ModelArgs { model: None, hub: args.hub, threads: args.threads }.start_threads()?;
     let open = |source: &Source| match source {
         Source::Hub(name) => args.hub.checkpoint(name, args.quiet),
-        local => Checkpoint::open(local),
+        local => session::open(local),
     };
     if args.action == Action::Record {
         return list(&snapshot::record(&suite, &args.out, &open)?);

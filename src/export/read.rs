@@ -19,6 +19,7 @@ use crate::analysis::Reduction;
 use crate::error::{Error, Result};
 use crate::named::Named;
 use crate::record::Record;
+use crate::text::excerpt;
 use json::{Field, Fields, Said};
 use raw::{Notes, Raw, attention_shape};
 use serde_json::Value;
@@ -109,12 +110,7 @@ fn is_zip(input: &mut (impl Read + Seek)) -> std::io::Result<bool> {
 
 /// A message that may quote the file: one line, and not a long one.
 fn tame(message: &str) -> String {
-    let printable = |character: char| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character };
-    let mut tame: String = message.chars().take(MOST_MESSAGE).map(printable).collect();
-    if tame.len() < message.len() {
-        tame.push('…');
-    }
-    tame
+    excerpt(message, MOST_MESSAGE)
 }
 
 impl Patterns {

@@ -1,6 +1,8 @@
 //! The two halves of attention for one segment: queries and keys to a pattern, the pattern and values to z.
 //!
 //! Both halves skip what the causal mask hides: key j is visible to query i when `j ≤ i + past`, `past = keys − queries`.
+//!
+//! Keys and values may have fewer heads than queries: `heads / kv_heads` neighbouring heads share one (Ainslie et al. 2023).
 
 use super::kernel::{self, View};
 use super::memory::zeroed;
@@ -14,17 +16,28 @@ const BLOCK: usize = 64;
 /// Multiplications below which one thread does it all.
 const SERIAL: usize = 1 << 18;
 
-/// `softmax(mask(scale · q kᵀ))`: q `[queries, heads, d]`, k `[keys, heads, d]` → `[heads, queries, keys]`, zero above the diagonal.
+/// `softmax(mask(scale · q kᵀ))`: q `[queries, heads, d]`, k `[keys, kv_heads, d]` → `[heads, queries, keys]`, zero above the
+/// diagonal. `fused` is ours, in f32 on the CPU; else candle's own operations, anywhere.
+///
+/// # Errors
+/// Shapes that do not fit; for the fused path another type or device.
 pub fn pattern(q: &Tensor, k: &Tensor, scale: f64, fused: bool) -> Result<Tensor> {
     if fused { q.apply_op2(k, Pattern { scale: scale as f32 }) } else { causal_softmax(&scores(q, k, scale)?, false) }
 }
 
-/// `scale · q kᵀ` before the mask: `[heads, queries, keys]`.
+/// `scale · q kᵀ` before the mask: q `[queries, heads, d]`, k `[keys, kv_heads, d]` → `[heads, queries, keys]`.
+///
+/// # Errors
+/// Shapes that do not fit.
 pub fn scores(q: &Tensor, k: &Tensor, scale: f64) -> Result<Tensor> {
-    by_head(q)?.matmul(&by_head(k)?.t()?.contiguous()?)? * scale
+    let k = shared(k, q.dims3()?.1)?; // [keys, heads, d]
+    by_head(q)?.matmul(&by_head(&k)?.t()?.contiguous()?)? * scale
 }
 
 /// Mask and softmax of scaled scores `[heads, queries, keys]`.
+///
+/// # Errors
+/// For the fused path another type or device than f32 on the CPU.
 pub fn causal_softmax(scores: &Tensor, fused: bool) -> Result<Tensor> {
     if fused {
         return scores.contiguous()?.apply_op1(CausalSoftmax);
@@ -34,13 +47,47 @@ pub fn causal_softmax(scores: &Tensor, fused: bool) -> Result<Tensor> {
     candle_nn::ops::softmax(&scores.broadcast_add(&mask)?, D::Minus1)
 }
 
-/// `pattern · v` by head: pattern `[heads, queries, keys]`, v `[keys, heads, d]` → z `[queries, heads, d]`.
+/// `pattern · v` by head: pattern `[heads, queries, keys]`, v `[keys, kv_heads, d]` → z `[queries, heads, d]`.
+///
+/// # Errors
+/// As [`pattern`].
 pub fn mix(pattern: &Tensor, v: &Tensor, fused: bool) -> Result<Tensor> {
     if fused {
         pattern.contiguous()?.apply_op2(v, Mix)
     } else {
-        pattern.matmul(&by_head(v)?)?.transpose(0, 1)?.contiguous()
+        let v = shared(v, pattern.dims3()?.0)?; // [keys, heads, d]
+        pattern.matmul(&by_head(&v)?)?.transpose(0, 1)?.contiguous()
     }
+}
+
+/// What each head sees of keys or values that heads share: `[rows, kv_heads, d]` → `[rows, heads, d]`; the same where none do.
+///
+/// # Errors
+/// A number of heads that is no multiple of `kv_heads`.
+pub fn shared(x: &Tensor, heads: usize) -> Result<Tensor> {
+    let (rows, kv_heads, d) = x.dims3()?;
+    if kv_heads == heads {
+        return Ok(x.clone());
+    }
+    let group = group(heads, kv_heads)?;
+    x.unsqueeze(2)?.expand((rows, kv_heads, group, d))?.reshape((rows, heads, d))
+}
+
+/// How many heads share one of the keys and values.
+fn group(heads: usize, kv_heads: usize) -> Result<usize> {
+    if kv_heads == 0 || !heads.is_multiple_of(kv_heads) {
+        bail!("{heads} heads cannot share {kv_heads}");
+    }
+    Ok(heads / kv_heads)
+}
+
+/// Gradients of all heads that share keys or values, added up: `[heads, keys, d]` → `[kv_heads, keys, d]`.
+fn gathered(grad: Tensor, kv_heads: usize) -> Result<Tensor> {
+    let (heads, keys, d) = grad.dims3()?;
+    if heads == kv_heads {
+        return Ok(grad);
+    }
+    grad.reshape((kv_heads, heads / kv_heads, keys, d))?.sum(1)
 }
 
 /// `[rows, heads, d]` ↔ `[heads, rows, d]`.
@@ -86,15 +133,16 @@ impl CustomOp2 for Pattern {
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (q, k) = (Heads::new(s1, l1)?, Heads::new(s2, l2)?);
         let ((queries, heads, d), keys) = (q.dims, k.dims.0);
-        if keys < queries || k.dims.1 != heads || k.dims.2 != d {
+        if keys < queries || k.dims.2 != d {
             bail!("queries {:?} do not fit keys {:?}", q.dims, k.dims);
         }
+        let group = group(heads, k.dims.1)?;
         let past = keys - queries;
         let mut out = zeroed(heads * queries * keys);
         let block = |head: usize, first: usize, out: &mut [f32]| {
             let rows = out.len() / keys;
             let visible = first + rows + past;
-            kernel::product(out, keys, q.head(head, first, rows), k.head(head, 0, visible).transposed());
+            kernel::product(out, keys, q.head(head, first, rows), k.head(head / group, 0, visible).transposed());
             for (i, row) in out.chunks_mut(keys).enumerate() {
                 let (seen, hidden) = row[..visible].split_at_mut(first + i + past + 1);
                 vector::softmax(seen, self.scale);
@@ -116,9 +164,9 @@ impl CustomOp2 for Pattern {
 
     fn bwd(&self, q: &Tensor, k: &Tensor, pattern: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let grad = (softmax_backward(pattern, grad)? * f64::from(self.scale))?;
-        let dq = grad.matmul(&by_head(k)?)?;
+        let dq = grad.matmul(&by_head(&shared(k, q.dims3()?.1)?)?)?;
         let dk = grad.t()?.contiguous()?.matmul(&by_head(q)?)?;
-        Ok((Some(by_head(&dq)?), Some(by_head(&dk)?)))
+        Ok((Some(by_head(&dq)?), Some(by_head(&gathered(dk, k.dims3()?.1)?)?)))
     }
 }
 
@@ -164,9 +212,10 @@ impl CustomOp2 for Mix {
         let pattern = contiguous(s1, l1)?;
         let (heads, queries, keys) = l1.shape().dims3()?;
         let v = Heads::new(s2, l2)?;
-        if v.dims.0 != keys || v.dims.1 != heads {
-            bail!("a pattern over {keys} keys and {heads} heads does not fit values {:?}", v.dims);
+        if v.dims.0 != keys {
+            bail!("a pattern over {keys} keys does not fit values {:?}", v.dims);
         }
+        let group = group(heads, v.dims.1)?;
         let (past, d) = (keys - queries, v.dims.2);
         let width = heads * d;
         let mut z = vec![0.0f32; queries * width];
@@ -176,7 +225,7 @@ impl CustomOp2 for Mix {
             for head in 0..heads {
                 let from = &pattern[(head * queries + first) * keys..];
                 let rows_of_pattern = View::new(from, rows, visible, keys, 1);
-                kernel::product(&mut z[head * d..], width, rows_of_pattern, v.head(head, 0, visible));
+                kernel::product(&mut z[head * d..], width, rows_of_pattern, v.head(head / group, 0, visible));
             }
         };
         if heads * queries * keys * d <= SERIAL {
@@ -195,8 +244,8 @@ impl CustomOp2 for Mix {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let grad = by_head(grad)?;
-        let dp = grad.matmul(&by_head(v)?.t()?.contiguous()?)?;
+        let dp = grad.matmul(&by_head(&shared(v, grad.dims3()?.0)?)?.t()?.contiguous()?)?;
         let dv = pattern.t()?.contiguous()?.matmul(&grad)?;
-        Ok((Some(dp), Some(by_head(&dv)?)))
+        Ok((Some(dp), Some(by_head(&gathered(dv, v.dims3()?.1)?)?)))
     }
 }

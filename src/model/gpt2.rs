@@ -1,22 +1,16 @@
 //! GPT-2, whole: a config, weights under the checkpoint's own names, and a forward that a tap can watch and change.
 
-use super::attend::{causal_softmax, mix, pattern, scores};
-use super::ops::{LayerNorm, Linear, Weight, add};
-use super::{Model, Segment, Segments, Spec, packed};
-use crate::checkpoint::{Param, Weights};
-use crate::error::{Error, Result};
-use crate::trace::{Activation as At, Site, Tap};
-use candle_core::{DType, Device, Tensor};
-use std::collections::HashSet;
+mod config;
 
-/// Which operations compute the model.
-#[derive(Clone, Debug)]
-pub enum Backend {
-    /// Ours, in f32 on the CPU, from weights read in place.
-    Fused,
-    /// candle's own, on any device, in any float type: the reference for ours.
-    Composite(DType, Device),
-}
+pub use config::Gpt2Config;
+
+use super::attend::{causal_softmax, mix, pattern, scores};
+use super::ops::{Backend, LayerNorm, Linear, Weight, add};
+use super::{Activation as At, Model, Segment, Segments, Site, Spec, Tap, packed, visit, visit_rows};
+use crate::error::{Error, Result};
+use crate::weights::Weights;
+use candle_core::{DType, Tensor};
+use std::collections::HashSet;
 
 struct Block {
     ln_1: LayerNorm,
@@ -29,7 +23,7 @@ struct Block {
 
 /// A GPT-2 checkpoint as a [`Model`].
 pub struct Gpt2 {
-    spec: Spec,
+    config: Gpt2Config,
     fused: bool,
     wte: Weight,
     wpe: Weight,
@@ -39,20 +33,17 @@ pub struct Gpt2 {
 }
 
 impl Gpt2 {
-    /// Finds every tensor that the spec asks for, under `transformer.` or without it.
-    pub fn load(weights: &Weights, spec: Spec, backend: &Backend) -> Result<Self> {
+    /// Finds every tensor that the config asks for, under `transformer.` or without it.
+    ///
+    /// # Errors
+    /// A tensor that is missing, of another shape or type, or a number of layers that is not the config's.
+    pub fn load(weights: &Weights, config: Gpt2Config, backend: &Backend) -> Result<Self> {
+        let spec = &config.spec;
         let prefix = if weights.names().any(|name| name.starts_with("transformer.h.")) { "transformer." } else { "" };
         check_depth(weights, prefix, spec.layers)?;
-        let bring = |param: Param| -> Result<Weight> {
-            Ok(match backend {
-                Backend::Fused => Weight::Mapped(param),
-                Backend::Composite(dtype, device) => {
-                    Weight::Dense(Weight::Mapped(param).tensor()?.to_dtype(*dtype)?.to_device(device)?)
-                }
-            })
-        };
-        let get = |name: &str, shape: &[usize]| bring(weights.get(&format!("{prefix}{name}"), shape)?);
-        let (d, eps) = (spec.d_model, spec.eps);
+        let bring = |name: &str, shape: &[usize]| -> Result<Weight> { Ok(backend.weight(weights.get(name, shape)?)?) };
+        let get = |name: &str, shape: &[usize]| bring(&format!("{prefix}{name}"), shape);
+        let (d, eps) = (spec.d_model, config.eps);
         let norm = |name: &str| -> Result<LayerNorm> {
             Ok(LayerNorm {
                 weight: get(&format!("{name}.weight"), &[d])?,
@@ -80,15 +71,15 @@ impl Gpt2 {
         }
         let ln_f = norm("ln_f")?;
         // Like transformers 5: a head that the file holds is used, even where the config ties it to the embedding.
-        let own_head = !spec.tied || weights.contains("lm_head.weight");
-        let unembedding = if own_head { bring(weights.get("lm_head.weight", &[spec.vocab, d])?)? } else { wte.clone() };
+        let own_head = !config.tied || weights.contains("lm_head.weight");
+        let unembedding = if own_head { bring("lm_head.weight", &[spec.vocab, d])? } else { wte.clone() };
         let lm_head = Linear { weight: unembedding, bias: None, transposed: true };
-        Ok(Self { spec, fused: matches!(backend, Backend::Fused), wte, wpe, h, ln_f, lm_head })
+        Ok(Self { config, fused: matches!(backend, Backend::Fused), wte, wpe, h, ln_f, lm_head })
     }
 
     /// Causal self-attention of one segment's rows: qkv `[len, 3 d]` → z `[len, d]`.
     fn attend(&self, layer: usize, index: usize, segment: &Segment, qkv: &Tensor, tap: &mut dyn Tap) -> Result<Tensor> {
-        let Spec { heads, d_head, d_model, .. } = self.spec;
+        let Spec { heads, d_head, d_model, .. } = self.config.spec;
         let qkv = qkv.reshape((segment.len, 3, heads, d_head))?; // [len, 3, heads, d_head]
         let mut part = |which: usize, at: At| -> Result<Tensor> {
             visit(tap, Site { at, layer, segment: index }, qkv.narrow(1, which, 1)?.squeeze(1)?) // [len, heads, d_head]
@@ -98,7 +89,7 @@ impl Gpt2 {
             k = Tensor::cat(&[&past.keys[layer], &k], 0)?; // [keys, heads, d_head]
             v = Tensor::cat(&[&past.values[layer], &v], 0)?;
         }
-        let scale = self.spec.score_scale(layer);
+        let scale = self.config.score_scale(layer);
         let at_scores = Site { at: At::Scores, layer, segment: index };
         let pattern = if tap.wants(at_scores) {
             causal_softmax(&tap.visit(at_scores, scores(&q, &k, scale)?)?, self.fused)?
@@ -113,16 +104,14 @@ impl Gpt2 {
 
 impl Model for Gpt2 {
     fn spec(&self) -> &Spec {
-        &self.spec
+        &self.config.spec
     }
 
     fn embed(&self, ids: &[u32]) -> Result<Tensor> {
-        if let Some(id) = ids.iter().find(|id| **id as usize >= self.spec.vocab) {
-            return Err(Error::usage(format!(
-                "token id {id} is outside the model's vocabulary of {}",
-                self.spec.vocab
-            ))
-            .hint("this tokenizer and this model do not belong together, or the id was mistyped"));
+        let vocab = self.config.spec.vocab;
+        if let Some(id) = ids.iter().find(|id| **id as usize >= vocab) {
+            return Err(Error::usage(format!("token id {id} is outside the model's vocabulary of {vocab}"))
+                .hint("this tokenizer and this model do not belong together, or the id was mistyped"));
         }
         Ok(self.wte.gather(ids)?.tensor()?)
     }
@@ -130,22 +119,20 @@ impl Model for Gpt2 {
     fn start(&self, embeddings: &Tensor, segments: &Segments) -> Result<Tensor> {
         let positions: Vec<u32> =
             segments.iter().flat_map(|s| s.position as u32..(s.position + s.len) as u32).collect();
-        if let Some(beyond) = positions.iter().find(|p| **p as usize >= self.spec.context) {
-            return Err(Error::usage(format!(
-                "position {beyond} is beyond the model's context of {}",
-                self.spec.context
-            ))
-            .hint("shorten the prompt"));
+        let context = self.config.spec.context;
+        if let Some(beyond) = positions.iter().find(|p| **p as usize >= context) {
+            return Err(Error::usage(format!("position {beyond} is beyond the model's context of {context}"))
+                .hint("shorten the prompt"));
         }
         Ok((embeddings + self.wpe.gather(&positions)?.tensor()?)?)
     }
 
     fn block(&self, layer: usize, resid: &Tensor, segments: &Segments, tap: &mut dyn Tap) -> Result<Tensor> {
         let block = &self.h[layer];
-        let resid = by_segment(tap, At::ResidPre, layer, segments, resid.clone())?; // [rows, d]
+        let resid = visit_rows(tap, At::ResidPre, layer, segments, resid.clone())?; // [rows, d]
         let qkv = block.c_attn.forward(&block.ln_1.forward(&resid)?)?; // [rows, 3 d]
         let z = if self.fused && segments.iter().all(|s| s.past.is_none()) && !watches_attention(tap, layer, segments) {
-            packed::attention(&qkv, segments, self.spec.heads, self.spec.score_scale(layer))? // [rows, d]
+            packed::attention(&qkv, segments, self.config.spec.heads, self.config.score_scale(layer))? // [rows, d]
         } else {
             let mut z = Vec::with_capacity(segments.len());
             for (index, segment) in segments.iter().enumerate() {
@@ -153,16 +140,29 @@ impl Model for Gpt2 {
             }
             if z.len() == 1 { z.remove(0) } else { Tensor::cat(&z, 0)? } // [rows, d]
         };
-        let attn_out = by_segment(tap, At::AttnOut, layer, segments, block.attn_c_proj.forward(&z)?)?;
-        let resid = by_segment(tap, At::ResidMid, layer, segments, add(&resid, &attn_out, self.fused)?)?;
+        let attn_out = visit_rows(tap, At::AttnOut, layer, segments, block.attn_c_proj.forward(&z)?)?;
+        let resid = visit_rows(tap, At::ResidMid, layer, segments, add(&resid, &attn_out, self.fused)?)?;
         let hidden = block.c_fc.forward(&block.ln_2.forward(&resid)?)?; // [rows, d_mlp]
-        let hidden = self.spec.activation.forward(&hidden, self.fused)?;
-        let mlp_out = by_segment(tap, At::MlpOut, layer, segments, block.mlp_c_proj.forward(&hidden)?)?; // [rows, d]
-        by_segment(tap, At::ResidPost, layer, segments, add(&resid, &mlp_out, self.fused)?)
+        let hidden = self.config.nonlinearity.forward(&hidden, self.fused)?;
+        let mlp_out = visit_rows(tap, At::MlpOut, layer, segments, block.mlp_c_proj.forward(&hidden)?)?; // [rows, d]
+        visit_rows(tap, At::ResidPost, layer, segments, add(&resid, &mlp_out, self.fused)?)
     }
 
     fn final_norm(&self, resid: &Tensor) -> Result<Tensor> {
         Ok(self.ln_f.forward(resid)?)
+    }
+
+    /// LayerNorm's scale is a statistic; its centring is linear, and so belongs to the direction.
+    fn pull_back(&self, resid: &[f64], row: &[f64]) -> Result<(Vec<f64>, f64)> {
+        let numbers = |weight: &Weight| weight.tensor()?.to_dtype(DType::F64)?.to_vec1::<f64>();
+        let (weight, bias) = (numbers(&self.ln_f.weight)?, numbers(&self.ln_f.bias)?);
+        let centre = mean(resid);
+        let variance = resid.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / resid.len() as f64;
+        let scale = 1.0 / (variance + self.ln_f.eps).sqrt();
+        let weighted: Vec<f64> = weight.iter().zip(row).map(|(weight, row)| weight * row).collect();
+        let centre = mean(&weighted);
+        let direction = weighted.iter().map(|x| scale * (x - centre)).collect();
+        Ok((direction, bias.iter().zip(row).map(|(bias, row)| bias * row).sum()))
     }
 
     fn unembed(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
@@ -176,50 +176,29 @@ impl Model for Gpt2 {
     }
 
     fn head_out(&self, layer: usize, z: &Tensor) -> Result<Tensor> {
-        let d = self.spec.d_head;
+        let Spec { heads, d_head: d, .. } = self.config.spec;
         let of_head = |head: usize| -> Result<Tensor> {
             let weight = self.h[layer].attn_c_proj.weight.rows(head * d, d)?;
             let z = z.narrow(1, head, 1)?.squeeze(1)?; // [rows, d_head]
             Ok(Linear { weight, bias: None, transposed: false }.forward(&z)?)
         };
-        let heads = (0..self.spec.heads).map(of_head).collect::<Result<Vec<_>>>()?;
+        let heads = (0..heads).map(of_head).collect::<Result<Vec<_>>>()?;
         Ok(Tensor::stack(&heads, 0)?) // [heads, rows, d]
     }
 
-    fn attn_bias(&self, layer: usize) -> Result<Tensor> {
-        match &self.h[layer].attn_c_proj.bias {
-            Some(bias) => Ok(bias.tensor()?),
-            None => Err(Error::failed(format!("layer {layer} has no attention bias"))),
-        }
+    fn attn_constant(&self, layer: usize) -> Result<Option<Tensor>> {
+        Ok(self.h[layer].attn_c_proj.bias.as_ref().map(Weight::tensor).transpose()?)
     }
+}
 
-    fn final_norm_params(&self) -> Result<(Tensor, Tensor)> {
-        Ok((self.ln_f.weight.tensor()?, self.ln_f.bias.tensor()?))
-    }
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 /// Whether the tap wants anything between the queries, keys and values of a layer and what its heads carry.
 fn watches_attention(tap: &dyn Tap, layer: usize, segments: &Segments) -> bool {
     let inside = [At::Q, At::K, At::V, At::Scores, At::Pattern, At::Z];
     (0..segments.len()).any(|segment| inside.iter().any(|at| tap.wants(Site { at: *at, layer, segment })))
-}
-
-/// The tap's answer, where it wants to be asked.
-fn visit(tap: &mut dyn Tap, site: Site, x: Tensor) -> Result<Tensor> {
-    if tap.wants(site) { tap.visit(site, x) } else { Ok(x) }
-}
-
-/// A row-wise activation, shown to the tap one segment at a time.
-fn by_segment(tap: &mut dyn Tap, at: At, layer: usize, segments: &Segments, x: Tensor) -> Result<Tensor> {
-    let site = |segment: usize| Site { at, layer, segment };
-    if !(0..segments.len()).any(|segment| tap.wants(site(segment))) {
-        return Ok(x);
-    }
-    let mut parts = Vec::with_capacity(segments.len());
-    for (index, segment) in segments.iter().enumerate() {
-        parts.push(visit(tap, site(index), x.narrow(0, segment.start, segment.len)?)?);
-    }
-    Ok(if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, 0)? })
 }
 
 /// A config that names fewer layers than the weights hold would draw a wrong picture without a word.

@@ -1,33 +1,39 @@
 //! What analyses know of a model: its sizes, its layers, and one hook. What the model knows of analyses: nothing.
 
-mod activation;
 pub mod attend;
+mod family;
 mod gpt2;
 mod kernel;
 mod memory;
+mod nonlinearity;
 pub mod ops;
 mod packed;
+mod tap;
 mod vector;
 
-pub use activation::Activation;
-pub use gpt2::{Backend, Gpt2};
+pub use family::Family;
+pub use gpt2::{Gpt2, Gpt2Config};
 pub use memory::keep_freed_memory;
+pub use nonlinearity::Nonlinearity;
+pub use ops::Backend;
+pub use tap::{Activation, NoTap, Site, Tap, visit, visit_rows};
 
 use crate::error::Result;
-use crate::trace::Tap;
 use candle_core::Tensor;
 use std::sync::Arc;
 
-/// The sizes of a model and the switches of its config.
+/// The sizes of a model, whatever its family.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
     /// Blocks.
     pub layers: usize,
-    /// Attention heads in each block.
+    /// Attention heads in each block, as many as there are patterns.
     pub heads: usize,
+    /// Heads of the keys and values. `heads / kv_heads` neighbouring heads share one: grouped attention where that is more than 1.
+    pub kv_heads: usize,
     /// Width of the residual stream.
     pub d_model: usize,
-    /// Width of one head.
+    /// Width of one head, not always `d_model / heads`.
     pub d_head: usize,
     /// Width of the MLP.
     pub d_mlp: usize,
@@ -35,27 +41,8 @@ pub struct Spec {
     pub vocab: usize,
     /// The longest prompt, in tokens.
     pub context: usize,
-    /// The MLP's pointwise function.
-    pub activation: Activation,
-    /// Added to the variance in every LayerNorm.
-    pub eps: f64,
-    /// Scores are divided by `√d_head`.
-    pub scale_by_width: bool,
-    /// Scores are divided by `layer + 1`.
-    pub scale_by_layer: bool,
-    /// The unembedding is the embedding.
-    pub tied: bool,
     /// The token that begins a text, where the config names one.
     pub bos: Option<u32>,
-}
-
-impl Spec {
-    /// What the scores of a layer are multiplied by.
-    pub fn score_scale(&self, layer: usize) -> f64 {
-        let width = if self.scale_by_width { (self.d_head as f64).sqrt() } else { 1.0 };
-        let depth = if self.scale_by_layer { (layer + 1) as f64 } else { 1.0 };
-        1.0 / (width * depth)
-    }
 }
 
 /// One prompt among the packed rows of a batch.
@@ -71,7 +58,7 @@ pub struct Segment {
     pub past: Option<Arc<Past>>,
 }
 
-/// Keys and values of earlier positions, per layer: each `[positions, heads, d_head]`.
+/// Keys and values of earlier positions, per layer: each `[positions, kv_heads, d_head]`, as a tap sees them.
 #[derive(Clone, Debug)]
 pub struct Past {
     /// One tensor a layer.
@@ -131,28 +118,50 @@ impl std::ops::Deref for Segments {
 ///
 /// Activations are `[rows, d_model]`; a batch is packed (see [`Segments`]), and a prompt's numbers do not depend on its
 /// neighbours, bit for bit. A forward is `embed`, `start`, every `block`, `final_norm`, `unembed`; analyses may begin or
-/// stop anywhere.
+/// stop anywhere. They take gradients from the logits back to the embeddings and to what a tap adds, so that every operation needs a
+/// backward (candle's own fused norms, softmax and rotary embedding have none); and they read f32 on the CPU, patterns contiguous.
+///
+/// Every method fails where the tensors do: shapes that do not fit, a device without room.
 pub trait Model: Send + Sync {
-    /// Sizes and switches.
+    /// Its sizes.
     fn spec(&self) -> &Spec;
     /// Token embeddings only, `[ids, d_model]`: where attribution enters.
+    ///
+    /// # Errors
+    /// An id outside the vocabulary, as a usage error.
     fn embed(&self, ids: &[u32]) -> Result<Tensor>;
-    /// Embeddings plus positions: `resid_pre` of layer 0, `[rows, d_model]`.
+    /// `resid_pre` of layer 0, `[rows, d_model]`: the embeddings, plus those of the positions where the model has such.
+    ///
+    /// # Errors
+    /// A position beyond the context, as a usage error. Blocks refuse none: an analysis may give them rows that are no text.
     fn start(&self, embeddings: &Tensor, segments: &Segments) -> Result<Tensor>;
-    /// One block: `resid_pre` → `resid_post`, both `[rows, d_model]`.
+    /// One block: `resid_pre` → `resid_post`, both `[rows, d_model]`. It shows every [`Activation`] to the tap, by way of
+    /// [`visit`] and [`visit_rows`], and goes on with the answer.
+    ///
+    /// # Errors
+    /// Those of the tap.
     fn block(&self, layer: usize, resid: &Tensor, segments: &Segments, tap: &mut dyn Tap) -> Result<Tensor>;
-    /// The LayerNorm before the unembedding, `[rows, d_model]`.
+    /// The norm before the unembedding, `[rows, d_model]`.
     fn final_norm(&self, resid: &Tensor) -> Result<Tensor>;
-    /// Logits of all ids `[rows, vocab]`, or of the given ones `[rows, ids]`.
+    /// With the final norm's statistics fixed at a residual `[d_model]`, `row · normed(x)` as `direction · x + constant`: the
+    /// direction `[d_model]` and the constant.
+    fn pull_back(&self, resid: &[f64], row: &[f64]) -> Result<(Vec<f64>, f64)>;
+    /// Logits of all ids `[rows, vocab]`, or of the given ones `[rows, ids]`: linear, without a constant.
     fn unembed(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor>;
     /// `z_h W_O^h` for each head: z `[rows, heads, d_head]` → `[heads, rows, d_model]`.
     fn head_out(&self, layer: usize, z: &Tensor) -> Result<Tensor>;
-    /// `b_O` of a layer, `[d_model]`.
-    fn attn_bias(&self, layer: usize) -> Result<Tensor>;
-    /// Weight and bias of the final LayerNorm, `[d_model]` each.
-    fn final_norm_params(&self) -> Result<(Tensor, Tensor)>;
+    /// What a layer's attention adds whatever its heads carry, `[d_model]`; none where it adds nothing.
+    fn attn_constant(&self, layer: usize) -> Result<Option<Tensor>>;
+
+    /// What each head would add of each token at full weight: v `[rows, kv_heads, d_head]` → `[heads, rows, d_model]`.
+    fn value_out(&self, layer: usize, v: &Tensor) -> Result<Tensor> {
+        self.head_out(layer, &attend::shared(v, self.spec().heads)?)
+    }
 
     /// All blocks: `resid_pre` of layer 0 → the last `resid_post`.
+    ///
+    /// # Errors
+    /// Those of [`Self::block`].
     fn blocks(&self, resid: Tensor, segments: &Segments, tap: &mut dyn Tap) -> Result<Tensor> {
         (0..self.spec().layers).try_fold(resid, |resid, layer| self.block(layer, &resid, segments, tap))
     }

@@ -5,9 +5,33 @@
 
 use super::kernel::{self, View};
 use super::vector;
-use crate::checkpoint::Param;
+use crate::weights::Param;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, DType, Device, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
+
+/// Which operations compute a model.
+#[derive(Clone, Debug)]
+pub enum Backend {
+    /// Ours, in f32 on the CPU, from weights read in place.
+    Fused,
+    /// candle's own, on any device, in any float type: the reference for ours.
+    Composite(DType, Device),
+}
+
+impl Backend {
+    /// A weight as these operations want it.
+    ///
+    /// # Errors
+    /// A device that has no room for it.
+    pub fn weight(&self, param: Param) -> Result<Weight> {
+        Ok(match self {
+            Backend::Fused => Weight::Mapped(param),
+            Backend::Composite(dtype, device) => {
+                Weight::Dense(Weight::Mapped(param).tensor()?.to_dtype(*dtype)?.to_device(device)?)
+            }
+        })
+    }
+}
 
 /// A weight: in place in the mapped file for the fused path, or a tensor for the composite one.
 #[derive(Clone, Debug)]

@@ -22,20 +22,6 @@ pub(super) fn label_of_bytes(bytes: &[u8]) -> String {
     label
 }
 
-/// Text without anything that a terminal would obey: names, paths and prompts are not ours. A newline becomes a space.
-pub fn printable(text: &str) -> String {
-    let acts = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let shown = |c: char| match c {
-        '\n' => " ".into(),
-        c if acts(c) => label_of(&c.to_string()),
-        c => c.to_string(),
-    };
-    text.chars().map(shown).collect()
-}
-
 fn push_text(label: &mut String, text: &str) {
     for (c, class) in classes(text) {
         match class {

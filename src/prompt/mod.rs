@@ -6,7 +6,7 @@ mod quick;
 mod tokenizer;
 mod words;
 
-pub use label::{decode_bpe, label_of, printable};
+pub use label::{decode_bpe, label_of};
 pub use tokenizer::Tokenizer;
 pub use words::{Word, WordRule};
 

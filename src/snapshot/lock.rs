@@ -1,10 +1,10 @@
 //! The lock file of a snapshot: what the expected outputs were made of, line by line, so that a change of it can be read.
 
 use super::suite::{check_name, format};
-use crate::checkpoint::Fingerprint;
 use crate::compare::{Tolerance, quote};
 use crate::error::{Error, Result};
 use crate::export::read_at_most;
+use crate::weights::Fingerprint;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,7 +2,6 @@
 
 use super::suite::{Case, Job, Suite};
 use super::{Open, lock, model};
-use crate::checkpoint::Weights;
 use crate::error::{Error, Result};
 use crate::findings::{Findings, Group, Output, Ready, Subject, find_all};
 use crate::format::Format;
@@ -10,6 +9,7 @@ use crate::named::Named;
 use crate::prompt::Prompt;
 use crate::render::Fonts;
 use crate::session::Session;
+use crate::weights::Weights;
 use rayon::prelude::*;
 
 /// What is made, piece by piece.
@@ -51,12 +51,14 @@ pub fn make(suite: &Suite, open: Open, take: Take) -> Result<()> {
                 .hint("rename one of the folders: a snapshot knows models by name, not by path"));
         }
         let session = Session::new(checkpoint)?;
+        let weights =
+            session.weights().ok_or_else(|| Error::failed(format!("model {label} has no weights in files")))?;
         let model = lock::Model {
             revision: session.revision.clone(),
             hash: session.hash.clone(),
-            tensors: session.weights().fingerprints(),
+            tensors: weights.fingerprints(),
         };
-        take(Piece::Model { label: &label, weights: session.weights(), model })?;
+        take(Piece::Model { label: &label, weights, model })?;
         for (number, job) in suite.jobs.iter().enumerate().filter(|(_, other)| other.model == job.model) {
             let outputs = job.outputs();
             Run { job, label: &label, session: &session, fonts: &fonts, outputs }.cases(suite, number, take)?;

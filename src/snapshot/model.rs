@@ -1,8 +1,9 @@
 //! The models of a suite: opened, and compared with those that a snapshot was recorded with.
 
 use super::{Open, lock};
-use crate::checkpoint::{Changed, Checkpoint, Fingerprint, Source, Weights};
+use crate::checkpoint::{Checkpoint, Source};
 use crate::error::{Error, Kind, Result};
+use crate::weights::{Changed, Fingerprint, Weights};
 use std::path::Path;
 
 /// Tensors that are told one by one.

@@ -248,6 +248,10 @@ fn cached_models_are_listed_and_junk_is_passed_over() {
     assert_eq!(listed[0].revisions, ["main", "refs/pr/1"]);
     assert_eq!(listed[1].revisions, ["old"]);
     assert_eq!(listed[0].size_bytes, (WEIGHTS_LEN + 13 + CONFIG.len()) as u64);
+    // Where no type is named, every one is wanted.
+    let environment = Environment::from_variables(|name| (name == "HF_HUB_CACHE").then(|| cache.into())).unwrap();
+    let any = Hub::new(environment, Options::default()).unwrap().cached();
+    assert_eq!(any.iter().map(|model| model.id.as_str()).collect::<Vec<_>>(), ["bert", "gpt2", "gpt2"]);
     let nowhere = bench.hub_with(&[("HF_HUB_CACHE", "/no/such/folder")], Options::default());
     assert!(nowhere.cached().is_empty());
 }

@@ -78,7 +78,7 @@ impl Bench {
         let mut known = BTreeMap::from([("HF_HUB_CACHE", cache), ("HF_ENDPOINT", &self.server.address)]);
         known.extend(variables.iter().copied());
         let environment = Environment::from_variables(|name| known.get(name).map(Into::into)).unwrap();
-        Hub::new(environment, Options { limits: limits(), ..options }).unwrap()
+        Hub::new(environment, Options { model_types: &["gpt2"], limits: limits(), ..options }).unwrap()
     }
 
     fn hub(&self) -> Hub {

@@ -2,7 +2,9 @@
 #![allow(dead_code)] // each test file uses its own part
 
 use attnviz::checkpoint::{Checkpoint, Source};
-use attnviz::model::{Backend, Gpt2};
+use attnviz::model::{Backend, Family, Gpt2, Gpt2Config};
+use attnviz::session::family;
+use attnviz::weights::Weights;
 use candle_core::{Device, Tensor};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,9 +13,16 @@ pub fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
+/// Config and weights of a GPT-2.
+pub fn checkpoint(source: &Source) -> (Gpt2Config, Weights) {
+    let checkpoint = Checkpoint::open(source).unwrap();
+    let Family::Gpt2(config) = family(&checkpoint).unwrap();
+    (config, checkpoint.weights().unwrap())
+}
+
 pub fn load(folder: &Path, backend: &Backend) -> Gpt2 {
-    let checkpoint = Checkpoint::open(&Source::Directory(folder.to_path_buf())).unwrap();
-    Gpt2::load(&checkpoint.weights, checkpoint.spec.clone(), backend).unwrap()
+    let (config, weights) = checkpoint(&Source::Directory(folder.to_path_buf()));
+    Gpt2::load(&weights, config, backend).unwrap()
 }
 
 pub fn golden(path: &Path) -> HashMap<String, Tensor> {

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test file uses its own part
 
 use attnviz::checkpoint::{Checkpoint, Source};
+use attnviz::session::family;
 use candle_core::{Device, Tensor};
 use roxmltree::Document;
 use serde_json::Value;
@@ -10,8 +11,8 @@ use std::path::Path;
 
 /// The built-in model's layers and heads.
 pub fn builtin() -> (usize, usize) {
-    let spec = Checkpoint::open(&Source::Builtin).unwrap().spec;
-    (spec.layers, spec.heads)
+    let family = family(&Checkpoint::open(&Source::Builtin).unwrap()).unwrap();
+    (family.spec().layers, family.spec().heads)
 }
 
 pub fn json(bytes: &[u8]) -> Value {

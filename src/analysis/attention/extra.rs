@@ -3,9 +3,8 @@
 use super::{Attention, Pass};
 use crate::error::Result;
 use crate::export::Array;
-use crate::model::Model;
+use crate::model::{Activation, Model};
 use crate::named::Named;
-use crate::trace::Activation;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 

@@ -4,8 +4,7 @@ use super::evaluator::cut;
 use super::{Evaluator, Numbers};
 use crate::analysis::numbers::numbers;
 use crate::error::Result;
-use crate::model::Segments;
-use crate::trace::{Activation, Site, Tap};
+use crate::model::{Activation, Segments, Site, Tap};
 use candle_core::{Tensor, Var};
 
 /// Adds a zero to each pattern, where the gradient can be read, and keeps the pattern.

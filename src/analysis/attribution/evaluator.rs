@@ -5,8 +5,7 @@ use crate::analysis::logits::{Softmax, not_finite};
 use crate::analysis::numbers::numbers;
 use crate::analysis::objective::{Objective, Of};
 use crate::error::{Error, Result};
-use crate::model::{Model, Segments};
-use crate::trace::{NoTap, Tap};
+use crate::model::{Model, NoTap, Segments, Tap};
 use candle_core::{Tensor, Var};
 
 /// Bytes that a batch's activations may take while a gradient needs them.

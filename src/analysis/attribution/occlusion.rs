@@ -2,8 +2,8 @@
 
 use super::{Evaluator, Numbers};
 use crate::error::Result;
-use crate::model::{Past, Segments};
-use crate::trace::{Activation, NoTap, Recorder};
+use crate::model::{Activation, NoTap, Past, Segments};
+use crate::trace::Recorder;
 use candle_core::Tensor;
 use std::sync::Arc;
 

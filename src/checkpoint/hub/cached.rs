@@ -1,18 +1,18 @@
-//! Which GPT-2 checkpoints are in the cache. Other programs write there too, so nothing is taken for granted.
+//! Which checkpoints are in the cache. Other programs write there too, so nothing is taken for granted.
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::layout::read_ref;
 use super::name::{id_of_folder, is_commit};
-use crate::checkpoint::contents::{self, MODEL_TYPE};
+use crate::checkpoint::contents;
 
 /// Branches may be named `a/b/c`; nobody names them deeper.
 const DEEPEST_REF: usize = 6;
 /// Above this, a folder of references is not looked through to its end.
 const MOST_REFS: usize = 10_000;
 
-/// A GPT-2 checkpoint in the cache.
+/// A checkpoint in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cached {
     /// The hub id.
@@ -29,15 +29,19 @@ pub struct Cached {
     pub dir: PathBuf,
 }
 
-/// All of them, sorted by id and commit.
-pub(super) fn list(cache: &Path) -> Vec<Cached> {
+/// All whose `model_type` is wanted, sorted by id and commit.
+pub(super) fn list(cache: &Path, model_types: &[&str]) -> Vec<Cached> {
+    let is_wanted = |dir: &Path| {
+        let kind = contents::model_type(dir).ok().flatten();
+        kind.is_some_and(|kind| contents::is_wanted(&kind, model_types))
+    };
     let mut found = Vec::new();
     for (folder, repository) in entries(cache) {
         let Some(id) = id_of_folder(&folder) else { continue };
         let mut revisions: BTreeMap<String, Vec<String>> = BTreeMap::new();
         collect_refs(&repository.join("refs"), String::new(), DEEPEST_REF, &mut MOST_REFS.clone(), &mut revisions);
         for (commit, dir) in entries(&repository.join("snapshots")) {
-            if is_commit(&commit) && contents::model_type(&dir).is_ok_and(|kind| kind.as_deref() == Some(MODEL_TYPE)) {
+            if is_commit(&commit) && is_wanted(&dir) {
                 found.push(Cached {
                     id: id.clone(),
                     revisions: revisions.remove(&commit).unwrap_or_default(),

@@ -5,11 +5,12 @@ use super::Snapshot;
 use super::download::{Download, Report};
 use super::http::{Client, Meta};
 use super::layout::Folder;
-use super::name::{Name, printable};
+use super::name::Name;
 use super::progress::Event;
 use crate::checkpoint::contents::{
-    self, CONFIG, INDEX, LARGEST_SMALL_FILE, MODEL_TYPE, PICKLED, TOKENIZER, VOCABULARY, VOCABULARY_EXTRAS, WEIGHTS,
+    self, CONFIG, INDEX, LARGEST_SMALL_FILE, PICKLED, TOKENIZER, VOCABULARY, VOCABULARY_EXTRAS, WEIGHTS,
 };
+use crate::checkpoint::printable::printable;
 use crate::{Error, Result};
 
 pub(super) struct Fetch<'a> {
@@ -17,6 +18,8 @@ pub(super) struct Fetch<'a> {
     folder: &'a Folder,
     name: &'a Name,
     refresh: bool,
+    /// See [`super::Options::model_types`].
+    model_types: &'a [&'a str],
     /// Once it is known, everything is asked for by commit: a branch may move meanwhile.
     commit: Option<String>,
     wanted: Vec<(String, Meta)>,
@@ -24,9 +27,16 @@ pub(super) struct Fetch<'a> {
 
 impl<'a> Fetch<'a> {
     /// `pinned` is the commit that the cache has of this revision.
-    pub fn new(client: &'a Client, folder: &'a Folder, name: &'a Name, pinned: Option<String>, refresh: bool) -> Self {
+    pub fn new(
+        client: &'a Client,
+        folder: &'a Folder,
+        name: &'a Name,
+        pinned: Option<String>,
+        refresh: bool,
+        model_types: &'a [&'a str],
+    ) -> Self {
         let commit = pinned.filter(|_| !refresh);
-        Self { client, folder, name, refresh, commit, wanted: Vec::new() }
+        Self { client, folder, name, refresh, model_types, commit, wanted: Vec::new() }
     }
 
     pub fn run(mut self, progress: &mut dyn FnMut(Event<'_>)) -> Result<Snapshot> {
@@ -59,9 +69,9 @@ impl<'a> Fetch<'a> {
         }
         self.download(&mut |_| ())?;
         match contents::model_type(&self.dir()) {
-            Ok(Some(kind)) if kind != MODEL_TYPE => {
-                let kind = printable(&kind);
-                Err(Error::failed(format!("model '{}' has model_type '{kind}', not '{MODEL_TYPE}'", self.name)).hint(
+            Ok(Some(kind)) if !contents::is_wanted(&kind, self.model_types) => {
+                let (kind, wanted) = (printable(&kind), self.model_types.join("' or '"));
+                Err(Error::failed(format!("model '{}' has model_type '{kind}', not '{wanted}'", self.name)).hint(
                     "attnviz reads GPT-2 checkpoints; other models' attention can be drawn with `attnviz render`",
                 ))
             }

@@ -7,9 +7,10 @@ use ureq::http::{HeaderMap, Response, StatusCode};
 use ureq::{Agent, Body, Timeout};
 
 use super::digest::Digest;
-use super::name::{Name, is_commit, printable};
+use super::name::{Name, is_commit};
 use super::settings::{Environment, Limits, Token};
 use super::url::{Url, encode};
+use crate::checkpoint::printable::printable;
 use crate::{Error, Result};
 
 const MAX_REDIRECTS: usize = 8;

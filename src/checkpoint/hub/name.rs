@@ -1,7 +1,7 @@
 //! What names a model: its id and its revision.
 use std::fmt;
 
-use crate::text::excerpt;
+use crate::checkpoint::printable::printable;
 use crate::{Error, Result};
 
 /// The longest id that the hub gives out.
@@ -85,10 +85,4 @@ fn is_revision(revision: &str) -> bool {
         && revision
             .split('/')
             .all(|part| !part.is_empty() && !part.starts_with('.') && !part.ends_with('.') && part.bytes().all(word))
-}
-
-/// Untrusted text for a message: short, and with nothing in it that acts or hides.
-pub(crate) fn printable(text: &str) -> String {
-    const LONGEST: usize = 80;
-    excerpt(text, LONGEST)
 }

@@ -105,6 +105,9 @@ pub struct Options {
     pub offline: bool,
     /// Ask the hub also for what is cached, and repair it.
     pub refresh: bool,
+    /// The `model_type`s that are wanted: a model of another is refused before its weights are downloaded, and not listed. None
+    /// named, every type is.
+    pub model_types: &'static [&'static str],
     /// How long to wait for what.
     pub limits: Limits,
 }

@@ -1,7 +1,7 @@
 //! A report as people read it.
 
 use super::JUNIT;
-use crate::prompt::printable;
+use crate::text::printable;
 use crate::snapshot::outcome::Outcome;
 use std::fmt::Write as _;
 use std::path::Path;

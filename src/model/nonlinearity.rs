@@ -6,7 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 /// The pointwise function of the MLP, by its name in Hugging Face configs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
+pub enum Nonlinearity {
     /// `max(0, x)`.
     Relu,
     /// `x Φ(x)`, with the error function.
@@ -21,7 +21,7 @@ pub enum Activation {
     Tanh,
 }
 
-impl Activation {
+impl Nonlinearity {
     /// The function of that name in a config, if it is one.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
@@ -79,9 +79,9 @@ fn normal_cdf(x: f32) -> f32 {
     0.5 * libm::erfcf(-x * std::f32::consts::FRAC_1_SQRT_2)
 }
 
-impl CustomOp1 for Activation {
+impl CustomOp1 for Nonlinearity {
     fn name(&self) -> &'static str {
-        "activation"
+        "nonlinearity"
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
@@ -96,11 +96,11 @@ impl CustomOp1 for Activation {
     }
 }
 
-struct Slope(Activation);
+struct Slope(Nonlinearity);
 
 impl CustomOp1 for Slope {
     fn name(&self) -> &'static str {
-        "activation_slope"
+        "nonlinearity_slope"
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {

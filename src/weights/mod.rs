@@ -1,7 +1,10 @@
 //! Safetensors files as weights, read in place: mapped, checked, never copied unless they are misaligned or half precision.
 #![allow(unsafe_code)] // mapping a file
 
-use super::fingerprint::{Changed, Fingerprint};
+mod fingerprint;
+
+pub use fingerprint::{Changed, Fingerprint};
+
 use crate::error::{Error, Result};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -124,6 +127,9 @@ pub struct Weights {
 
 impl Weights {
     /// Maps and checks files; the header of each must agree with its length, tensors may neither overlap nor leave holes.
+    ///
+    /// # Errors
+    /// What is no such file, which its name tells; a tensor that two files hold.
     pub fn open(paths: &[impl AsRef<Path>]) -> Result<Self> {
         let files = paths.iter().map(|path| {
             let path = path.as_ref();
@@ -145,6 +151,9 @@ impl Weights {
     }
 
     /// A safetensors file that is part of the program.
+    ///
+    /// # Errors
+    /// What is none.
     pub fn embedded(name: &str, bytes: &'static [u8]) -> Result<Self> {
         Self::index(vec![(name.to_string(), Bytes::Embedded(bytes))])
     }
@@ -195,6 +204,9 @@ impl Weights {
     }
 
     /// The tensor of that name and shape, as f32.
+    ///
+    /// # Errors
+    /// None of that name; one of another shape, or of a type that is no f32, f16 or bf16.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Param> {
         let entry = self.entries.get(name).ok_or_else(|| {
             Error::failed(format!("{} has no tensor {name}", self.origin()))
