@@ -35,7 +35,7 @@ fn without_output_a_sheet_is_named_after_the_command_and_the_prompt() {
     assert_eq!(shell.files(), ["attention-the-foxs-the-crow.png"]);
     let sheet = shell.read("attention-the-foxs-the-crow.png");
     let picture = png(&sheet);
-    assert_eq!(picture.provenance["prompt"], "The Fox's, the crow!");
+    assert_eq!(picture.record["prompt"], "The Fox's, the crow!");
     assert!(picture.width > 400 && picture.height > 400 && picture.dpi == 96);
     assert!(picture.rgb.chunks(3).any(|pixel| pixel != [255, 255, 255]));
 
@@ -89,7 +89,7 @@ fn a_template_writes_one_file_for_each_head_and_never_two_of_one_name() {
         "{layer}{head}.npz",
     ]);
     assert_eq!(shell.files().len(), 12);
-    assert_eq!(png(&shell.read("the-caf-is-in-zo-1.0.png")).provenance["prompt"], TEXT);
+    assert_eq!(png(&shell.read("the-caf-is-in-zo-1.0.png")).record["prompt"], TEXT);
     let one = json(&shell.read("1_0.json"));
     assert_eq!((&one["results"][0]["layers"], &one["results"][0]["heads"]), (&json!([0]), &json!([1])));
     near(&attention(&one).1, &floats(&golden()["attention"].i((0, 1)).unwrap()), 1e-5);
@@ -150,10 +150,10 @@ fn all_formats_hold_the_same_numbers_and_standard_output_the_same_bytes() {
         seen += 1;
     }
     assert_eq!(seen, 4 * N * (N + 1) / 2);
-    let provenance = svg(&shell.text("a.svg")).provenance;
-    assert_eq!(provenance, png(&shell.read("a.png")).provenance);
-    assert_eq!(provenance["weights"], data["model"]["hash"]);
-    assert_eq!(provenance["token_ids"], data["token_ids"]);
+    let record = svg(&shell.text("a.svg")).record;
+    assert_eq!(record, png(&shell.read("a.png")).record);
+    assert_eq!(record["model"]["hash"], data["model"]["hash"]);
+    assert_eq!(record["token_ids"], data["token_ids"]);
 }
 
 #[test]

@@ -3,9 +3,13 @@
 use attnviz::error::{Error, Kind, Result};
 use attnviz::export::table::{number, text, whole};
 use attnviz::export::{
-    self, Array, Data, Entry, Field, Fields, Meta, Table, Template, Trace, csv, json, npz, safetensors, slug,
+    self, Array, Data, Entry, Field, Fields, Patterns, Table, Template, csv, json, npz, safetensors, slug,
     write_atomically,
 };
+use attnviz::figure::Figure;
+use attnviz::format::Format;
+use attnviz::record::{Identity, Record};
+use attnviz::render::{self, Fonts};
 use serde_json::{Value, json};
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
@@ -17,17 +21,16 @@ fn sample() -> Data {
     let scores = attention.iter().map(|&weight| if weight > 0.0 { weight.ln() } else { f32::NEG_INFINITY }).collect();
     let object = |value: Value| value.as_object().unwrap().clone();
     Data {
-        meta: Meta {
+        record: Record {
             version: "0.1.0".into(),
-            model: "gpt2".into(),
-            revision: Some("607a30d".into()),
-            hash: "c0ffee".into(),
-            prompt: "a, \"b\"\n😀".into(),
             command: "attention".into(),
-            args: vec!["--layer=0,5".into()],
-            ..Meta::default()
+            options: object(json!({"view": {"selection": {"layer": "0,5"}}})),
+            line: "attnviz attention --layer=0,5".into(),
+            model: Identity { name: "gpt2".into(), revision: Some("607a30d".into()), hash: "c0ffee".into() },
+            prompt: "a, \"b\"\n😀".into(),
+            token_ids: vec![64, 50256, 7],
+            ..Record::default()
         },
-        token_ids: vec![64, 50256, 7],
         tokens: vec!["a,".into(), " \"b\"\n".into(), "😀".into()],
         results: vec![
             Entry {
@@ -62,7 +65,7 @@ fn bytes(export: Export, data: &Data) -> Vec<u8> {
     out
 }
 
-fn read(bytes: &[u8]) -> Result<Trace> {
+fn read(bytes: &[u8]) -> Result<Patterns> {
     export::read::read_from(Cursor::new(bytes), "file")
 }
 
@@ -118,8 +121,28 @@ fn what_is_exported_as_safetensors_or_npz_reads_back_the_same() {
         assert_eq!(trace.attention, data.results[0].arrays[0].values);
         assert_eq!(trace.tokens.unwrap(), data.tokens);
         assert_eq!(trace.token_ids.unwrap(), [64, 50256, 7]);
-        assert_eq!(trace.prompt.unwrap(), data.meta.prompt);
+        assert_eq!(trace.prompt.unwrap(), data.record.prompt);
+        assert_eq!((trace.layers, trace.heads), (vec![0, 5], vec![11]));
+        assert_eq!(trace.record.unwrap(), data.record);
     }
+}
+
+#[test]
+fn every_file_says_the_same_of_itself_to_one_reader() {
+    let data = sample();
+    let formats =
+        [(safetensors::write as Export, Format::Safetensors), (npz::write, Format::Npz), (json::write, Format::Json)];
+    for (export, format) in formats {
+        assert_eq!(export::record::read(&bytes(export, &data)).unwrap(), (format, data.record.clone()));
+    }
+    let figure = Figure { record: Some(data.record.clone()), ..Figure::default() };
+    let fonts = Fonts::bundled();
+    let svg = render::svg(&figure, &fonts).unwrap().into_bytes();
+    assert_eq!(export::record::read(&svg).unwrap(), (Format::Svg, data.record.clone()));
+    let png = render::png(&figure, &fonts).unwrap();
+    assert_eq!(export::record::read(&png).unwrap(), (Format::Png, data.record));
+    let silent = export::record::read(b"GIF89a").unwrap_err();
+    assert!(silent.message.contains("does not say how it was made"), "{silent}");
 }
 
 #[test]
@@ -137,7 +160,11 @@ fn safetensors_metadata_is_one_json_object_under_one_key() {
     let metadata = header.metadata().as_ref().unwrap();
     assert_eq!(metadata.keys().collect::<Vec<_>>(), ["attnviz"]);
     let meta: Value = serde_json::from_str(&metadata["attnviz"]).unwrap();
-    assert_eq!((&meta["layers"], &meta["heads"], &meta["model"]), (&json!([0, 5]), &json!([11]), &json!("gpt2")));
+    assert_eq!(serde_json::from_value::<Record>(meta.clone()).unwrap(), sample().record);
+    let attention = &meta["results"][0];
+    assert_eq!((&attention["layers"], &attention["heads"]), (&json!([0, 5]), &json!([11])));
+    assert_eq!((&attention["method"], &attention["reduce"]), (&json!("attention"), &json!("none")));
+    assert_eq!(attention.get("attention"), None); // it is an array
     let tensors = ::safetensors::SafeTensors::deserialize(&file).unwrap();
     assert_eq!(tensors.tensor("token_ids").unwrap().dtype(), ::safetensors::Dtype::I64);
     assert_eq!(tensors.tensor("logits").unwrap().shape(), [3, 2]);

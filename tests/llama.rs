@@ -6,7 +6,8 @@
 mod llama;
 mod support;
 
-use attnviz::analysis::attribution::{Baseline, Method, Probe, Request as Asked, Steps, attribute};
+use attnviz::Named;
+use attnviz::analysis::attribution::{Baseline, Evaluator, Method, Request as Asked, Steps, attribute};
 use attnviz::analysis::generate::{Choice, generate};
 use attnviz::analysis::zeroing::value_zeroing;
 use attnviz::analysis::{
@@ -107,31 +108,31 @@ fn the_gradient_of_its_embeddings_is_that_of_pytorch_and_of_central_differences(
     let exact = llama::exact();
     for model in [&fused(), &exact] {
         let (ids, objective) = question(model);
-        let probe = Probe::new(model, &ids, objective, Baseline::Zero, QUIET).unwrap();
-        let off = apart(&gradient(&probe), &expected);
+        let evaluator = Evaluator::new(model, &ids, objective, Baseline::Zero, QUIET).unwrap();
+        let off = apart(&gradient(&evaluator), &expected);
         assert!(off < 1e-4, "{off:.1e} from PyTorch");
     }
     let (ids, objective) = question(&exact);
-    let probe = Probe::new(&exact, &ids, objective, Baseline::Zero, QUIET).unwrap();
-    let (e, h) = (numbers(probe.embeddings()), 1e-5);
+    let evaluator = Evaluator::new(&exact, &ids, objective, Baseline::Zero, QUIET).unwrap();
+    let (e, h) = (numbers(evaluator.embeddings()), 1e-5);
     let moved = |i: usize| {
         let mut e = e.clone();
         e[i / 2] += if i.is_multiple_of(2) { h } else { -h };
-        probe.tensor(&e)
+        evaluator.tensor(&e)
     };
-    let values = probe.values(2 * e.len(), &moved).unwrap();
+    let values = evaluator.values(2 * e.len(), &moved).unwrap();
     let measured: Vec<f64> = values.chunks(2).map(|pair| (pair[0] - pair[1]) / (2.0 * h)).collect();
-    let off = apart(&gradient(&probe), &measured);
+    let off = apart(&gradient(&evaluator), &measured);
     assert!(off < 1e-6, "{off:.1e} from central differences");
 }
 
-fn gradient(probe: &Probe) -> Vec<f64> {
+fn gradient(evaluator: &Evaluator) -> Vec<f64> {
     let mut found = Vec::new();
     let mut keep = |_, _, gradient: &[f64]| {
         found = gradient.to_vec();
         Ok(())
     };
-    probe.gradients(1, &|_| Ok(probe.embeddings().clone()), &mut keep).unwrap();
+    evaluator.gradients(1, &|_| Ok(evaluator.embeddings().clone()), &mut keep).unwrap();
     found
 }
 
@@ -230,10 +231,10 @@ fn every_attribution_method_explains_it() {
     let model = fused();
     let (ids, objective) = question(&model);
     // Not from zero, where RMSNorm has no direction.
-    let probe = Probe::new(&model, &ids, objective, Baseline::Mean, QUIET).unwrap();
+    let evaluator = Evaluator::new(&model, &ids, objective, Baseline::Mean, QUIET).unwrap();
     let asked = Asked { steps: Steps::Auto, ..Asked::default() };
-    for method in Method::ALL {
-        let found = attribute(&probe, method, &asked).unwrap();
+    for method in Method::all() {
+        let found = attribute(&evaluator, method, &asked).unwrap();
         assert_eq!(found.scores.len(), ids.len(), "{method:?}");
         assert!(found.scores.iter().all(|score| score.is_finite() && *score != 0.0), "{found:?}");
         match method {
@@ -243,11 +244,11 @@ fn every_attribution_method_explains_it() {
         }
     }
     // With keys and values of the past, as without.
-    let occluded = attribute(&probe, Method::Occlusion, &asked).unwrap();
-    let value = |embeddings: &Tensor| probe.values(1, &|_| Ok(embeddings.clone())).unwrap()[0];
+    let occluded = attribute(&evaluator, Method::Occlusion, &asked).unwrap();
+    let value = |embeddings: &Tensor| evaluator.values(1, &|_| Ok(embeddings.clone())).unwrap()[0];
     for (i, score) in occluded.scores.iter().enumerate() {
-        let (e, n) = (probe.embeddings(), ids.len());
-        let parts = [e.narrow(0, 0, i), probe.baseline().narrow(0, i, 1), e.narrow(0, i + 1, n - i - 1)];
+        let (e, n) = (evaluator.embeddings(), ids.len());
+        let parts = [e.narrow(0, 0, i), evaluator.baseline().narrow(0, i, 1), e.narrow(0, i + 1, n - i - 1)];
         let without = Tensor::cat(&parts.map(|part| part.unwrap()), 0).unwrap();
         assert!((value(e) - value(&without) - f64::from(*score)).abs() < 1e-5, "token {i}");
     }
@@ -302,7 +303,7 @@ fn its_heads_are_scored_by_their_patterns() {
             let (a, b): (f32, f32) = (found.score(score), expected.score(score));
             (a - b).abs() < 1e-5 || (a.is_nan() && b.is_nan())
         };
-        assert!(heads::Score::ALL.into_iter().all(near), "{found:?} {expected:?}");
+        assert!(heads::Score::all().all(near), "{found:?} {expected:?}");
     }
     let (sequences, period) = heads::repeats(&(0..299).collect::<Vec<_>>(), model.spec().context, 0).unwrap();
     assert_eq!(heads::of_repeats(&model, &sequences, period).unwrap().len(), 12);
@@ -312,8 +313,8 @@ fn its_heads_are_scored_by_their_patterns() {
 fn every_mixing_method_gives_rows_that_are_shares() {
     let model = fused();
     let (ids, objective) = question(&model);
-    let probe = Probe::new(&model, &ids, objective, Baseline::Zero, QUIET).unwrap();
-    let found = mixing::mixing(&probe, &mixing::Method::ALL, Sink::Keep, true, QUIET).unwrap();
+    let evaluator = Evaluator::new(&model, &ids, objective, Baseline::Zero, QUIET).unwrap();
+    let found = mixing::mixing(&evaluator, &mixing::Method::all().collect::<Vec<_>>(), Sink::Keep, true, QUIET).unwrap();
     assert_eq!(found.len(), 7);
     for mixing in &found {
         let row = single(mixing.row(objective.position));

@@ -4,6 +4,7 @@ mod support {
     pub mod shell;
 }
 
+use attnviz::Named;
 use attnviz::figure::Colormap;
 use candle_core::{IndexOp, Tensor};
 use std::collections::HashMap;
@@ -106,11 +107,11 @@ fn scales_spread_the_same_numbers_over_the_colours_differently() {
 #[test]
 fn every_colour_map_has_its_own_colours() {
     let shell = Shell::new();
-    let fills = Colormap::ALL.map(|map| drawn(&shell, &["--colormap", map.name()]).fills);
+    let fills = Colormap::all().map(|map| drawn(&shell, &["--colormap", map.name()]).fills).collect::<Vec<_>>();
     for (at, one) in fills.iter().enumerate() {
-        assert!(fills[..at].iter().all(|other| other != one), "{}", Colormap::ALL[at].name());
+        assert!(fills[..at].iter().all(|other| other != one), "{}", Colormap::ALL[at].1);
     }
-    let grey = &fills[Colormap::ALL.iter().position(|map| map.name() == "grey").unwrap()];
+    let grey = &fills[Colormap::all().position(|map| map.name() == "grey").unwrap()];
     let channel = |fill: &str, at: usize| i32::from_str_radix(&fill[at..at + 2], 16).unwrap();
     let neutral = |fill: &&String| {
         (channel(fill, 1) - channel(fill, 3)).abs().max((channel(fill, 3) - channel(fill, 5)).abs()) < 16

@@ -3,6 +3,7 @@ mod support {
     pub mod shell;
 }
 
+use attnviz::Named;
 use attnviz::figure::Colormap;
 use std::fs;
 use std::process::Stdio;
@@ -70,7 +71,7 @@ fn every_flag_and_every_choice_is_told() {
     for heading in ["Model:", "Prompt:", "Selection:", "Figure:", "Output:"] {
         assert!(text.lines().any(|line| line == heading), "{heading}");
     }
-    for map in Colormap::ALL.map(Colormap::name) {
+    for map in Colormap::all().map(Colormap::name) {
         assert!(text.contains(map), "{map}");
     }
 }

@@ -128,7 +128,7 @@ fn bos_begins_with_the_models_own_token() {
     assert_eq!(twice["token_ids"], json!([299, 5]));
     shell.ok(&["-m", BASE, TEXT, "--bos", "-o", "a.svg"]);
     let sheet = svg(&shell.text("a.svg"));
-    assert_eq!(sheet.provenance["token_ids"][0], 299);
+    assert_eq!(sheet.record["token_ids"][0], 299);
     assert!(sheet.texts.iter().any(|text| text == TEXT), "the headline is the prompt: {:?}", sheet.texts);
 }
 
@@ -187,7 +187,7 @@ fn received_ranks_words_by_the_mean_over_the_queries_that_see_them() {
     assert_eq!(data["results"][0]["words"], json!(words));
     let chart = svg(&shell.text("a.svg"));
     assert!(words.iter().all(|word| chart.shows(word)) && !chart.shows("layer"), "{:?}", chart.texts);
-    assert_eq!(png(&shell.read("a.png")).provenance["prompt"], TEXT);
+    assert_eq!(png(&shell.read("a.png")).record["prompt"], TEXT);
     assert!(words.iter().all(|word| shell.text("a.txt").contains(word.as_str())));
     for (flags, about) in [(["-o", "a.npz"], ".csv"), (["-o", "{head}.png"], "{layer}")] {
         let (_, hint) = shell.fails(2, &[&["-m", BASE, TEXT, "--received"], &flags[..]].concat());

@@ -40,7 +40,7 @@ fn binary(shell: &Shell, name: &str) -> HashMap<String, Tensor> {
     if name.ends_with("npz") {
         // The text in it is none of candle's types.
         let arrays = candle_core::npy::NpzTensors::new(shell.path(name)).unwrap();
-        let names: Vec<String> = arrays.names().into_iter().filter(|name| *name != "meta").cloned().collect();
+        let names: Vec<String> = arrays.names().into_iter().filter(|name| *name != attnviz::record::NAME).cloned().collect();
         return names.into_iter().map(|name| (name.clone(), arrays.get(&name).unwrap().unwrap())).collect();
     }
     candle_core::safetensors::load(shell.path(name), &Device::Cpu).unwrap()

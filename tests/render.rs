@@ -9,6 +9,7 @@ use attnviz::figure::{
     Bars, Colormap, Curves, Figure, Grid, Heatmap, Matrix, Panel, Scale, ScaleKind, Series, Sheet, SheetMap, Strip,
     StripRow, Table, Theme, panel_pixels,
 };
+use attnviz::record::Record;
 use attnviz::render::{Colour, Fonts, Terminal, pixels, png, svg, terminal};
 use figures::{
     atlas, attention, everything, grid, heatmap, hostile, hostile_figure, hostile_table, lens, saliency, scale, sheet,
@@ -149,17 +150,17 @@ fn the_same_figure_gives_the_same_bytes_on_any_number_of_threads() {
 }
 
 #[test]
-fn provenance_survives_in_every_file() {
+fn the_record_survives_in_every_file() {
     let (figure, fonts) = (heatmap(&words(3)), Fonts::bundled());
     let (_, _, text) = decode(&png(&figure, &fonts).unwrap());
-    let found: serde_json::Value = serde_json::from_str(&text.unwrap()).unwrap();
-    assert_eq!(found, figure.provenance);
+    let found: Option<Record> = serde_json::from_str(&text.unwrap()).unwrap();
+    assert_eq!(found, figure.record);
 
     let text = svg(&figure, &fonts).unwrap();
     let document = usvg::roxmltree::Document::parse(&text).unwrap();
     let metadata = document.descendants().find(|node| node.has_tag_name("metadata")).unwrap();
-    let found: serde_json::Value = serde_json::from_str(metadata.text().unwrap()).unwrap();
-    assert_eq!(found, figure.provenance);
+    let found: Option<Record> = serde_json::from_str(metadata.text().unwrap()).unwrap();
+    assert_eq!(found, figure.record);
 }
 
 #[test]

@@ -26,9 +26,9 @@ fn three_lines_of_python_make_a_file_that_is_drawn() {
     assert_eq!(shell.says(&["render", &file]), "render-gpt2.png\n");
     let picture = png(&shell.read("render-gpt2.png"));
     assert!(picture.width > 400 && picture.rgb.chunks(3).any(|pixel| pixel != [255, 255, 255]));
-    assert_eq!(picture.provenance["command"], "render");
-    assert_eq!(picture.provenance["input"]["name"], "gpt2.safetensors");
-    assert_eq!(picture.provenance["model"]["name"], "");
+    assert_eq!(picture.record["command"], "render");
+    assert_eq!(picture.record["input"]["name"], "gpt2.safetensors");
+    assert_eq!(picture.record["model"]["name"], "");
 
     shell.ok(&["render", &file, "--layer", "1", "--head", "-1", "-o", "head.svg"]);
     let head = svg(&shell.text("head.svg"));
@@ -150,7 +150,7 @@ fn ranked_words_and_templates_work_as_with_a_model() {
     assert_eq!(csv.lines().count(), 1 + 3, "all words but the first token");
     shell.ok(&["render", GALLERY, "--layer", "4", "--head", "11,0", "-o", "{slug}-{layer}.{head}.png"]);
     assert_eq!(shell.files(), ["gpt2-4.0.png", "gpt2-4.11.png"]);
-    assert_eq!(png(&shell.read("gpt2-4.11.png")).provenance["part"], json!({"layer": "4", "head": "11"}));
+    assert_eq!(png(&shell.read("gpt2-4.11.png")).record["part"], json!({"layer": "4", "head": "11"}));
 }
 
 #[test]

@@ -399,11 +399,12 @@ fn a_suite_that_cannot_be_meant_is_refused_with_its_line() {
 
 #[test]
 fn what_needs_no_prompt_is_recorded_as_it_is_alone() {
-    let shell = recorded(
-        "command = \"heads\"\nformats = [\"png\", \"json\"]\n[[case]]\n[[case]]\nname = \"text\"\nprompt = \"The fox and the fox\"\n[[case]]\nname = \"again\"",
-    );
-    shell.ok(&["heads", "-m", "builtin", "-o", "alone.json"]);
-    shell.ok(&["heads", "-m", "builtin", "-o", "text.json", "The fox and the fox"]);
+    let base = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
+    let above = format!("command = \"heads\"\nmodel = {base:?}\nformats = [\"png\", \"json\"]\n");
+    let text = "name = \"text\"\nprompt = \"The fox and the fox\"\n";
+    let shell = recorded(&format!("{above}[[case]]\n[[case]]\n{text}[[case]]\nname = \"again\"\n"));
+    shell.ok(&["heads", "-m", base, "-o", "alone.json"]);
+    shell.ok(&["heads", "-m", base, "-o", "text.json", "The fox and the fox"]);
     for (alone, recorded) in [("alone", "heads"), ("alone", "again"), ("text", "text")] {
         assert!(shell.read(&format!("{alone}.json")) == shell.read(&format!("s/{recorded}.json")), "{recorded}");
     }

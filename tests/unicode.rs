@@ -83,8 +83,8 @@ fn every_text_comes_back_from_every_file_and_acts_in_none() {
         shell.ok(&[&ONE[..], &args].concat());
         let picture = svg(&shell.text("a.svg"));
         let data = json(&shell.read("a.json"));
-        assert_eq!(picture.provenance["prompt"], text);
-        assert_eq!(png(&shell.read("a.png")).provenance["prompt"], text);
+        assert_eq!(picture.record["prompt"], text);
+        assert_eq!(png(&shell.read("a.png")).record["prompt"], text);
         assert_eq!(data["prompt"], text);
         let known = [
             "svg",
@@ -199,7 +199,7 @@ fn ten_kilobytes_without_a_space_are_truncated_and_drawn() {
         assert_eq!(data["token_ids"].as_array().unwrap().len(), 512);
         let prompt = data["prompt"].as_str().unwrap().trim_end_matches('\u{fffd}');
         assert!(prompt.len() > 500 && text.starts_with(prompt), "{unit}");
-        assert_eq!(png(&shell.read("a.png")).provenance["prompt"], data["prompt"]);
+        assert_eq!(png(&shell.read("a.png")).record["prompt"], data["prompt"]);
     }
 }
 
@@ -238,7 +238,7 @@ fn a_model_folder_of_any_name_is_drawn_and_recorded_by_that_name() {
         }
         shell.ok(&["-m", name, "The ca", "-o", "a.svg", "-o", "a.txt"]);
         let picture = svg(&shell.text("a.svg"));
-        assert_eq!(picture.provenance["model"], name);
+        assert_eq!(picture.record["model"]["name"], name);
         assert!(!picture.texts.iter().any(|shown| shown.chars().any(acts)), "{:?}", picture.texts);
         assert!(!shell.text("a.txt").chars().any(|c| acts(c) && c != '\n'), "{name:?}");
     }

@@ -4,6 +4,7 @@
 use attnviz::checkpoint::{Checkpoint, Source};
 use attnviz::figure::{Bars, Figure, Heatmap, Matrix, Panel, Scale};
 use attnviz::prompt::{Prompt, Tokenizer, WordRule};
+use attnviz::record::Record;
 use attnviz::render::{Fonts, svg, terminal};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
@@ -30,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
             Panel::Heatmap(Heatmap { row_labels: labels.clone(), col_labels: labels, values, scale, ..Heatmap::default() }),
             Panel::Bars(Bars { values: vec![0.5; words.len()], labels: words, ..Bars::default() }),
         ],
-        provenance: serde_json::json!({ "prompt": text }),
+        record: Some(Record { prompt: text.into(), ..Record::default() }),
         ..Figure::default()
     };
     let drawn = svg(&figure, &FONTS).unwrap();

@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn lightness_never_turns_back_in_a_sequential_map() {
-        for map in Colormap::ALL.into_iter().filter(|map| !map.is_diverging()) {
+        for map in Colormap::all().filter(|map| !map.is_diverging()) {
             for theme in [Theme::Light, Theme::Dark] {
                 let light =
                     |c: &[u8; 3]| 0.2126 * f32::from(c[0]) + 0.7152 * f32::from(c[1]) + 0.0722 * f32::from(c[2]);
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn every_map_is_found_by_its_name() {
-        assert!(Colormap::ALL.into_iter().all(|map| Colormap::named(map.name()) == Some(map)));
+        assert!(Colormap::all().all(|map| Colormap::named(map.name()) == Some(map)));
         assert_eq!(Colormap::named("jet"), None);
     }
 }

@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_text_can_be_read_on_every_colour_of_every_map() {
-        for map in Colormap::ALL {
+        for map in Colormap::all() {
             for (theme, level) in [Theme::Light, Theme::Dark].into_iter().flat_map(|t| (0..255).map(move |l| (t, l))) {
                 let found = contrast(theme.ink(Ink::Level(map, level)), theme.ink(Ink::Over(map, level)));
                 assert!(found >= 3.6, "{map:?} {theme:?} {level}: {found}");

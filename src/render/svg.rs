@@ -33,7 +33,7 @@ const STOPS: usize = 33;
 /// # Errors
 /// A width, height or resolution out of bounds.
 pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
-    for size in [figure.width, figure.height].into_iter().flatten().filter(|size| !SIZES.contains(size)) {
+    if let Some(size) = [figure.width, figure.height].into_iter().flatten().find(|size| !SIZES.contains(size)) {
         let hint = format!("give a size between {} and {} pixels", SIZES.start(), SIZES.end());
         return Err(Error::usage(format!("a picture cannot have {size} pixels to a side")).hint(hint));
     }

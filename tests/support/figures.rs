@@ -5,6 +5,7 @@ use attnviz::figure::{
     Bars, Column, Curves, Figure, Grid, Heatmap, Matrix, Panel, Scale, ScaleKind, Series, Sheet, SheetMap, Strip,
     StripRow, Table,
 };
+use attnviz::record::Record;
 
 /// A plausible causal map: a sink, a diagonal, and something in between.
 pub fn attention(n: usize) -> Matrix {
@@ -39,7 +40,11 @@ pub fn heatmap(labels: &[String]) -> Figure {
             cell_labels: Vec::new(),
             scale: scale(),
         })],
-        provenance: serde_json::json!({ "prompt": "a\u{0}b]]><script>&\u{ffff}\u{85}", "layer": 4 }),
+        record: Some(Record {
+            command: "attention".into(),
+            prompt: "a\u{0}b]]><script>&\u{ffff}\u{85}\u{202e}".into(),
+            ..Record::default()
+        }),
         ..Figure::default()
     }
 }

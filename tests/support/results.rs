@@ -58,7 +58,7 @@ pub struct Svg {
     /// Every text that is drawn, in the order of the file.
     pub texts: Vec<String>,
     /// How it was made.
-    pub provenance: Value,
+    pub record: Value,
     /// The colours of all shapes, in the order of the file: the page is the first.
     pub fills: Vec<String>,
     /// All element names.
@@ -80,7 +80,7 @@ pub fn svg(text: &str) -> Svg {
         width: size("width"),
         height: size("height"),
         texts: named("text").map(whole).collect(),
-        provenance: json(metadata[0].as_bytes()),
+        record: json(metadata[0].as_bytes()),
         fills: named("rect")
             .filter_map(|node| node.attribute("fill"))
             .filter(|fill| fill.starts_with('#'))
@@ -96,13 +96,13 @@ impl Svg {
     }
 }
 
-/// A PNG's size, resolution, pixels and provenance.
+/// A PNG's size, resolution, pixels and record.
 pub struct Png {
     pub width: u32,
     pub height: u32,
     pub dpi: u32,
     pub rgb: Vec<u8>,
-    pub provenance: Value,
+    pub record: Value,
 }
 
 pub fn png(bytes: &[u8]) -> Png {
@@ -117,6 +117,6 @@ pub fn png(bytes: &[u8]) -> Png {
         height: info.height,
         dpi: (f64::from(per_metre) * 0.0254).round() as u32,
         rgb,
-        provenance: json(text.as_bytes()),
+        record: json(text.as_bytes()),
     }
 }
