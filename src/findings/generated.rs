@@ -3,7 +3,7 @@
 use super::Findings;
 use super::saliency::{Options, end_of_text, warning};
 use super::subject::{About, Subject};
-use crate::analysis::attribution::{Attribution, Method, Evaluator, attribute};
+use crate::analysis::attribution::{Attribution, Evaluator, Method, attribute};
 use crate::analysis::generate::{Choice, generate};
 use crate::analysis::{Objective, Of};
 use crate::error::Result;

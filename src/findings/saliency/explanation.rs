@@ -2,7 +2,7 @@
 
 use super::options::Options;
 use super::words::{note, warning};
-use crate::analysis::attribution::{Attribution, Draws, Method, Evaluator, attribute};
+use crate::analysis::attribution::{Attribution, Draws, Evaluator, Method, attribute};
 use crate::analysis::faithfulness::faithfulness;
 use crate::analysis::{Objective, Prediction, probability};
 use crate::error::Result;
