@@ -10,7 +10,7 @@ use attnviz::checkpoint::{Checkpoint, Source};
 use attnviz::export::table::{number, text, whole};
 use attnviz::export::{Array, Data, Entry, Table, write_bytes};
 use attnviz::figure::{Bars, Figure, Panel};
-use attnviz::findings::{About, Analysis, Findings, Output, Ready, Reading, Style, Subject, Words, find};
+use attnviz::findings::{About, Analysis, Findings, Output, Reading, Ready, Style, Subject, Words, find};
 use attnviz::format::Format;
 use attnviz::render::Fonts;
 use attnviz::session::Session;
@@ -39,8 +39,7 @@ impl Analysis for Options {
         let heads = subject.session.spec().heads;
         let ranges = words.iter().map(|word| word.tokens.clone()).collect();
         let all = (0..heads).collect();
-        let request =
-            Request { layers: vec![self.layer], heads: all, words: Some(ranges), ..Request::default() };
+        let request = Request { layers: vec![self.layer], heads: all, words: Some(ranges), ..Request::default() };
         let (found, _) = attention(subject.session.model(), &subject.prompt.ids, &request)?;
         let own = |word| found.maps.iter().map(|map| map.values[word * map.cols + word]).sum::<f32>() / heads as f32;
         let shares = (0..words.len()).map(own).collect();

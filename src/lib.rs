@@ -1,13 +1,19 @@
 //! attnviz: what does each attention head of GPT-2 look at?
 //!
 //! ```text
-//! argv ─► cli ─► checkpoint ─► Session{model, tokenizer} ─► Prompt{ids, labels, words}
-//!                                   │ forward(prompts, tap)
-//!                                   ▼
-//!                  Trace ─► analysis (numbers) ─► export (json, npz, safetensors, csv)
-//!                                   ▼ figure
-//!                         Figure (plain data) ─► render ─► svg │ png │ terminal
+//! argv │ record │ suite │ program ─► options ─► Asked
+//!                                                 │
+//! checkpoint ─► Session{model, tokenizer} ─► Subject{session, prompt}
+//!                  │ forward(prompts, tap)        │
+//!                  ▼                              ▼
+//!               Trace ─► analysis (numbers) ─► findings ─► figure ─► render ─► svg │ png │ terminal
+//!                                                 └──────► data, table ─► export ─► json │ npz │ safetensors │ csv │ parquet
 //! ```
+//!
+//! The rooms, top to bottom; each uses only those below it: [`batch`] and [`snapshot`] (many prompts, suites), [`findings`] (from plain
+//! options to figure, data and table), [`compare`], [`render`], [`figure`], [`analysis`] (numbers, one file per method), [`session`] and
+//! [`trace`], [`model`] and [`checkpoint`], [`weights`], [`export`] and [`prompt`], and on the ground [`record`], [`format`], [`error`],
+//! [`text`].
 //!
 //! Three walls: the model never knows about analyses, analyses never format, renderers never compute.
 //!
@@ -61,6 +67,11 @@
 //! assert!(svg(&figure, &Fonts::bundled())?.contains("·upon"));
 //! # Ok::<(), attnviz::Error>(())
 //! ```
+//!
+//! # What a command finds
+//!
+//! [`findings`] does all that a command of the program does but reading its flags: `examples/mix.rs` makes the picture, the table and the
+//! JSON of `mix` from plain options, `examples/new_analysis.rs` adds an analysis that has every format.
 //!
 //! # Other ways in and out
 //!

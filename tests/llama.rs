@@ -13,12 +13,16 @@ use attnviz::analysis::zeroing::value_zeroing;
 use attnviz::analysis::{
     Objective, Of, Request, Sink, attention, direct, heads, lens, mixing, next_tokens, norms::norms, probability,
 };
+use attnviz::findings::{self, Output, Ready, Subject, Words, find};
+use attnviz::format::Format;
 use attnviz::model::{Activation, Backend, Model, NoTap, Segments, Site, Tap};
 use attnviz::prompt::Prompt;
+use attnviz::render::Fonts;
 use attnviz::trace::{Recorder, Trace, forward};
 use attnviz::{Kind, Result};
 use candle_core::{DType, Device, Tensor};
 use candle_transformers::models::mistral;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use support::{distance, fixtures, golden, ids, numbers, size};
 
@@ -314,7 +318,8 @@ fn every_mixing_method_gives_rows_that_are_shares() {
     let model = fused();
     let (ids, objective) = question(&model);
     let evaluator = Evaluator::new(&model, &ids, objective, Baseline::Zero, QUIET).unwrap();
-    let found = mixing::mixing(&evaluator, &mixing::Method::all().collect::<Vec<_>>(), Sink::Keep, true, QUIET).unwrap();
+    let found =
+        mixing::mixing(&evaluator, &mixing::Method::all().collect::<Vec<_>>(), Sink::Keep, true, QUIET).unwrap();
     assert_eq!(found.len(), 7);
     for mixing in &found {
         let row = single(mixing.row(objective.position));
@@ -412,4 +417,44 @@ fn its_checkpoint_opens_but_no_family_here_reads_its_config() {
     let error = attnviz::session::Session::new(llama::checkpoint()).err().unwrap();
     assert!(error.message.ends_with("config.json: model_type is \"llama\""), "{error}");
     assert_eq!(error.kind, Kind::Failed);
+}
+
+#[test]
+fn every_command_finds_figure_table_and_data_on_it() {
+    let (session, golden) = (llama::session(), transformers());
+    let ids = ids(&golden);
+    let direct = findings::lens::Options { direct: true, ..Default::default() };
+    let every = [
+        findings::Asked::Attention(Default::default()),
+        findings::Asked::Saliency(findings::saliency::Options {
+            method: Method::all().collect(),
+            ..Default::default()
+        }),
+        findings::Asked::Lens(Default::default()),
+        findings::Asked::Lens(direct),
+        findings::Asked::Heads(Default::default()),
+        findings::Asked::Mix(Default::default()),
+    ];
+    let fonts = Fonts::bundled();
+    for asked in &every {
+        let analysis = asked.analysis();
+        let words = Words::Ids(ids.clone());
+        let prompt = analysis.reading().read(words, &session.tokenizer, session.spec()).unwrap();
+        let found =
+            find(analysis, Subject::new(&session, prompt, asked).unwrap(), &[Output::whole(Format::Json)]).unwrap();
+        let ready = Ready::new(&*found);
+        for format in Format::all() {
+            assert!(!ready.bytes(format, None, &fonts).unwrap().is_empty(), "{asked:?} {format:?}");
+        }
+        let json: Value = serde_json::from_slice(&ready.bytes(Format::Json, None, &fonts).unwrap()).unwrap();
+        assert_eq!(json["model"], json!({"name": "tiny-llama", "revision": null, "hash": session.hash}));
+        assert_eq!(json["token_ids"], json!(ids));
+        if matches!(asked, findings::Asked::Attention(_)) {
+            let values: Vec<Vec<Vec<Vec<f32>>>> =
+                serde_json::from_value(json["results"][0]["attention"].clone()).unwrap();
+            let expected = &golden["attention"];
+            let found = Tensor::from_vec(values.concat().concat().concat(), expected.shape(), &Device::Cpu).unwrap();
+            assert!(distance(&found, expected) < 1e-5);
+        }
+    }
 }

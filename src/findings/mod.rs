@@ -206,13 +206,14 @@ pub trait Findings: Send + Sync {
 /// Looks at one prompt; where that fails for a broken weight, says which.
 ///
 /// # Errors
-/// As [`Analysis::find`].
+/// As [`Analysis::check`] and [`Analysis::find`].
 pub fn find<'a>(
     analysis: &'a dyn Analysis,
     subject: Subject<'a>,
     outputs: &[Output],
 ) -> Result<Box<dyn Findings + 'a>> {
     let session = subject.session;
+    analysis.check(outputs)?;
     analysis.find(subject, outputs).map_err(|error| explained(session, error))
 }
 
