@@ -4,6 +4,7 @@
 //! weights, a file that was read by its name and hash. Whoever reads a record does not trust it: its options are plain data that
 //! the analysis checks again, so that a forged record can name no flag, path or address.
 
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -43,6 +44,17 @@ pub struct Record {
 }
 
 impl Record {
+    /// That of a command with these options; nothing else is known yet.
+    ///
+    /// # Errors
+    /// Options that are no object of JSON.
+    pub fn of(command: &str, options: &impl Serialize) -> Result<Self> {
+        match serde_json::to_value(options) {
+            Ok(Value::Object(options)) => Ok(Self { command: command.to_owned(), options, ..Self::default() }),
+            _ => Err(Error::failed(format!("the options of {command} are no object of JSON"))),
+        }
+    }
+
     /// The same without what differs from prompt to prompt: what the tables of a batch say of themselves.
     pub fn of_all_prompts(&self) -> Self {
         Self { prompt: String::new(), token_ids: Vec::new(), ..self.clone() }

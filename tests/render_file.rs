@@ -113,7 +113,10 @@ fn a_file_of_attnviz_keeps_the_numbers_of_its_layers_and_what_was_done_to_them()
     assert_eq!(one["results"][0]["layers"], json!([4]));
     assert_eq!(flat(&one["results"][0]["attention"]), flat(&first["results"][0]["attention"][1][1]));
     let (message, hint) = shell.fails(2, &["render", "two.safetensors", "--layer", "3"]);
-    assert_eq!((message.as_str(), hint.as_str()), ("layer 3: the file has 2 layers", "the file has only 2, 4 (--layer)"));
+    assert_eq!(
+        (message.as_str(), hint.as_str()),
+        ("layer 3: the file has 2 layers", "the file has only 2, 4 (--layer)")
+    );
 
     shell.ok(&[
         "-m",

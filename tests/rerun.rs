@@ -168,7 +168,8 @@ fn a_figure_of_a_trace_is_made_again_from_the_trace() {
 fn made(command: &str, options: Value) -> String {
     json!({"model": {"name": "builtin", "revision": null, "hash": ""}, "version": "0.1.0", "command": command,
            "options": options, "line": "attnviz attention --output=evil.png", "prompt": "a", "tokens": ["a"],
-           "token_ids": [70], "results": []}).to_string()
+           "token_ids": [70], "results": []})
+    .to_string()
 }
 
 #[test]
@@ -198,7 +199,10 @@ fn a_file_cannot_make_rerun_read_or_write_other_files_or_run_anything_else() {
         shell.write("made.json", made("attention", options.clone()));
         let ran = shell.run(&["rerun", "made.json"]);
         assert!(matches!(ran.code, Some(1..=3)), "{options}: {ran:?}");
-        assert!(ran.out.is_empty() && ran.err.starts_with("error: made.json") && !ran.err.contains('\u{1b}'), "{ran:?}");
+        assert!(
+            ran.out.is_empty() && ran.err.starts_with("error: made.json") && !ran.err.contains('\u{1b}'),
+            "{ran:?}"
+        );
         assert_eq!(shell.files(), ["made.json", "secret"], "{options}");
     }
     // What is not known is named.

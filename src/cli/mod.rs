@@ -66,7 +66,7 @@ enum Command {
     Snapshot(snapshot::SnapshotArgs),
     /// Draw or export attention from a .safetensors or .npz file, whatever program wrote it
     Render(render::RenderArgs),
-    /// Compute a PNG, SVG or JSON file of attnviz again, and compare or write it
+    /// Compute a file of attnviz again, and compare or write it
     Rerun(rerun::RerunArgs),
     /// List the models that need no network, or download one
     Models(models::ModelsArgs),

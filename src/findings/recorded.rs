@@ -8,8 +8,6 @@ use crate::error::{Error, Result};
 use crate::export::{self, file::hash};
 use crate::prompt::{Prompt, Word};
 use crate::record::{Input, Record};
-use serde::Serialize;
-use serde_json::Value;
 use std::path::Path;
 
 /// Layers and heads are not numbered higher than this by any model.
@@ -69,7 +67,7 @@ impl RecordedAttention {
         let Gathered { prompt, words, by_word, attention } = self.gather(&view.selection, request)?;
         let model = self.patterns.record.as_ref().map(|record| record.model.clone()).unwrap_or_default();
         let (line, input) = (line.to_owned(), Some(self.input.clone()));
-        let record = Record { line, model, input, ..record("render", view)? };
+        let record = Record { line, model, input, ..Record::of("render", view)? };
         let mut found = attention::Patterns::new(view, About::new(record, prompt), words, attention);
         found.by_word = by_word;
         Ok(found)
@@ -174,14 +172,6 @@ pub(super) fn input(path: &Path) -> Result<Input> {
 /// A file's name without its folder.
 pub(super) fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// The record of a command with these options.
-pub(super) fn record(command: &str, options: &impl Serialize) -> Result<Record> {
-    match serde_json::to_value(options) {
-        Ok(Value::Object(options)) => Ok(Record { command: command.into(), options, ..Record::default() }),
-        _ => Err(Error::failed(format!("the options of {command} are no JSON object"))),
-    }
 }
 
 #[cfg(test)]

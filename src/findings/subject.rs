@@ -2,7 +2,7 @@
 
 use super::Asked;
 use crate::analysis::{Prediction, next_tokens};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::export::{Data, Entry, Fields, slug};
 use crate::prompt::Prompt;
 use crate::record::{Identity, Input, Record};
@@ -10,7 +10,7 @@ use crate::session::Session;
 use candle_core::Tensor;
 use rayon::prelude::*;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
@@ -50,7 +50,7 @@ impl<'a> Subject<'a> {
     /// None that is known of: options are plain data.
     pub fn new(session: &'a Session, prompt: Prompt, asked: &Asked) -> Result<Self> {
         let (command, options) = asked.parts()?;
-        Ok(Self::recorded(session, prompt, command, options))
+        Ok(Self::recorded(session, prompt, Record { command, options, ..Record::default() }))
     }
 
     /// The same for an analysis of one's own, with the name and the options that records shall hold.
@@ -58,14 +58,11 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// Options that are no object of JSON.
     pub fn of(session: &'a Session, prompt: Prompt, command: &str, options: &impl Serialize) -> Result<Self> {
-        match serde_json::to_value(options) {
-            Ok(Value::Object(options)) => Ok(Self::recorded(session, prompt, command.to_owned(), options)),
-            _ => Err(Error::failed(format!("the options of {command} are no object of JSON"))),
-        }
+        Ok(Self::recorded(session, prompt, Record::of(command, options)?))
     }
 
-    fn recorded(session: &'a Session, prompt: Prompt, command: String, options: Map<String, Value>) -> Self {
-        let record = Record { command, options, model: session.identity(), ..Record::default() };
+    fn recorded(session: &'a Session, prompt: Prompt, record: Record) -> Self {
+        let record = Record { model: session.identity(), ..record };
         Self { session, about: About::new(record, prompt), watch: &|_, _| () }
     }
 

@@ -12,7 +12,6 @@ use crate::export::{Data, Table, place};
 use crate::figure::attention::{matrix, panel};
 use crate::figure::difference::{bars, labels, scale, table};
 use crate::figure::{Figure, Matrix, Panel, Scale, panel_pixels};
-use crate::findings::recorded::record;
 use crate::findings::subject::in_a_line;
 use crate::findings::{About, Findings, Style};
 use crate::record::{Part, Record};
@@ -68,7 +67,7 @@ impl<'a> Comparison<'a> {
     pub(super) fn new(options: &'a Options, sides: [Side; 2]) -> Result<Self> {
         let [a, b] = &sides;
         let (model, input, other) = (a.model.clone(), a.input.clone(), Some(b.other()));
-        let record = Record { model, input, other, ..record("diff", options)? };
+        let record = Record { model, input, other, ..Record::of("diff", options)? };
         let about = About::new(record, a.prompt.clone());
         Ok(Self { options, about, sides, attention: None, arrays: Vec::new(), remarks: Vec::new() })
     }
