@@ -6,6 +6,12 @@ mod results;
 #[path = "support/shell.rs"]
 mod shell;
 
+use attnviz::analysis::heads::Score;
+use attnviz::batch::{self, Options, Summary};
+use attnviz::checkpoint::{Checkpoint, Source};
+use attnviz::findings::{Asked, heads};
+use attnviz::format::Format;
+use attnviz::session::Session;
 use bytes::Bytes;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
@@ -13,6 +19,7 @@ use serde_json::Value;
 use shell::{Shell, names, ran};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
@@ -228,6 +235,27 @@ fn a_parquet_file_of_64_prompts_holds_what_their_json_files_hold() {
         }
         assert!(rows.next().is_none());
     }
+}
+
+#[test]
+fn a_program_writes_the_same_folder_from_plain_options() {
+    let shell = Shell::new();
+    shell.write("p.txt", prompts(70));
+    let typed = ["batch", "p.txt", "--run", "heads", "--sort", "sink", "--format", "json,parquet", "-m", FIXTURE];
+    shell.ok(&[&typed[..], &["--out", "typed"]].concat());
+    let asked = Asked::Heads(heads::Options { sort: Some(Score::Sink), ..Default::default() });
+    let (inputs, formats) = (vec![shell.path("p.txt")], vec![Format::Json, Format::Parquet]);
+    let options = Options { inputs, out: shell.path("plain"), formats, ..Default::default() };
+    batch::check(&options, &asked).unwrap();
+    assert!(!shell.path("plain").exists(), "a check makes nothing");
+    let session = Session::new(Checkpoint::open(&Source::Directory(FIXTURE.into())).unwrap()).unwrap();
+    let read = AtomicU64::new(0);
+    let tick = || _ = read.fetch_add(1, Ordering::Relaxed);
+    let summary = batch::run(&options, &asked, "attnviz heads --sort=sink", &session, &tick).unwrap();
+    assert_eq!(summary, Summary { prompts: 70, failed: 0 });
+    assert_eq!(read.into_inner(), 70);
+    assert!(contents(&shell.path("plain")) == contents(&shell.path("typed")));
+    assert!(batch::check(&options, &asked).is_err_and(|error| error.option == Some("resume")), "it is not empty now");
 }
 
 #[test]

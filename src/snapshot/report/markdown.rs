@@ -1,8 +1,8 @@
 //! A report as people read it.
 
 use super::JUNIT;
-use crate::text::printable;
 use crate::snapshot::outcome::Outcome;
+use crate::text::printable;
 use std::fmt::Write as _;
 use std::path::Path;
 
