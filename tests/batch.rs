@@ -11,6 +11,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::Value;
 use shell::{Shell, names, ran};
+use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -233,23 +234,22 @@ fn a_parquet_file_of_64_prompts_holds_what_their_json_files_hold() {
 #[test]
 fn two_runs_on_one_folder_do_not_mix() {
     let shell = Shell::new();
-    shell.write("p.txt", prompts(300));
-    let args = ["batch", "p.txt", "--out", "d", "-m", FIXTURE, "--format", "png", "--resume"];
-    let mut first = shell.attnviz(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let lock = shell.path("d/.attnviz-batch.lock");
-    while !lock.exists() && first.try_wait().unwrap().is_none() {
+    let args = ["batch", "-", "--out", "d", "-m", FIXTURE, "--format", "png", "--resume"];
+    // As long as its input is open, the first is not done.
+    let mut first =
+        shell.attnviz(&args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !shell.path("d/.manifest.jsonl.part").exists() {
+        assert!(first.try_wait().unwrap().is_none(), "it ended before its input");
         std::thread::sleep(Duration::from_millis(1));
     }
-    std::thread::sleep(Duration::from_millis(20));
-    if first.try_wait().unwrap().is_none() {
-        let (message, _) = shell.fails(1, &args);
-        assert!(message.contains("another run"), "{message}");
-    }
+    let (message, _) = shell.fails(1, &args);
+    assert!(message.contains("another run"), "{message}");
+    first.stdin.take().unwrap().write_all(prompts(3).as_bytes()).unwrap();
     assert!(first.wait().unwrap().success());
-    assert_eq!(names(&shell.path("d")).len(), 301);
+    assert_eq!(names(&shell.path("d")).len(), 4);
 }
 
-#[cfg(target_os = "linux")]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs a system that moves a folder which is written to")]
 #[test]
 fn a_folder_that_disappears_is_an_error_in_two_lines() {
     let shell = Shell::new();
@@ -265,7 +265,7 @@ fn a_folder_that_disappears_is_an_error_in_two_lines() {
     assert_eq!(shell.files(), ["elsewhere", "p.txt"]);
 }
 
-#[cfg(unix)]
+#[cfg_attr(not(unix), ignore = "needs kill")]
 #[test]
 fn ctrl_c_stops_cleanly() {
     let shell = Shell::new();
@@ -284,7 +284,6 @@ fn ctrl_c_stops_cleanly() {
 }
 
 /// Runs a script's text as each of so many tasks, with `attnviz` on the path, then joins the shares.
-#[cfg(unix)]
 fn tasks(script: &str, count: u32, variables: &[(&str, String)], index: (&str, u32)) {
     let shell = Shell::new();
     shell.write("prompts.txt", prompts(200));
@@ -306,7 +305,7 @@ fn tasks(script: &str, count: u32, variables: &[(&str, String)], index: (&str, u
     assert_eq!(names(&shell.path("results")).len(), 1 + 4, "200 prompts are four tables");
 }
 
-#[cfg(unix)]
+#[cfg_attr(not(unix), ignore = "needs bash")]
 #[test]
 fn the_script_for_slurm_does_all_of_the_work() {
     let script = include_str!("../examples/batch.slurm");
@@ -318,7 +317,7 @@ fn the_script_for_slurm_does_all_of_the_work() {
     tasks(script, array.parse().unwrap(), &variables, ("SLURM_ARRAY_TASK_ID", 1));
 }
 
-#[cfg(unix)]
+#[cfg_attr(not(unix), ignore = "needs bash")]
 #[test]
 fn the_job_for_kubernetes_does_all_of_the_work() {
     let job = include_str!("../examples/batch-job.yaml");

@@ -1,5 +1,9 @@
 //! Numbers leave as files that others read, and files that others wrote come in.
 #![allow(clippy::unwrap_used)] // a test that cannot go on should fail there
+
+#[path = "support/skip.rs"]
+mod skip;
+
 use attnviz::error::{Error, Kind, Result};
 use attnviz::export::table::{number, text, whole};
 use attnviz::export::{
@@ -237,11 +241,7 @@ fn a_shape_that_does_not_fit_its_numbers_is_never_written() {
 
 #[test]
 fn gpt2_traces_from_python_are_read() {
-    let roots = ["../shared", "../../shared"].map(|root| Path::new(env!("CARGO_MANIFEST_DIR")).join(root));
-    let Some(folder) = roots.iter().map(|root| root.join("data/gpt2-traces")).find(|folder| folder.is_dir()) else {
-        writeln!(std::io::stderr(), "skipped: there is no ../shared/data/gpt2-traces").unwrap(); // past the capture
-        return;
-    };
+    let Some(folder) = skip::shared("data/gpt2-traces") else { return };
     for name in ["ex0", "ex1", "ex2"] {
         let trace = export::read(&folder.join(name).with_extension("safetensors")).unwrap();
         assert_eq!(trace.shape[..2], [12, 12]);
@@ -452,7 +452,7 @@ fn links_stay_links_and_permissions_stay_what_they_were() {
     assert!(write_atomically(&at("loop"), hello).is_err());
 }
 
-#[cfg(target_os = "linux")]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs /dev/full")]
 #[test]
 fn devices_are_written_directly_and_a_full_disk_is_said() {
     write_atomically(Path::new("/dev/null"), hello).unwrap();
@@ -464,7 +464,8 @@ fn devices_are_written_directly_and_a_full_disk_is_said() {
     assert_eq!(error.unwrap_err().message, "cannot write /dev/full: the disk is full");
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs /proc")]
 #[test]
 fn a_pipe_gets_the_bytes_and_a_redirected_stdout_keeps_what_it_has() {
     use std::os::fd::AsRawFd;
