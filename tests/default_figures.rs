@@ -35,7 +35,7 @@ const FIGURES: [(&str, &[&str]); 13] = [
 fn every_default_figure_looks_as_it_did() {
     let drawn = FIGURES.map(|(name, args)| {
         let shell = Shell::new();
-        let ran = shell.run(&[args, &["-q", "--width", "600", "-o", "a.png"]].concat());
+        let ran = shell.run(&[args, &["-q", "-o", "a.png"]].concat());
         assert!(ran.code == Some(0) || ran.code == Some(3) && name == "diff", "{name}: {}", ran.err);
         (format!("default-{name}"), shell.read("a.png"))
     });

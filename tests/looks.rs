@@ -89,6 +89,24 @@ fn every_cell_has_the_colour_of_its_number_beside_its_query_and_above_its_key() 
 }
 
 #[test]
+fn a_picture_in_characters_has_each_number_beside_its_query_and_below_its_key() {
+    let shell = Shell::new();
+    let args = ["-m", "builtin", "The fox and the crow", "--layer", "4", "--head", "3", "-q", "-o", "-", "--format"];
+    let data = json(&shell.ok(&[&args[..], &["json"]].concat()));
+    let (labels, (_, values)) = (labels(&data), attention(&data));
+    let n = labels.len();
+    let text = shell.says(&[&args[..], &["txt"]].concat());
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    let keys = lines.iter().position(|words| *words == labels).unwrap_or_else(|| panic!("{labels:?}: {text}"));
+    for (query, words) in lines[keys + 1..][..n].iter().enumerate() {
+        assert_eq!((words[0], words.len()), (labels[query].as_str(), query + 2), "{text}");
+        let shown = words[1..].iter().map(|number| number.parse::<f32>().unwrap());
+        let apart = shown.zip(&values[query * n..]).map(|(shown, value)| (shown - value).abs());
+        assert!(apart.fold(0.0, f32::max) <= 0.005, "{words:?} {:?}", &values[query * n..][..n]);
+    }
+}
+
+#[test]
 fn every_map_of_a_sheet_is_that_of_its_layer_and_its_head() {
     let shell = Shell::new();
     shell.ok(&["-m", "builtin", "The fox and the crow", "-o", "a.svg", "-o", "a.json", "-o", "a.png"]);
@@ -97,8 +115,8 @@ fn every_map_of_a_sheet_is_that_of_its_layer_and_its_head() {
     let scale = Scale::over(ScaleKind::Linear, Colormap::Tide, "", [&Matrix::new(1, values.len(), values.clone())]);
     let (drawing, picture) = (Drawing::of(&shell.text("a.svg")), png(&shell.read("a.png")));
     assert_eq!((layers, heads), builtin());
-    assert_eq!(drawing.frames.len(), layers * heads);
-    for (at, map) in drawing.frames.iter().enumerate() {
+    assert_eq!(drawing.frames.len(), layers * heads + 1, "one is the scale's");
+    for (at, map) in drawing.frames[..layers * heads].iter().enumerate() {
         let (layer, head) = (at / heads, at % heads);
         let (above, beside) = (drawing.frames[head], drawing.frames[layer * heads]);
         assert_eq!((map.x, map.y), (above.x, beside.y), "rows are layers, columns heads");

@@ -32,7 +32,7 @@ fn three_lines_of_python_make_a_file_that_is_drawn() {
     let scale = Scale::over(ScaleKind::Linear, Colormap::Tide, "", [&Matrix::new(1, 216, theirs.clone())]);
     shell.ok(&["render", &file, "-o", "sheet.svg"]);
     let drawing = Drawing::of(&shell.text("sheet.svg"));
-    assert_eq!(drawing.frames.len(), 6);
+    assert_eq!(drawing.frames.len(), 6 + 1, "one is the scale's");
     for (at, value) in theirs.iter().enumerate().filter(|(at, _)| at % 6 <= at / 6 % 6) {
         let (x, y) = drawing.frames[at / 36].cell((6, 6), at / 6 % 6, at % 6).middle();
         assert_eq!(hex(picture.at(x, y)), colour(*value, &scale, Theme::Light), "number {at}");

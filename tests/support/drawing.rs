@@ -9,7 +9,7 @@ use roxmltree::{Document, Node};
 pub struct Drawing {
     /// Rectangles of one colour, in the order of drawing; the page is the first.
     pub shapes: Vec<(Place, String)>,
-    /// Frames around maps.
+    /// Frames around maps, and then around scales.
     pub frames: Vec<Place>,
     /// Texts that are not turned.
     pub texts: Vec<(Place, String)>,
@@ -103,7 +103,7 @@ impl Drawing {
         self.shape(point).unwrap_or(self.page())
     }
 
-    /// The texts whose middles lie in a place.
+    /// The texts whose middles lie in a place; one for each font of a label.
     pub fn texts_in(&self, place: Place) -> Vec<&str> {
         self.texts.iter().filter(|(text, _)| place.holds(text.middle())).map(|(_, text)| text.as_str()).collect()
     }
@@ -128,13 +128,11 @@ impl Drawing {
         }
         for (row, label) in labels.0.iter().enumerate() {
             let cell = frame.cell((rows, cols), row, 0);
-            let found = self.texts_in(Place { x: 0.0, w: frame.x, ..cell });
-            assert!(found.contains(label), "row {row} is {found:?}, not {label:?}");
+            assert_eq!(self.texts_in(Place { x: 0.0, w: frame.x, ..cell }).concat(), *label, "row {row}");
         }
         for (col, label) in labels.1.iter().enumerate() {
             let cell = frame.cell((rows, cols), rows - 1, col);
-            let found = self.texts_in(Place { y: cell.y + cell.h, h: 30.0, ..cell });
-            assert_eq!(found, [*label], "column {col}");
+            assert_eq!(self.texts_in(Place { y: cell.y + cell.h, h: 30.0, ..cell }).concat(), *label, "column {col}");
         }
     }
 }
