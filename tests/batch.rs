@@ -272,10 +272,10 @@ fn ctrl_c_stops_cleanly() {
     shell.write("p.txt", prompts(2000));
     let args = ["batch", "p.txt", "--out", "d", "-m", FIXTURE, "--format", "png"];
     let child = shell.attnviz(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while !shell.path("d/.manifest.jsonl.part").exists() {
+    // Once there is a result, it listens.
+    while !shell.path("d").exists() || !names(&shell.path("d")).iter().any(|name| name.ends_with(".png")) {
         std::thread::sleep(Duration::from_millis(1));
     }
-    std::thread::sleep(Duration::from_millis(50));
     std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     let ran: shell::Ran = child.wait_with_output().unwrap().into();
     let (message, hint) = ran.fails(1);
