@@ -1,12 +1,17 @@
 //! `attnviz diff`: two prompts, two models, two saved results.
 mod support {
+    pub mod commands;
+    pub mod drawing;
     pub mod results;
     pub mod shell;
 }
 
+use attnviz::figure::{Scale, Theme};
 use serde_json::{Value, json as object};
 use std::fs;
 use std::path::Path;
+use support::commands::commands_of_a_prompt;
+use support::drawing::{Drawing, colour, hex};
 use support::results::{builtin, flat, json, png, shape, svg, tensors};
 use support::shell::{Ran, Shell};
 
@@ -65,7 +70,33 @@ fn a_prompt_does_not_differ_from_itself() {
     for name in ["difference", "changed", "max_abs", "removed", "added"] {
         assert!(at(found, name).iter().all(|x| *x == 0.0), "{name}");
     }
-    assert!(png(&shell.read("a.png")).width > 400);
+    // No cell leans to either side.
+    shell.run(&["diff", TEXT, TEXT, "-m", "builtin", "-q", "-o", "a.svg"]).ok();
+    let (drawing, picture) = (Drawing::of(&shell.text("a.svg")), png(&shell.read("a.png")));
+    assert_eq!(drawing.frames.len(), layers * heads + 1, "one is the scale's");
+    let n = data["tokens"].as_array().unwrap().len();
+    let nothing = colour(0.0, &Scale::signed("", []), Theme::Light);
+    for (map, cell) in drawing.frames[..layers * heads].iter().flat_map(|map| (0..n * n).map(move |cell| (map, cell))) {
+        let (x, y) = map.cell((n, n), cell / n, cell % n).middle();
+        let wanted = if cell % n <= cell / n { &nothing } else { drawing.page() };
+        assert_eq!((drawing.colour((x, y)), hex(picture.at(x, y)).as_str()), (wanted, wanted), "cell {cell}");
+    }
+}
+
+#[test]
+fn every_cell_has_the_colour_of_its_difference() {
+    let shell = Shell::new();
+    let args = ["diff", "The old king", "The young king", "-m", "builtin", "--layer=2", "--head=1", "--width=900"];
+    differs(shell.run(&[&args[..], &["-q", "-o", "a.svg", "-o", "a.json"]].concat()));
+    let data = json(&shell.read("a.json"));
+    let (found, drawing) = (result(&data), Drawing::of(&shell.text("a.svg")));
+    let values = at(found, "difference");
+    assert!(values.iter().any(|x| *x > 0.01) && values.iter().any(|x| *x < -0.01), "{values:?}");
+    let visible: Vec<Option<f32>> =
+        values.iter().enumerate().map(|(at, value)| (at % 3 <= at / 3).then_some(*value)).collect();
+    let scale = Scale::signed("", values);
+    let labels = ["The", "·old→·young", "·king"];
+    drawing.shows_map(drawing.frames[0], (&labels, &labels), &visible, &scale, Theme::Light);
 }
 
 #[test]
@@ -217,7 +248,7 @@ fn saved_results_are_compared_in_any_format() {
 #[test]
 fn results_of_other_commands_are_compared_number_by_number() {
     let shell = Shell::new();
-    for command in ["saliency", "lens", "heads", "mix"] {
+    for command in commands_of_a_prompt().iter().filter(|command| *command != "attention") {
         shell.ok(&[command, TEXT, "-m", "builtin", "-q", "-o", "a.json", "-o", "a.npz", "-o", "a.safetensors"]);
         shell.ok(&[command, "Once upon a day there was", "-m", "builtin", "-q", "-o", "b.json"]);
         let (message, hint) = shell.fails(2, &["diff", "a.json", "b.json", "--sink", "mask", "--layer", "0"]);
@@ -506,27 +537,4 @@ fn a_difference_is_made_again() {
     shell.write("evil.json", data.to_string());
     let (message, _) = shell.fails(1, &["rerun", "evil.json", "--input", "z.json", "--input", "y.npz"]);
     assert!(message.contains("evil.json") && message.contains("`against`"), "{message}");
-}
-
-#[cfg(unix)]
-#[test]
-fn every_example_of_its_help_runs() {
-    let shell = Shell::new();
-    let help = shell.says(&["diff", "--help"]);
-    let asset = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/model");
-    fs::create_dir(shell.path("my-gpt2")).unwrap();
-    for file in ["config.json", "model.safetensors", "tokenizer.json"] {
-        fs::copy(format!("{asset}/{file}"), shell.path("my-gpt2").join(file)).unwrap();
-    }
-    shell.ok(&["attention", TEXT, "-m", "builtin", "-q", "-o", "before.json", "-o", "after.safetensors"]);
-    let examples: Vec<&str> =
-        help.split("Examples:").nth(1).unwrap().lines().map(str::trim).filter(|l| l.starts_with("attnviz ")).collect();
-    assert!(examples.len() >= 3, "{help}");
-    for line in examples {
-        let binary = env!("CARGO_BIN_EXE_attnviz");
-        let line = line.replacen("attnviz", &format!("'{binary}'"), 1);
-        let output = shell.program("sh").args(["-c", &line]).output().unwrap();
-        assert!(matches!(output.status.code(), Some(0 | 3)), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-        assert!(!output.stdout.is_empty(), "{line} does nothing");
-    }
 }

@@ -1,14 +1,17 @@
 //! What a picture shows: what was asked for, how large, in which colours, and what it says of itself.
 mod support {
+    pub mod drawing;
     pub mod results;
     pub mod shell;
 }
 
 use attnviz::Named;
-use attnviz::figure::Colormap;
+use attnviz::figure::{Colormap, Matrix, Scale, ScaleKind, Theme};
 use candle_core::{IndexOp, Tensor};
+use serde_json::Value;
 use std::collections::HashMap;
-use support::results::{Svg, builtin, floats, json, png, svg, tensors};
+use support::drawing::{Drawing, Place, colour, hex};
+use support::results::{Svg, attention, builtin, flat, floats, json, png, svg, tensors};
 use support::shell::Shell;
 
 const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
@@ -46,6 +49,106 @@ fn one_head_is_a_heatmap_with_every_token_on_both_sides() {
         assert!(map.texts.iter().filter(|text| *text == label).count() >= 2, "{label}: {:?}", map.texts);
     }
     assert!(map.shows("query") && map.shows("key") && map.shows("layer 0, head 1"), "{:?}", map.texts);
+}
+
+/// What a token is called in a picture, as long as it is plain.
+fn labels(data: &Value) -> Vec<String> {
+    data["tokens"].as_array().unwrap().iter().map(|token| token.as_str().unwrap().replace(' ', "·")).collect()
+}
+
+/// The numbers of a causal map that are drawn: those of keys that a query sees.
+fn seen(values: &[f32], n: usize) -> Vec<Option<f32>> {
+    values.iter().enumerate().map(|(at, value)| (at % n <= at / n).then_some(*value)).collect()
+}
+
+#[test]
+fn every_cell_has_the_colour_of_its_number_beside_its_query_and_above_its_key() {
+    let looks: [(&[&str], ScaleKind, Colormap, Theme); 3] = [
+        (&[], ScaleKind::Linear, Colormap::Tide, Theme::Light),
+        (&["--scale", "sqrt", "--colormap", "grey"], ScaleKind::Sqrt, Colormap::Grey, Theme::Light),
+        (&["--scale=log", "--colormap=magma", "--theme=dark"], ScaleKind::Log, Colormap::Magma, Theme::Dark),
+    ];
+    for (flags, kind, colormap, theme) in looks {
+        let shell = Shell::new();
+        let head = ["-m", BASE, TEXT, "--layer", "0", "--head", "1", "-o", "a.svg", "-o", "a.png", "-o", "a.json"];
+        shell.ok(&[&head[..], flags].concat());
+        let data = json(&shell.read("a.json"));
+        let (_, values) = attention(&data);
+        let labels = labels(&data);
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        let scale = Scale::over(kind, colormap, "", [&Matrix::new(N, N, values.clone())]);
+        let drawing = Drawing::of(&shell.text("a.svg"));
+        let [map, ..] = drawing.frames[..] else { panic!("no map") };
+        drawing.shows_map(map, (&labels, &labels), &seen(&values, N), &scale, theme);
+        // The PNG is the same picture.
+        let picture = png(&shell.read("a.png"));
+        for at in 0..N * N {
+            let (x, y) = map.cell((N, N), at / N, at % N).middle();
+            assert_eq!(hex(picture.at(x, y)), drawing.colour((x, y)), "cell {at}");
+        }
+    }
+}
+
+#[test]
+fn a_picture_in_characters_has_each_number_beside_its_query_and_below_its_key() {
+    let shell = Shell::new();
+    let args = ["-m", "builtin", "The fox and the crow", "--layer", "4", "--head", "3", "-q", "-o", "-", "--format"];
+    let data = json(&shell.ok(&[&args[..], &["json"]].concat()));
+    let (labels, (_, values)) = (labels(&data), attention(&data));
+    let n = labels.len();
+    let text = shell.says(&[&args[..], &["txt"]].concat());
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    let keys = lines.iter().position(|words| *words == labels).unwrap_or_else(|| panic!("{labels:?}: {text}"));
+    for (query, words) in lines[keys + 1..][..n].iter().enumerate() {
+        assert_eq!((words[0], words.len()), (labels[query].as_str(), query + 2), "{text}");
+        let shown = words[1..].iter().map(|number| number.parse::<f32>().unwrap());
+        let apart = shown.zip(&values[query * n..]).map(|(shown, value)| (shown - value).abs());
+        assert!(apart.fold(0.0, f32::max) <= 0.005, "{words:?} {:?}", &values[query * n..][..n]);
+    }
+}
+
+#[test]
+fn every_map_of_a_sheet_is_that_of_its_layer_and_its_head() {
+    let shell = Shell::new();
+    shell.ok(&["-m", "builtin", "The fox and the crow", "-o", "a.svg", "-o", "a.json", "-o", "a.png"]);
+    let (shape, values) = attention(&json(&shell.read("a.json")));
+    let [layers, heads, n, _] = shape[..] else { panic!("{shape:?}") };
+    let scale = Scale::over(ScaleKind::Linear, Colormap::Tide, "", [&Matrix::new(1, values.len(), values.clone())]);
+    let (drawing, picture) = (Drawing::of(&shell.text("a.svg")), png(&shell.read("a.png")));
+    assert_eq!((layers, heads), builtin());
+    assert_eq!(drawing.frames.len(), layers * heads + 1, "one is the scale's");
+    for (at, map) in drawing.frames[..layers * heads].iter().enumerate() {
+        let (layer, head) = (at / heads, at % heads);
+        let (above, beside) = (drawing.frames[head], drawing.frames[layer * heads]);
+        assert_eq!((map.x, map.y), (above.x, beside.y), "rows are layers, columns heads");
+        let title = |place: Place| drawing.texts_in(place).into_iter().filter_map(|text| text.parse().ok()).next();
+        assert_eq!(title(Place { x: 0.0, w: beside.x, ..*map }), Some(layer));
+        assert_eq!(title(Place { y: above.y - 24.0, h: 24.0, ..*map }), Some(head));
+        for (cell, value) in seen(&values[at * n * n..][..n * n], n).iter().enumerate() {
+            let (x, y) = map.cell((n, n), cell / n, cell % n).middle();
+            let wanted = value.map_or(drawing.page().to_owned(), |value| colour(value, &scale, Theme::Light));
+            assert_eq!(drawing.colour((x, y)), wanted, "layer {layer}, head {head}, cell {cell}");
+            assert_eq!(hex(picture.at(x, y)), wanted, "layer {layer}, head {head}, cell {cell} of the PNG");
+        }
+    }
+}
+
+#[test]
+fn every_token_stands_on_the_colour_of_its_score() {
+    let shell = Shell::new();
+    shell.ok(&["saliency", "-m", "builtin", "The old king and his", "-q", "-o", "a.svg", "-o", "a.json"]);
+    let data = json(&shell.read("a.json"));
+    let scores = flat(&data["results"][0]["scores"]);
+    assert!(scores.iter().any(|score| *score > 0.0) && scores.iter().any(|score| *score < 0.0), "{scores:?}");
+    let scale = Scale::signed("", scores.iter().copied());
+    let drawing = Drawing::of(&shell.text("a.svg"));
+    let wanted = labels(&data).into_iter().zip(scores.iter().map(|score| colour(*score, &scale, Theme::Light)));
+    let on = |(place, text): &(Place, String)| Some((text.clone(), drawing.shape(place.middle())?.to_owned()));
+    let found: Vec<(String, String)> = drawing.texts.iter().filter_map(on).collect();
+    let tokens: Vec<_> = found.iter().step_by(2).cloned().collect(); // each with its score below
+    assert!(tokens.into_iter().eq(wanted), "{found:?}");
+    let signs = found.iter().skip(1).step_by(2).map(|(score, _)| score.starts_with('−'));
+    assert!(signs.eq(scores.iter().map(|score| *score < 0.0)), "{found:?}");
 }
 
 #[test]

@@ -1,31 +1,23 @@
 //! What the help and the README say is so: every line fits, every flag is told, every example runs.
 mod support {
+    pub mod commands;
+    pub mod hub;
     pub mod shell;
+    pub mod skip;
 }
 
 use attnviz::Named;
 use attnviz::figure::Colormap;
 use std::fs;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+use support::commands::{commands, commands_of_a_prompt, examples, help};
 use support::shell::{Shell, ran};
+use support::skip::skip;
+use tempfile::TempDir;
 
-/// What examples that cannot run here contain, and why they cannot.
-const SKIPPED: [(&str, &str); 2] = [("cargo ", "builds or tests the program itself"), ("distilgpt2", "asks the hub")];
-
-fn help(args: &[&str], columns: &str) -> String {
-    let shell = Shell::new();
-    String::from_utf8(ran(shell.attnviz(args).env("COLUMNS", columns)).ok()).unwrap()
-}
-
-/// The names that the help lists under `Commands:`.
-fn commands() -> Vec<String> {
-    let text = help(&["--help"], "80");
-    let listed = text.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    // A long description goes on in lines that are indented further.
-    let named = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    let names = named.map(|line| line.split_whitespace().next().unwrap().to_string());
-    names.filter(|name| name != "help").collect() // it has no help of its own
-}
+const TREE: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The help of the program and of every command, with the arguments that print it.
 fn manuals() -> Vec<(Vec<String>, String)> {
@@ -37,7 +29,6 @@ fn manuals() -> Vec<(Vec<String>, String)> {
 
 #[test]
 fn help_fits_into_80_columns() {
-    assert!(commands().contains(&"attention".into()), "{:?}", commands());
     for (args, text) in manuals() {
         for line in text.lines() {
             assert!(line.chars().count() <= 80, "{args:?}: {} columns: {line}", line.chars().count());
@@ -49,8 +40,73 @@ fn help_fits_into_80_columns() {
 
 #[test]
 fn help_is_a_command_as_well() {
-    for (asked, same) in [(&["help"][..], &["--help"][..]), (&["help", "lens"], &["lens", "--help"])] {
-        assert_eq!(help(asked, "80"), help(same, "80"));
+    assert_eq!(help(&["help"], "80"), help(&["--help"], "80"));
+    for name in commands() {
+        assert_eq!(help(&["help", &name], "80"), help(&[&name, "--help"], "80"));
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page_and_completions() {
+    let shell = Shell::new();
+    let whole = shell.says(&["man"]);
+    assert!(whole.starts_with(".") && whole.contains(".TH attnviz 1"), "{whole}");
+    for name in commands() {
+        assert!(whole.contains(&format!("attnviz\\-{name}(1)")), "the page of attnviz lacks {name}: {whole}");
+        let page = shell.says(&["man", &name]);
+        assert!(page.contains(&format!(".TH attnviz-{name} 1")) || page.contains(&format!(".TH {name} 1")), "{page}");
+        for flag in flags(&help(&[&name, "--help"], "80")) {
+            assert!(page.contains(&flag.replace('-', "\\-")), "the page of {name} lacks {flag}: {page}");
+        }
+    }
+    shell.fails(2, &["man", "nonsense"]);
+    for name in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = shell.says(&["completions", name]);
+        for command in commands() {
+            let words: Vec<&str> =
+                script.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).collect();
+            assert!(words.contains(&command.as_str()), "{name} lacks {command}");
+            for flag in flags(&help(&[&command, "--help"], "80")) {
+                assert!(script.contains(flag.trim_start_matches('-')), "{name} lacks {flag} of {command}");
+            }
+        }
+    }
+    assert!(shell.fails(2, &["completions", "tcsh"]).0.contains("tcsh"));
+    let script = shell.ok(&["completions", "bash"]);
+    shell.write("script", &script);
+    match shell.program("bash").args(["-n", "script"]).output() {
+        Ok(read) => assert!(read.status.success(), "bash does not read it: {}", String::from_utf8_lossy(&read.stderr)),
+        Err(error) => skip(&format!("bash does not read the script: {error}")),
+    }
+}
+
+/// The long flags that a help describes.
+fn flags(help: &str) -> Vec<String> {
+    let described = help.lines().map(str::trim).filter(|line| line.starts_with('-') && !line.starts_with("- "));
+    let flag = |line: &str| {
+        let from = &line[line.find("--")?..];
+        Some(from.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).next()?.to_owned())
+    };
+    let found: Vec<String> = described.filter_map(flag).collect();
+    assert!(found.contains(&"--help".into()), "{help}");
+    found
+}
+
+#[test]
+fn the_readme_names_every_command() {
+    let readme = fs::read_to_string(Path::new(TREE).join("README.md")).unwrap();
+    for name in commands().into_iter().filter(|name| name != "attention") {
+        assert!(readme.contains(&format!("attnviz {name}")), "the README lacks attnviz {name}");
+    }
+}
+
+#[test]
+fn batch_takes_every_command_of_a_prompt_and_no_other() {
+    let shell = Shell::new();
+    let of_a_prompt = commands_of_a_prompt();
+    for name in commands() {
+        let ran = shell.run(&["batch", "absent.txt", "--out", "d", "-m", "builtin", "--run", &name]);
+        assert_eq!(ran.err.contains("absent.txt"), of_a_prompt.contains(&name), "{name}: {}", ran.err);
     }
 }
 
@@ -98,84 +154,122 @@ fn shell_lines(markdown: &str) -> Vec<String> {
     lines
 }
 
-/// Runs one line in a folder with everything that examples name, through a real shell.
-#[cfg(unix)]
-fn runs(line: &str) {
+/// A cache with models of the hub, as if each had been downloaded: all are the one of this folder.
+static CACHE: LazyLock<TempDir> = LazyLock::new(|| {
+    let cache = TempDir::new().unwrap();
+    let files = MODEL.map(|file| (file, fs::read(Path::new(TREE).join("assets/model").join(file)).unwrap()));
+    for id in ["gpt2", "distilgpt2", "openai-community/gpt2-medium"] {
+        support::hub::write_cache(&cache.path().join("hub"), id, support::hub::COMMIT, "main", &files, false);
+    }
+    cache
+});
+
+const MODEL: [&str; 3] = ["config.json", "model.safetensors", "tokenizer.json"];
+
+/// A folder with all that a line of an example names.
+fn folder_for(line: &str) -> Shell {
     let shell = Shell::new();
-    let story = "Once upon a time there was a fox who lived by a well. ".repeat(60);
-    shell.write("story.txt", story);
+    let names = |what: &str| line.contains(what);
+    shell.write("story.txt", "Once upon a time there was a fox who lived by a well. ".repeat(60));
+    shell.write("prompts.txt", "Once upon a time\nThe old king\n");
+    shell.write("prompts.csv", "id,text\n1,Once upon a time\n2,The old king\n");
     fs::create_dir(shell.path("heads")).unwrap();
     fs::create_dir(shell.path("my-gpt2")).unwrap();
-    for file in ["config.json", "model.safetensors", "tokenizer.json"] {
-        let asset = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/model/");
-        fs::copy(format!("{asset}{file}"), shell.path("my-gpt2").join(file)).unwrap();
+    for file in MODEL {
+        fs::copy(Path::new(TREE).join("assets/model").join(file), shell.path("my-gpt2").join(file)).unwrap();
     }
+    for folder in [".local/share/bash-completion/completions", ".zfunc", ".config/fish/completions"] {
+        fs::create_dir_all(shell.path(folder)).unwrap();
+    }
+    let once = |args: &[&str]| shell.ok(&[&["Once upon a time", "-q"], args].concat());
+    if names("rerun figure.png") && !names("-o figure.png") {
+        once(&["-o", "figure.png", "-m", if names("--model ./my-gpt2") { "./my-gpt2" } else { "builtin" }]);
+    }
+    if names("diff before.json after.safetensors") {
+        once(&["-m", "builtin", "-o", "before.json", "-o", "after.safetensors"]);
+    }
+    if names("--merge share-*") && !names("--shard") {
+        for share in ["1/2", "2/2"] {
+            let out = format!("share-{}", &share[..1]);
+            shell.ok(&["batch", "prompts.txt", "-m", "builtin", "--shard", share, "--out", &out]);
+        }
+    }
+    if names("snapshot") && !names("> snapshot.toml") {
+        shell.write("snapshot.toml", "[[case]]\nprompt = \"Once upon a time\"\n");
+        if names("snapshot check") {
+            shell.ok(&["snapshot", "record", "--out", "snapshots"]);
+        }
+        if names("--update") {
+            fs::remove_file(shell.path("snapshots/attention-once-upon-a-time.svg")).unwrap(); // something to accept
+        }
+    }
+    shell
+}
+
+/// Runs one line in a folder with everything that examples name, through a real shell. Only `diff` may find a difference.
+fn runs(line: &str) {
+    let line = line.replace("cargo run --release -- ", "attnviz "); // that has been built
+    let shell = folder_for(&line);
     let before = shell.files();
-    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_attnviz")).parent().unwrap();
-    let path = std::env::join_paths(
-        std::iter::once(binary.to_path_buf())
-            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
-    )
-    .unwrap();
-    let ran = ran(shell.program("sh").args(["-c", line]).env("PATH", path).stdin(Stdio::null()));
-    assert_eq!(ran.code, Some(0), "{line}: {}", ran.err);
-    assert!(!ran.err.contains("error:"), "{line}: {}", ran.err);
-    let sets = line.starts_with("export ");
-    assert!(sets || !ran.out.is_empty() || shell.files() != before, "{line} does nothing");
+    let binary = Path::new(env!("CARGO_BIN_EXE_attnviz")).parent().unwrap();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths([binary.to_path_buf()].into_iter().chain(std::env::split_paths(&path))).unwrap();
+    let mut sh = shell.program("sh");
+    sh.args(["-c", &line]).env("PATH", path).env("HOME", shell.folder()).env("HF_HOME", CACHE.path());
+    let ran = ran(sh.stdin(Stdio::null()));
+    let differs = ran.code == Some(3) && line.contains("attnviz diff ");
+    assert!(differs || ran.code == Some(0) && !ran.err.contains("error:"), "{line}: {}", ran.err);
+    let elsewhere = line.starts_with("export ") || line.contains("> ~/");
+    assert!(elsewhere || !ran.out.is_empty() || shell.files() != before, "{line} does nothing");
 }
 
-/// The examples of the help, without the remarks beside them.
-fn help_lines() -> Vec<String> {
-    let text = help(&["--help"], "80");
-    let examples =
-        text.split("Examples:").nth(1).unwrap().lines().map(str::trim).filter(|line| line.starts_with("attnviz "));
-    examples.map(|line| line.split("   ").next().unwrap().to_string()).collect()
+/// The program that a line gives its output to and that is not installed, and what stands before it.
+fn lacking(line: &str) -> Option<(&str, &str)> {
+    let pipes =
+        line.match_indices(" | ").map(|(at, pipe)| (&line[..at], line[at + pipe.len()..].split(' ').next().unwrap()));
+    let here = |program: &str| {
+        program == "attnviz"
+            || Command::new("sh").args(["-c", &format!("command -v {program}")]).output().unwrap().status.success()
+    };
+    pipes.map(|(before, program)| (program, before)).find(|(program, _)| !here(program))
 }
 
-fn readme_lines() -> Vec<String> {
-    shell_lines(&fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap())
-}
-
-fn skipped(line: &str) -> bool {
-    SKIPPED.iter().any(|(part, _)| line.contains(part))
-}
-
-#[test]
-fn nothing_is_skipped_without_need() {
-    let lines = [help_lines(), readme_lines()].concat();
-    for (part, why) in SKIPPED {
-        let skipped: Vec<_> = lines.iter().filter(|line| line.contains(part)).collect();
-        assert!(!skipped.is_empty(), "no example has {part:?} any more");
-        println!("not run, since it {why}: {skipped:?}");
+#[track_caller]
+fn runs_as_far_as_it_can(line: &str) {
+    let Some((program, before)) = lacking(line) else { return runs(line) };
+    skip(&format!("{program} is not installed: {line}"));
+    if before.contains("attnviz") {
+        runs(before);
     }
 }
 
-#[cfg(unix)]
-fn is_here(program: &str) -> bool {
-    std::process::Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
-}
-
-#[cfg(unix)]
+#[cfg_attr(not(unix), ignore = "needs sh")]
 #[test]
 fn every_example_of_the_help_runs() {
-    let jq = is_here("jq");
-    let lines = help_lines();
-    assert!(lines.len() >= 4, "{lines:?}");
-    for line in lines.iter().filter(|line| !skipped(line)) {
-        runs(if jq { line } else { line.split(" | jq").next().unwrap() });
+    let mut lines = examples(&help(&["--help"], "80"));
+    for name in commands() {
+        lines.extend(examples(&help(&[&name, "--help"], "80")));
     }
+    assert!(lines.len() > 20, "{lines:?}");
+    lines.iter().for_each(|line| runs_as_far_as_it_can(line));
 }
 
-#[cfg(unix)]
+#[cfg_attr(not(unix), ignore = "needs sh")]
 #[test]
 fn every_example_of_the_readme_runs() {
-    let lines = readme_lines();
+    let lines = shell_lines(&fs::read_to_string(Path::new(TREE).join("README.md")).unwrap());
     assert!(lines.len() >= 10, "{lines:?}");
-    for line in lines.iter().filter(|line| !skipped(line)) {
-        assert!(line.contains("attnviz") || line.contains("ATTNVIZ_"), "{line} is no example of attnviz");
-        match line.contains("| parallel ") && !is_here("parallel") {
-            true => println!("not run, since GNU parallel is not installed: {line}"),
-            false => runs(line),
+    for line in lines {
+        if let Some((_, asked)) = line.split_once("cargo test") {
+            // What runs this; only a target that it names can be wrong.
+            let target = asked.split_once("--test ").map(|(_, rest)| rest.split(' ').next().unwrap());
+            let file =
+                target.map_or(PathBuf::from("README.md"), |name| Path::new("tests").join(name).with_extension("rs"));
+            assert!(Path::new(TREE).join(file).exists(), "{line}");
+            continue;
         }
+        let ours = ["attnviz", "ATTNVIZ_", "cargo run"].iter().any(|word| line.contains(word));
+        assert!(ours, "{line} is no example of attnviz");
+        runs_as_far_as_it_can(&line);
     }
 }

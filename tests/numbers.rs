@@ -232,5 +232,5 @@ fn more_arrays_are_those_of_transformers() {
     assert!(!one.contains_key("logits"));
     assert_eq!(floats(&one["scores"]), floats(&all["scores"].i((1, 1)).unwrap()));
     let (message, hint) = shell.fails(2, &["-m", BASE, TEXT, "--with", "logits", "-o", "a.png"]);
-    assert!(message.contains("--with") && hint.contains(".npz"), "{message} {hint}");
+    assert!(message.contains("data file") && hint.contains(".npz") && hint.contains("--with"), "{message} {hint}");
 }

@@ -14,7 +14,6 @@ use attnviz::model::{Backend, Gpt2};
 use attnviz::named::Named;
 use candle_core::{DType, Tensor};
 use std::collections::HashMap;
-use std::path::Path;
 use support::{fixtures, golden, ids, load, noise, numbers};
 
 const FIXTURES: [&str; 3] = ["base", "untied", "inverse-layer"];
@@ -284,11 +283,7 @@ fn the_heads_of_a_hand_built_induction_model_are_found_by_name() {
 
 #[test]
 fn recorded_traces_of_gpt2_show_its_previous_token_head() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/gpt2-traces");
-    if !folder.is_dir() {
-        println!("skipped: there are no traces of GPT-2 beside this checkout");
-        return;
-    }
+    let Some(folder) = support::skip::shared("data/gpt2-traces") else { return };
     for name in ["ex0", "ex1", "ex2"] {
         let trace = attnviz::export::read(&folder.join(format!("{name}.safetensors"))).unwrap();
         let ids = trace.token_ids.clone().unwrap_or_default();

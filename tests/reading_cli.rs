@@ -1,13 +1,16 @@
 //! `attnviz lens`, `heads` and `mix` as someone at a shell uses them.
 mod support {
+    pub mod drawing;
     pub mod results;
     pub mod shell;
 }
 
+use attnviz::figure::{Scale, Theme};
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 use std::collections::HashMap;
-use support::results::builtin;
+use support::drawing::{Drawing, colour};
+use support::results::{builtin, npz, table};
 use support::shell::Shell;
 
 const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
@@ -37,13 +40,24 @@ fn flat(value: &Value) -> Vec<f64> {
 }
 
 fn binary(shell: &Shell, name: &str) -> HashMap<String, Tensor> {
-    if name.ends_with("npz") {
-        // The text in it is none of candle's types.
-        let arrays = candle_core::npy::NpzTensors::new(shell.path(name)).unwrap();
-        let names: Vec<String> = arrays.names().into_iter().filter(|name| *name != attnviz::record::NAME).cloned().collect();
-        return names.into_iter().map(|name| (name.clone(), arrays.get(&name).unwrap().unwrap())).collect();
-    }
-    candle_core::safetensors::load(shell.path(name), &Device::Cpu).unwrap()
+    let path = shell.path(name);
+    if name.ends_with("npz") { npz(&path) } else { candle_core::safetensors::load(path, &Device::Cpu).unwrap() }
+}
+
+/// A table's rows by the names of its columns.
+fn rows(csv: &str) -> Vec<HashMap<String, String>> {
+    let mut lines = table(csv).into_iter();
+    let names = lines.next().unwrap();
+    let row = |cells: Vec<String>| {
+        assert_eq!(cells.len(), names.len(), "{cells:?}");
+        names.iter().cloned().zip(cells).collect()
+    };
+    lines.map(row).collect()
+}
+
+/// A cell as a number; NaN where it is empty.
+fn cell(row: &HashMap<String, String>, name: &str) -> f64 {
+    if row[name].is_empty() { f64::NAN } else { row[name].parse().unwrap() }
 }
 
 fn floats(tensor: &Tensor) -> Vec<f64> {
@@ -77,7 +91,18 @@ fn lens_writes_every_layers_answers_with_whole_ids_and_ranks() {
     }
     let table = shell.text("a.csv");
     assert!(table.starts_with("after,position,token,place,top,top_token,p_top,target,"));
-    assert_eq!(table.lines().count(), 1 + 3 * N);
+    let rows = rows(&table);
+    assert_eq!(rows.len(), 3 * N);
+    for (at, row) in rows.iter().enumerate() {
+        let (after, position) = (at / N, at % N);
+        assert_eq!(
+            (row["position"].parse(), &row["token"].as_str().into()),
+            (Ok(position), &found["tokens"][position])
+        );
+        for name in ["top", "p_top", "p_target", "rank", "entropy_bits", "kl_bits"] {
+            assert_eq!(cell(row, name), lens[name][after][position].as_f64().unwrap(), "{name} in row {at}");
+        }
+    }
 }
 
 #[test]
@@ -103,6 +128,22 @@ fn lens_draws_each_layers_word_in_its_cell() {
         assert!(picture.contains(text), "{text}");
     }
     assert!(shell.text("a.txt").contains(&last));
+    // Each cell holds its layer's likeliest token, on the colour of the final answer's probability.
+    let table =
+        rows(&shell.says(&["lens", "-m", "builtin", "The fox saw the crow", "-q", "-o", "-", "--format", "csv"]));
+    let (drawing, layers) = (Drawing::of(&picture), builtin().0 + 1);
+    let n = table.len() / layers;
+    for (at, answer) in table.iter().enumerate() {
+        let place = drawing.frames[0].cell((layers, n), at / n, at % n);
+        let [shown] = drawing.texts_in(place)[..] else { panic!("cell {at} has no text of its own") };
+        let whole = answer["top_token"].as_str();
+        assert!(
+            shown == whole || shown.strip_suffix('…').is_some_and(|cut| whole.starts_with(cut)),
+            "{shown}: {answer:?}"
+        );
+        let wanted = colour(cell(answer, "p_target") as f32, &Scale::default(), Theme::Light);
+        assert_eq!(drawing.colour((place.x + 1.0, place.y + 1.0)), wanted, "{answer:?}");
+    }
     shell.ok(&["lens", "-m", "builtin", "The fox saw", "-q", "--colour", "rank", "-o", "a.svg", "--theme", "dark"]);
     assert!(shell.text("a.svg").contains("rank of the final answer"));
 }
@@ -134,7 +175,18 @@ fn direct_attribution_adds_up_in_every_format() {
     assert!(heads.iter().zip(flat(&direct["parts"]["heads"])).all(|(a, b)| (a - b).abs() < 1e-5));
     let table = shell.text("a.csv");
     assert!(table.starts_with("part,layer,head,logit,logit_centred\n"), "{table}");
-    assert_eq!(table.lines().count(), 1 + 2 + 2 * (2 + 2) + 2);
+    let (total, parts): (Vec<_>, Vec<_>) = rows(&table).into_iter().partition(|row| row["part"] == "total");
+    assert_eq!((total.len(), parts.len()), (1, 2 + 2 * (2 + 2) + 1));
+    for (column, name) in [("logit", "parts"), ("logit_centred", "parts_centred")] {
+        let sum: f64 = parts.iter().map(|row| cell(row, column)).sum();
+        let whole = direct[name]["total"].as_f64().unwrap();
+        assert!((sum - whole).abs() < 1e-4 && (cell(&total[0], column) - whole).abs() < 1e-4, "{table}");
+        for row in parts.iter().filter(|row| row["part"] == "head") {
+            let [layer, head] = ["layer", "head"].map(|name| row[name].parse::<usize>().unwrap());
+            let told = direct[name]["heads"][layer][head].as_f64().unwrap();
+            assert!((cell(row, column) - told).abs() < 1e-5, "head {layer}.{head}: {table}");
+        }
+    }
     assert!(shell.text("a.svg").contains("against the mean of all tokens"));
 }
 
@@ -243,8 +295,23 @@ fn mix_draws_a_sheet_the_words_and_the_agreement() {
     }
     let table = shell.text("a.csv");
     assert!(table.starts_with("key,token,raw,rollout,flow,norm,norm-residual,value-zeroing,attention-x-gradient\n"));
-    assert_eq!(table.lines().count(), 1 + N);
-    assert_eq!(binary(&shell, "a.npz")["norm.map"].dims(), [2, N, N]);
-    shell.ok(&["mix", "-m", BASE, "The", "-q", "-o", "one.png", "--method", "raw"]);
-    shell.ok(&["mix", "-m", BASE, "The", "-q", "-o", "one.png"]);
+    let (rows, found, arrays) = (rows(&table), json("mix", &[]), binary(&shell, "a.npz"));
+    assert_eq!(rows.len(), N);
+    assert_eq!(arrays["norm.map"].dims(), [2, N, N]);
+    for entry in &found["results"].as_array().unwrap()[..7] {
+        let method = entry["method"].as_str().unwrap();
+        let column: Vec<f64> = rows.iter().map(|row| cell(row, method)).collect();
+        assert!(column.iter().zip(flat(&entry["row"])).all(|(a, b)| (a - b).abs() < 1e-6), "{method}: {table}");
+        let (kept, told) = (floats(&arrays[&format!("{method}.map")]), flat(&entry["map"]));
+        assert!(kept.iter().zip(&told).all(|(a, b)| (a - b).abs() < 1e-6 || a.is_nan() && b.is_nan()), "{method}");
+        assert_eq!(kept.len(), told.len(), "{method}");
+    }
+    // A single token is all that there is to mix.
+    for flags in [&["--method", "raw"][..], &[]] {
+        let one = ["mix", "-m", BASE, "The", "-q", "-o", "one.png", "-o", "-", "--format", "json"];
+        let one: Value = serde_json::from_slice(&shell.ok(&[&one[..], flags].concat())).unwrap();
+        let methods = one["results"].as_array().unwrap().iter().filter(|entry| entry.get("row").is_some());
+        assert!(methods.clone().all(|entry| flat(&entry["row"]) == [1.0]), "{one}");
+        assert_eq!(methods.count(), if flags.is_empty() { 7 } else { 1 });
+    }
 }

@@ -1,8 +1,6 @@
 //! What a reader may expect of every picture, whatever was typed.
 #![allow(clippy::unwrap_used)]
 
-use std::path::{Path, PathBuf};
-
 use attnviz::Kind;
 use attnviz::figure::layout::{Item, Label, Scene, layout};
 use attnviz::figure::{
@@ -15,10 +13,13 @@ use figures::{
     atlas, attention, everything, grid, heatmap, hostile, hostile_figure, hostile_table, lens, saliency, scale, sheet,
     table, with_bars, words,
 };
+use pictures::{DRAWN, look_as_they_did};
 use resvg::usvg;
 
 #[path = "support/figures.rs"]
 mod figures;
+#[path = "support/pictures.rs"]
+mod pictures;
 
 fn labels<'a>(scene: &'a Scene) -> Vec<&'a Label> {
     scene.items.iter().filter_map(|item| if let Item::Label(label) = item { Some(label) } else { None }).collect()
@@ -416,38 +417,6 @@ fn pictures_look_as_they_did() {
         ("everything", sized(everything(&words(4)), 440, Theme::Light)),
         ("hostile", sized(heatmap(&hostile()[..14]), 420, Theme::Light)),
     ];
-    let changed = pictures.iter().filter_map(|(name, figure)| differs(name, &png(figure, &fonts).unwrap()));
-    let changed: Vec<String> = changed.collect();
-    assert!(changed.is_empty(), "{}\nATTNVIZ_BLESS=1 accepts the new pictures", changed.join("\n"));
-}
-
-/// Compares a picture with the one that was blessed, to one level of each colour.
-fn differs(name: &str, actual: &[u8]) -> Option<String> {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/snapshots/render-{name}.png"));
-    if std::env::var_os("ATTNVIZ_BLESS").is_some() {
-        std::fs::create_dir_all(golden.parent().unwrap()).unwrap();
-        std::fs::write(&golden, actual).unwrap();
-        return None;
-    }
-    let expected = std::fs::read(&golden).unwrap_or_default();
-    let (info, found, _) = decode(actual);
-    let wanted = if expected.is_empty() { Vec::new() } else { decode(&expected).1 };
-    if found.len() == wanted.len() && found.iter().zip(&wanted).all(|(a, b)| a.abs_diff(*b) <= 1) {
-        return None;
-    }
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let save =
-        |kind: &str, bytes: &[u8]| std::fs::write(folder.join(format!("render-{name}-{kind}.png")), bytes).unwrap();
-    save("expected", &expected);
-    save("actual", actual);
-    if found.len() == wanted.len() {
-        let difference: Vec<u8> =
-            found.iter().zip(&wanted).map(|(a, b)| 255 - a.abs_diff(*b).saturating_mul(8)).collect();
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, info.width, info.height);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.write_header().unwrap().write_image_data(&difference).unwrap();
-        save("difference", &bytes);
-    }
-    Some(format!("{name} is not as it was; see render-{name}-*.png in {}", folder.display()))
+    let drawn = pictures.map(|(name, figure)| (format!("render-{name}"), png(&figure, &fonts).unwrap()));
+    look_as_they_did(drawn, DRAWN);
 }

@@ -1,12 +1,15 @@
 //! `attnviz render`: attention that other programs saved, drawn and exported like a model's own.
 mod support {
+    pub mod drawing;
     pub mod results;
     pub mod shell;
 }
 
+use attnviz::figure::{Colormap, Matrix, Scale, ScaleKind, Theme};
 use serde_json::{Value, json};
 use std::path::Path;
-use support::results::{attention, builtin, flat, floats, json, png, svg, tensors};
+use support::drawing::{Drawing, colour, hex};
+use support::results::{attention, builtin, flat, floats, json, npz, png, svg, tensors};
 use support::shell::Shell;
 
 /// What three lines of Python save, of models that are small, random, and not all GPT-2: see make_traces.py.
@@ -25,7 +28,15 @@ fn three_lines_of_python_make_a_file_that_is_drawn() {
     let (shell, file) = (Shell::new(), trace("gpt2.safetensors"));
     assert_eq!(shell.says(&["render", &file]), "render-gpt2.png\n");
     let picture = png(&shell.read("render-gpt2.png"));
-    assert!(picture.width > 400 && picture.rgb.chunks(3).any(|pixel| pixel != [255, 255, 255]));
+    let theirs = floats(&tensors(Path::new(&file))["attention"]); // [2, 3, 6, 6]
+    let scale = Scale::over(ScaleKind::Linear, Colormap::Tide, "", [&Matrix::new(1, 216, theirs.clone())]);
+    shell.ok(&["render", &file, "-o", "sheet.svg"]);
+    let drawing = Drawing::of(&shell.text("sheet.svg"));
+    assert_eq!(drawing.frames.len(), 6 + 1, "one is the scale's");
+    for (at, value) in theirs.iter().enumerate().filter(|(at, _)| at % 6 <= at / 6 % 6) {
+        let (x, y) = drawing.frames[at / 36].cell((6, 6), at / 6 % 6, at % 6).middle();
+        assert_eq!(hex(picture.at(x, y)), colour(*value, &scale, Theme::Light), "number {at}");
+    }
     assert_eq!(picture.record["command"], "render");
     assert_eq!(picture.record["input"]["name"], "gpt2.safetensors");
     assert_eq!(picture.record["model"]["name"], "");
@@ -47,7 +58,11 @@ fn every_format_holds_the_numbers_of_the_file() {
     let (shape, ours) = attention(&json(&shell.read("a.json")));
     assert_eq!((shape, &ours), (vec![2, 3, 6, 6], &theirs));
     assert_eq!(floats(&tensors(&shell.path("a.safetensors"))["attention"]), theirs);
-    assert_eq!(shell.text("a.csv").lines().count(), 1 + 2 * 3 * 21, "one line for each visible pair");
+    assert_eq!(floats(&npz(&shell.path("a.npz"))["attention"]), theirs);
+    let table = shell.text("a.csv");
+    let listed = table.lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse::<f32>().unwrap());
+    let visible = theirs.iter().enumerate().filter(|(at, _)| at % 6 <= at / 6 % 6).map(|(_, value)| *value);
+    assert!(listed.eq(visible), "one line for each visible pair: {table}");
     assert!(shell.text("a.txt").contains("gpt2.safetensors"));
     // What was exported is read again, to the same numbers.
     for again in ["a.safetensors", "a.npz"] {

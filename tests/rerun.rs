@@ -1,10 +1,12 @@
 //! `attnviz rerun`: a file says how it was made, and is made again.
 mod support {
+    pub mod commands;
     pub mod results;
     pub mod shell;
 }
 
 use serde_json::{Value, json};
+use support::commands::commands_of_a_prompt;
 use support::results::{builtin, json, svg};
 use support::shell::Shell;
 
@@ -69,7 +71,9 @@ fn every_command_of_a_prompt_can_be_made_again() {
         &["heads", "--seed", "3"],
         &["mix", TEXT, "--method", "raw,rollout", "--sink", "renorm"],
     ];
-    for command in commands {
+    let names = commands_of_a_prompt();
+    let plain: Vec<[&str; 2]> = names.iter().map(|name| [name.as_str(), TEXT]).collect();
+    for command in commands.into_iter().chain(plain.iter().map(|args| &args[..])) {
         shell.ok(&[command, &["-m", "builtin", "-q", "-o", "a.svg", "-o", "a.json"]].concat());
         same(&shell, &["a.svg"]);
         same(&shell, &["a.json"]);
@@ -210,8 +214,10 @@ fn a_file_cannot_make_rerun_read_or_write_other_files_or_run_anything_else() {
     assert!(shell.fails(1, &["rerun", "made.json"]).0.contains("`colour`"));
     shell.write("made.json", made("dance", json!({})));
     assert!(shell.fails(1, &["rerun", "made.json"]).0.contains("`dance`"));
-    for command in ["models", "rerun", "render", "diff", "completions", "", "attention --output=evil.png", "help"] {
-        shell.write("made.json", made(command, json!({})));
+    let of_a_prompt = commands_of_a_prompt();
+    let others = support::commands::commands().into_iter().filter(|name| !of_a_prompt.contains(name));
+    for command in others.chain(["", "attention --output=evil.png", "help"].map(String::from)) {
+        shell.write("made.json", made(&command, json!({})));
         let ran = shell.run(&["rerun", "made.json"]);
         assert_eq!(ran.code, Some(1), "{command:?}: {ran:?}");
     }
@@ -260,28 +266,4 @@ fn files_that_say_nothing_or_too_much_are_refused() {
     shell.write("packed.png", packed(&made("attention", json!({}))));
     assert!(shell.fails(3, &["rerun", "packed.png"]).0.contains("1 × 1"));
     shell.fails(1, &["rerun", "absent.png"]);
-}
-
-#[test]
-fn completions_and_manual_pages_come_from_the_binary() {
-    let shell = Shell::new();
-    for name in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = shell.says(&["completions", name]);
-        for word in ["attnviz", "render", "rerun", "colormap"] {
-            assert!(script.contains(word), "{name} lacks {word}");
-        }
-    }
-    let (message, _) = shell.fails(2, &["completions", "tcsh"]);
-    assert!(message.contains("tcsh"));
-    let page = shell.says(&["man"]);
-    assert!(page.contains(".TH attnviz 1") && page.contains("render"), "{page}");
-    let page = shell.says(&["man", "render"]);
-    assert!(page.contains("attnviz") && page.contains("colormap"), "{page}");
-    shell.fails(2, &["man", "nonsense"]);
-    #[cfg(unix)]
-    if let Ok(bash) = shell.program("bash").args(["-n", "/dev/stdin"]).stdin(std::process::Stdio::piped()).spawn() {
-        let mut bash = bash;
-        std::io::Write::write_all(&mut bash.stdin.take().unwrap(), &shell.ok(&["completions", "bash"])).unwrap();
-        assert!(bash.wait().unwrap().success(), "bash does not read it");
-    }
 }

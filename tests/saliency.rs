@@ -317,6 +317,8 @@ fn an_evaluation_ranks_methods_and_a_continuation_has_a_row_for_each_token() {
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines[0].starts_with("rank,method,deletion_aopc,insertion_mean"), "{table}");
     assert!(lines.len() == 4 && lines[1].starts_with("1,") && lines[3].starts_with(",random order,"), "{table}");
+    let lost = |line: &str| line.split(',').nth(2).unwrap().parse::<f64>().unwrap();
+    assert!(lines[2].starts_with("2,") && lost(lines[1]) >= lost(lines[2]), "the best comes first: {table}");
     let found = json(&["Once upon a", "--generate", "4", "--temperature", "0.8", "--top-p", "0.9", "--seed", "2"]);
     let entry = &found["results"][0];
     let len = |value: &Value| value.as_array().unwrap().len();

@@ -2,13 +2,20 @@
 #![cfg(unix)]
 mod support {
     pub mod shell;
+    pub mod skip;
 }
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Stdio;
 use support::shell::{Ran, Shell, ran};
+use support::skip::skip;
 
 const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
+/// The user and the group that own nothing.
+const NOBODY: u32 = 65534;
 
 #[test]
 fn a_closed_pipe_is_no_error() {
@@ -31,7 +38,7 @@ fn a_closed_pipe_is_no_error() {
     assert_eq!(shell.files(), ["attention-the-ca.png"]);
 }
 
-#[cfg(target_os = "linux")]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs /dev/full")]
 #[test]
 fn a_full_disk_is_said() {
     let shell = Shell::new();
@@ -50,7 +57,6 @@ fn a_full_disk_is_said() {
 
 #[test]
 fn what_cannot_be_written_is_left_as_it_was() {
-    use std::os::unix::fs::PermissionsExt;
     let shell = Shell::new();
     shell.write("old.json", "old");
     let before = fs::metadata(shell.path("old.json")).unwrap().permissions();
@@ -62,19 +68,35 @@ fn what_cannot_be_written_is_left_as_it_was() {
     shell.ok(&["-m", BASE, "The ca", "-o", "old.json"]);
     assert!(shell.text("old.json").starts_with('{'));
     assert_eq!(shell.files(), ["old.json"]);
-
-    fs::create_dir(shell.path("locked")).unwrap();
-    fs::set_permissions(shell.path("locked"), fs::Permissions::from_mode(0o555)).unwrap();
-    if fs::write(shell.path("locked/probe"), "").is_ok() {
-        fs::remove_file(shell.path("locked/probe")).unwrap();
-        eprintln!("skipped: this user may write into read-only folders");
-        return;
-    }
-    let (message, hint) = shell.fails(1, &["-m", BASE, "The ca", "-o", "locked/a.png"]);
-    assert!(message.contains("locked/a.png") && hint.contains("locked"), "{message} {hint}");
 }
 
-#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_may_not_be_written_to_is_named() {
+    let shell = Shell::new();
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    fs::create_dir(shell.path("locked")).unwrap();
+    mode(&shell.path("locked"), 0o555);
+    let args = ["The ca", "-o", "locked/a.png", "-m"];
+    let ran = if fs::write(shell.path("locked/probe"), "").is_err() {
+        shell.run(&[&args[..], &[BASE]].concat())
+    } else {
+        // root may write anywhere: another user runs a copy where every user may read. `cp` makes it, since a program that is still
+        // open for writing in this process, or in a child of another test, cannot be run.
+        fs::remove_file(shell.path("locked/probe")).unwrap();
+        mode(shell.folder(), 0o755);
+        assert!(shell.program("cp").args(["-R", env!("CARGO_BIN_EXE_attnviz"), BASE, "."]).status().unwrap().success());
+        let mut other = shell.program(shell.path("attnviz"));
+        match other.args(args).arg("base").uid(NOBODY).gid(NOBODY).output() {
+            Ok(output) => output.into(),
+            Err(error) => return skip(&format!("root may write anywhere, and another user cannot run: {error}")),
+        }
+    };
+    let (message, hint) = ran.fails(1);
+    assert!(message.contains("locked/a.png") && hint.contains("locked"), "{message} {hint}");
+    assert!(support::shell::names(&shell.path("locked")).is_empty());
+}
+
+#[cfg_attr(not(target_os = "linux"), ignore = "needs a shell whose `ulimit -f` counts in 512 bytes")]
 #[test]
 fn a_limit_on_file_size_leaves_no_part_of_a_file() {
     let shell = Shell::new();

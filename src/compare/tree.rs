@@ -6,8 +6,8 @@ use super::{MEASURED, Tolerance, quote};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// What a record says of who made the file.
-const MAKER: [&str; 3] = ["version", "model.hash", "model.revision"];
+/// What a record says of who made the file, and how it was typed: the options say what was meant.
+const MAKER: [&str; 4] = ["version", "line", "model.hash", "model.revision"];
 
 pub(super) fn differences(old: &[u8], new: &[u8], tolerance: &Tolerance) -> Vec<String> {
     let read = |bytes| serde_json::from_slice::<Value>(bytes).map_err(|error| format!("it is broken JSON ({error})"));

@@ -195,7 +195,8 @@ fn two_downloads_at_once_share_the_work() {
     assert_eq!(bench.server.count("GET", &sha256(&weights())), 1);
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
+#[cfg_attr(not(target_os = "linux"), ignore = "needs /dev/full")]
 #[test]
 fn a_full_disk_is_named() {
     let bench = Bench::new();

@@ -1,6 +1,8 @@
 //! What several test files need: fixtures, golden files, and how far apart two lists of numbers are.
 #![allow(dead_code)] // each test file uses its own part
 
+pub mod skip;
+
 use attnviz::checkpoint::{Checkpoint, Source};
 use attnviz::model::{Backend, Family, Gpt2, Gpt2Config};
 use attnviz::session::family;

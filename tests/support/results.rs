@@ -42,8 +42,35 @@ pub fn attention(value: &Value) -> (Vec<usize>, Vec<f32>) {
     (shape(attention), flat(attention))
 }
 
+/// The rows of a CSV file, the names of the columns first (RFC 4180).
+pub fn table(text: &str) -> Vec<Vec<String>> {
+    let (mut rows, mut row, mut cell, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => cell.extend(chars.next()),
+            '"' => quoted = !quoted,
+            ',' if !quoted => row.push(std::mem::take(&mut cell)),
+            '\n' if !quoted => {
+                row.push(std::mem::take(&mut cell));
+                rows.push(std::mem::take(&mut row));
+            }
+            c => cell.push(c),
+        }
+    }
+    assert!(!quoted && row.is_empty() && cell.is_empty());
+    rows
+}
+
 pub fn tensors(path: &Path) -> HashMap<String, Tensor> {
     candle_core::safetensors::load(path, &Device::Cpu).unwrap()
+}
+
+/// The arrays of an NPZ file but texts, which are none of candle's types.
+pub fn npz(path: &Path) -> HashMap<String, Tensor> {
+    let arrays = candle_core::npy::NpzTensors::new(path).unwrap();
+    let named = |name: &String| Some((name.clone(), arrays.get(name).ok()??));
+    arrays.names().into_iter().filter_map(named).collect()
 }
 
 pub fn floats(tensor: &Tensor) -> Vec<f32> {
@@ -57,7 +84,7 @@ pub struct Svg {
     pub height: f32,
     /// Every text that is drawn, in the order of the file.
     pub texts: Vec<String>,
-    /// How it was made.
+    /// What it says of itself; null where it says nothing.
     pub record: Value,
     /// The colours of all shapes, in the order of the file: the page is the first.
     pub fills: Vec<String>,
@@ -75,12 +102,12 @@ pub fn svg(text: &str) -> Svg {
     let whole =
         |node: roxmltree::Node| node.descendants().filter(|n| n.is_text()).filter_map(|n| n.text()).collect::<String>();
     let metadata: Vec<String> = named("metadata").map(whole).collect();
-    assert_eq!(metadata.len(), 1);
+    assert!(metadata.len() <= 1, "one record at most");
     Svg {
         width: size("width"),
         height: size("height"),
         texts: named("text").map(whole).collect(),
-        record: json(metadata[0].as_bytes()),
+        record: metadata.first().map_or(Value::Null, |record| json(record.as_bytes())),
         fills: named("rect")
             .filter_map(|node| node.attribute("fill"))
             .filter(|fill| fill.starts_with('#'))
@@ -103,6 +130,15 @@ pub struct Png {
     pub dpi: u32,
     pub rgb: Vec<u8>,
     pub record: Value,
+}
+
+impl Png {
+    /// The colour at a point, in pixels of a screen.
+    pub fn at(&self, x: f32, y: f32) -> [u8; 3] {
+        let zoom = self.dpi as f32 / 96.0;
+        let at = (y * zoom) as usize * self.width as usize + (x * zoom) as usize;
+        self.rgb.as_chunks().0[at]
+    }
 }
 
 pub fn png(bytes: &[u8]) -> Png {
