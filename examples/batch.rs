@@ -18,10 +18,10 @@ fn main() -> attnviz::Result<()> {
     let ids: Vec<&[u32]> = prompts.iter().map(|prompt| &prompt.ids[..]).collect();
 
     let mut recorder = Recorder::new().keep(Activation::Pattern);
-    forward(&*session.model, &ids, &mut recorder)?;
+    forward(session.model(), &ids, &mut recorder)?;
     let trace = recorder.trace();
 
-    let spec = session.model.spec();
+    let spec = session.spec();
     for (segment, prompt) in prompts.iter().enumerate() {
         let (mut total, n) = (0.0, prompt.ids.len());
         for layer in 0..spec.layers {

@@ -17,7 +17,7 @@ fn main() -> attnviz::Result<()> {
     let session = Session::new(Checkpoint::open(&Source::Builtin)?)?;
     let prompt = Prompt::from_text(&session.tokenizer, &text, None)?;
     let request = Request { layers: vec![4], heads: vec![3], ..Request::default() };
-    let (attention, _) = attention(&*session.model, &prompt.ids, &request)?;
+    let (attention, _) = attention(session.model(), &prompt.ids, &request)?;
 
     let values = matrix(&attention.maps[0], true);
     let scale = Scale::over(ScaleKind::Linear, Colormap::Tide, "attention", [&values]);

@@ -39,7 +39,7 @@ fn main() -> attnviz::Result<()> {
     let text = std::env::args().nth(1).unwrap_or_else(|| "Once upon a".into());
     let session = Session::new(Checkpoint::open(&Source::parse("builtin")?)?)?;
     let prompt = Prompt::from_text(&session.tokenizer, &text, None)?;
-    let logits = session.next_logits(&[&forward(&*session.model, &[&prompt.ids], &mut NoTap)?])?;
+    let logits = session.next_logits(&[&forward(session.model(), &[&prompt.ids], &mut NoTap)?])?;
     let target = next_tokens(&logits, 1)?[0].id;
     let objective = Objective { position: prompt.ids.len() - 1, target, foil: None, of: Of::LogProb };
     let evaluator = Evaluator::new(session.model(), &prompt.ids, objective, Baseline::Zero, &|_, _| ())?;

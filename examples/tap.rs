@@ -33,15 +33,15 @@ fn main() -> Result<()> {
     let session = Session::new(Checkpoint::open(&Source::Builtin)?)?;
     let prompt = Prompt::from_text(&session.tokenizer, &text, None)?;
     let says = |tap: &mut dyn Tap| -> Result<(u32, f64)> {
-        let resid = forward(&*session.model, &[&prompt.ids], tap)?;
+        let resid = forward(session.model(), &[&prompt.ids], tap)?;
         let best = next_tokens(&session.next_logits(&[&resid])?, 1)?.remove(0);
         Ok((best.id, best.probability))
     };
     let (whole, p) = says(&mut NoTap)?;
     let word = Prompt::from_ids(&session.tokenizer, vec![whole], None).tokens.remove(0).label;
     println!("{text} → {word} {p:.3}");
-    for layer in 0..session.model.spec().layers {
-        for head in 0..session.model.spec().heads {
+    for layer in 0..session.spec().layers {
+        for head in 0..session.spec().heads {
             let (id, p) = says(&mut Without { layer, head })?;
             if id != whole {
                 let other = Prompt::from_ids(&session.tokenizer, vec![id], None).tokens.remove(0).label;

@@ -42,7 +42,7 @@
 //! use attnviz::analysis::{Request, attention};
 //!
 //! let request = Request { layers: vec![4], heads: vec![0, 3], ..Request::default() };
-//! let (attention, _) = attention(&*session.model, &prompt.ids, &request)?;
+//! let (attention, _) = attention(session.model(), &prompt.ids, &request)?;
 //! let map = &attention.maps[1]; // layer 4, head 3: [query, key]
 //! let row = &map.values[2 * map.cols..3 * map.cols]; // the third token looks back
 //! assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-4 && row[3] == 0.0);
@@ -56,7 +56,7 @@
 //! # let session = Session::new(Checkpoint::open(&Source::Builtin)?)?;
 //! # let prompt = Prompt::from_text(&session.tokenizer, "Once upon a time", None)?;
 //! # let request = Request { layers: vec![4], heads: vec![3], ..Request::default() };
-//! # let (attention, _) = attention(&*session.model, &prompt.ids, &request)?;
+//! # let (attention, _) = attention(session.model(), &prompt.ids, &request)?;
 //! use attnviz::figure::attention::{heatmap, matrix};
 //! use attnviz::figure::{Figure, Scale};
 //! use attnviz::render::{Fonts, svg};

@@ -16,8 +16,7 @@ pub struct Session {
     pub revision: Option<String>,
     /// XXH3-128 of its weights, in hexadecimal (see [`Weights::hash`]).
     pub hash: String,
-    /// The model.
-    pub model: Box<dyn Model>,
+    model: Box<dyn Model>,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
     weights: Option<Weights>,

@@ -75,6 +75,9 @@ pub struct Trace(HashMap<Site, Tensor>);
 
 impl Trace {
     /// An activation that was recorded.
+    ///
+    /// # Errors
+    /// An activation that was not recorded.
     pub fn get(&self, at: Activation, layer: usize, segment: usize) -> Result<&Tensor> {
         self.0
             .get(&Site { at, layer, segment })
@@ -91,6 +94,9 @@ impl Trace {
     }
 
     /// Keys and values of a segment, so that it can be continued without computing it again.
+    ///
+    /// # Errors
+    /// Keys or values that were not recorded.
     pub fn past(&self, layers: usize, segment: usize) -> Result<Arc<Past>> {
         let all = |at| (0..layers).map(|layer| self.get(at, layer, segment).cloned()).collect::<Result<Vec<_>>>();
         Ok(Arc::new(Past { keys: all(Activation::K)?, values: all(Activation::V)? }))

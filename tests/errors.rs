@@ -55,12 +55,22 @@ fn what_cannot_be_meant_exits_with_2() {
     refused(2, &["-m", "builtin", "hi", "--with", "weights"], "weights", "--help");
     refused(2, &["-m", "builtin", "hi", "--truncate", "both"], "both", "--help");
     for size in ["0", "119", "20001", "4294967295"] {
-        refused(2, &["-m", "builtin", "hi", "--width", size], &format!("width {size}"), "between 120 and 20000 pixels (--width)");
+        refused(
+            2,
+            &["-m", "builtin", "hi", "--width", size],
+            &format!("width {size}"),
+            "between 120 and 20000 pixels (--width)",
+        );
         refused(2, &["-m", "builtin", "hi", "--height", size], &format!("height {size}"), "(--height)");
     }
     refused(2, &["-m", "builtin", "hi", "--width", "4294967296"], "--width", "--help");
     for dpi in ["0", "9.9", "2401", "nan", "inf", "1e30", "-5"] {
-        refused(2, &["-m", "builtin", "hi", "--dpi", dpi], "dpi", "between 10 and 2400, such as 96 for a screen or 300 for print (--dpi)");
+        refused(
+            2,
+            &["-m", "builtin", "hi", "--dpi", dpi],
+            "dpi",
+            "between 10 and 2400, such as 96 for a screen or 300 for print (--dpi)",
+        );
     }
     refused(2, &["-m", "builtin", "hi", "--dpi", "x"], "--dpi", "--help");
     refused(2, &["-m", "builtin", "hi", "--width", "20000", "--height", "20000", "--dpi", "2400"], "pixels", "--dpi");

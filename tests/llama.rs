@@ -404,8 +404,8 @@ fn value_zeroing_is_what_zeroed_values_do() {
 fn a_session_of_ones_own_model_answers_like_any_other() {
     let session = llama::session();
     assert!(session.weights().is_none() && session.revision.is_none());
-    let prompt = Prompt::from_text(&session.tokenizer, "The café is", session.model.spec().bos).unwrap();
-    let resid = forward(&*session.model, &[&prompt.ids], &mut NoTap).unwrap();
+    let prompt = Prompt::from_text(&session.tokenizer, "The café is", session.spec().bos).unwrap();
+    let resid = forward(session.model(), &[&prompt.ids], &mut NoTap).unwrap();
     let next = next_tokens(&session.next_logits(&[&resid]).unwrap(), 3).unwrap();
     assert!(next[0].probability >= next[2].probability && next[2].probability > 0.0);
     let error = session.explain(attnviz::Error::failed("what went wrong"));

@@ -76,7 +76,7 @@ fn attention_and_logits_are_those_that_transformers_recorded() {
     for (text, ids, previous, weights, logits) in RECORDED {
         let prompt = Prompt::from_text(&session.tokenizer, text, None).unwrap();
         assert_eq!(prompt.ids, ids, "{text}");
-        let (attention, pass) = attention(&*session.model, &prompt.ids, &all).unwrap();
+        let (attention, pass) = attention(session.model(), &prompt.ids, &all).unwrap();
         let at = |layer: usize, head: usize, query: usize, key: usize| {
             attention.maps[12 * layer + head].values[6 * query + key]
         };
@@ -99,10 +99,10 @@ fn attention_and_logits_are_those_that_transformers_recorded() {
 #[ignore = "needs OpenAI's weights: ATTNVIZ_GPT2=DIR"]
 fn the_loss_on_hello_world_is_that_of_transformer_lens() {
     let session = gpt2();
-    let prompt = Prompt::from_text(&session.tokenizer, "Hello world!", session.model.spec().bos).unwrap();
+    let prompt = Prompt::from_text(&session.tokenizer, "Hello world!", session.spec().bos).unwrap();
     assert_eq!(prompt.ids[0], 50256);
-    let resid = forward(&*session.model, &[&prompt.ids], &mut NoTap).unwrap();
-    let logits = session.model.unembed(&session.model.final_norm(&resid).unwrap(), None).unwrap();
+    let resid = forward(session.model(), &[&prompt.ids], &mut NoTap).unwrap();
+    let logits = session.model().unembed(&session.model().final_norm(&resid).unwrap(), None).unwrap();
     let rows: Vec<Vec<f32>> = logits.to_vec2().unwrap();
     let surprise = |row: &[f32], id: u32| {
         let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);

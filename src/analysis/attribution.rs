@@ -90,7 +90,7 @@ impl Named for Score {
 
 /// How many nodes of quadrature integrated gradients uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "steps::Written", into = "steps::Written")]
+#[serde(try_from = "steps::Text", into = "steps::Text")]
 pub enum Steps {
     /// This many.
     Fixed(usize),

@@ -2,7 +2,7 @@
 
 use super::BLOCK;
 use super::folder::Folder;
-use super::manifest::{Entry, Outcome, Written};
+use super::manifest::{Entry, Outcome, ResultFile};
 use crate::error::Result;
 use crate::export::{Table, parquet, write_bytes};
 use crate::record::Record;
@@ -77,7 +77,7 @@ impl Block {
         let Some(part) = self.part.take() else { return Ok(()) };
         let (path, bytes) = (folder.join(&part.name), part.writer.finish()?);
         write_bytes(&path, &bytes)?;
-        let written = Written::of(part.name, &bytes);
+        let written = ResultFile::of(part.name, &bytes);
         for entry in part.entries {
             if let Outcome::Ok { files } = &mut self.entries[entry].outcome {
                 files.push(written.clone());

@@ -5,7 +5,7 @@ use super::block::Block;
 use super::folder::Folder;
 use super::input::{Inputs, Item};
 use super::interrupt::interrupted;
-use super::manifest::{Entry, Outcome, Written};
+use super::manifest::{Entry, Outcome, ResultFile};
 use super::options::{Options, Target};
 use crate::error::{Error, Result};
 use crate::export::{Fields, Table, write_bytes};
@@ -234,7 +234,7 @@ impl Job<'_> {
                     for (name, bytes) in &files {
                         write_bytes(&self.options.out.join(name), bytes)?;
                     }
-                    Outcome::Ok { files: files.into_iter().map(|(name, bytes)| Written::of(name, &bytes)).collect() }
+                    Outcome::Ok { files: files.into_iter().map(|(name, bytes)| ResultFile::of(name, &bytes)).collect() }
                 }
                 Err(Error { message, hint, .. }) => Outcome::Error { error: message, hint },
             };

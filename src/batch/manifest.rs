@@ -14,7 +14,7 @@ pub struct Origin {
 
 /// A file of results.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Written {
+pub struct ResultFile {
     /// Its name in the folder.
     pub name: String,
     /// Its length.
@@ -23,7 +23,7 @@ pub struct Written {
     pub sha256: String,
 }
 
-impl Written {
+impl ResultFile {
     /// The entry of a file with this name and these bytes.
     pub fn of(name: String, bytes: &[u8]) -> Self {
         let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
@@ -39,7 +39,7 @@ pub enum Outcome {
     /// It has results.
     Ok {
         /// Its results.
-        files: Vec<Written>,
+        files: Vec<ResultFile>,
     },
     /// It failed.
     Error {
@@ -80,7 +80,7 @@ impl Entry {
     }
 
     /// The files of a prompt that has results.
-    pub fn files(&self) -> &[Written] {
+    pub fn files(&self) -> &[ResultFile] {
         match &self.outcome {
             Outcome::Ok { files } => files,
             Outcome::Error { .. } => &[],

@@ -3,7 +3,7 @@
 use super::MANIFEST;
 use super::folder::Folder;
 use super::job::Summary;
-use super::manifest::{Entry, Outcome, Written};
+use super::manifest::{Entry, Outcome, ResultFile};
 use crate::error::{Error, Result};
 use std::collections::HashSet;
 use std::fs::File;
@@ -105,12 +105,12 @@ fn check(shares: &[Share]) -> Result<()> {
     Ok(())
 }
 
-fn copy(file: &Written, from: &Path, to: &Path) -> Result<()> {
+fn copy(file: &ResultFile, from: &Path, to: &Path) -> Result<()> {
     let (source, target) = (from.join(&file.name), to.join(&file.name));
     let plain =
         Path::new(&file.name).components().count() == 1 && !file.name.contains(['/', '\\']) && file.name != "..";
     let bytes = std::fs::read(&source).ok().filter(|_| plain);
-    let Some(bytes) = bytes.filter(|bytes| Written::of(file.name.clone(), bytes) == *file) else {
+    let Some(bytes) = bytes.filter(|bytes| ResultFile::of(file.name.clone(), bytes) == *file) else {
         return Err(
             Error::failed(format!("{} is missing or was changed", source.display())).hint("run its share again")
         );

@@ -30,7 +30,7 @@ mod shard;
 pub use input::{Inputs, Item, Kind};
 pub use interrupt::watch_for_interrupts;
 pub use job::{Summary, check, run};
-pub use manifest::{Entry, Origin, Outcome, Written};
+pub use manifest::{Entry, Origin, Outcome, ResultFile};
 pub use merge::merge;
 pub use options::Options;
 pub use shard::Shard;

@@ -81,9 +81,8 @@ impl PromptArgs {
                 })?;
                 not_empty(read_text(file, &name)?)
             }
-            _ => Err(Error::usage("there is no prompt").hint(
-                "give a text, as in: attnviz \"Once upon a time\" (or --file, --ids, or - for standard input)",
-            )),
+            _ => Err(Error::usage("there is no prompt")
+                .hint("give a text, as in: attnviz \"Once upon a time\" (or --file, --ids, or - for standard input)")),
         }
     }
 }
@@ -204,6 +203,5 @@ impl FigureArgs {
 }
 
 fn colormap(name: &str) -> Result<Colormap, String> {
-    Colormap::named(name)
-        .ok_or_else(|| format!("there is no such colour map; known are {}", Colormap::names()))
+    Colormap::named(name).ok_or_else(|| format!("there is no such colour map; known are {}", Colormap::names()))
 }

@@ -19,8 +19,7 @@ pub fn deliver(found: &dyn Findings, destinations: &[Destination], quiet: bool) 
             output::print(&ready.bytes(*format, None, &fonts)?)?;
         }
     }
-    let write =
-        |file: &File| output::write(file.template, &file.fields, &ready.bytes(file.format, file.part, &fonts)?);
+    let write = |file: &File| output::write(file.template, &file.fields, &ready.bytes(file.format, file.part, &fonts)?);
     let mut paths = Vec::new();
     // One destination after the other, so that of two failures the first one is told.
     for files in files.chunk_by(|a, b| std::ptr::eq(a.template, b.template)) {

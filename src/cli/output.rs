@@ -12,7 +12,6 @@ use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Component, Path, PathBuf};
 
-
 /// Where to and how loud.
 #[derive(Args)]
 #[command(next_help_heading = "Output")]
@@ -69,8 +68,7 @@ impl OutputArgs {
     fn destination(&self, path: &str) -> Result<Destination> {
         if path == "-" {
             let format = self.format.ok_or_else(|| {
-                Error::usage("-o - needs a format")
-                    .hint(format!("add --format NAME: {}", Format::names()))
+                Error::usage("-o - needs a format").hint(format!("add --format NAME: {}", Format::names()))
             })?;
             if format.is_binary() && std::io::stdout().is_terminal() {
                 return Err(Error::usage(format!("-o - would write {} to a terminal", format.extension()))

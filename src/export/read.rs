@@ -14,14 +14,11 @@ pub use contents::{Contents, contents, header};
 pub use raw::{Held, Numbers};
 pub use saved::{Saved, saved};
 
-use super::size;
-use crate::analysis::Reduction;
 use crate::error::{Error, Result};
-use crate::named::Named;
 use crate::record::Record;
 use crate::text::excerpt;
-use json::{Field, Fields, Said};
-use raw::{Notes, Raw, attention_shape};
+use json::{Document, Field, Fields};
+use raw::{Notes, Raw, WHAT_FITS, attention_shape};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -29,12 +26,8 @@ use std::path::Path;
 
 /// How every zip begins.
 const ZIP_MAGIC: [u8; 2] = *b"PK";
-/// Bytes that are read at once: a multiple of every number's width.
-const BLOCK: usize = 1 << 20;
 /// The longest error message, in characters: about three lines of a terminal.
 const MOST_MESSAGE: usize = 240;
-/// The way out when a file holds something else.
-const WHAT_FITS: &str = "`attention` should hold numbers [layer, head, query, key] or [layer, 1, head, query, key]";
 
 /// Attention patterns from a file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,10 +48,10 @@ pub struct Patterns {
     pub layers: Vec<usize>,
     /// The heads' numbers; empty where the file does not say.
     pub heads: Vec<usize>,
-    /// How these layers were reduced to one.
-    pub reduce_layers: Option<Reduction>,
+    /// How these layers were reduced to one, such as `mean`.
+    pub reduce_layers: Option<String>,
     /// How these heads were reduced to one.
-    pub reduce_heads: Option<Reduction>,
+    pub reduce_heads: Option<String>,
     /// Whether the axes are words.
     pub by_word: bool,
 }
@@ -118,8 +111,9 @@ impl Patterns {
     fn of_raw(Raw { attention, shape, token_ids, notes }: Raw) -> Result<Self> {
         let said = notes.said();
         let Notes { tokens, prompt, .. } = notes;
-        let mut found = Self { attention, shape: attention_shape(&shape)?, tokens, token_ids, prompt, ..Self::default() };
-        if let Some(Said { record, tokens, mut results }) = said {
+        let mut found =
+            Self { attention, shape: attention_shape(&shape)?, tokens, token_ids, prompt, ..Self::default() };
+        if let Some(Document { record, tokens, mut results }) = said {
             found.tokens = found.tokens.or(Some(tokens));
             found.prompt = found.prompt.or_else(|| Some(record.prompt.clone()));
             found.record = Some(record);
@@ -137,7 +131,7 @@ impl Patterns {
             _ => Vec::new(),
         };
         (self.layers, self.heads) = (numbers("layers"), numbers("heads"));
-        let reduction = |name: &str| fields.text(name).and_then(Reduction::named);
+        let reduction = |name: &str| fields.text(name).map(str::to_owned);
         (self.reduce_layers, self.reduce_heads) = (reduction("reduce_layers"), reduction("reduce_heads"));
         // Where tokens were gathered to words, words are what the axes are.
         if let Some(Field::Other(Value::Array(words))) = fields.0.remove("words") {
@@ -162,7 +156,8 @@ impl Patterns {
             return Err(Error::failed(format!("attention holds {weight} at [layer, head, query, key] = {place:?}"))
                 .hint("save the weights after the softmax, without padding"));
         }
-        let counts = [("tokens", self.tokens.as_ref().map(Vec::len)), ("token_ids", self.token_ids.as_ref().map(Vec::len))];
+        let counts =
+            [("tokens", self.tokens.as_ref().map(Vec::len)), ("token_ids", self.token_ids.as_ref().map(Vec::len))];
         for (what, count) in counts {
             if let Some(count) = count.filter(|&count| count != keys) {
                 return Err(Error::failed(format!("{what} has {count} entries, but attention has {keys} keys"))

@@ -27,7 +27,8 @@ const PREFIX: usize = 8;
 /// # Errors
 /// None that is known of.
 pub fn json(record: &Record) -> Result<String> {
-    let json = serde_json::to_string(record).map_err(|error| Error::failed(format!("the record is no JSON: {error}")))?;
+    let json =
+        serde_json::to_string(record).map_err(|error| Error::failed(format!("the record is no JSON: {error}")))?;
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         match c {

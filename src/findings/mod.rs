@@ -99,7 +99,8 @@ impl Asked {
             options: Map<String, Value>,
         }
         let parts = serde_json::to_value(self).and_then(serde_json::from_value);
-        let Parts { command, options } = parts.map_err(|error| Error::failed(format!("the options are no JSON: {error}")))?;
+        let Parts { command, options } =
+            parts.map_err(|error| Error::failed(format!("the options are no JSON: {error}")))?;
         Ok((command, options))
     }
 
@@ -259,8 +260,9 @@ fn together<'a, T: Send>(
 /// Refuses a file for each layer and head where there are none.
 fn refuse_parts(command: &str, outputs: &[Output]) -> Result<()> {
     if outputs.iter().any(|output| output.by_part) {
-        return Err(Error::usage(format!("{command} has no file for each layer or head"))
-            .hint("leave {layer} and {head} out"));
+        return Err(
+            Error::usage(format!("{command} has no file for each layer or head")).hint("leave {layer} and {head} out")
+        );
     }
     Ok(())
 }

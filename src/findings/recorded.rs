@@ -6,6 +6,7 @@ use crate::analysis::attention::Extent;
 use crate::analysis::{Attention, Recorded, Reduction, Request, recorded};
 use crate::error::{Error, Result};
 use crate::export::{self, file::hash};
+use crate::named::Named;
 use crate::prompt::{Prompt, Word};
 use crate::record::{Input, Record};
 use std::path::Path;
@@ -52,8 +53,9 @@ impl RecordedAttention {
     /// Patterns, and the file that they were read from.
     pub fn new(patterns: export::Patterns, input: Input) -> Self {
         let [layers, heads, ..] = patterns.shape;
-        let layers = Axis::new(&patterns.layers, patterns.reduce_layers, layers);
-        let heads = Axis::new(&patterns.heads, patterns.reduce_heads, heads);
+        let reduction = |name: &Option<String>| name.as_deref().and_then(Reduction::named);
+        let layers = Axis::new(&patterns.layers, reduction(&patterns.reduce_layers), layers);
+        let heads = Axis::new(&patterns.heads, reduction(&patterns.reduce_heads), heads);
         Self { input, patterns, layers, heads }
     }
 
@@ -193,7 +195,7 @@ mod tests {
             layers: layers.to_vec(),
             heads: vec![0, 1, 2],
             reduce_layers: None,
-            reduce_heads,
+            reduce_heads: reduce_heads.map(|how| how.name().into()),
             by_word: false,
         };
         RecordedAttention::new(patterns, Input { name: "x.npz".into(), hash: "0".into() })

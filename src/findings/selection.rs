@@ -148,7 +148,8 @@ impl FromStr for Indices {
             }
         };
         let wrong = |item: &str| {
-            Error::usage(format!("{item:?} is not a number or a range")).hint("write numbers and ranges, such as 0,3-5,-1")
+            Error::usage(format!("{item:?} is not a number or a range"))
+                .hint("write numbers and ranges, such as 0,3-5,-1")
         };
         list.split(',').map(str::trim).map(|item| one(item).ok_or_else(|| wrong(item))).collect::<Result<_>>().map(Self)
     }
@@ -185,7 +186,9 @@ mod tests {
     #[test]
     fn indices_are_read_as_they_are_written() {
         let all: Vec<usize> = (0..6).collect();
-        for (text, wanted) in [("0", &[0][..]), ("0,3-5", &[0, 3, 4, 5]), ("-1", &[5]), ("-3--1", &[3, 4, 5]), ("4, 4", &[4])] {
+        for (text, wanted) in
+            [("0", &[0][..]), ("0,3-5", &[0, 3, 4, 5]), ("-1", &[5]), ("-3--1", &[3, 4, 5]), ("4, 4", &[4])]
+        {
             let indices: Indices = text.parse().unwrap();
             assert_eq!(indices.among("layer", "the model", &all).unwrap(), wanted, "{text}");
             assert_eq!(indices.to_string().parse::<Indices>().unwrap(), indices);

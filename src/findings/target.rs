@@ -3,8 +3,8 @@
 use super::subject::{NEXT, Subject};
 use crate::analysis::{Objective, Of, Prediction, next_tokens};
 use crate::error::{Error, Result};
-use crate::prompt::{Prompt, Tokenizer, label_of};
 use crate::model::NoTap;
+use crate::prompt::{Prompt, Tokenizer, label_of};
 use crate::trace::forward;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};

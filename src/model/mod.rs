@@ -69,6 +69,9 @@ pub struct Past {
 
 impl Past {
     /// Its first positions only, without a copy.
+    ///
+    /// # Errors
+    /// More positions than there are.
     pub fn first(&self, positions: usize) -> Result<Self> {
         let cut = |all: &[Tensor]| all.iter().map(|x| Ok(x.narrow(0, 0, positions)?)).collect::<Result<_>>();
         Ok(Self { keys: cut(&self.keys)?, values: cut(&self.values)? })
@@ -142,18 +145,36 @@ pub trait Model: Send + Sync {
     /// Those of the tap.
     fn block(&self, layer: usize, resid: &Tensor, segments: &Segments, tap: &mut dyn Tap) -> Result<Tensor>;
     /// The norm before the unembedding, `[rows, d_model]`.
+    ///
+    /// # Errors
+    /// Rows of another width.
     fn final_norm(&self, resid: &Tensor) -> Result<Tensor>;
     /// With the final norm's statistics fixed at a residual `[d_model]`, `row · normed(x)` as `direction · x + constant`: the
     /// direction `[d_model]` and the constant.
+    ///
+    /// # Errors
+    /// Weights that cannot be read as numbers.
     fn pull_back(&self, resid: &[f64], row: &[f64]) -> Result<(Vec<f64>, f64)>;
     /// Logits of all ids `[rows, vocab]`, or of the given ones `[rows, ids]`: linear, without a constant.
+    ///
+    /// # Errors
+    /// An id that the model does not have, rows of another width.
     fn unembed(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor>;
     /// `z_h W_O^h` for each head: z `[rows, heads, d_head]` → `[heads, rows, d_model]`.
+    ///
+    /// # Errors
+    /// A layer that there is not, heads of another width.
     fn head_out(&self, layer: usize, z: &Tensor) -> Result<Tensor>;
     /// What a layer's attention adds whatever its heads carry, `[d_model]`; none where it adds nothing.
+    ///
+    /// # Errors
+    /// A layer that there is not.
     fn attn_constant(&self, layer: usize) -> Result<Option<Tensor>>;
 
     /// What each head would add of each token at full weight: v `[rows, kv_heads, d_head]` → `[heads, rows, d_model]`.
+    ///
+    /// # Errors
+    /// As [`Self::head_out`].
     fn value_out(&self, layer: usize, v: &Tensor) -> Result<Tensor> {
         self.head_out(layer, &attend::shared(v, self.spec().heads)?)
     }

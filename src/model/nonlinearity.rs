@@ -36,6 +36,9 @@ impl Nonlinearity {
     }
 
     /// Every element of x, by the fused or the composite path.
+    ///
+    /// # Errors
+    /// A type or device that the path does not compute in.
     pub fn forward(self, x: &Tensor, fused: bool) -> Result<Tensor> {
         if fused {
             return x.contiguous()?.apply_op1(self);

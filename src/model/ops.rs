@@ -44,6 +44,9 @@ pub enum Weight {
 
 impl Weight {
     /// As a tensor (a copy where it is mapped).
+    ///
+    /// # Errors
+    /// Memory that cannot be had.
     pub fn tensor(&self) -> Result<Tensor> {
         match self {
             Weight::Mapped(param) => Tensor::from_slice(param.values(), param.shape(), &Device::Cpu),
@@ -52,6 +55,9 @@ impl Weight {
     }
 
     /// Rows `first..first + len` of a matrix.
+    ///
+    /// # Errors
+    /// Rows outside the matrix.
     pub fn rows(&self, first: usize, len: usize) -> Result<Weight> {
         Ok(match self {
             Weight::Mapped(param) => Weight::Mapped(param.rows(first, len)),
@@ -60,6 +66,9 @@ impl Weight {
     }
 
     /// The named rows of a matrix, `[ids, cols]`.
+    ///
+    /// # Errors
+    /// An id outside the matrix.
     pub fn gather(&self, ids: &[u32]) -> Result<Weight> {
         Ok(match self {
             Weight::Mapped(param) => Weight::Mapped(param.gather(ids)),
@@ -81,6 +90,9 @@ pub struct Linear {
 
 impl Linear {
     /// `[rows, inputs]` → `[rows, outputs]`.
+    ///
+    /// # Errors
+    /// Rows of another width.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         match &self.weight {
             Weight::Mapped(weight) => {
@@ -156,6 +168,9 @@ pub struct LayerNorm {
 
 impl LayerNorm {
     /// `[rows, d]` → `[rows, d]`.
+    ///
+    /// # Errors
+    /// Rows of another width.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         match (&self.weight, &self.bias) {
             (Weight::Mapped(weight), Weight::Mapped(bias)) => {
@@ -231,6 +246,9 @@ impl CustomOp2 for LayerNormBack {
 }
 
 /// `a + b`, both `[rows, d]`: the residual stream. (candle's own addition wakes a second pool of threads.)
+///
+/// # Errors
+/// Tensors of different shapes.
 pub fn add(a: &Tensor, b: &Tensor, fused: bool) -> Result<Tensor> {
     if fused { a.contiguous()?.apply_op2(&b.contiguous()?, Add) } else { a + b }
 }
@@ -282,6 +300,9 @@ pub(super) fn each(values: &mut [f32], f: impl Fn(&mut [f32]) + Sync) {
 }
 
 /// What a query may see: 0 where key j ≤ query i + past, −∞ elsewhere, `[queries, keys]`.
+///
+/// # Errors
+/// A type or device that cannot hold the mask.
 pub fn causal_mask(queries: usize, keys: usize, dtype: DType, device: &Device) -> Result<Tensor> {
     let past = keys - queries;
     let mask: Vec<f32> = (0..queries)

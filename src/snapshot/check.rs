@@ -2,7 +2,7 @@
 
 use super::file::{remove, write};
 use super::lock::{self, LOCK, Lock};
-use super::make::{Made, Piece, make};
+use super::make::{CaseOutputs, Piece, make};
 use super::outcome::{Outcome, Verdict};
 use super::report::Report;
 use super::suite::{Case, Suite, format};
@@ -88,7 +88,7 @@ pub fn check(suite: &Suite, options: &Options, open: Open, remark: &dyn Fn(&str)
                 new.models.insert(label.to_owned(), model);
             }
             Piece::Cases(all) => {
-                let look = |made: Made| {
+                let look = |made: CaseOutputs| {
                     let (case, place, fonts) = (&suite.cases[made.case], made.case, made.fonts);
                     let settings = made.settings.clone();
                     let compared = Compared::new(&options.out, case, made, old.cases.get(&case.name), suite);
@@ -164,7 +164,7 @@ struct Fresh {
 }
 
 impl Compared {
-    fn new(dir: &Path, case: &Case, made: Made, old: Option<&lock::Case>, suite: &Suite) -> Self {
+    fn new(dir: &Path, case: &Case, made: CaseOutputs, old: Option<&lock::Case>, suite: &Suite) -> Self {
         let changes = old.map_or_else(|| vec!["it was not recorded".into()], |old| made.settings.changes(old));
         let mut outcome = Outcome::new(case.name.clone(), &made.settings.command, case.prompt.clone(), changes);
         let files = match made.files {

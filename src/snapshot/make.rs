@@ -17,11 +17,11 @@ pub enum Piece<'a> {
     /// A model was loaded.
     Model { label: &'a str, weights: &'a Weights, model: lock::Model },
     /// Some cases were made.
-    Cases(Vec<Made<'a>>),
+    Cases(Vec<CaseOutputs<'a>>),
 }
 
 /// A case that was made, or why not.
-pub struct Made<'a> {
+pub struct CaseOutputs<'a> {
     /// Its number in the suite.
     pub case: usize,
     /// Its settings, as the lock file has them.
@@ -125,7 +125,7 @@ impl Run<'_> {
     }
 
     /// The outputs of a group of cases.
-    fn made(&self, group: Vec<(Numbered, Result<Subject>)>) -> Vec<Made<'_>> {
+    fn made(&self, group: Vec<(Numbered, Result<Subject>)>) -> Vec<CaseOutputs<'_>> {
         let (cases, subjects): (Vec<Numbered>, Vec<_>) = group.into_iter().unzip();
         let found = find_all(self.job.asked.analysis(), self.session, subjects, &self.outputs);
         let files = |found: Box<dyn Findings + '_>| {
@@ -133,7 +133,7 @@ impl Run<'_> {
             let file = |format: &Format| Ok((*format, ready.bytes(*format, None, self.fonts)?));
             self.job.formats.iter().map(file).collect()
         };
-        let made = |((case, settings), found): (Numbered, Result<Box<dyn Findings + '_>>)| Made {
+        let made = |((case, settings), found): (Numbered, Result<Box<dyn Findings + '_>>)| CaseOutputs {
             case,
             settings,
             files: found.and_then(files),

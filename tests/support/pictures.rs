@@ -1,7 +1,8 @@
 //! Golden pictures: what is drawn is compared with what was blessed; where it differs, both are saved with the difference between them.
 #![allow(dead_code)] // each test file uses its own part
 
-use attnviz::compare::{Colours, Format, side_by_side};
+use attnviz::compare::{Colours, side_by_side};
+use attnviz::format::Format;
 use attnviz::render::Fonts;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -10,14 +10,14 @@ const AUTO: &str = "auto";
 /// As files hold it.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Written {
+pub(super) enum Text {
     /// So many.
     Number(usize),
     /// `auto`.
     Word(String),
 }
 
-impl From<Steps> for Written {
+impl From<Steps> for Text {
     fn from(steps: Steps) -> Self {
         match steps {
             Steps::Fixed(steps) => Self::Number(steps),
@@ -26,13 +26,13 @@ impl From<Steps> for Written {
     }
 }
 
-impl TryFrom<Written> for Steps {
+impl TryFrom<Text> for Steps {
     type Error = String;
 
-    fn try_from(written: Written) -> Result<Self, String> {
+    fn try_from(written: Text) -> Result<Self, String> {
         match written {
-            Written::Number(steps) => Ok(Self::Fixed(steps)),
-            Written::Word(word) => word.parse(),
+            Text::Number(steps) => Ok(Self::Fixed(steps)),
+            Text::Word(word) => word.parse(),
         }
     }
 }

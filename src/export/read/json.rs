@@ -20,7 +20,7 @@ const MOST_NAMES: usize = 1 << 12;
 
 /// What a JSON file says, or the object beside arrays.
 #[derive(Deserialize)]
-pub(super) struct Said {
+pub(super) struct Document {
     #[serde(flatten)]
     pub(super) record: Record,
     #[serde(deserialize_with = "few::<_, _, MOST_TEXTS>")]
@@ -57,7 +57,7 @@ pub(super) enum Field {
 }
 
 /// Reads the object.
-pub(super) fn load(bytes: &[u8]) -> Result<Said> {
+pub(super) fn load(bytes: &[u8]) -> Result<Document> {
     serde_json::from_slice(bytes).map_err(|error| {
         Error::failed(format!("the JSON is not what attnviz writes: {error}"))
             .hint("give a .json file as attnviz wrote it, whole and unchanged")

@@ -2,7 +2,7 @@
 use super::super::size;
 use super::npy::{self, Npy};
 use super::numbers::Kind;
-use super::raw::{Announced, Named, Notes, Raw};
+use super::raw::{Announced, Named, Notes, Raw, WHAT_FITS};
 use crate::error::{Error, Result};
 use crate::record::NAME;
 use std::io::{Read, Seek};
@@ -51,8 +51,9 @@ pub(super) fn load(input: impl Read + Seek, length: u64) -> Result<Raw> {
         Ok((announced.attention(input)?, npy.shape.clone()))
     })?;
     let Some((attention, shape)) = attention else {
-        return Err(Error::failed(format!("there is no array `attention`, only: {}", named(&zip).join(", ")))
-            .hint(super::WHAT_FITS));
+        return Err(
+            Error::failed(format!("there is no array `attention`, only: {}", named(&zip).join(", "))).hint(WHAT_FITS)
+        );
     };
     let token_ids = member(&mut zip, "token_ids", length, |npy, input| {
         Announced { name: "token_ids", kind: npy.kind()?, shape: &npy.shape }.token_ids(input)

@@ -1,10 +1,16 @@
 //! What the readers of both binary formats hand over: arrays that a file announces, and what it says of them.
 
-use super::json::{self, Said};
+use super::json::{self, Document};
 use super::numbers::{Append, Kind};
-use super::{BLOCK, WHAT_FITS, size};
 use crate::error::{Error, Result};
+use crate::export::size;
 use std::io::Read;
+
+/// Bytes that are read at once: a multiple of every number's width.
+const BLOCK: usize = 1 << 20;
+/// The way out when a file holds something else.
+pub(super) const WHAT_FITS: &str =
+    "`attention` should hold numbers [layer, head, query, key] or [layer, 1, head, query, key]";
 
 /// The numbers of one array.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +53,7 @@ pub(super) struct Notes {
 
 impl Notes {
     /// What attnviz itself says; nothing where another program wrote the file.
-    pub(super) fn said(&self) -> Option<Said> {
+    pub(super) fn said(&self) -> Option<Document> {
         json::load(self.header.as_deref()?.as_bytes()).ok()
     }
 }

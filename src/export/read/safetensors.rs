@@ -1,6 +1,6 @@
 //! A safetensors trace: the header is checked by the crate, then only the tensors that are used are read.
 use super::numbers::Kind;
-use super::raw::{Announced, Named, Notes, Raw};
+use super::raw::{Announced, Named, Notes, Raw, WHAT_FITS};
 use crate::error::{Error, Result};
 use crate::record::NAME;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
@@ -17,7 +17,7 @@ pub(super) fn load(mut input: impl Read + Seek, length: u64) -> Result<Raw> {
     let find = |name| header.info(name).map(|info| (first + info.data_offsets.0 as u64, info));
     let Some((start, info)) = find("attention") else {
         let names = header.offset_keys().join(", ");
-        return Err(Error::failed(format!("there is no tensor `attention`, only: {names}")).hint(super::WHAT_FITS));
+        return Err(Error::failed(format!("there is no tensor `attention`, only: {names}")).hint(WHAT_FITS));
     };
     input.seek(SeekFrom::Start(start)).map_err(unread)?;
     let attention = announced("attention", info).attention(&mut input)?;

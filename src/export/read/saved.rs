@@ -1,7 +1,7 @@
 //! A file of results as attnviz wrote it, whichever format and command: its attention, its other arrays, its settings.
 use super::super::{Array, read_at_most};
 use super::contents::all;
-use super::json::{self, Field, Fields, Said};
+use super::json::{self, Document, Field, Fields};
 use super::npz::MOST_UNPACKED;
 use super::raw::{Held, Numbers, attention_shape};
 use super::{Patterns, named, read_from};
@@ -72,7 +72,7 @@ pub fn saved(path: &Path) -> Result<Saved> {
     Ok(found)
 }
 
-fn of_json(Said { record, tokens, results }: Said) -> Result<Saved> {
+fn of_json(Document { record, tokens, results }: Document) -> Result<Saved> {
     let (token_ids, prompt) = (record.token_ids.clone(), record.prompt.clone());
     let mut saved = Saved { tokens, token_ids, prompt, ..Saved::default() };
     for mut fields in results {
@@ -87,7 +87,13 @@ fn of_json(Said { record, tokens, results }: Said) -> Result<Saved> {
 }
 
 /// The patterns of a JSON file.
-fn patterns_of(saved: &Saved, record: &Record, attention: Vec<f32>, shape: &[usize], fields: &mut Fields) -> Result<Patterns> {
+fn patterns_of(
+    saved: &Saved,
+    record: &Record,
+    attention: Vec<f32>,
+    shape: &[usize],
+    fields: &mut Fields,
+) -> Result<Patterns> {
     let ids = || record.token_ids.iter().map(|id| i64::from(*id)).collect();
     let mut patterns = Patterns {
         attention,
@@ -157,7 +163,7 @@ fn binary(mut input: impl Read + Seek, length: u64, name: &str) -> Result<Saved>
             None => (),
         }
     }
-    let Some(Said { record, tokens, mut results }) = said else { return Ok(saved) };
+    let Some(Document { record, tokens, mut results }) = said else { return Ok(saved) };
     let methods: Vec<&str> = results.iter().filter_map(Fields::method).collect();
     let is_named = |array: &Array| methods.iter().any(|method| array.name.starts_with(&format!("{method}.")));
     // The arrays of a lone method have no prefix; what else was found then is words.

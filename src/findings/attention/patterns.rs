@@ -206,8 +206,7 @@ impl Findings for Patterns<'_> {
     /// All maps and the ranked words, or one map.
     fn figure(&self, map: Option<usize>) -> Figure {
         let style = &self.view.style;
-        let scale =
-            || self.scale.get_or_init(|| scale(style.scale, style.colormap, &self.attention.maps)).clone();
+        let scale = || self.scale.get_or_init(|| scale(style.scale, style.colormap, &self.attention.maps)).clone();
         let panels: Vec<Panel> = match map {
             _ if self.view.received => {
                 vec![bars(&self.attention, self.ranks(), &self.about.prompt, Some(usize::MAX))]
@@ -226,7 +225,8 @@ impl Findings for Patterns<'_> {
     }
 
     fn data(&self, map: Option<usize>) -> Result<Data> {
-        let entries = if self.view.received { vec![self.received()] } else { vec![self.attention(map), self.received()] };
+        let entries =
+            if self.view.received { vec![self.received()] } else { vec![self.attention(map), self.received()] };
         Ok(self.about.data(entries))
     }
 
