@@ -94,6 +94,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod analysis;
+mod axes;
 pub mod batch;
 pub mod checkpoint;
 pub mod compare;

@@ -3,7 +3,7 @@
 use super::axes::Axes;
 use super::tally::Tally;
 use super::{Tolerance, tree};
-use crate::export::place;
+use crate::axes::place;
 use crate::export::read::{Held, Numbers, contents};
 use serde_json::Value;
 

@@ -1,6 +1,7 @@
 //! Tables for spreadsheets and data frames: one row per visible pair of tokens, or one per word, head or token.
 use super::table::{Cell, Table};
-use super::{Array, check_text_size, size, unwritten};
+use super::{Array, check_text_size, unwritten};
+use crate::axes::size;
 use crate::error::{Error, Result};
 use std::borrow::Cow;
 use std::io::{BufWriter, Write};

@@ -17,6 +17,7 @@ pub use read::{Patterns, Saved, read, saved};
 pub use table::Table;
 pub use template::{Field, Fields, Template, slug};
 
+use crate::axes::size;
 use crate::error::{Error, Result};
 use crate::record::Record;
 use serde::Serialize;
@@ -131,20 +132,6 @@ struct Header<'a> {
     record: &'a Record,
     tokens: &'a [String],
     results: Vec<Map<String, Value>>,
-}
-
-/// The product of the axes, unless it overflows.
-fn size(shape: &[usize]) -> Option<usize> {
-    shape.iter().try_fold(1usize, |size, &axis| size.checked_mul(axis))
-}
-
-/// Where the number of an index is in axes of these lengths, the last axis fastest: one index for each.
-pub fn place(mut index: usize, shape: &[usize]) -> Vec<usize> {
-    let mut place = vec![0; shape.len()];
-    for (at, axis) in place.iter_mut().zip(shape).rev() {
-        (*at, index) = (index % axis, index / axis);
-    }
-    place
 }
 
 /// Refuses more numbers than a text format should hold.

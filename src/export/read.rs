@@ -14,6 +14,7 @@ pub use contents::{Contents, contents, header};
 pub use raw::{Held, Numbers};
 pub use saved::{Saved, saved};
 
+use crate::axes::place;
 use crate::error::{Error, Result};
 use crate::record::Record;
 use crate::text::excerpt;
@@ -152,7 +153,7 @@ impl Patterns {
         }
         if let Some(at) = self.attention.iter().position(|weight| !weight.is_finite()) {
             let weight = self.attention[at];
-            let place = super::place(at, &[usize::MAX, heads, queries, keys]);
+            let place = place(at, &[usize::MAX, heads, queries, keys]);
             return Err(Error::failed(format!("attention holds {weight} at [layer, head, query, key] = {place:?}"))
                 .hint("save the weights after the softmax, without padding"));
         }

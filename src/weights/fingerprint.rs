@@ -1,6 +1,6 @@
 //! What each tensor holds in a few numbers: enough to tell whether it changed and, where one number of it did, which.
 
-use crate::export::place;
+use crate::axes::place;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 

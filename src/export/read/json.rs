@@ -1,6 +1,7 @@
 //! A JSON file of attnviz, as numbers, texts and settings. Memory grows with the file and no faster: lists go straight into rows
 //! of numbers, whose shapes must be the same throughout.
-use super::super::{MOST_TEXT_NUMBERS, size};
+use super::super::MOST_TEXT_NUMBERS;
+use crate::axes::size;
 use crate::error::{Error, Result};
 use crate::record::Record;
 use serde::Deserialize;

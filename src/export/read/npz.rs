@@ -1,8 +1,8 @@
 //! An NPZ trace: a zip of `.npy` members, stored or deflated.
-use super::super::size;
 use super::npy::{self, Npy};
 use super::numbers::Kind;
 use super::raw::{Announced, Named, Notes, Raw, WHAT_FITS};
+use crate::axes::size;
 use crate::error::{Error, Result};
 use crate::record::NAME;
 use std::io::{Read, Seek};

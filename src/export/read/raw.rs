@@ -2,8 +2,8 @@
 
 use super::json::{self, Document};
 use super::numbers::{Append, Kind};
+use crate::axes::size;
 use crate::error::{Error, Result};
-use crate::export::size;
 use std::io::Read;
 
 /// Bytes that are read at once: a multiple of every number's width.
