@@ -91,7 +91,8 @@ struct Final {
 impl Final {
     fn new(logits: &[f32]) -> Result<Self> {
         let softmax = Softmax::new(logits)?;
-        let probabilities = logits.iter().map(|x| softmax.probability(f64::from(*x))).collect();
+        let log_total = softmax.log_sum_exp(); // as the divergence has it, so that a layer that agrees is at 0
+        let probabilities = logits.iter().map(|x| (f64::from(*x) - log_total).exp()).collect();
         Ok(Self { probabilities, entropy: softmax.entropy, best: best(logits, 1)[0] })
     }
 }
