@@ -1,7 +1,7 @@
 //! Who wrote an answer, as figures, data and tables: direct logit attribution.
 
 use super::Findings;
-use super::lens::Options;
+use super::lens::options::Options;
 use super::subject::{About, Subject};
 use super::target::{foil_is_own, settings};
 use crate::analysis::{Direct, Parts, Prediction, direct};

@@ -1,7 +1,8 @@
 //! What moved each token that the model wrote: a row of scores for each.
 
 use super::Findings;
-use super::saliency::{Options, end_of_text, warning};
+use super::saliency::options::{Options, end_of_text};
+use super::saliency::words::warning;
 use super::subject::{About, Subject};
 use crate::analysis::attribution::{Attribution, Evaluator, Method, attribute};
 use crate::analysis::generate::{Choice, generate};

@@ -1,86 +1,24 @@
 //! What each layer would have answered, as figures, data and tables; who wrote the answer is in `direct`.
 
+pub(super) mod options;
+
+pub use options::{Colour, Options};
+
 use super::direct::DirectAttribution;
 use super::subject::{About, Subject};
-use super::{Analysis, Findings, Output, Reading, Style, Target, refuse_parts, within};
+use super::{Analysis, Findings, Output, Reading, refuse_parts, within};
 use crate::analysis::{Answer, Lens, Prediction, lens};
 use crate::error::{Error, Result};
 use crate::export::table::{Cell, number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
 use crate::figure::lens::{Labels, answers};
 use crate::figure::{Figure, Scale, ScaleKind};
-use crate::named::Named;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 /// The most tokens that are kept of an answer.
 const MOST: u16 = 100;
-
-/// The options of `lens`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Options {
-    /// How the prompt is read.
-    pub reading: Reading,
-    /// Which prediction is followed, at every position; with `direct`, which one is explained.
-    pub target: Target,
-    /// Attribute one answer to the heads, MLPs and embeddings that wrote it (direct logit attribution); off unless asked for.
-    pub direct: bool,
-    /// How many of each layer's most probable tokens data files hold, 1 to 100; 1 unless another number is named.
-    pub top: u16,
-    /// What the colours show; none means the difference to the foil where there is one, else the probability.
-    pub colour: Option<Colour>,
-    /// How the figure looks.
-    pub style: Style,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            reading: Reading::default(),
-            target: Target::default(),
-            direct: false,
-            top: 1,
-            colour: None,
-            style: Style::default(),
-        }
-    }
-}
-
-/// What the colours of a lens show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Colour {
-    /// The probability of the final answer, or of the target.
-    Probability,
-    /// How undecided the layer is, in bits.
-    Entropy,
-    /// The rank of the final answer, or of the target: 1 is the layer's own answer.
-    Rank,
-    /// What the layer does not yet know of the final answer: KL(final ‖ layer), in bits.
-    Kl,
-    /// The logit of the target minus that of the foil.
-    Difference,
-}
-
-impl Named for Colour {
-    const ALL: &'static [(Self, &'static str, &'static str)] = &[
-        (Self::Probability, "probability", "The probability of the final answer, or of the target"),
-        (Self::Entropy, "entropy", "How undecided the layer is, in bits"),
-        (Self::Rank, "rank", "The rank of the final answer, or of the target: 1 is the layer's own answer"),
-        (Self::Kl, "kl", "What the layer does not yet know of the final answer: KL(final ‖ layer), in bits"),
-        (Self::Difference, "difference", "The logit of the target minus that of the foil"),
-    ];
-}
-
-impl Options {
-    /// What the colours show.
-    fn colour(&self) -> Colour {
-        self.colour.unwrap_or(if self.target.foil.is_some() { Colour::Difference } else { Colour::Probability })
-    }
-}
 
 impl Analysis for Options {
     fn reading(&self) -> Reading {
@@ -302,6 +240,7 @@ impl Findings for LogitLens<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::findings::Target;
     use crate::findings::Token;
 
     #[test]

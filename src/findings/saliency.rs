@@ -1,12 +1,10 @@
 //! Which tokens moved a prediction, by one method or several, and how far they can be trusted.
 
 mod explanation;
-mod options;
-mod words;
+pub(super) mod options;
+pub(super) mod words;
 
-pub(super) use options::end_of_text;
 pub use options::{Absent, Like, Options};
-pub(super) use words::warning;
 
 use super::generated::Generated;
 use super::subject::Subject;

@@ -3,6 +3,7 @@
 use super::file::{remove, write};
 use super::lock::{self, LOCK, Lock};
 use super::make::{CaseOutputs, Piece, make};
+use super::options::Options;
 use super::outcome::{Outcome, Verdict};
 use super::report::Report;
 use super::suite::{Case, Suite, format};
@@ -21,17 +22,6 @@ use std::path::{Path, PathBuf};
 
 /// An expected file may have this many times the bytes of what is made now, and as many more.
 const LARGER: (u64, u64) = (4, 16 << 20);
-
-/// How a suite is compared with its snapshot.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// The folder of the snapshot.
-    pub out: PathBuf,
-    /// Accept what is made now as expected; off unless asked for.
-    pub update: bool,
-    /// The folder of the report; none means `attnviz-report`, and only where something differs.
-    pub report: Option<PathBuf>,
-}
 
 /// What a check found.
 #[derive(Clone, Debug)]

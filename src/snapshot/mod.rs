@@ -13,12 +13,14 @@ mod file;
 mod lock;
 mod make;
 mod model;
+mod options;
 mod outcome;
 mod recording;
 mod report;
 mod suite;
 
-pub use check::{Change, Checked, Options, check};
+pub use check::{Change, Checked, check};
+pub use options::Options;
 pub use outcome::{Difference, Outcome, Verdict};
 pub use recording::record;
 pub use suite::{Case, Job, Suite};

@@ -3,8 +3,8 @@
 mod junit;
 mod markdown;
 
-use super::check::Options;
 use super::file::{remove, write};
+use super::options::Options;
 use super::outcome::Outcome;
 use crate::error::{Error, Result};
 use junit::junit;
