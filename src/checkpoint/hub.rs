@@ -75,8 +75,9 @@ impl Hub {
     pub fn new(environment: Environment, options: Options) -> Result<Self> {
         let offline = environment.offline || options.offline;
         if offline && options.refresh {
-            return Err(Error::usage("--refresh asks the hub, but offline mode is on")
-                .hint("drop --refresh, or --offline (the variable HF_HUB_OFFLINE counts too)"));
+            return Err(Error::usage("a refresh asks the hub, but offline mode is on")
+                .hint("drop one of the two; the variable HF_HUB_OFFLINE counts too")
+                .option("refresh"));
         }
         Ok(Self {
             client: Client::new(&environment, options.limits)?,

@@ -58,7 +58,8 @@ impl Colormap {
     /// The whole map in [`LEVELS`] steps.
     pub(crate) fn palette(self, theme: Theme) -> &'static [[u8; 3]; LEVELS] {
         type Slot = OnceLock<Box<[[u8; 3]; LEVELS]>>;
-        static PALETTES: [[Slot; 2]; Colormap::ALL.len()] = [const { [const { OnceLock::new() }; 2] }; Colormap::ALL.len()];
+        static PALETTES: [[Slot; 2]; Colormap::ALL.len()] =
+            [const { [const { OnceLock::new() }; 2] }; Colormap::ALL.len()];
         PALETTES[self as usize][theme as usize].get_or_init(|| {
             let mut palette = Box::new([[0; 3]; LEVELS]);
             for (i, colour) in palette.iter_mut().enumerate() {

@@ -96,7 +96,7 @@ impl Suite {
         let typed: Typed = toml::from_str(&text).map_err(|error| {
             let place = error.span().map_or(String::new(), |span| format!(":{}", line(span.start)));
             let what = error.message().replace('\n', " ");
-            Error::usage(format!("{}{place}: {what}", path.display())).hint("attnviz snapshot --help shows a suite")
+            Error::usage(format!("{}{place}: {what}", path.display())).hint("the help of snapshot shows a suite")
         })?;
         let at = |line: usize| move |error: Error| located(path, line, error);
         let mut suite = Self {
@@ -249,7 +249,7 @@ fn text(path: &Path) -> Result<String> {
             Error::usage(format!("{name} is larger than 16 MiB")).hint("divide it into several suites")
         }
         _ => Error::failed(format!("cannot read the suite {name}: {error}"))
-            .hint("name a suite; attnviz snapshot --help shows one"),
+            .hint("name a suite; the help of snapshot shows one"),
     };
     let bytes = File::open(path).and_then(|file| read_at_most(file, LARGEST)).map_err(unread)?;
     String::from_utf8(bytes).map_err(|_| Error::usage(format!("{name} is not UTF-8")).hint("a suite is a text in TOML"))

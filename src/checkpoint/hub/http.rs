@@ -228,7 +228,8 @@ impl Client {
         if !self.answered.load(Ordering::Relaxed) {
             return Failure::Unreachable(
                 Error::unreachable(format!("{host} is out of reach: {reason}"))
-                    .hint("check the network and HF_ENDPOINT; cached models and `--model builtin` need neither"),
+                    .hint("check the network and HF_ENDPOINT; cached models and `builtin` need neither")
+                    .option("model"),
             );
         }
         match error {
@@ -251,7 +252,8 @@ impl Client {
         let code = text(headers, "x-error-code").unwrap_or_default();
         let error = match (status.as_u16(), code) {
             (_, "RevisionNotFound") => Error::failed(format!("model '{id}' has no revision '{revision}'"))
-                .hint("without @ it is the main branch; --refresh asks for the newest commit"),
+                .hint("without @ it is the main branch; a refresh asks for the newest commit")
+                .option("refresh"),
             (_, "EntryNotFound") => Error::failed(format!("model '{name}' has no file '{file}'"))
                 .hint("the hub has changed while it was asked; run the same command again"),
             (_, "GatedRepo") => {
