@@ -172,11 +172,14 @@ fn learned(value: &Value, _: &Config) -> bool {
 }
 
 /// Lists, nested as GPT-Neo nests them, in which every layer is a full one.
-fn full_attention(value: &Value, config: &Config) -> bool {
-    match value {
-        Value::Array(all) => all.iter().all(|one| one.is_number() || full_attention(one, config)),
-        _ => matches!(value.as_str(), Some("global" | "full_attention" | "full")),
+fn full_attention(value: &Value, _: &Config) -> bool {
+    fn full(value: &Value) -> bool {
+        match value {
+            Value::Array(all) => all.iter().all(|one| one.is_number() || full(one)),
+            _ => matches!(value.as_str(), Some("global" | "full_attention" | "full")),
+        }
     }
+    full(value)
 }
 
 fn all_heads(value: &Value, config: &Config) -> bool {
