@@ -103,6 +103,7 @@ pub mod export;
 pub mod figure;
 pub mod findings;
 pub mod format;
+mod json;
 pub mod model;
 pub mod named;
 pub mod prompt;

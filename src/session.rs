@@ -94,6 +94,11 @@ impl Session {
         self.model.unembed(&self.model.final_norm(&Tensor::cat(&last, 0)?)?, None)
     }
 
+    /// What was assumed to read it, a line each, for people.
+    pub fn remarks(&self) -> &[String] {
+        self.model.remarks()
+    }
+
     /// All tensors, as they are in their files; none of a model of one's own.
     pub fn weights(&self) -> Option<&Weights> {
         self.weights.as_ref()

@@ -10,7 +10,7 @@ use support::checkpoint::{Copy, TOKENIZER, WEIGHTS, base};
 
 #[test]
 fn an_unbroken_copy_works_in_little_memory() {
-    for fixture in ["base", "sharded", "f16", "vocab-merges"] {
+    for fixture in ["base", "sharded", "f16", "vocab-merges", "torch-zip", "torch-old", "torch-shards", "nanogpt"] {
         let ran = Copy::of(fixture).run();
         assert!(ran.ok().starts_with(b"{"), "{fixture}");
     }
@@ -57,6 +57,132 @@ fn what_another_architecture_needs_is_refused_by_name() {
     set("activation_function", json!("x".repeat(100_000))).refused(&["activation_function"]);
     set("add_cross_attention", json!(true)).refused(&["add_cross_attention"]);
     set("add_cross_attention", json!("yes")).refused(&["config.json"]);
+}
+
+#[test]
+fn sizes_under_their_other_names_are_read_and_two_that_differ_are_refused() {
+    let names = [
+        ("n_embd", "hidden_size", 16),
+        ("n_head", "num_attention_heads", 2),
+        ("n_layer", "num_hidden_layers", 2),
+        ("n_positions", "max_position_embeddings", 32),
+    ];
+    let (expected, _) = base().finds();
+    let other = |both: bool| {
+        base().json("config.json", |config| {
+            for (name, other, value) in names {
+                config[other] = json!(value);
+                if !both {
+                    config.as_object_mut().unwrap().remove(name);
+                }
+            }
+        })
+    };
+    assert_eq!(other(false).finds().0, expected);
+    assert_eq!(other(true).finds().0, expected);
+    for (name, other, value) in names {
+        let two = base().json("config.json", |config| config[other] = json!(value + 2));
+        two.refused(&[name, other, &(value + 2).to_string()]);
+        base().json("config.json", |config| config[other] = json!("x")).refused(&["config.json", other]);
+    }
+}
+
+#[test]
+fn fields_that_change_the_numbers_are_refused_by_name() {
+    for (field, value) in [
+        ("attention_head_type", json!("multiquery")),
+        ("multi_query", json!(true)),
+        ("num_key_value_heads", json!(1)),
+        ("auto_map", json!({"AutoModelForCausalLM": "modeling_x.X"})),
+        ("quantization_config", json!({"quant_method": "bitsandbytes", "load_in_8bit": true})),
+        ("pruned_heads", json!({"1": [0]})),
+        ("is_encoder_decoder", json!(true)),
+        ("position_embedding_type", json!("alibi")),
+        ("is_causal", json!(false)),
+        ("parallel_residual", json!(true)),
+        ("mup_embeddings_scale", json!(10.0)),
+    ] {
+        base().json("config.json", |config| config[field] = value).refused(&["config.json", field]);
+    }
+    let plain = json!({"pruned_heads": {}, "quantization_config": null, "num_key_value_heads": 2, "is_causal": true});
+    let harmless =
+        base().json("config.json", |config| config.as_object_mut().unwrap().extend(plain.as_object().unwrap().clone()));
+    assert_eq!(harmless.finds(), base().finds());
+}
+
+#[test]
+fn a_field_that_nobody_knows_is_said_to_have_no_effect() {
+    let (found, said) = base().json("config.json", |config| config["gating"] = json!(true)).finds();
+    assert!(found == base().finds().0 && said.contains("gating") && said.contains("no effect"), "{said}");
+    assert!(!base().finds().1.contains("no effect"));
+}
+
+#[test]
+fn numbers_that_python_writes_and_json_has_not_are_read() {
+    let with = |text: &str| {
+        let config = fs::read_to_string(base().path("config.json")).unwrap();
+        base().with("config.json", config.replacen('{', &format!("{{{text},"), 1))
+    };
+    let (expected, _) = base().finds();
+    let clip = with(r#""task_specific_params": {"clip": [NaN, Infinity, -Infinity], "NaN \" NaN": "-Infinity"}"#);
+    assert_eq!(clip.finds().0, expected);
+    let epsilon = base().with("config.json", r#"{"model_type": "gpt2", "layer_norm_epsilon": NaN}"#);
+    epsilon.refused(&["layer_norm_epsilon", "NaN"]);
+    base().with("config.json", r#"{"model_type": "bert", "x": Infinity}"#).refused(&["model_type", "bert"]);
+}
+
+#[test]
+fn a_model_without_a_language_model_head_is_looked_at_and_names_what_it_lacks() {
+    let of = |architecture: &'static str, tied: bool| {
+        base().json("config.json", move |config| {
+            config["architectures"] = json!([architecture]);
+            config["tie_word_embeddings"] = json!(tied);
+        })
+    };
+    let (expected, _) = base().finds();
+    let headless = [
+        ("GPT2ForSequenceClassification", true),
+        ("GPT2ForTokenClassification", true),
+        ("GPT2ForQuestionAnswering", true),
+        ("GPT2Model", false),
+    ];
+    for (architecture, tied) in headless {
+        let copy = of(architecture, tied);
+        assert_eq!(copy.finds().0, expected, "{architecture}");
+        for command in ["attention", "heads", "mix"] {
+            let picture = copy.asks(&[command, "The café is", "-o", "-", "--format", "txt"]).ok();
+            assert!(!String::from_utf8(picture).unwrap().contains("next:"), "{architecture} {command}");
+        }
+        let asking: [&[&str]; 6] = [
+            &["lens"],
+            &["lens", "--direct"],
+            &["saliency"],
+            &["attention", "--with", "logits"],
+            &["mix", "--method", "attention-x-gradient"],
+            &["mix", "--target", "5"],
+        ];
+        for words in asking {
+            let (message, _) = copy.asks(&[words, &["The café is", "-o", "-", "--format", "json"]].concat()).fails(2);
+            assert!(message.contains(architecture) && message.contains("head"), "{words:?}: {message}");
+        }
+    }
+    for architecture in ["GPT2LMHeadModel", "GPT2DoubleHeadsModel", "GPT2Model"] {
+        of(architecture, true).asks(&["lens", "The café is", "-o", "-", "--format", "json"]).ok();
+    }
+    of("GPT2LMHeadModel", false).refused(&["lm_head.weight"]);
+}
+
+#[test]
+fn an_adapter_names_its_base_and_how_to_merge_it() {
+    let alone = base().without("config.json").without(WEIGHTS);
+    let described = |json: &str| base().without("config.json").with("adapter_config.json", json);
+    alone.refused(&["config.json is missing"]);
+    described(r#"{"base_model_name_or_path": "gpt2", "peft_type": "LORA", "r": NaN}"#).refused(&[
+        "LORA adapter",
+        "gpt2",
+        "merge_and_unload",
+    ]);
+    described("{").refused(&["adapter"]);
 }
 
 #[test]

@@ -155,6 +155,8 @@ def build(name, model, **how):
         how["raw"](folder / "model.safetensors")
     save_tokenizer(folder, as_pair=name == "vocab-merges")
     expected(folder, folder / "expected.safetensors", TOK.encode(TEXT).ids, TEXT)
+    if "then" in how:
+        how["then"](folder)
 
 
 def rename(old, new):
@@ -193,6 +195,62 @@ def other_head(tensors):
     return {**tensors, "lm_head.weight": torch.randn(wte.shape, generator=torch.Generator().manual_seed(7)) * 0.5}
 
 
+def without_biases(model):
+    """The same model with biases that are zero, as one that was trained without them."""
+    for key, p in model.named_parameters():
+        if key.endswith("bias"):
+            p.data *= 0
+    return model
+
+
+def only(keep):
+    """Leaves out what transformers reads as zero, or as tied; its numbers have been taken before."""
+    return lambda folder: edit_tensors(folder, lambda tensors: {k: t for k, t in tensors.items() if keep(k)})
+
+
+def only_head(folder):
+    edit_tensors(folder, lambda tensors: {k.replace("transformer.wte", "lm_head"): t for k, t in tensors.items()})
+
+
+def taken(folder):
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    return tensors
+
+
+def torch_file(**how):
+    return lambda folder: torch.save(taken(folder), folder / "pytorch_model.bin", **how)
+
+
+def torch_shards(folder):
+    """Two files and their index; half of the tensors lie column after column, as a saved transpose does."""
+    tensors = [(k, t.T.contiguous().T if t.dim() == 2 and i % 2 else t) for i, (k, t) in enumerate(taken(folder).items())]
+    names, index = ["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"], {}
+    for name, part in zip(names, (tensors[::2], tensors[1::2])):
+        torch.save(dict(part), folder / name)
+        index |= {key: name for key, _ in part}
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"metadata": {}, "weight_map": index}) + "\n")
+
+
+def nanogpt(folder):
+    """What nanoGPT's train.py leaves: a compiled model's names, Linear's layout, no biases, and what else it saves."""
+    turn = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
+    tensors = {"_orig_mod." + k: t.T.contiguous() if k.endswith(turn) else t
+               for k, t in taken(folder).items() if not k.endswith("bias")}
+    tensors["_orig_mod.lm_head.weight"] = tensors["_orig_mod.transformer.wte.weight"]
+    moments = {0: {"step": torch.tensor(9.0), "exp_avg": torch.ones(3, 2), "exp_avg_sq": torch.ones(3, 2)}}
+    torch.save({"model": tensors, "optimizer": {"state": moments, "param_groups": [{"lr": 1e-3, "params": [0]}]},
+                "model_args": {"n_layer": 1, "n_head": 2, "n_embd": 8, "block_size": 16, "bias": False, "dropout": 0.0},
+                "iter_num": 9, "best_val_loss": torch.tensor(3.5), "config": {"out_dir": "out", "compile": True}}, folder / "ckpt.pt")
+
+
+def other_names(c):
+    for name, other in (("n_embd", "hidden_size"), ("n_head", "num_attention_heads"), ("n_layer", "num_hidden_layers"),
+                        ("n_positions", "max_position_embeddings")):
+        c[other] = c.pop(name)
+    c["task_specific_params"] = {"clip": [float("nan"), float("inf"), -float("inf")]}
+
+
 def variants():
     def plain(name, **config):
         return name, (lambda: build(name, make(name, **config)))
@@ -220,6 +278,18 @@ def variants():
     yield changed("vocab-merges", n_layer=1)
     yield changed("tied-with-head", n_layer=1, tensors=other_head)
 
+    def small(name, change=lambda model: model, **how):
+        return name, (lambda: build(name, change(make(name, n_layer=1, n_embd=8, n_positions=16)), **how))
+
+    yield small("f64", change=lambda model: model.to(torch.float64))
+    yield small("other-names", config=other_names)
+    yield small("no-biases", change=without_biases, then=only(lambda key: not key.endswith("bias")))
+    yield small("only-head", then=only_head)
+    yield small("torch-zip", then=torch_file())
+    yield small("torch-old", then=torch_file(_use_new_zipfile_serialization=False))
+    yield small("torch-shards", then=torch_shards)
+    yield small("nanogpt", change=without_biases, then=nanogpt)
+
 
 def main():
     if len(sys.argv) < 2:
@@ -231,6 +301,8 @@ def main():
     for name, write in variants():
         if not names or name in names:
             write()
+    if names:
+        return
     assert len(list((FIXTURES / "sharded").glob("model-*.safetensors"))) == 3
     words = TOK.encode(TEXT + " There are hills and there is a lake, and the others are in the city.").ids
     for count, label in ((1, "1"), (2, "2"), (32, "full")):

@@ -4,6 +4,7 @@ mod support {
     pub mod shell;
 }
 
+use attnviz::weights::Weights;
 use serde_json::{Value, json};
 use std::fs;
 use support::checkpoint::{Copy, INDEX, WEIGHTS, base, safetensors};
@@ -120,10 +121,158 @@ fn weights_with_a_nan_or_an_infinity_are_named() {
 }
 
 #[test]
-fn pickles_are_refused_with_the_way_to_convert_them() {
-    let pickle = base().without(WEIGHTS).with("pytorch_model.bin", b"PK\x03\x04");
-    pickle.refused(&["no model.safetensors", "pytorch_model.bin", "save_pretrained"]);
-    base().without(WEIGHTS).refused(&["no model.safetensors"]);
+fn names_in_any_wrapping_are_read_and_it_is_said() {
+    let (expected, said) = base().finds();
+    assert_eq!(said.lines().filter(|line| line.contains("named")).count(), 0, "{said}");
+    let wrappings =
+        ["_orig_mod.", "module.", "model.", "transformer.", "module._orig_mod.", "_orig_mod.module.model.", "net.gpt."];
+    for wrapping in wrappings {
+        let (found, said) = base().renamed(|name| format!("{wrapping}{name}")).finds();
+        assert!(found == expected && said.contains(&format!("{wrapping}transformer.h.0.")), "{wrapping}: {said}");
+        let bare = base().renamed(|name| format!("{wrapping}{}", name.trim_start_matches("transformer.")));
+        assert_eq!(bare.finds().0, expected, "{wrapping}");
+    }
+    let compiled = base().renamed(|name| name.replace(".attn.", "._orig_mod.attn.").replace(".mlp", ".module.mlp"));
+    assert_eq!(compiled.finds().0, expected);
+}
+
+#[test]
+fn a_header_whose_length_looks_like_another_format_is_read() {
+    let (expected, _) = base().finds();
+    for start in [b"\x80\x0b", b"PK", b"\x80\x42"] {
+        let padded = base();
+        let file = fs::read(padded.path(WEIGHTS)).unwrap();
+        let (length, rest) = file.split_at(8);
+        let (header, data) = rest.split_at(u64::from_le_bytes(length.try_into().unwrap()) as usize);
+        let wanted = usize::from(u16::from_le_bytes(*start));
+        assert!(wanted >= header.len(), "{} of {wanted}", header.len());
+        let header = format!("{}{}", String::from_utf8(header.to_vec()).unwrap(), " ".repeat(wanted - header.len()));
+        assert_eq!(padded.with(WEIGHTS, safetensors(&header, data)).finds().0, expected, "{start:?}");
+    }
+}
+
+#[test]
+fn two_models_in_one_file_and_two_tensors_of_one_name_are_refused() {
+    let in_layer = |layer: &str, name: &str| name.contains(&format!(".h.{layer}."));
+    base()
+        .renamed(|name| if in_layer("1", name) { format!("ema.{name}") } else { name.into() })
+        .refused(&["more than one model", "ema."]);
+    let twice = base().renamed(|name| match name {
+        "transformer.ln_f.bias" => "transformer.module.ln_f.weight".into(),
+        other => other.into(),
+    });
+    twice.refused(&["transformer.ln_f.weight", "transformer.module.ln_f.weight", "one and the same"]);
+}
+
+/// Exchanges rows and columns of the matrices in the blocks whose names end so.
+fn turned(copy: Copy, ends: &'static [&str]) -> Copy {
+    copy.weights(|header, data| {
+        for (name, tensor) in header.as_object_mut().unwrap() {
+            if !ends.iter().any(|end| name.ends_with(end)) {
+                continue;
+            }
+            let [rows, cols] = [0, 1].map(|axis| tensor["shape"][axis].as_u64().unwrap() as usize);
+            let start = tensor["data_offsets"][0].as_u64().unwrap() as usize;
+            let old = data[start..][..4 * rows * cols].to_vec();
+            for (at, number) in old.chunks(4).enumerate() {
+                data[start + 4 * (at % cols * rows + at / cols)..][..4].copy_from_slice(number);
+            }
+            tensor["shape"] = json!([cols, rows]);
+        }
+    })
+}
+
+#[test]
+fn matrices_as_linear_has_them_are_turned_all_together_and_it_is_said() {
+    let (expected, _) = base().finds();
+    let (found, said) = turned(base(), &["c_attn.weight", "c_proj.weight", "c_fc.weight"]).finds();
+    assert!(found == expected && said.contains("[outputs, inputs]"), "{said}");
+    turned(base(), &["c_attn.weight"]).refused(&["mlp.c_fc.weight", "[16, 64]", "[64, 16]"]);
+    turned(base(), &["h.1.attn.c_attn.weight"]).refused(&["h.1.attn.c_attn.weight", "[48, 16]"]);
+    turned(base(), &["mlp.c_proj.weight"]).refused(&["mlp.c_proj.weight"]);
+}
+
+#[test]
+fn what_was_assumed_of_weights_is_said_unless_nobody_wants_to_know() {
+    for (fixture, word) in
+        [("no-biases", "zero"), ("f64", "narrowed"), ("nanogpt", "turned"), ("nanogpt", "_orig_mod.")]
+    {
+        let copy = Copy::of(fixture);
+        assert!(copy.finds().1.contains(word), "{fixture} {word}");
+        assert_eq!(copy.asks(&["attention", "The", "-q", "-o", "-", "--format", "json"]).err, "", "{fixture}");
+    }
+}
+
+#[test]
+fn weights_of_another_kind_are_named_as_what_they_are() {
+    let lora = base().renamed(|name| {
+        let name = format!("base_model.model.{name}");
+        match name.strip_suffix("h.0.attn.c_attn.bias") {
+            Some(front) => format!("{front}h.0.attn.c_attn.lora_A.default.weight"),
+            None => name.replace("c_attn.weight", "c_attn.base_layer.weight"),
+        }
+    });
+    lora.refused(&["adapter", "lora_A", "base_layer", "merge_and_unload"]);
+    let named = |from: &'static str, to: &'static str| base().renamed(move |name| name.replace(from, to));
+    named("transformer.h.", "gpt_neox.layers.").refused(&["GPT-NeoX", "h.0.ln_1.weight"]);
+    named("ln_1", "norm_1").refused(&["LitGPT"]);
+    named("transformer.h.", "blocks.").refused(&["minGPT", "save_pretrained"]);
+    named("transformer.h.", "things.").refused(&["h.0.ln_1.weight", "begins with"]);
+    named("mlp.c_proj", "mlp.gate").refused(&["mlp.gate"]);
+    named("attn.c_attn", "attn.q_proj").refused(&["attn.q_proj"]);
+}
+
+#[test]
+fn a_folder_without_weights_names_what_else_it_has() {
+    base().without(WEIGHTS).refused(&["no model.safetensors", "pytorch_model.bin"]);
+    base().without(WEIGHTS).with("tf_model.h5", "x").refused(&["no model.safetensors", "from_tf"]);
+    let adapter = base()
+        .without(WEIGHTS)
+        .with("adapter_config.json", r#"{"base_model_name_or_path": "a/b", "peft_type": "LORA"}"#);
+    adapter.refused(&["LORA adapter", "a/b", "merge_and_unload"]);
+    Copy::of("nanogpt").with("second.pt", "x").refused(&["ckpt.pt and second.pt"]);
+    Copy::of("nanogpt").with("optimizer.pt", "x").finds();
+}
+
+#[test]
+fn what_torch_saved_is_refused_where_it_is_not_whole_or_not_weights() {
+    const BIN: &str = "pytorch_model.bin";
+    for fixture in ["torch-zip", "torch-old"] {
+        let whole = fs::read(Copy::of(fixture).path(BIN)).unwrap();
+        for length in [0, 1, 3, 4, 15, 100, whole.len() / 2, whole.len() - 1] {
+            Copy::of(fixture).with(BIN, &whole[..length]).refused(&[BIN]);
+        }
+        Copy::of(fixture).without(BIN).with(WEIGHTS, &whole).refused(&[WEIGHTS, "torch.save", BIN]);
+        let endian = whole.windows(6).rposition(|window| window == b"little");
+        let mut other = whole.clone();
+        if let Some(at) = endian.filter(|_| fixture == "torch-zip") {
+            other[at..at + 6].copy_from_slice(b"bigger");
+            Copy::of(fixture).with(BIN, other).refused(&[BIN, "big-endian"]);
+        }
+    }
+    for bytes in [&b"\x80\x04\x95"[..], b"GGUF\x03", b"\x89HDF\r\n", b"{}", b"version https://git-lfs"] {
+        Copy::of("torch-zip").with(BIN, bytes).refused(&[BIN]);
+    }
+}
+
+/// Whatever a file of torch.save says of sizes and places, it is read within its bounds or refused.
+#[test]
+fn no_byte_of_a_file_of_torch_leads_outside_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pytorch_model.bin");
+    for fixture in ["torch-zip", "torch-old"] {
+        let whole = fs::read(Copy::of(fixture).path("pytorch_model.bin")).unwrap();
+        let mut opened = 0;
+        for at in 0..whole.len().min(6000) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= [0x01, 0x80, 0xff, 0x08][at % 4];
+            fs::write(&path, bytes).unwrap();
+            let Ok(weights) = Weights::open(&[&path]) else { continue };
+            opened += 1;
+            weights.fingerprints();
+        }
+        assert!(opened > 0 && opened < whole.len().min(6000), "{fixture}: {opened}");
+    }
 }
 
 #[test]

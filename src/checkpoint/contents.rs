@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::printable::printable;
+use crate::json;
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
@@ -17,7 +18,7 @@ pub(super) const VOCABULARY: [&str; 2] = ["vocab.json", "merges.txt"];
 /// What says more about a vocabulary, where it exists; `tokenizer.json` says it itself.
 pub(super) const VOCABULARY_EXTRAS: [&str; 3] =
     ["added_tokens.json", "special_tokens_map.json", "tokenizer_config.json"];
-/// Weights that only Python's unpickler can read, which runs whatever code they hold.
+/// Weights as PyTorch saved them, which are read where there are no others, and not downloaded.
 pub(super) const PICKLED: [&str; 2] = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
 
 /// Above this, a file that is read into memory is a mistake or an attack: GPT-2's largest has 3.5 MB.
@@ -58,27 +59,55 @@ pub(super) fn lacking(dir: &Path) -> Vec<String> {
     lacking
 }
 
-/// The files that hold the weights: one, or the shards that a list names. None if there is neither.
+/// The files that hold the weights: one, or the shards that a list names, safetensors before PyTorch's; else the one file of a training
+/// program. None if there is none of them.
 pub(super) fn weights(dir: &Path) -> Result<Option<Vec<PathBuf>>, String> {
-    // A link that leads nowhere is a broken checkpoint, not one without.
-    if dir.join(WEIGHTS).symlink_metadata().is_ok() {
-        return Ok(Some(vec![dir.join(WEIGHTS)]));
+    for [file, index] in [[WEIGHTS, INDEX], PICKLED] {
+        // A link that leads nowhere is a broken checkpoint, not one without.
+        if dir.join(file).symlink_metadata().is_ok() {
+            return Ok(Some(vec![dir.join(file)]));
+        }
+        if dir.join(index).exists() {
+            let shards = listed(dir, index).map_err(|reason| format!("{index} cannot be used: {reason}"))?;
+            return Ok(Some(shards.iter().map(|shard| dir.join(shard)).collect()));
+        }
     }
-    if !dir.join(INDEX).exists() {
-        return Ok(None);
+    match &saved(dir)[..] {
+        [] => Ok(None),
+        [one] => Ok(Some(vec![dir.join(one)])),
+        [first, second, ..] => {
+            Err(format!("it has {first} and {second}: call the one that is meant pytorch_model.bin"))
+        }
     }
-    let shards = shards(dir).map_err(|reason| format!("{INDEX} cannot be used: {reason}"))?;
-    Ok(Some(shards.iter().map(|shard| dir.join(shard)).collect()))
+}
+
+/// Files of torch.save that may hold weights, by their names.
+fn saved(dir: &Path) -> Vec<String> {
+    let names =
+        fs::read_dir(dir).into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let ends = |name: &str| [".pt", ".pth"].iter().any(|end| name.ends_with(end));
+    // What transformers' Trainer saves beside the weights.
+    let other =
+        |name: &str| ["optimizer", "scheduler", "rng_state", "scaler"].iter().any(|start| name.starts_with(start));
+    let mut names: Vec<String> = names.filter(|name| ends(name) && !other(name)).collect();
+    names.sort_unstable();
+    names
 }
 
 /// The files that a folder's list of shards names.
 pub(super) fn shards(dir: &Path) -> Result<Vec<String>, String> {
-    let index: Index = parse(dir, INDEX)?;
+    listed(dir, INDEX)
+}
+
+/// The files that one of the two kinds of lists names.
+fn listed(dir: &Path, index: &str) -> Result<Vec<String>, String> {
+    let end = if index == INDEX { ".safetensors" } else { ".bin" };
+    let index: Index = parse(dir, index)?;
     let shards: BTreeSet<String> = index.weight_map.into_values().collect();
     if shards.is_empty() || shards.len() > MOST_SHARDS {
         return Err(format!("it names {} files", shards.len()));
     }
-    match shards.iter().find(|shard| !is_shard(shard)) {
+    match shards.iter().find(|shard| !is_shard(shard, end)) {
         Some(shard) => Err(format!("it names '{}', which is no file of this folder", printable(shard))),
         None => Ok(shards.into_iter().collect()),
     }
@@ -110,11 +139,11 @@ pub(super) fn read(dir: &Path, file: &str) -> Result<Option<Vec<u8>>, String> {
 
 fn parse<T: DeserializeOwned>(dir: &Path, file: &str) -> Result<T, String> {
     let bytes = read(dir, file)?.ok_or("it is missing")?;
-    serde_json::from_slice(&bytes).map_err(|error| error.to_string())
+    json::parse(&bytes).map_err(|error| error.to_string())
 }
 
 /// A list of shards is untrusted: it must not lead out of its folder.
-fn is_shard(file: &str) -> bool {
+fn is_shard(file: &str, end: &str) -> bool {
     let word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    file.len() <= 200 && file.ends_with(".safetensors") && !file.starts_with('.') && file.bytes().all(word)
+    file.len() <= 200 && file.ends_with(end) && !file.starts_with('.') && file.bytes().all(word)
 }

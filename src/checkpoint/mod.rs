@@ -1,5 +1,6 @@
 //! From a name to weights: a model of the hub, a directory, or the built-in model. What a config means is the model's affair.
 
+mod adapter;
 mod contents;
 pub mod hub;
 mod printable;
@@ -60,7 +61,7 @@ impl Source {
 }
 
 /// What a folder needs to be a checkpoint.
-const NEEDED: &str = "give a folder with config.json, model.safetensors and a tokenizer";
+const NEEDED: &str = "give a folder with config.json, model.safetensors or pytorch_model.bin, and a tokenizer";
 
 /// The built-in model: an ordinary checkpoint, embedded file by file.
 const BUILTIN: [(&str, &[u8]); 3] = [
@@ -99,13 +100,18 @@ impl Checkpoint {
                 Some(Hub::new(Environment::of_process()?, Options::default())?.snapshot(name, &mut |_| ())?.dir)
             }
         };
-        let config = read(folder.as_deref(), CONFIG)?
-            .ok_or_else(|| Error::failed(format!("{} is missing", locate(folder.as_deref(), CONFIG))).hint(NEEDED))?;
+        let missing = || {
+            let adapter = folder.as_deref().and_then(adapter::unmerged);
+            adapter.unwrap_or_else(|| {
+                Error::failed(format!("{} is missing", locate(folder.as_deref(), CONFIG))).hint(NEEDED)
+            })
+        };
+        let config = read(folder.as_deref(), CONFIG)?.ok_or_else(missing)?;
         let (name, revision) = folder.as_deref().map_or(("builtin".into(), None), identity);
         Ok(Self { name, revision, config, folder })
     }
 
-    /// Maps its weights, one file or shards, and checks their headers.
+    /// Maps its weights, one file or shards, safetensors or what PyTorch saved, and checks their headers.
     ///
     /// # Errors
     /// Weights that are missing, cannot be read or are not whole.
@@ -159,18 +165,23 @@ fn read(folder: Option<&Path>, name: &str) -> Result<Option<Cow<'static, [u8]>>>
     Ok(contents::read(folder, name).map_err(broken)?.map(Cow::Owned))
 }
 
-/// One safetensors file, or the shards that an index names.
+/// One file, or the shards that an index names.
 fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let broken =
         |reason| Error::failed(format!("{}: {reason}", folder.display())).hint("download the checkpoint again");
     contents::weights(folder).map_err(broken)?.ok_or_else(|| {
-        let missing = Error::failed(format!("{} has no model.safetensors", folder.display()));
-        if contents::PICKLED.iter().any(|file| contents::has(folder, file)) {
-            missing.hint(
-                "it has a pytorch_model.bin: load it in transformers and call save_pretrained(dir, safe_serialization=True)",
-            )
-        } else {
-            missing.hint(NEEDED)
-        }
+        let missing = || {
+            let missing = Error::failed(format!("{} has no model.safetensors", folder.display()));
+            match FOREIGN.iter().find(|(file, _)| contents::has(folder, file)) {
+                Some((file, load)) => missing.hint(format!(
+                    "it has a {file}: load it in Python with AutoModelForCausalLM.from_pretrained(dir, {load}), then save_pretrained(dir)"
+                )),
+                None => missing.hint(NEEDED),
+            }
+        };
+        adapter::unmerged(folder).unwrap_or_else(missing)
     })
 }
+
+/// Weights that only other libraries read, and how transformers before 5 does.
+const FOREIGN: [(&str, &str); 2] = [("tf_model.h5", "from_tf=True"), ("flax_model.msgpack", "from_flax=True")];

@@ -112,6 +112,7 @@ pub fn run(args: &BatchArgs, command: &dyn PromptCommand, line: &str) -> Result<
     let Opened { checkpoint, .. } = args.model.open(false, args.quiet)?;
     asked.analysis().fits(session::family(&checkpoint)?.spec())?;
     let session = Session::new(checkpoint)?;
+    output::remark_on(&session, args.quiet);
     watch_for_interrupts();
     let bar = bar(args, &options)?;
     let summary = batch::run(&options, &asked, line, &session, &|| bar.inc(1))?;

@@ -5,7 +5,7 @@ mod sides;
 use super::args::{FigureArgs, SelectionArgs, one_of};
 use super::deliver::deliver;
 use super::model::{ModelArgs, Opened};
-use super::output::OutputArgs;
+use super::output::{OutputArgs, remark_on};
 use attnviz::checkpoint::Checkpoint;
 use attnviz::error::{Error, Result};
 use attnviz::findings::difference::{Options, Run, alike, of_files, of_runs};
@@ -71,6 +71,7 @@ pub fn run(args: &DiffArgs, line: &str) -> Result<()> {
         Sides::Files(a, b) => of_files(&options, [&a, &b])?,
         Sides::Prompts(a, b) => {
             let session = Session::new(open(&args.model, &options, quiet)?)?;
+            remark_on(&session, quiet);
             of_runs(&options, [Run::new(&session, reading, a)?, Run::new(&session, reading, b)?])?
         }
         Sides::Models(words, against) => {
@@ -98,7 +99,9 @@ pub fn open_both(models: [&ModelArgs; 2], options: &Options, quiet: bool) -> Res
     let (a, b) = (open(models[0], options, quiet)?, open(models[1], options, quiet)?);
     let (family_a, family_b) = (session::family(&a)?, session::family(&b)?);
     alike([(&a.name, family_a.spec()), (&b.name, family_b.spec())])?;
-    Ok([Session::new(a)?, Session::new(b)?])
+    let sessions = [Session::new(a)?, Session::new(b)?];
+    sessions.iter().for_each(|session| remark_on(session, quiet));
+    Ok(sessions)
 }
 
 impl DiffArgs {

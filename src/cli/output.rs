@@ -6,6 +6,7 @@ use attnviz::error::{Error, Result};
 use attnviz::export::{Fields, Template, write_bytes};
 use attnviz::findings::Output;
 use attnviz::format::Format;
+use attnviz::session::Session;
 pub use attnviz::text::printable;
 use clap::Args;
 use std::collections::HashSet;
@@ -121,6 +122,13 @@ pub fn list(paths: &[PathBuf]) -> Result<()> {
 /// A remark on stderr.
 pub fn remark(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", printable(text)); // a remark that nobody can read is no failure
+}
+
+/// What was assumed to read a model, unless nobody wants to know.
+pub fn remark_on(session: &Session, quiet: bool) {
+    if !quiet {
+        session.remarks().iter().for_each(|text| remark(text));
+    }
 }
 
 /// The file that a template names for these fields, written whole or not at all.

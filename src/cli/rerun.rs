@@ -104,6 +104,7 @@ impl Again<'_> {
         let Opened { checkpoint, .. } = self.model()?.open(false, args.output.quiet)?;
         analysis.fits(session::family(&checkpoint)?.spec()).map_err(|e| self.named(e))?;
         let session = Session::new(checkpoint)?;
+        output::remark_on(&session, args.output.quiet);
         let prompt = if record.token_ids.is_empty() && !analysis.needs_prompt() {
             Prompt::default()
         } else {

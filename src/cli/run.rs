@@ -46,6 +46,7 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     let Opened { checkpoint, note } = model.open(true, output.quiet)?;
     analysis.fits(session::family(&checkpoint)?.spec())?;
     let session = Session::new(checkpoint)?;
+    output::remark_on(&session, output.quiet);
     lap("loaded");
     let prompt = match words {
         Some(words) => analysis.reading().read(words, &session.tokenizer, session.spec())?,

@@ -147,7 +147,7 @@ impl Options {
         (attention, pass): (Attention, Pass),
         next: &[Prediction],
     ) -> Result<Box<dyn Findings + 'a>> {
-        let next = Some(subject.next_line(next));
+        let next = subject.next_line(next);
         let extras = extras(subject.session.model(), &attention, &pass, &self.with)?;
         let mut found = Patterns::new(&self.view, subject.about, words, attention);
         (found.next, found.extras) = (next, extras);

@@ -92,7 +92,8 @@ impl Findings for DirectAttribution<'_> {
         let signed = Scale::signed(unit, self.direct.centred.heads.iter().map(|x| *x as f32));
         let scale = Scale { kind: style.scale, colormap: style.colormap.unwrap_or(signed.colormap), ..signed };
         let panels = figure::lens::direct(&self.direct.centred, self.heads(), scale);
-        let lines = vec![self.subject.line(&self.what()), self.total(), self.subject.next_line(&self.next)];
+        let mut lines = vec![self.subject.line(&self.what()), self.total()];
+        lines.extend(self.subject.next_line(&self.next));
         style.figure(&self.subject, lines, panels)
     }
 

@@ -177,10 +177,10 @@ impl Findings for HeadScores<'_> {
             table(&self.heads, &self.shown(), self.across(), scale("score", 1.0)),
         ];
         let mut lines = vec![self.subject.line("what each head does"), self.counts()];
-        lines.push(match &self.text {
+        lines.extend(match &self.text {
             Text::Prompt(next) => self.subject.next_line(next),
             Text::Repeats { seed, period } => {
-                format!("on {SEQUENCES} sequences of {period} random tokens, each repeated once (seed {seed})")
+                Some(format!("on {SEQUENCES} sequences of {period} random tokens, each repeated once (seed {seed})"))
             }
         });
         style.figure(&self.subject, lines, panels)

@@ -153,7 +153,8 @@ impl Findings for LogitLens<'_> {
         let shades: Vec<f32> = self.lens.answers.iter().map(|answer| self.shade(answer)).collect();
         let labels = Labels { layers: self.rows.clone(), tokens: self.subject.labels(), tops };
         let scale = self.scale(&shades);
-        let lines = vec![self.subject.line(&self.what()), self.subject.next_line(&self.next)];
+        let mut lines = vec![self.subject.line(&self.what())];
+        lines.extend(self.subject.next_line(&self.next));
         self.options.style.figure(&self.subject, lines, answers(shades, labels, scale))
     }
 

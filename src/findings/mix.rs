@@ -92,10 +92,22 @@ struct TokenMixing<'a> {
 
 impl<'a> TokenMixing<'a> {
     fn find(options: &'a Options, subject: Subject<'a>) -> Result<Self> {
-        let Explained { objective, next, .. } = options.target.explained(&subject, options.of)?;
         let (model, ids, watch) = (subject.session.model(), &subject.prompt.ids, subject.watch);
+        let mut methods = each_once(&options.method);
+        let Target { target, foil, .. } = &options.target;
+        let (objective, next) = if model.has_logits() || target.is_some() || foil.is_some() {
+            let Explained { objective, next, .. } = options.target.explained(&subject, options.of)?;
+            (objective, next)
+        } else {
+            // Where all methods are meant, the gradient of a prediction is not among them; where it is named, the model refuses.
+            if methods.len() == Method::all().count() {
+                methods.retain(|method| *method != Method::AttentionXGradient);
+            }
+            let position = options.target.within(&subject)?.position;
+            (Objective { position, target: 0, foil: None, of: options.of }, Vec::new())
+        };
         let evaluator = Evaluator::new(model, ids, objective, Baseline::Zero, watch)?;
-        let mixings = mixing(&evaluator, &each_once(&options.method), options.sink, options.all_rows, watch)?;
+        let mixings = mixing(&evaluator, &methods, options.sink, options.all_rows, watch)?;
         let rho = agreement(&mixings, objective.position);
         Ok(Self { options, subject, objective, next, mixings, rho })
     }
@@ -175,6 +187,14 @@ impl Findings for TokenMixing<'_> {
         &self.subject.about
     }
 
+    fn remarks(&self) -> Vec<String> {
+        let methods = Method::all().count();
+        let left_out = !self.subject.session.model().has_logits() && self.mixings.len() + 1 == methods;
+        let remark =
+            "attention-x-gradient is left out: this model has no language-model head, whose prediction it explains";
+        left_out.then(|| remark.to_owned()).into_iter().collect()
+    }
+
     fn figure(&self, _: Option<usize>) -> Figure {
         let labels = self.subject.labels();
         let n = labels.len();
@@ -193,7 +213,7 @@ impl Findings for TokenMixing<'_> {
         let mut lines = vec![self.subject.line("mixing of tokens"), self.place()];
         lines.extend(self.sink_line());
         if self.objective.position + 1 == n {
-            lines.push(self.subject.next_line(&self.next));
+            lines.extend(self.subject.next_line(&self.next));
         }
         self.options.style.figure(&self.subject, lines, panels)
     }

@@ -93,18 +93,23 @@ impl<'a> Subject<'a> {
         next_tokens(&self.session.next_logits(&[resid])?, NEXT)
     }
 
-    /// The line that names them.
-    pub fn next_line(&self, next: &[Prediction]) -> String {
+    /// The line that names them, where there are any.
+    pub fn next_line(&self, next: &[Prediction]) -> Option<String> {
         next_line(self.session, next)
     }
 }
 
-/// The most probable next tokens of each of several prompts: the embedding, the largest matrix, is read once for all.
+/// The most probable next tokens of each of several prompts: the embedding, the largest matrix, is read once for all. None of a model
+/// without a language-model head.
 ///
 /// # Errors
 /// Logits that are not finite.
 pub fn next_of_all<'a>(session: &Session, resids: impl Iterator<Item = &'a Tensor>) -> Result<Vec<Vec<Prediction>>> {
-    let logits = session.next_logits(&resids.collect::<Vec<_>>())?;
+    let resids: Vec<_> = resids.collect();
+    if !session.model().has_logits() {
+        return Ok(vec![Vec::new(); resids.len()]);
+    }
+    let logits = session.next_logits(&resids)?;
     (0..logits.dims()[0]).into_par_iter().map(|prompt| next_tokens(&logits.get(prompt)?, NEXT)).collect()
 }
 
@@ -113,11 +118,11 @@ pub fn in_a_line(label: &str) -> String {
     if label.contains(char::is_alphanumeric) { label.to_owned() } else { format!("“{label}”") }
 }
 
-/// Tokens with their probabilities, in a line.
-pub fn next_line(session: &Session, next: &[Prediction]) -> String {
+/// Tokens with their probabilities, in a line; none without tokens.
+pub fn next_line(session: &Session, next: &[Prediction]) -> Option<String> {
     let named =
         |next: &Prediction| format!("{} {}", in_a_line(&session.tokenizer.label(next.id)), percent(next.probability));
-    format!("next: {}", next.iter().map(named).collect::<Vec<_>>().join(", "))
+    (!next.is_empty()).then(|| format!("next: {}", next.iter().map(named).collect::<Vec<_>>().join(", ")))
 }
 
 /// What every figure and file says of where it comes from.

@@ -3,6 +3,7 @@
 use super::gpt2::{Gpt2, Gpt2Config};
 use super::{Backend, Model, Spec};
 use crate::error::{Error, Result};
+use crate::json;
 use crate::weights::Weights;
 use serde::Deserialize;
 
@@ -30,7 +31,7 @@ impl Family {
     /// A `model_type` of no family here; whatever the family refuses.
     pub fn parse(bytes: &[u8], origin: &str) -> Result<Self> {
         // What cannot be read here, the family cannot read either: it says why.
-        let named = serde_json::from_slice(bytes).unwrap_or(Named { model_type: None });
+        let named = json::parse(bytes).unwrap_or(Named { model_type: None });
         match named.model_type.as_deref() {
             None | Some(GPT2) => Gpt2Config::parse(bytes, origin).map(Self::Gpt2),
             Some(other) => Err(Error::failed(format!("{origin}: model_type is {other:?}"))

@@ -1,6 +1,9 @@
 //! GPT-2, whole: a config, weights under the checkpoint's own names, and a forward that a tap can watch and change.
 
 mod config;
+mod fields;
+mod layouts;
+mod names;
 
 pub use config::Gpt2Config;
 
@@ -8,9 +11,13 @@ use super::attend::{causal_softmax, mix, pattern, scores};
 use super::ops::{Backend, LayerNorm, Linear, Weight, add};
 use super::{Activation as At, Model, Segment, Segments, Site, Spec, Tap, packed, visit, visit_rows};
 use crate::error::{Error, Result};
-use crate::weights::Weights;
+use crate::weights::{Param, Weights};
 use candle_core::{DType, Tensor};
-use std::collections::HashSet;
+use layouts::{has_language_head, no_head};
+use names::Held;
+
+const WTE: &str = "wte.weight";
+const HEAD: &str = "lm_head.weight";
 
 struct Block {
     ln_1: LayerNorm,
@@ -29,34 +36,37 @@ pub struct Gpt2 {
     wpe: Weight,
     h: Vec<Block>,
     ln_f: LayerNorm,
-    lm_head: Linear,
+    /// None where the architecture has no language-model head.
+    lm_head: Option<Linear>,
+    remarks: Vec<String>,
 }
 
 impl Gpt2 {
-    /// Finds every tensor that the config asks for, under `transformer.` or without it.
+    /// Finds every tensor that the config asks for, under whatever prefix and whichever way its matrices lie.
     ///
     /// # Errors
-    /// A tensor that is missing, of another shape or type, or a number of layers that is not the config's.
+    /// A tensor that is missing, of another shape or type, or of no GPT-2; a number of layers that is not the config's.
     pub fn load(weights: &Weights, config: Gpt2Config, backend: &Backend) -> Result<Self> {
         let spec = &config.spec;
-        let prefix = if weights.names().any(|name| name.starts_with("transformer.h.")) { "transformer." } else { "" };
-        check_depth(weights, prefix, spec.layers)?;
-        let bring = |name: &str, shape: &[usize]| -> Result<Weight> { Ok(backend.weight(weights.get(name, shape)?)?) };
-        let get = |name: &str, shape: &[usize]| bring(&format!("{prefix}{name}"), shape);
+        let mut held = Held::find(weights, &config)?;
+        let [norm_biases, linear_biases] = biases(spec.layers);
+        let norms_biased = held.biased("LayerNorm", &norm_biases)?;
+        let linears_biased = held.biased("its matrices", &linear_biases)?;
+        let weight = |param: Param| -> Result<Weight> { Ok(backend.weight(param)?) };
         let (d, eps) = (spec.d_model, config.eps);
         let norm = |name: &str| -> Result<LayerNorm> {
-            Ok(LayerNorm {
-                weight: get(&format!("{name}.weight"), &[d])?,
-                bias: get(&format!("{name}.bias"), &[d])?,
-                eps,
-            })
+            let bias = if norms_biased { held.get(&format!("{name}.bias"), &[d])? } else { Param::zeros(&[d]) };
+            Ok(LayerNorm { weight: weight(held.get(&format!("{name}.weight"), &[d])?)?, bias: weight(bias)?, eps })
         };
         let linear = |name: &str, inputs: usize, outputs: usize| -> Result<Linear> {
-            let weight = get(&format!("{name}.weight"), &[inputs, outputs])?;
-            Ok(Linear { weight, bias: Some(get(&format!("{name}.bias"), &[outputs])?), transposed: false })
+            let matrix = weight(held.matrix(&format!("{name}.weight"), inputs, outputs)?)?;
+            let bias = || weight(held.get(&format!("{name}.bias"), &[outputs])?);
+            Ok(Linear { weight: matrix, bias: linears_biased.then(bias).transpose()?, transposed: false })
         };
-        let wte = get("wte.weight", &[spec.vocab, d])?;
-        let wpe = get("wpe.weight", &[spec.context, d])?;
+        // Either of a tied pair stands for both.
+        let only_head = config.tied && !held.has(WTE) && held.has(HEAD);
+        let wte = weight(held.get(if only_head { HEAD } else { WTE }, &[spec.vocab, d])?)?;
+        let wpe = weight(held.get("wpe.weight", &[spec.context, d])?)?;
         let mut h = Vec::new();
         for layer in 0..spec.layers {
             let at = |name: &str| format!("h.{layer}.{name}");
@@ -71,10 +81,20 @@ impl Gpt2 {
         }
         let ln_f = norm("ln_f")?;
         // Like transformers 5: a head that the file holds is used, even where the config ties it to the embedding.
-        let own_head = !config.tied || weights.contains("lm_head.weight");
-        let unembedding = if own_head { bring("lm_head.weight", &[spec.vocab, d])? } else { wte.clone() };
-        let lm_head = Linear { weight: unembedding, bias: None, transposed: true };
-        Ok(Self { config, fused: matches!(backend, Backend::Fused), wte, wpe, h, ln_f, lm_head })
+        let own_head = !config.tied || held.has(HEAD);
+        let lm_head = if has_language_head(config.architecture.as_deref(), config.tied, held.has(HEAD)) {
+            let weight = if own_head { weight(held.get(HEAD, &[spec.vocab, d])?)? } else { wte.clone() };
+            Some(Linear { weight, bias: None, transposed: true })
+        } else {
+            None
+        };
+        let remarks = [config.remarks.clone(), held.remarks].concat();
+        Ok(Self { config, fused: matches!(backend, Backend::Fused), wte, wpe, h, ln_f, lm_head, remarks })
+    }
+
+    fn head(&self) -> Result<&Linear> {
+        let architecture = self.config.architecture.as_deref().unwrap_or("this model");
+        self.lm_head.as_ref().map_or_else(|| no_head(architecture), Ok)
     }
 
     /// Causal self-attention of one segment's rows: qkv `[len, 3 d]` → z `[len, d]`.
@@ -105,6 +125,14 @@ impl Gpt2 {
 impl Model for Gpt2 {
     fn spec(&self) -> &Spec {
         &self.config.spec
+    }
+
+    fn has_logits(&self) -> bool {
+        self.lm_head.is_some()
+    }
+
+    fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     fn embed(&self, ids: &[u32]) -> Result<Tensor> {
@@ -167,10 +195,10 @@ impl Model for Gpt2 {
 
     fn unembed(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
         Ok(match ids {
-            None => self.lm_head.forward(normed)?,
+            None => self.head()?.forward(normed)?,
             Some(ids) => {
-                let weight = self.lm_head.weight.gather(ids)?;
-                Linear { weight, ..self.lm_head.clone() }.forward(normed)?
+                let head = self.head()?;
+                Linear { weight: head.weight.gather(ids)?, ..head.clone() }.forward(normed)?
             }
         })
     }
@@ -201,14 +229,11 @@ fn watches_attention(tap: &dyn Tap, layer: usize, segments: &Segments) -> bool {
     (0..segments.len()).any(|segment| inside.iter().any(|at| tap.wants(Site { at: *at, layer, segment })))
 }
 
-/// A config that names fewer layers than the weights hold would draw a wrong picture without a word.
-fn check_depth(weights: &Weights, prefix: &str, layers: usize) -> Result<()> {
-    let of_name = |name: &str| name.strip_prefix(prefix)?.strip_prefix("h.")?.split('.').next()?.parse::<usize>().ok();
-    let found = weights.names().filter_map(of_name).collect::<HashSet<_>>().len();
-    if found != layers {
-        let weights = weights.origin();
-        return Err(Error::failed(format!("{weights} has {found} layers, config.json says n_layer {layers}"))
-            .hint("config.json and the weights are not of the same model"));
-    }
-    Ok(())
+/// The names of all biases: of the norms, and of the matrices.
+fn biases(layers: usize) -> [Vec<String>; 2] {
+    let of = |parts: &[&str]| -> Vec<String> {
+        (0..layers).flat_map(|layer| parts.iter().map(move |part| format!("h.{layer}.{part}.bias"))).collect()
+    };
+    let norms = [of(&["ln_1", "ln_2"]), vec!["ln_f.bias".into()]].concat();
+    [norms, of(&["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"])]
 }

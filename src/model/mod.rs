@@ -128,6 +128,14 @@ impl std::ops::Deref for Segments {
 pub trait Model: Send + Sync {
     /// Its sizes.
     fn spec(&self) -> &Spec;
+    /// Whether it has a language-model head. Where it has none, [`Self::unembed`] and what needs it say so.
+    fn has_logits(&self) -> bool {
+        true
+    }
+    /// What was assumed to read its config and its weights, a line each, for people.
+    fn remarks(&self) -> &[String] {
+        &[]
+    }
     /// Token embeddings only, `[ids, d_model]`: where attribution enters.
     ///
     /// # Errors
@@ -158,7 +166,7 @@ pub trait Model: Send + Sync {
     /// Logits of all ids `[rows, vocab]`, or of the given ones `[rows, ids]`: linear, without a constant.
     ///
     /// # Errors
-    /// An id that the model does not have, rows of another width.
+    /// An id that the model does not have, rows of another width; a model without a language-model head, as a usage error.
     fn unembed(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor>;
     /// `z_h W_O^h` for each head: z `[rows, heads, d_head]` → `[heads, rows, d_model]`.
     ///

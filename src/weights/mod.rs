@@ -1,17 +1,21 @@
-//! Safetensors files as weights, read in place: mapped, checked, never copied unless they are misaligned or half precision.
+//! Files of safetensors or of PyTorch as weights, read in place: mapped, checked, never copied unless they are misaligned or no f32.
 #![allow(unsafe_code)] // mapping a file
 
 mod fingerprint;
+mod param;
+mod pickle;
+mod torch;
 
 pub use fingerprint::{Changed, Fingerprint};
+pub use param::Param;
 
 use crate::error::{Error, Result};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
+use param::{Store, widen};
 use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -47,69 +51,6 @@ impl Bytes {
     }
 }
 
-#[derive(Clone)]
-enum Store {
-    InPlace(Arc<Bytes>, usize),
-    Widened(Arc<Vec<f32>>, usize),
-}
-
-/// A frozen f32 vector or matrix that lives in the mapped file. Cloning it clones a pointer.
-#[derive(Clone)]
-pub struct Param {
-    store: Store,
-    shape: Vec<usize>,
-}
-
-impl Param {
-    /// Its numbers, row by row.
-    pub fn values(&self) -> &[f32] {
-        let count = self.shape.iter().product::<usize>();
-        match &self.store {
-            // Alignment and length were checked when the file was opened.
-            Store::InPlace(bytes, start) => bytemuck::cast_slice(&bytes[*start..*start + 4 * count]),
-            Store::Widened(values, start) => &values[*start..*start + count],
-        }
-    }
-
-    /// Its dimensions.
-    pub fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    /// Rows and columns; a vector is one row.
-    pub fn dims2(&self) -> (usize, usize) {
-        match *self.shape {
-            [rows, cols] => (rows, cols),
-            _ => (1, self.shape.iter().product()),
-        }
-    }
-
-    /// Rows `first..first + len` of a matrix.
-    pub fn rows(&self, first: usize, len: usize) -> Param {
-        let (rows, cols) = self.dims2();
-        assert!(first + len <= rows, "rows outside a matrix");
-        let store = match &self.store {
-            Store::InPlace(bytes, start) => Store::InPlace(bytes.clone(), start + 4 * first * cols),
-            Store::Widened(values, start) => Store::Widened(values.clone(), start + first * cols),
-        };
-        Param { store, shape: vec![len, cols] }
-    }
-
-    /// The named rows of a matrix, copied: `[ids, cols]`.
-    pub fn gather(&self, ids: &[u32]) -> Param {
-        let cols = self.dims2().1;
-        let values: Vec<f32> =
-            ids.iter().flat_map(|id| &self.values()[*id as usize * cols..][..cols]).copied().collect();
-        Param { store: Store::Widened(Arc::new(values), 0), shape: vec![ids.len(), cols] }
-    }
-}
-
-impl fmt::Debug for Param {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "Param{:?}", self.shape)
-    }
-}
-
 /// Where one tensor lies.
 struct Entry {
     file: usize,
@@ -117,6 +58,25 @@ struct Entry {
     len: usize,
     dtype: Dtype,
     shape: Vec<usize>,
+    /// Elements from one index to the next, where they are not row after row.
+    strides: Option<Vec<usize>>,
+}
+
+impl Entry {
+    /// The bytes of a tensor row after row, where the file holds it otherwise.
+    fn rows(&self, raw: &[u8], strides: &[usize]) -> Vec<u8> {
+        let (count, width) = (self.shape.iter().product(), self.dtype.bitsize() / 8);
+        let mut rows = Vec::with_capacity(count * width);
+        for flat in 0..count {
+            let (mut left, mut at) = (flat, 0);
+            for (length, stride) in self.shape.iter().zip(strides).rev() {
+                at += left % length * stride;
+                left /= length;
+            }
+            rows.extend(&raw[at * width..][..width]);
+        }
+        rows
+    }
 }
 
 /// All tensors of a checkpoint, in one file or in shards.
@@ -150,7 +110,7 @@ impl Weights {
         Self::index(files.collect::<Result<_>>()?)
     }
 
-    /// A safetensors file that is part of the program.
+    /// A file that is part of the program: of safetensors, unless its name ends as one of PyTorch's.
     ///
     /// # Errors
     /// What is none.
@@ -161,41 +121,19 @@ impl Weights {
     fn index(files: Vec<(String, Bytes)>) -> Result<Self> {
         let mut entries = HashMap::new();
         for (file, (name, bytes)) in files.iter().enumerate() {
-            let broken = |what: String| {
-                Error::failed(format!("{name} is not a whole safetensors file: {what}"))
-                    .hint("download or convert the checkpoint again")
+            let tensors = if torch::NAMES.iter().any(|end| name.ends_with(end)) {
+                torch::tensors(bytes).map_err(|error| error.of(name))?
+            } else {
+                safetensors(name, bytes)?
             };
-            if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\x80\x02") {
-                return Err(broken("it is a PyTorch pickle".into()).hint(
-                    "convert it: load it in transformers and call save_pretrained(dir, safe_serialization=True)",
-                ));
-            }
-            if bytes.starts_with(b"version https://git-lfs") {
-                return Err(
-                    broken("it is a git-lfs pointer, not the weights".into()).hint("run `git lfs pull` in its folder")
-                );
-            }
-            let tensors = SafeTensors::deserialize(bytes).map_err(|e| broken(e.to_string()))?;
-            let first = bytes.as_ptr() as usize;
-            for (key, view) in tensors.iter() {
-                let entry = Entry {
-                    file,
-                    start: view.data().as_ptr() as usize - first,
-                    len: view.data().len(),
-                    dtype: view.dtype(),
-                    shape: view.shape().to_vec(),
-                };
-                if entries.insert(key.to_string(), entry).is_some() {
-                    return Err(broken(format!("tensor {key} is also in another shard")));
+            for (key, entry) in tensors {
+                let broken = format!("{name}: tensor {key} is also in another shard");
+                if entries.insert(key, Entry { file, ..entry }).is_some() {
+                    return Err(Error::failed(broken).hint("download or convert the checkpoint again"));
                 }
             }
         }
         Ok(Self { files: files.into_iter().map(|(name, bytes)| (name, Arc::new(bytes))).collect(), entries })
-    }
-
-    /// Whether a tensor of that name is there.
-    pub fn contains(&self, name: &str) -> bool {
-        self.entries.contains_key(name)
     }
 
     /// All names.
@@ -203,10 +141,20 @@ impl Weights {
         self.entries.keys().map(String::as_str)
     }
 
+    /// The shape of the tensor of that name.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.entries.get(name).map(|entry| &entry.shape[..])
+    }
+
+    /// Whether any tensor is held in double precision, of which [`Self::get`] keeps half.
+    pub fn has_doubles(&self) -> bool {
+        self.entries.values().any(|entry| entry.dtype == Dtype::F64)
+    }
+
     /// The tensor of that name and shape, as f32.
     ///
     /// # Errors
-    /// None of that name; one of another shape, or of a type that is no f32, f16 or bf16.
+    /// None of that name; one of another shape, or of a type that is no f64, f32, f16 or bf16.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Param> {
         let entry = self.entries.get(name).ok_or_else(|| {
             Error::failed(format!("{} has no tensor {name}", self.origin()))
@@ -219,14 +167,21 @@ impl Weights {
                 .hint("config.json and the weights are not of the same model"));
         }
         let raw = &bytes[entry.start..entry.start + entry.len];
+        let rows = entry.strides.as_ref().map(|strides| entry.rows(raw, strides));
+        let raw = rows.as_deref().unwrap_or(raw);
         let store = match entry.dtype {
-            Dtype::F32 if (raw.as_ptr() as usize).is_multiple_of(4) => Store::InPlace(bytes.clone(), entry.start),
+            Dtype::F32 if rows.is_none() && (raw.as_ptr() as usize).is_multiple_of(4) => {
+                Store::InPlace(bytes.clone(), entry.start)
+            }
             Dtype::F32 => widen(raw, f32::from_le_bytes, |numbers, out| out.copy_from_slice(numbers)),
             Dtype::F16 => widen(raw, f16::from_le_bytes, |numbers, out| numbers.convert_to_f32_slice(out)),
             Dtype::BF16 => widen(raw, bf16::from_le_bytes, |numbers, out| numbers.convert_to_f32_slice(out)),
+            Dtype::F64 => widen(raw, f64::from_le_bytes, |numbers, out| {
+                out.iter_mut().zip(numbers).for_each(|(out, number)| *out = *number as f32);
+            }),
             other => {
                 return Err(Error::failed(format!("{file}: tensor {name} is of type {other:?}"))
-                    .hint("attnviz reads f32, f16 and bf16 weights; quantised checkpoints must be converted"));
+                    .hint("attnviz reads f64, f32, f16 and bf16 weights; quantised checkpoints must be converted"));
             }
         };
         Ok(Param { store, shape: shape.to_vec() })
@@ -284,22 +239,27 @@ impl Weights {
     }
 }
 
-/// A copy as f32, made by all threads; wherever the bytes lie, `convert` sees numbers in a row, for which `half` has instructions.
-fn widen<T: Copy + Default, const N: usize>(
-    raw: &[u8],
-    read: impl Fn([u8; N]) -> T + Sync,
-    convert: impl Fn(&[T], &mut [f32]) + Sync,
-) -> Store {
-    const PIECE: usize = 1 << 12;
-    let (numbers, _) = raw.as_chunks::<N>();
-    let mut values = vec![0.0; numbers.len()];
-    let pieces = values.par_chunks_mut(PIECE).zip(numbers.par_chunks(PIECE)).with_min_len(16);
-    pieces.for_each_init(
-        || [T::default(); PIECE],
-        |piece, (values, numbers)| {
-            piece.iter_mut().zip(numbers).for_each(|(number, bytes)| *number = read(*bytes));
-            convert(&piece[..numbers.len()], values);
-        },
-    );
-    Store::Widened(Arc::new(values), 0)
+/// The tensors of a file of safetensors.
+fn safetensors(name: &str, bytes: &[u8]) -> Result<Vec<(String, Entry)>> {
+    let broken = |what: String| {
+        Error::failed(format!("{name} is not a whole safetensors file: {what}"))
+            .hint("download or convert the checkpoint again")
+    };
+    // What else it is matters only where it is no safetensors file: that begins with a length, which is any bytes.
+    let tensors = SafeTensors::deserialize(bytes).map_err(|e| match torch::kind(bytes) {
+        Some(what) => broken(format!("it is {what}")).hint(
+            "if it holds weights, call it pytorch_model.bin; or load it in transformers and call save_pretrained(dir)",
+        ),
+        None if bytes.starts_with(b"version https://git-lfs") => {
+            broken("it is a git-lfs pointer, not the weights".into()).hint("run `git lfs pull` in its folder")
+        }
+        None => broken(e.to_string()),
+    })?;
+    let first = bytes.as_ptr() as usize;
+    let entry = |(key, view): (&str, safetensors::tensor::TensorView)| {
+        let (data, dtype, shape) = (view.data(), view.dtype(), view.shape().to_vec());
+        let start = data.as_ptr() as usize - first;
+        (key.to_string(), Entry { file: 0, start, len: data.len(), dtype, shape, strides: None })
+    };
+    Ok(tensors.iter().map(entry).collect())
 }

@@ -63,8 +63,22 @@ impl Copy {
         self.with(WEIGHTS, safetensors(&header.to_string(), &data))
     }
 
+    /// Gives every tensor another name.
+    pub fn renamed(self, name: impl Fn(&str) -> String) -> Self {
+        self.weights(|header, _| {
+            let tensors = std::mem::take(header.as_object_mut().unwrap());
+            let named = |old: String| if old == "__metadata__" { old } else { name(&old) };
+            *header = tensors.into_iter().map(|(old, tensor)| (named(old), tensor)).collect();
+        })
+    }
+
     /// Runs a prompt through it with little memory; a run that hangs is a failure.
     pub fn run(&self) -> Ran {
+        self.asks(&["attention", "The café is", "-o", "-", "--format", "json"])
+    }
+
+    /// The same for a whole command line but the model.
+    pub fn asks(&self, words: &[&str]) -> Ran {
         let mut command = if cfg!(target_os = "linux") {
             let mut limited = self.shell.program("sh");
             limited.args(["-c", &format!("ulimit -v {MEMORY} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_attnviz")]);
@@ -72,7 +86,7 @@ impl Copy {
         } else {
             self.shell.program(env!("CARGO_BIN_EXE_attnviz"))
         };
-        command.args(["-m", "m", "The café is", "--threads", "2", "-o", "-", "--format", "json"]);
+        command.args(words).args(["-m", "m", "--threads", "2"]);
         let pipes = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = pipes.spawn().unwrap();
         let started = Instant::now();
@@ -85,6 +99,14 @@ impl Copy {
             sleep(Duration::from_millis(2));
         }
         child.wait_with_output().unwrap().into()
+    }
+
+    /// What it finds, and what it says on stderr.
+    pub fn finds(&self) -> (Value, String) {
+        let ran = self.run();
+        let said = ran.err.clone();
+        let found: Value = serde_json::from_slice(&ran.ok()).unwrap();
+        (found["results"].clone(), said)
     }
 
     /// Fails in two lines that name these things.

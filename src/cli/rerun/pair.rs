@@ -2,6 +2,7 @@
 
 use super::{Again, changed};
 use crate::cli::diff::{open, open_both};
+use crate::cli::output::remark_on;
 use attnviz::error::{Error, Result};
 use attnviz::findings::difference::{Comparison, Options, Run, of_files, of_runs};
 use attnviz::record::{Input, Other};
@@ -36,7 +37,9 @@ impl Again<'_> {
         let (first, quiet) = (self.model()?, args.output.quiet);
         let one_model = (&other.model.name, &other.model.hash) == (&record.model.name, &record.model.hash);
         let sessions = if one_model {
-            [Session::new(open(&first, options, quiet)?)?].into()
+            let session = Session::new(open(&first, options, quiet)?)?;
+            remark_on(&session, quiet);
+            [session].into()
         } else {
             let second = self.model_of(args.against.as_deref(), &other.model, "--against")?;
             Vec::from(open_both([&first, &second], options, quiet)?)

@@ -2,10 +2,10 @@
 
 use super::side::{Key, Side};
 use super::{Comparison, Options};
-use crate::analysis::{Attention, Pass, Request, attention, next_tokens, packed};
+use crate::analysis::{Attention, Pass, Request, attention, packed};
 use crate::error::{Error, Result};
 use crate::findings::attention::request;
-use crate::findings::{NEXT, Reading, Words, explained, next_line};
+use crate::findings::{Reading, Words, explained, next_line, next_of_all};
 use crate::model::Spec;
 use crate::prompt::{Prompt, Word};
 use crate::session::Session;
@@ -60,10 +60,9 @@ pub fn alike([a, b]: [(&str, &Spec); 2]) -> Result<()> {
 }
 
 fn side(options: &Options, Run { session, prompt }: Run, words: &[Word], pass: &Pass) -> Result<Side> {
-    let next = next_tokens(&session.next_logits(&[&pass.resid])?, NEXT)?;
     let by_word = options.selection.words.is_some();
     let axis = if by_word { Key::words(words) } else { Key::tokens(&prompt) };
-    let next = Some(next_line(session, &next));
+    let next = next_line(session, &next_of_all(session, [&pass.resid].into_iter())?.concat());
     Ok(Side { model: session.identity(), input: None, prompt, by_word, axis, next })
 }
 

@@ -111,7 +111,7 @@ impl<'a> Explanation<'a> {
             parts.push(note(one));
         }
         lines.push(parts.join(" · "));
-        lines.push(self.subject.next_line(&self.next));
+        lines.extend(self.subject.next_line(&self.next));
         lines.extend(self.remarks());
         lines
     }
