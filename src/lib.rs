@@ -97,6 +97,7 @@ pub mod analysis;
 pub mod batch;
 pub mod checkpoint;
 pub mod compare;
+pub mod encoding;
 pub mod error;
 pub mod export;
 pub mod figure;

@@ -97,7 +97,9 @@ fn every_method_gives_the_numbers_of_captum_and_pytorch() {
         }
         let share = Request { score: Score::Share, ..request };
         let prob = case.objective(Of::Probability, false);
-        case.compare("inseq", &case.run(prob, end, Method::IntegratedGradients, &share), 1e-3);
+        for method in [Method::IntegratedGradients, Method::Occlusion] {
+            case.compare("inseq", &case.run(prob, end, method, &share), 1e-3);
+        }
         case.compare("ecco", &case.run(prob, Baseline::Zero, Method::InputXGradient, &share), 1e-3);
     }
 }
@@ -156,6 +158,24 @@ fn no_fused_operation_cuts_the_gradient_in_any_kind_of_checkpoint() {
         checked += 1;
     }
     assert!(checked >= 25, "only {checked} fixtures found");
+}
+
+#[test]
+fn a_norm_or_a_share_is_never_negative() {
+    let case = Case::of("base");
+    let of = |score, method| {
+        let request = Request { score, ..Request::default() };
+        case.run(case.objective(Of::LogProb, false), Baseline::Zero, method, &request).scores
+    };
+    for method in Method::all() {
+        let (norms, shares) = (of(Score::Norm, method), of(Score::Share, method));
+        let total: f32 = norms.iter().sum();
+        assert!(norms.iter().all(|norm| *norm >= 0.0) && (shares.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{method:?}");
+        assert!(norms.iter().zip(&shares).all(|(norm, share)| (norm / total - share).abs() < 1e-5), "{method:?}");
+    }
+    let signed = of(Score::Signed, Method::Occlusion);
+    assert!(signed.iter().any(|score| *score < 0.0), "no sign to lose: this test proves nothing");
+    assert_eq!(of(Score::Norm, Method::Occlusion), signed.iter().map(|score| score.abs()).collect::<Vec<_>>());
 }
 
 #[test]
@@ -222,6 +242,35 @@ fn curves_begin_and_end_where_they_must_and_shares_are_what_a_reader_would_compu
     let evaluator = Evaluator::new(&case.model, &case.ids, short, Baseline::Zero, QUIET).unwrap();
     let found = faithfulness(&evaluator, &[&scores]).unwrap();
     assert!(found.methods[0].comprehensiveness.is_empty() && found.spearman.is_empty() && found.counts.len() == 4);
+}
+
+#[test]
+fn beyond_32_tokens_means_are_over_every_number_of_them_with_lines_between_what_was_measured() {
+    let case = Case::of("base");
+    let ids: Vec<u32> = case.ids.iter().copied().cycle().take(45).collect();
+    let n = ids.len();
+    let objective = Objective { position: n - 1, ..case.objective(Of::LogProb, false) };
+    let evaluator = Evaluator::new(&case.model, &ids, objective, Baseline::Zero, QUIET).unwrap();
+    let scores: Vec<f32> = (0..n).map(|i| (i * 7 % n) as f32).collect();
+    let found = faithfulness(&evaluator, &[&scores]).unwrap();
+    let (counts, curve) = (&found.counts, &found.methods[0].deletion);
+    assert_eq!((counts.len(), counts[0], counts[32], found.is_interpolated()), (33, 0, n, true));
+    assert!(counts.windows(2).all(|pair| pair[1] - pair[0] <= 2), "{counts:?}");
+    let at = |k: usize| {
+        let next = counts.iter().position(|count| *count >= k).unwrap();
+        if counts[next] == k {
+            return curve[next];
+        }
+        let t = (k - counts[next - 1]) as f64 / (counts[next] - counts[next - 1]) as f64;
+        (1.0 - t) * curve[next - 1] + t * curve[next]
+    };
+    let mean = (0..=n).map(|k| found.probability - at(k)).sum::<f64>() / (n + 1) as f64;
+    let aopc = found.methods[0].deletion_aopc;
+    assert!((aopc - mean).abs() < 1e-12, "{aopc} is not {mean}");
+    let of_points = curve.iter().map(|p| found.probability - p).sum::<f64>() / 33.0;
+    assert!((aopc - of_points).abs() > 1e-3 * aopc.abs(), "both means are one: this test proves nothing");
+    let orders = &found.random_orders;
+    assert!(orders.len() == 10 && orders.iter().all(|order| (0..n).all(|token| order.contains(&token))));
 }
 
 #[test]
@@ -333,6 +382,47 @@ fn an_evaluation_ranks_methods_and_a_continuation_has_a_row_for_each_token() {
     }
 }
 
+/// The arrays of a run on the built-in model, from a file.
+fn arrays(args: &[&str]) -> HashMap<String, Tensor> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.safetensors");
+    let output = attnviz(&[args, &["-m", "builtin", "-o", path.to_str().unwrap()]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    candle_core::safetensors::load(path, &Device::Cpu).unwrap()
+}
+
+#[test]
+fn draws_of_written_tokens_are_those_of_the_last_which_begin_with_those_of_each_earlier_one() {
+    let prompt = "Once upon a";
+    let flags = ["--method", "smoothgrad,gradient-shap", "--samples", "3", "--with", "draws"];
+    let written = arrays(&[&[prompt, "--generate", "3"], &flags[..]].concat());
+    let alone = arrays(&[&[prompt], &flags[..]].concat());
+    for (name, axis) in
+        [("smoothgrad.noise", Some(1)), ("gradient-shap.baseline_ids", Some(1)), ("gradient-shap.alpha", None)]
+    {
+        let (all, first) = (&written[name], &alone[name]);
+        assert_eq!(all.dims()[0], 3, "{name}");
+        let begun = axis.map_or_else(|| all.clone(), |axis| all.narrow(axis, 0, first.dims()[axis]).unwrap());
+        assert_eq!(numbers(&begun), numbers(first), "{name}");
+        assert!(axis.is_none_or(|axis| all.dims()[axis] == first.dims()[axis] + 2), "{name}: {:?}", all.dims());
+    }
+}
+
+#[test]
+fn random_orders_of_an_evaluation_are_exported_and_give_its_curves() {
+    let found = arrays(&["Once upon a time", "--method", "occlusion", "--evaluate", "--with", "draws"]);
+    let orders = &found["faithfulness.orders"];
+    let (seeds, n) = orders.dims2().unwrap();
+    assert_eq!((seeds, found["faithfulness.deletion"].dims()), (10, &[11, n + 1][..]));
+    for order in orders.to_dtype(DType::F32).unwrap().to_vec2::<f32>().unwrap() {
+        let mut sorted = order.clone();
+        sorted.sort_by(f32::total_cmp);
+        assert_eq!(sorted, (0..n).map(|token| token as f32).collect::<Vec<_>>(), "{order:?}");
+    }
+    let without = arrays(&["Once upon a time", "--method", "occlusion", "--evaluate"]);
+    assert!(!without.contains_key("faithfulness.orders"));
+}
+
 #[test]
 fn what_cannot_be_meant_is_named_with_the_way_out() {
     for (args, message, hint) in [
@@ -340,6 +430,16 @@ fn what_cannot_be_meant_is_named_with_the_way_out() {
         (&["Hi", "--method", "magic"], "\"magic\" is not a method", "integrated-gradients"),
         (&["Hi", "--position", "99"], "position 99", "positions are 0 to"),
         (&["Hi", "--with", "draws"], "more arrays need a data file", ".safetensors"),
+        (
+            &["Hi", "--with", "draws", "-o", "never.npz"],
+            "nothing that is asked for is drawn",
+            "smoothgrad and gradient-shap",
+        ),
+        (
+            &["Hi", "--with", "draws", "--generate", "2", "-o", "never.npz"],
+            "nothing that is asked for is drawn",
+            "--with",
+        ),
         (&["Hi", "--steps", "0"], "steps 0 is not from 1 to 10000", "--steps"),
         (&["Hi", "--like", "ecco", "--of", "logit"], "cannot be used with", "--help"),
         (&["Hi", "--generate", "5000"], "longer than the model's context", "ask for at most"),
