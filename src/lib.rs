@@ -98,6 +98,7 @@ mod axes;
 pub mod batch;
 pub mod checkpoint;
 pub mod compare;
+pub mod encoding;
 pub mod error;
 pub mod export;
 pub mod figure;

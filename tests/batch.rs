@@ -96,7 +96,119 @@ fn standard_input_and_tables_are_read() {
     shell.ok(&args);
     assert!(shell.read("d/000001.json") == shell.read("e/000001.json"));
     let (message, _) = shell.fails(1, &["batch", "t.csv", "--column", "nope", "--out", "f", "-m", FIXTURE]);
-    assert!(message.contains("nope"), "{message}");
+    assert_eq!(message, "t.csv: no column nope: it has id, said");
+}
+
+/// The prompts of a file, or what is wrong with them, and its folder.
+fn read(name: &str, bytes: &[u8], flags: &[&str]) -> Vec<Result<String, String>> {
+    let shell = Shell::new();
+    shell.write(name, bytes);
+    let ran = shell.run(&[&["batch", name, "--out", "d", "-m", FIXTURE, "--format", "csv"], flags].concat());
+    let entries = entries(&shell.path("d"));
+    let failed = entries.iter().filter(|entry| entry["status"] != "ok").count();
+    assert_eq!(ran.code, Some(i32::from(failed > 0)), "{}", ran.err);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let read =
+        |entry: &Value| if entry["status"] == "ok" { Ok(text(&entry["prompt"])) } else { Err(text(&entry["error"])) };
+    entries.iter().map(read).collect()
+}
+
+/// What is wrong with a file as a whole, said before anything is done, and the way out.
+fn refused(name: &str, bytes: &[u8], flags: &[&str]) -> (String, String) {
+    let shell = Shell::new();
+    shell.write(name, bytes);
+    let said = shell.fails(1, &[&["batch", name, "--out", "d", "-m", FIXTURE, "--format", "csv"], flags].concat());
+    assert!(!shell.path("d").exists() && !said.0.contains('\\') && !said.0.contains('"'), "{said:?}");
+    said
+}
+
+#[test]
+fn the_separator_of_a_table_is_the_one_by_which_it_has_the_column() {
+    let ok = |texts: &[&str]| texts.iter().map(|text| Ok((*text).into())).collect::<Vec<Result<String, String>>>();
+    for (name, table) in [
+        ("a.csv", "prompt,label\nthe cat,1\nsat,2\n"),
+        ("b.csv", "label;prompt\r\n1;the cat\r\n2;sat\r\n"),
+        ("c.csv", "prompt\tlabel\nthe cat\t1\nsat\t2\n"),
+        ("d.tsv", "prompt\tlabel\nthe cat\t1\nsat\t2\n"),
+        ("e.tsv", "prompt\nthe cat\nsat\n"),
+        ("f.csv", "id|text\n1|the cat\n2|sat"),
+        ("g.csv", "Prompt,label\nthe cat,1\nsat,2\n"),
+        ("h.csv", "sep=;\nprompt;label\nthe cat;1\nsat;2\n"),
+        ("i.csv", "\u{feff}prompt;\"a, b\"\nthe cat;\"1;2\"\nsat;2\n"),
+        ("j.csv", "\r\n\"prompt\"\r\nthe cat\r\n\"sat\"\r\n"),
+    ] {
+        assert_eq!(read(name, table.as_bytes(), &[]), ok(&["the cat", "sat"]), "{name}");
+    }
+    // A separator within the prompt is the prompt's where it is quoted, and otherwise no prompt is cut short in silence.
+    assert_eq!(read("a.csv", b"text;n\n\"the; cat\";1\nsat, on;2\n", &[]), ok(&["the; cat", "sat, on"]));
+    assert_eq!(read("a.csv", b"text\nthe\tcat\n", &[]), ok(&["the\tcat"]));
+    let cut = read("a.csv", b"text\nthe cat, sat\nsat,,\n", &[]);
+    assert!(cut[0].as_ref().unwrap_err().contains("more fields than the header"), "{cut:?}");
+    assert_eq!(cut[1..], ok(&["sat"]));
+    let either = b"prompt,a;text\nthe cat,b;sat\n";
+    let (message, hint) = refused("a.csv", either, &[]);
+    assert!(message.contains("separated by , or ;") && hint.contains("--column"), "{message} {hint}");
+    assert_eq!(read("a.csv", either, &["--column", "text"]), ok(&["sat"]));
+    assert_eq!(read("a.txt", b"x\tprompt\n1\tsat\n", &["--input-format", "tsv"]), ok(&["sat"]));
+}
+
+#[test]
+fn a_table_without_the_column_names_those_that_it_has() {
+    let (message, hint) = refused("sent.csv", b"sentence,label\nOnce upon a time,1\n", &[]);
+    assert_eq!(message, "sent.csv: no column prompt or text: it has sentence, label");
+    assert!(hint.contains("--column"), "{hint}");
+    assert!(refused("a.csv", b"a;b;c\n1;2;3\n", &[]).0.ends_with("it has a, b, c"));
+    assert!(refused("a.csv", b"", &[]).0.ends_with("it is empty"));
+    let field = read("a.jsonl", b"{\"said\": \"the cat\"}\n{\"text\": 3}\n", &[]);
+    assert_eq!(field[0], Err("the object has no field prompt or text".into()));
+    assert_eq!(field[1], Err("the field text is not a string".into()));
+}
+
+#[test]
+fn a_byte_order_mark_is_no_text_and_utf_16_is_one_error_for_the_file() {
+    for (name, text) in [
+        ("a.txt", "the cat\nsat\n"),
+        ("a.jsonl", "{\"prompt\": \"the cat\"}\n\"sat\"\n"),
+        ("a.csv", "prompt,label\nthe cat,1\nsat,2\n"),
+        ("a.tsv", "\"prompt\"\tlabel\nthe cat\t1\nsat\t2\n"),
+    ] {
+        let marked = format!("\u{feff}{text}");
+        assert_eq!(read(name, marked.as_bytes(), &[]), [Ok("the cat".into()), Ok("sat".into())], "{name}");
+        for (utf16, encoding) in [
+            (marked.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>(), "UTF-16"),
+            (marked.encode_utf16().flat_map(u16::to_be_bytes).collect(), "UTF-16"),
+            (text.encode_utf16().flat_map(u16::to_le_bytes).collect(), "UTF-16LE"),
+        ] {
+            let (message, hint) = refused(name, &utf16, &[]);
+            assert_eq!(message, format!("{name} is {encoding}, not UTF-8"));
+            assert!(hint.contains(&format!("iconv -f {encoding} -t UTF-8")), "{hint}");
+        }
+    }
+    let shell = Shell::new();
+    let ran = shell.pipe(&["batch", "-", "--out", "d", "-m", FIXTURE], b"\xff\xfet\0h\0");
+    assert!(ran.err.contains("standard input is UTF-16"), "{}", ran.err);
+    // The prompt of one run, too.
+    shell.write("p.txt", "\u{feff}the cat\n").write("u.txt", b"\xff\xfet\0h\0");
+    let said = |args: &[&str]| shell.ok(&[&["-m", FIXTURE, "-o", "-", "--format", "json"], args].concat());
+    assert_eq!(said(&["--file", "p.txt"]), said(&["the cat"]));
+    assert_eq!(shell.fails(1, &["-m", FIXTURE, "--file", "u.txt", "-o", "a.png"]).0, "u.txt is UTF-16, not UTF-8");
+}
+
+#[test]
+fn empty_lines_at_the_end_are_none_and_those_before_are_errors_of_their_own() {
+    let empty = || Err("the line is empty".into());
+    let found = read("blank.txt", b"the cat\n\n   \nsat\n\n", &[]);
+    assert_eq!(found, [Ok("the cat".into()), empty(), Ok("   ".into()), Ok("sat".into())]);
+    assert_eq!(read("a.txt", b"the cat\r\n\r\n\r\n", &[]), [Ok("the cat".into())]);
+    let found = read("a.jsonl", b"\"the cat\"\n \n\"\"\n\n\t\n", &[]);
+    assert_eq!(found, [Ok("the cat".into()), empty(), Err("the prompt is empty".into())]);
+    let found = read("a.csv", b"prompt,label\nthe cat,1\n,\n,2\nsat,3\n\n,\n,,\n", &[]);
+    assert_eq!(found, [Ok("the cat".into()), empty(), Err("the prompt is empty".into()), Ok("sat".into())]);
+    let shell = Shell::new();
+    shell.write("a.txt", "\n\nthe cat\n\n");
+    shell.run(&["batch", "a.txt", "--out", "d", "-m", FIXTURE, "--format", "csv"]);
+    let lines: Vec<Value> = entries(&shell.path("d")).iter().map(|entry| entry["input"]["line"].clone()).collect();
+    assert_eq!(lines, [1, 2, 3], "an entry says where its line stands");
 }
 
 #[test]

@@ -13,6 +13,7 @@ foil, each f32 [token] unless said otherwise:
     logprob.{smoothgrad,gradient-shap}  with the draws in noise, alpha and baseline_ids
     logprob.attention-x-gradient        Chefer et al. 2021, with whole matrices
     inseq.integrated-gradients, ecco.input-x-gradient     as these tools fold them to one score a token
+    inseq.occlusion                     absolute values, as inseq 0.7 takes them, over their sum
     value [3], gap [2]                  y in the three ways; the gaps of integrated-gradients and gradient-shap (log-probability)
 """
 import pathlib
@@ -101,6 +102,8 @@ def build(program, folder):
     out["mean.integrated-gradients"] = integrated(y, e, wte.mean(0).expand_as(e)).sum(-1)[0]
     out["logprob.attention-x-gradient"] = relevance(model, e, target)
     out["inseq.integrated-gradients"] = share(integrated(ys["prob"], e, end))
+    dropped = token_scores(ys["prob"], e, end)["occlusion"].abs()
+    out["inseq.occlusion"] = dropped / dropped.sum()
     out["ecco.input-x-gradient"] = share(InputXGradient(ys["prob"]).attribute(e))
 
     noise, alpha, baseline_ids = draws(program, folder, ids.tolist(), target)

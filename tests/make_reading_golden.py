@@ -11,6 +11,10 @@ safetensors 0.8.0, on a CPU. With l layers, h heads, n tokens, a position, a tar
     lens_top, lens_rank i64, lens_p, lens_entropy, lens_kl, lens_difference f32   [l + 1, n], of the target; in bits
     parts, parts_centred, parts_contrast f32 [2 + l (h + 2) + 2]: embedding, position, then heads, attention bias and MLP of
         each layer, the final bias, the total
+and of a model whose heads look almost only at the first token, which is made here from the first checkpoint (tests/fixtures/sink):
+    ids; raw, raw_sink_free, rollout_sink_free   f32 [n, n]; patterns_sink_free   f32 [l, h, n, n]
+    sink_share f32 [], empty_rows i64 []: the mean attention on the first token, and the rows of which less than a thousandth is left,
+        both over the queries that see others, too
 """
 import json
 import math
@@ -22,6 +26,7 @@ from safetensors.torch import load_file, save_file
 
 FIXTURES = pathlib.Path(__file__).resolve().parent / "fixtures"
 POSITION, FOIL = 8, 5
+LEAST_LEFT = 1e-3  # of a row's mass: what is less is rounding
 
 
 class Gpt2:
@@ -94,9 +99,10 @@ def rollout(patterns):
 
 
 def without_sink(a):
-    a = a.clone()
-    a[..., 0] = 0
-    return rownorm(a)
+    left = a.clone()
+    left[..., 0] = 0
+    left[left.sum(-1) < LEAST_LEFT * a.sum(-1)] = 0
+    return rownorm(left)
 
 
 def norms(m, residual):
@@ -164,7 +170,45 @@ def parts(m, ids, u):
     return torch.stack([*found, sum(found)])
 
 
+def build_sink(folder, ids):
+    """A checkpoint whose position 0 has a direction of its own, which the keys of each head see and all queries ask for."""
+    source, torch_seed = FIXTURES / "base", torch.Generator().manual_seed(7)
+    weights = load_file(source / "model.safetensors")
+    heads, d = json.loads((source / "config.json").read_text())["n_head"], weights["transformer.wpe.weight"].shape[1]
+    own = torch.randn(d, generator=torch_seed)
+    own = (own - own.mean()) / own.norm()
+    weights["transformer.wpe.weight"][0] += 60 * own
+    for layer, strengths in enumerate([(45.0, 10.0), (16.0, 12.0)]):
+        name = f"transformer.h.{layer}.attn.c_attn"
+        for head, strength in enumerate(strengths):
+            asked = torch.randn(d // heads, generator=torch_seed)
+            asked /= asked.norm()
+            at = slice(head * d // heads, (head + 1) * d // heads)
+            weights[f"{name}.weight"][:, d:2 * d][:, at] += own[:, None] * asked
+            weights[f"{name}.bias"][:d][at] += strength * asked
+    folder.mkdir(exist_ok=True)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_bytes((source / "config.json").read_bytes())
+    m = Gpt2(folder)
+    with torch.no_grad():
+        m.run(ids)
+    patterns = torch.stack(m.patterns)
+    left = 1 - patterns[:, :, 1:, 0]
+    print("left of rows beside the first token:", *(f"{x:.1e}" for x in left.flatten().sort().values))
+    empty = (left < LEAST_LEFT).sum()
+    assert 0 < empty < left.numel() and ((left / LEAST_LEFT - 1).abs() > 0.02).all(), "no row should be a matter of rounding"
+    assert left.min() < 1e-6, "no head holds all but a millionth"
+    sink_free = without_sink(patterns)
+    golden = {
+        "ids": ids, "raw": patterns.mean((0, 1)), "patterns_sink_free": sink_free, "raw_sink_free": sink_free.mean((0, 1)),
+        "rollout_sink_free": rollout(list(sink_free)), "sink_share": patterns[:, :, 1:, 0].mean(), "empty_rows": empty,
+    }
+    save_file({k: (v if v.dtype == torch.int64 else v.float()).contiguous() for k, v in golden.items()},
+              folder / "reading.safetensors")
+
+
 def main():
+    build_sink(FIXTURES / "sink", load_file(FIXTURES / "base" / "expected.safetensors")["ids"])
     for name in ["base", "untied", "inverse-layer"]:
         folder = FIXTURES / name
         expected, m = load_file(folder / "expected.safetensors"), Gpt2(folder)

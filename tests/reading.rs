@@ -9,7 +9,7 @@ use attnviz::analysis::mixing::{Method, agreement, mixing};
 use attnviz::analysis::norms::norms;
 use attnviz::analysis::rollout::{mean_patterns, rollout, with_residual};
 use attnviz::analysis::zeroing::value_zeroing;
-use attnviz::analysis::{Objective, Of, Parts, Sink, direct, lens};
+use attnviz::analysis::{Objective, Of, Parts, Request, Sink, attention, direct, lens};
 use attnviz::model::{Backend, Gpt2};
 use attnviz::named::Named;
 use candle_core::{DType, Tensor};
@@ -25,12 +25,14 @@ struct Case {
 }
 
 impl Case {
+    fn of(name: &str) -> Self {
+        let folder = fixtures().join(name);
+        let golden = golden(&folder.join("reading.safetensors"));
+        Self { model: load(&folder, &Backend::Fused), ids: ids(&golden), golden }
+    }
+
     fn all() -> impl Iterator<Item = Self> {
-        FIXTURES.into_iter().map(|name| {
-            let folder = fixtures().join(name);
-            let golden = golden(&folder.join("reading.safetensors"));
-            Self { model: load(&folder, &Backend::Fused), ids: ids(&golden), golden }
-        })
+        FIXTURES.into_iter().map(Self::of)
     }
 
     fn whole(&self, name: &str) -> u32 {
@@ -116,12 +118,47 @@ fn rollout_multiplies_the_layers_with_and_without_the_sink() {
         let n = case.ids.len();
         for (sink, name) in [(Sink::Keep, "rollout"), (Sink::Renorm, "rollout_sink_free")] {
             let means = mean_patterns(&case.model, &case.ids, sink).unwrap();
-            let layers: Vec<Vec<f64>> = means.iter().map(|mean| with_residual(mean, n)).collect();
+            let layers: Vec<Vec<f64>> = means.layers.iter().map(|mean| with_residual(mean, n)).collect();
             let rolled = rollout(&layers, n);
             rows_sum_to_one(&rolled, n);
             case.check(name, rolled, 1e-5);
         }
     }
+}
+
+#[test]
+fn rows_of_which_rounding_is_left_without_the_sink_are_empty_in_every_method() {
+    let case = Case::of("sink");
+    let (n, share, empty) = (case.ids.len(), numbers(&case.golden["sink_share"])[0], case.whole("empty_rows") as usize);
+    let request = Request { layers: vec![0, 1], heads: vec![0, 1], sink: Sink::Renorm, ..Request::default() };
+    let (found, _) = attention(&case.model, &case.ids, &request).unwrap();
+    let maps: Vec<Vec<f32>> = found.maps.into_iter().map(|map| map.values).collect();
+    case.check("patterns_sink_free", flattened(&maps), 1e-4);
+    assert!((f64::from(found.sink_share) - share).abs() < 1e-6 && found.empty_rows == empty, "{share}, {empty}");
+    assert_eq!(found.received[0], found.sink_share, "the first token's attention is one number");
+
+    let means = mean_patterns(&case.model, &case.ids, Sink::Renorm).unwrap();
+    assert!((means.sink_share - share).abs() < 1e-6 && means.empty_rows == empty, "{means:?}");
+    let through: Vec<Vec<f64>> = means.layers.iter().map(|mean| with_residual(mean, n)).collect();
+    case.check("rollout_sink_free", rollout(&through, n), 1e-4);
+    flow_is_the_textbooks(&through, n, n - 1);
+
+    let objective = Objective { position: n - 1, target: 5, foil: None, of: Of::LogProb };
+    let evaluator = Evaluator::new(&case.model, &case.ids, objective, Baseline::Zero, &|_, _| ()).unwrap();
+    let methods = [Method::Raw, Method::Rollout];
+    let found = mixing(&evaluator, &methods, Sink::Renorm, false, &|_, _| ()).unwrap();
+    case.check("raw_sink_free", flattened(&found[0].maps), 1e-4);
+    case.check("rollout_sink_free", flattened(&found[1].maps), 1e-4);
+    assert!(found.iter().all(|mixing| mixing.sink.unwrap().empty_rows == empty && mixing.shares == mixing.maps[0]));
+
+    // Hidden without rescaling, the row is that of the map, and both are what is left.
+    let masked = mixing(&evaluator, &[Method::Raw], Sink::Mask, false, &|_, _| ()).unwrap().remove(0);
+    let raw = numbers(&case.golden["raw"]);
+    for (at, value) in masked.maps[0].iter().enumerate() {
+        let wanted = if at % n == 0 { 0.0 } else { raw[at] };
+        assert!((f64::from(*value) - wanted).abs() < 1e-5, "{at}");
+    }
+    assert_eq!(masked.row(n - 1), &masked.maps[0][n * (n - 1)..]);
 }
 
 #[track_caller]
@@ -261,7 +298,7 @@ fn attention_flow_is_the_largest_flow_from_each_token() {
     for case in Case::all() {
         let n = case.ids.len();
         let means = mean_patterns(&case.model, &case.ids, Sink::Keep).unwrap();
-        let layers: Vec<Vec<f64>> = means.iter().map(|mean| with_residual(mean, n)).collect();
+        let layers: Vec<Vec<f64>> = means.layers.iter().map(|mean| with_residual(mean, n)).collect();
         flow_is_the_textbooks(&layers, n, 8);
     }
 }

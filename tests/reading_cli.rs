@@ -205,7 +205,10 @@ fn what_cannot_be_explained_is_said_with_a_way_out() {
     assert!(fails(&["--direct", "--top", "3"]).0.contains("--top"));
     assert!(shell.fails(2, &["mix", "-m", BASE, TEXT, "--method", "roll"]).1.contains("rollout"));
     assert!(shell.fails(2, &["mix", "-m", BASE, TEXT, "--all-rows", "-o", "a.csv"]).1.contains("--all-rows"));
+    assert!(shell.fails(2, &["mix", "-m", BASE, TEXT, "--all-rows", "-o", "a.parquet"]).0.contains(".parquet"));
     assert!(shell.fails(2, &["heads", "-m", BASE, TEXT, "--seed", "1"]).0.contains("--seed"));
+    assert!(shell.fails(2, &["heads", "-m", BASE, TEXT, "--with", "draws", "-o", "a.npz"]).0.contains("--with"));
+    assert!(shell.fails(2, &["heads", "-m", BASE, "--with", "draws", "-o", "a.png"]).1.contains(".npz"));
     assert!(shell.fails(2, &["heads", "-m", BASE, "", "-o", "a.png"]).0.contains("empty"));
     for command in ["lens", "heads", "mix"] {
         assert!(shell.fails(2, &[command, "-m", BASE, TEXT, "-o", "{layer}.png"]).0.contains("layer"), "{command}");
@@ -257,6 +260,57 @@ fn heads_of_a_text_are_measured_on_it() {
     assert!((heads["previous"][0][0].as_f64().unwrap() - previous).abs() < 1e-5);
     let sink = (1..N).map(|i| pattern[i * N]).sum::<f64>() / (N - 1) as f64;
     assert!((heads["sink"][0][0].as_f64().unwrap() - sink).abs() < 1e-5);
+    // The first query must look at itself, and says nothing.
+    let own = (1..N).map(|i| pattern[i * N + i]).sum::<f64>() / (N - 1) as f64;
+    assert!((heads["self"][0][0].as_f64().unwrap() - own).abs() < 1e-5);
+    let reach = |i: usize| (0..=i).map(|j| pattern[i * N + j] * (i - j) as f64).sum::<f64>();
+    let distance = (1..N).map(reach).sum::<f64>() / (N - 1) as f64;
+    assert!((heads["distance"][0][0].as_f64().unwrap() - distance).abs() < 1e-4);
+}
+
+#[test]
+fn random_ids_of_heads_are_exported_and_are_the_text_that_was_looked_at() {
+    let shell = Shell::new();
+    shell.ok(&["heads", "-m", INDUCTION, "-q", "--with", "draws", "--seed", "4", "-o", "a.safetensors", "-o", "a.npz"]);
+    let found = binary(&shell, "a.safetensors");
+    assert_eq!(floats(&found["random_ids"]), floats(&binary(&shell, "a.npz")["random_ids"]));
+    let ids = found["random_ids"].to_vec2::<f32>().unwrap();
+    assert!(ids.len() == 10 && ids.iter().all(|ids| ids.len() == 24 && ids[..12] == ids[12..]), "{ids:?}");
+    // A reference that is given the same ids finds the same: here the program itself, a sequence at a time.
+    let sink = |ids: &Vec<f32>| {
+        let ids = ids.iter().map(f32::to_string).collect::<Vec<_>>().join(",");
+        let shell = Shell::new();
+        shell.ok(&["heads", "-m", INDUCTION, "-q", "--ids", &ids, "-o", "b.safetensors"]);
+        floats(&binary(&shell, "b.safetensors")["sink"])[1]
+    };
+    let mean = ids.iter().map(sink).sum::<f64>() / 10.0;
+    assert!((floats(&found["sink"])[1] - mean).abs() < 1e-5, "{mean}");
+}
+
+#[test]
+fn a_hidden_sink_is_told_with_its_share_and_rows_that_it_leaves_empty_are_said() {
+    let shell = Shell::new();
+    let sink = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sink");
+    for file in ["config.json", "model.safetensors", "../base/tokenizer.json"] {
+        let name = file.rsplit('/').next().unwrap();
+        shell.write(name, std::fs::read(format!("{sink}/{file}")).unwrap());
+    }
+    let args = ["-m", ".", TEXT, "--sink", "renorm", "-o", "a.json", "-o", "a.txt"];
+    for (command, extra) in [("attention", &[][..]), ("mix", &["--method", "raw,rollout,flow"])] {
+        let ran = shell.run(&[&[command], &args[..], extra].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        let found: Value = serde_json::from_slice(&shell.read("a.json")).unwrap();
+        assert_eq!(found["results"][0]["empty_rows"], 30, "{command}");
+        assert!(ran.err.contains("30 rows are empty"), "{command}: {}", ran.err);
+        let (text, share) = (shell.text("a.txt"), "attention on the first token, 89 % of all");
+        assert!(text.contains("30 rows are empty") && text.contains(share), "{command}: {text}");
+    }
+    let masked =
+        shell.ok(&["mix", "-m", ".", TEXT, "--sink", "mask", "--method", "raw", "-o", "-", "--format", "json"]);
+    let raw = &serde_json::from_slice::<Value>(&masked).unwrap()["results"][0];
+    let single = |value: &Value| flat(value).into_iter().map(|x| x as f32).collect::<Vec<_>>();
+    assert_eq!(single(&raw["row"]), single(&raw["map"][N - 1]), "a row that is printed is the row of the map");
+    assert!(flat(&raw["row"]).iter().sum::<f64>() < 0.5, "nothing is hidden: this test proves nothing");
 }
 
 #[test]

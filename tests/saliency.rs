@@ -97,7 +97,9 @@ fn every_method_gives_the_numbers_of_captum_and_pytorch() {
         }
         let share = Request { score: Score::Share, ..request };
         let prob = case.objective(Of::Probability, false);
-        case.compare("inseq", &case.run(prob, end, Method::IntegratedGradients, &share), 1e-3);
+        for method in [Method::IntegratedGradients, Method::Occlusion] {
+            case.compare("inseq", &case.run(prob, end, method, &share), 1e-3);
+        }
         case.compare("ecco", &case.run(prob, Baseline::Zero, Method::InputXGradient, &share), 1e-3);
     }
 }
@@ -156,6 +158,24 @@ fn no_fused_operation_cuts_the_gradient_in_any_kind_of_checkpoint() {
         checked += 1;
     }
     assert!(checked >= 25, "only {checked} fixtures found");
+}
+
+#[test]
+fn a_norm_or_a_share_is_never_negative() {
+    let case = Case::of("base");
+    let of = |score, method| {
+        let request = Request { score, ..Request::default() };
+        case.run(case.objective(Of::LogProb, false), Baseline::Zero, method, &request).scores
+    };
+    for method in Method::all() {
+        let (norms, shares) = (of(Score::Norm, method), of(Score::Share, method));
+        let total: f32 = norms.iter().sum();
+        assert!(norms.iter().all(|norm| *norm >= 0.0) && (shares.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{method:?}");
+        assert!(norms.iter().zip(&shares).all(|(norm, share)| (norm / total - share).abs() < 1e-5), "{method:?}");
+    }
+    let signed = of(Score::Signed, Method::Occlusion);
+    assert!(signed.iter().any(|score| *score < 0.0), "no sign to lose: this test proves nothing");
+    assert_eq!(of(Score::Norm, Method::Occlusion), signed.iter().map(|score| score.abs()).collect::<Vec<_>>());
 }
 
 #[test]
@@ -333,6 +353,97 @@ fn an_evaluation_ranks_methods_and_a_continuation_has_a_row_for_each_token() {
     }
 }
 
+/// The fixture with twice the context, its positions repeated.
+fn longer_base() -> tempfile::TempDir {
+    let (base, folder) = (fixtures().join("base"), tempfile::tempdir().unwrap());
+    let mut weights = golden(&base.join("model.safetensors"));
+    let positions = weights.get_mut("transformer.wpe.weight").unwrap();
+    *positions = Tensor::cat(&[&*positions, &*positions], 0).unwrap();
+    candle_core::safetensors::save(&weights, folder.path().join("model.safetensors")).unwrap();
+    let config = std::fs::read_to_string(base.join("config.json")).unwrap();
+    std::fs::write(folder.path().join("config.json"), config.replace("\"n_positions\": 32", "\"n_positions\": 64"))
+        .unwrap();
+    std::fs::copy(base.join("tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();
+    folder
+}
+
+#[test]
+fn beyond_32_tokens_means_are_over_every_number_of_them_with_lines_between_what_was_measured() {
+    let (folder, ids) = (longer_base(), (0..45).map(|i| (i * 13 % 290).to_string()).collect::<Vec<_>>().join(","));
+    let model = folder.path().to_str().unwrap();
+    let output = attnviz(&["--ids", &ids, "-m", model, "--evaluate", "-o", "-", "--format", "json"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let n = found["tokens"].as_array().unwrap().len();
+    let evaluation = &found["results"][1];
+    assert_eq!(n, 45, "{said}");
+    let floats = |value: &Value| value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect::<Vec<_>>();
+    let (counts, aopc) = (floats(&evaluation["tokens_removed"]), floats(&evaluation["deletion_aopc"]));
+    assert!(said.contains("0 to 45 tokens: 33 are measured"), "{said}");
+    assert_eq!((counts.len(), counts[0], counts[32]), (33, 0.0, n as f64));
+    assert_eq!(evaluation["interpolated"], true);
+    let steps: Vec<f64> = counts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let even = n as f64 / 32.0;
+    assert!(
+        steps.iter().all(|step| (step - even).abs() < 1.0) && steps.iter().any(|step| *step != steps[0]),
+        "{counts:?}"
+    );
+    let mut differ = 0;
+    for (curve, aopc) in evaluation["deletion"].as_array().unwrap().iter().map(floats).zip(aopc) {
+        let at = |k: f64| {
+            let next = counts.iter().position(|count| *count >= k).unwrap().max(1);
+            let t = (k - counts[next - 1]) / (counts[next] - counts[next - 1]);
+            (1.0 - t) * curve[next - 1] + t * curve[next]
+        };
+        let mean = (0..=n).map(|k| curve[0] - at(k as f64)).sum::<f64>() / (n + 1) as f64;
+        assert!((aopc - mean).abs() < 1e-6, "{aopc} is not {mean}");
+        let of_points = curve.iter().map(|p| curve[0] - p).sum::<f64>() / 33.0;
+        differ += usize::from((aopc - of_points).abs() > 1e-5);
+    }
+    assert!(differ > 0, "both means are one: this test proves nothing");
+}
+
+/// The arrays of a run on the built-in model, from a file.
+fn arrays(args: &[&str]) -> HashMap<String, Tensor> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.safetensors");
+    let output = attnviz(&[args, &["-m", "builtin", "-o", path.to_str().unwrap()]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    candle_core::safetensors::load(path, &Device::Cpu).unwrap()
+}
+
+#[test]
+fn draws_of_written_tokens_are_those_of_the_last_which_begin_with_those_of_each_earlier_one() {
+    let prompt = "Once upon a";
+    let flags = ["--method", "smoothgrad,gradient-shap", "--samples", "3", "--with", "draws"];
+    let written = arrays(&[&[prompt, "--generate", "3"], &flags[..]].concat());
+    let alone = arrays(&[&[prompt], &flags[..]].concat());
+    for (name, axis) in
+        [("smoothgrad.noise", Some(1)), ("gradient-shap.baseline_ids", Some(1)), ("gradient-shap.alpha", None)]
+    {
+        let (all, first) = (&written[name], &alone[name]);
+        assert_eq!(all.dims()[0], 3, "{name}");
+        let begun = axis.map_or_else(|| all.clone(), |axis| all.narrow(axis, 0, first.dims()[axis]).unwrap());
+        assert_eq!(numbers(&begun), numbers(first), "{name}");
+        assert!(axis.is_none_or(|axis| all.dims()[axis] == first.dims()[axis] + 2), "{name}: {:?}", all.dims());
+    }
+}
+
+#[test]
+fn random_orders_of_an_evaluation_are_exported_and_give_its_curves() {
+    let found = arrays(&["Once upon a time", "--method", "occlusion", "--evaluate", "--with", "draws"]);
+    let orders = &found["faithfulness.orders"];
+    let (seeds, n) = orders.dims2().unwrap();
+    assert_eq!((seeds, found["faithfulness.deletion"].dims()), (10, &[11, n + 1][..]));
+    for order in orders.to_dtype(DType::F32).unwrap().to_vec2::<f32>().unwrap() {
+        let mut sorted = order.clone();
+        sorted.sort_by(f32::total_cmp);
+        assert_eq!(sorted, (0..n).map(|token| token as f32).collect::<Vec<_>>(), "{order:?}");
+    }
+    let without = arrays(&["Once upon a time", "--method", "occlusion", "--evaluate"]);
+    assert!(!without.contains_key("faithfulness.orders"));
+}
+
 #[test]
 fn what_cannot_be_meant_is_named_with_the_way_out() {
     for (args, message, hint) in [
@@ -340,6 +451,16 @@ fn what_cannot_be_meant_is_named_with_the_way_out() {
         (&["Hi", "--method", "magic"], "\"magic\" is not a method", "integrated-gradients"),
         (&["Hi", "--position", "99"], "position 99", "positions are 0 to"),
         (&["Hi", "--with", "draws"], "more arrays need a data file", ".safetensors"),
+        (
+            &["Hi", "--with", "draws", "-o", "never.npz"],
+            "nothing that is asked for is drawn",
+            "smoothgrad and gradient-shap",
+        ),
+        (
+            &["Hi", "--with", "draws", "--generate", "2", "-o", "never.npz"],
+            "nothing that is asked for is drawn",
+            "--with",
+        ),
         (&["Hi", "--steps", "0"], "steps 0 is not from 1 to 10000", "--steps"),
         (&["Hi", "--like", "ecco", "--of", "logit"], "cannot be used with", "--help"),
         (&["Hi", "--generate", "5000"], "longer than the model's context", "ask for at most"),

@@ -29,7 +29,8 @@ pub enum Sink {
     Keep,
     /// The first key's column becomes 0.
     Mask,
-    /// The first key's column becomes 0 and each row is rescaled to sum to 1; a row left with no mass stays 0.
+    /// The first key's column becomes 0 and each row is rescaled to sum to 1; a row left with less than a thousandth of its mass
+    /// becomes 0.
     Renorm,
 }
 
@@ -92,11 +93,14 @@ pub struct Attention {
     pub extent: Extent,
     /// `[layer, head]` of `[query, key]`.
     pub maps: Vec<Map>,
-    /// For each token: the attention it receives, a mean over the queries that can see it, the heads and the layers.
+    /// For each token: the attention it receives, a mean over the queries that can see it, the heads and the layers; for the first
+    /// token, which the first query must look at, that is `sink_share`.
     pub received: Vec<f32>,
     /// The share of all attention that lies on the first token, a mean over the queries that see others too, the heads and the
     /// layers.
     pub sink_share: f32,
+    /// In how many rows of patterns the sink policy left nothing, though their queries see other tokens, too.
+    pub empty_rows: usize,
     /// The least and the most that a row of a pattern sums to.
     pub row_sums: (f32, f32),
 }
@@ -221,6 +225,7 @@ struct Gathering<'a> {
     columns: Vec<f64>,
     /// Attention on the first key, summed over the queries that see others, too.
     sink: f64,
+    empty_rows: usize,
     row_sums: (f32, f32),
     deepest: usize,
 }
@@ -228,7 +233,8 @@ struct Gathering<'a> {
 impl<'a> Gathering<'a> {
     fn new(request: &'a Request, extent: Extent) -> Self {
         let (rows, columns) = (vec![Vec::new(); request.layers.len()], vec![0.0; extent.keys]);
-        Self { request, extent, rows, columns, sink: 0.0, row_sums: (f32::INFINITY, f32::NEG_INFINITY), deepest: 0 }
+        let row_sums = (f32::INFINITY, f32::NEG_INFINITY);
+        Self { request, extent, rows, columns, sink: 0.0, empty_rows: 0, row_sums, deepest: 0 }
     }
 
     /// Adds the heads at these indices of one layer, `[head, query, key]`. Rows must sum to 1 within the tolerance.
@@ -251,6 +257,7 @@ impl<'a> Gathering<'a> {
             }
             self.row_sums = (self.row_sums.0.min(head.row_sums.0), self.row_sums.1.max(head.row_sums.1));
             self.sink += f64::from(head.sink);
+            self.empty_rows += head.empty_rows;
             self.columns.iter_mut().zip(&head.columns).for_each(|(sum, column)| *sum += f64::from(*column));
             maps.push(head.map);
         }
@@ -293,6 +300,9 @@ impl<'a> Gathering<'a> {
         let patterns = (self.deepest * request.heads.len()).max(1) as f64;
         let mean = |(key, sum): (usize, &f64)| (sum / extent.seers(key) as f64 / patterns) as f32;
         let queries = (0..extent.queries).filter(|query| extent.seen(*query) > 1).count();
+        let sink_share = if queries > 0 { (self.sink / patterns / queries as f64) as f32 } else { 0.0 };
+        let mut received: Vec<f32> = self.columns.iter().enumerate().map(mean).collect();
+        received.iter_mut().take(1).for_each(|first| *first = sink_share);
         Attention {
             layers: request.layers.clone(),
             heads: request.heads.clone(),
@@ -300,8 +310,9 @@ impl<'a> Gathering<'a> {
             heads_to: request.heads_to,
             extent,
             maps,
-            received: self.columns.iter().enumerate().map(mean).collect(),
-            sink_share: if queries > 0 { (self.sink / patterns / queries as f64) as f32 } else { 0.0 },
+            received,
+            sink_share,
+            empty_rows: self.empty_rows,
             row_sums: self.row_sums,
         }
     }
@@ -314,6 +325,8 @@ struct Head {
     columns: Vec<f32>,
     /// Attention on the first key, summed over the queries that see others, too.
     sink: f32,
+    /// Rows in which the sink policy left nothing.
+    empty_rows: usize,
     /// The least and the most that a row sums to; NaN if one does.
     row_sums: (f32, f32),
 }
@@ -334,12 +347,12 @@ impl Head {
             }
             columns.iter_mut().zip(seen).for_each(|(c, a)| *c += a);
         }
-        let plain = request.sink == Sink::Keep && request.words.is_none();
+        let (plain, mut empty_rows) = (request.sink == Sink::Keep && request.words.is_none(), 0);
         let map = match pool {
             Some(most) if plain && most < keys => pool_rows(pattern, extent, most),
             _ => {
                 let mut values = pattern.to_vec();
-                hide_sink(&mut values, keys, request.sink);
+                empty_rows = hide_sink(&mut values, extent, request.sink);
                 let map = match &request.words {
                     Some(words) => gather_words(&values, extent, words),
                     None => Map { rows: queries, cols: keys, values },
@@ -347,7 +360,7 @@ impl Head {
                 map.pooled(extent.causal, pool)
             }
         };
-        Self { map, columns, sink, row_sums: (least, most) }
+        Self { map, columns, sink, empty_rows, row_sums: (least, most) }
     }
 }
 

@@ -74,7 +74,7 @@ pub enum Score {
     /// Its sum.
     #[default]
     Signed,
-    /// Its Euclidean norm; for smoothgrad, that of the gradient.
+    /// Its Euclidean norm; for smoothgrad, that of the gradient; for occlusion, which has one number for each token, its absolute value.
     Norm,
     /// Its norm as a share of all tokens' norms.
     Share,
@@ -225,14 +225,15 @@ fn gap(vectors: &[f64], change: f64) -> Gap {
 /// From contributions to one score for each token of the whole prompt.
 fn scores(numbers: Numbers, evaluator: &Evaluator, score: Score) -> Vec<f32> {
     let mut scores: Vec<f64> = match (numbers, score) {
-        (Numbers::Scores(scores), _) => scores,
+        (Numbers::Scores(scores), Score::Signed) => scores,
+        (Numbers::Scores(scores), _) => scores.into_iter().map(f64::abs).collect(),
         (Numbers::Vectors(vectors), Score::Signed) => {
             vectors.chunks(evaluator.width()).map(|v| v.iter().sum()).collect()
         }
         (Numbers::Vectors(vectors), _) => vectors.chunks(evaluator.width()).map(norm).collect(),
     };
     if score == Score::Share {
-        let total: f64 = scores.iter().map(|score| score.abs()).sum();
+        let total: f64 = scores.iter().sum();
         scores.iter_mut().for_each(|score| *score /= if total > 0.0 { total } else { 1.0 });
     }
     scores.resize(evaluator.ids().len(), 0.0);

@@ -13,7 +13,7 @@ pub const SEEDS: u64 = 10;
 pub const SHARES: [f64; 3] = [0.1, 0.2, 0.5];
 /// Prompts with fewer tokens have curves only.
 const FEWEST: usize = 5;
-/// The most points of a curve; with more tokens they are spread evenly.
+/// The most points of a curve that are measured; with more tokens they are spread evenly.
 const POINTS: usize = 33;
 
 /// The target's probability as tokens are removed, or kept alone, in one order.
@@ -23,9 +23,10 @@ pub struct Measured {
     pub deletion: Vec<f64>,
     /// The probability with only the first `counts[i]` tokens.
     pub insertion: Vec<f64>,
-    /// The mean over the deletion curve of how much probability is lost: more is better.
+    /// The mean, over every number of removed tokens from 0 to all, of how much probability is lost: more is better. What lies
+    /// between two points of the curve is interpolated linearly.
     pub deletion_aopc: f64,
-    /// The mean of the insertion curve: more is better.
+    /// The mean of the insertion curve, in the same way: more is better.
     pub insertion_mean: f64,
     /// What is lost without the first 10, 20 and 50 %: more is better. Empty for short prompts.
     pub comprehensiveness: Vec<f64>,
@@ -44,6 +45,8 @@ pub struct Faithfulness {
     pub methods: Vec<Measured>,
     /// One entry for each random order.
     pub random: Vec<Measured>,
+    /// The tokens of each random order, the one removed first in front.
+    pub random_orders: Vec<Vec<usize>>,
     /// Spearman's ρ between methods, `[method, method]`; empty for short prompts.
     pub spearman: Vec<f64>,
     /// Kendall's τ-b between methods, `[method, method]`; empty for short prompts.
@@ -54,6 +57,11 @@ impl Faithfulness {
     /// How many tokens there are to remove.
     pub fn tokens(&self) -> usize {
         self.counts.last().copied().unwrap_or_default()
+    }
+
+    /// Whether only some numbers of removed tokens were measured.
+    pub fn is_interpolated(&self) -> bool {
+        self.counts.len() <= self.tokens()
     }
 
     /// The methods' indices, the best deletion first.
@@ -88,8 +96,8 @@ pub fn faithfulness(evaluator: &Evaluator, scores: &[&[f32]]) -> Result<Faithful
         order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
         order
     });
-    let mut orders: Vec<Vec<usize>> = orders.collect();
-    orders.extend((0..SEEDS).map(|seed| Dice::new(seed, 0).order(len)));
+    let random_orders: Vec<Vec<usize>> = (0..SEEDS).map(|seed| Dice::new(seed, 0).order(len)).collect();
+    let orders: Vec<Vec<usize>> = orders.chain(random_orders.iter().cloned()).collect();
     let mut methods = measure(&evaluator, &orders, &counts)?;
     let random = methods.split_off(scores.len());
     let probability = random[0].deletion[0];
@@ -98,7 +106,7 @@ pub fn faithfulness(evaluator: &Evaluator, scores: &[&[f32]]) -> Result<Faithful
         seen.iter().flat_map(|a| seen.iter().map(move |b| agreement(a, b))).collect()
     };
     let (spearman, kendall) = (compare(spearman), compare(kendall));
-    Ok(Faithfulness { counts, probability, methods, random, spearman, kendall })
+    Ok(Faithfulness { counts, probability, methods, random, random_orders, spearman, kendall })
 }
 
 fn measure(evaluator: &Evaluator, orders: &[Vec<usize>], counts: &[usize]) -> Result<Vec<Measured>> {
@@ -123,7 +131,7 @@ fn measure(evaluator: &Evaluator, orders: &[Vec<usize>], counts: &[usize]) -> Re
     let measured = values.chunks(2 * points.len()).map(|values| {
         let (deleted, inserted) = values.split_at(points.len());
         let whole = deleted[0];
-        let mean = |values: &[f64]| values[..counts.len()].iter().sum::<f64>() / counts.len() as f64;
+        let mean = |values: &[f64]| mean_of_all(counts, &values[..counts.len()]);
         let lost = |values: &[f64]| values[counts.len()..].iter().map(|p| whole - p).collect();
         Measured {
             deletion: deleted[..counts.len()].to_vec(),
@@ -135,4 +143,28 @@ fn measure(evaluator: &Evaluator, orders: &[Vec<usize>], counts: &[usize]) -> Re
         }
     });
     Ok(measured.collect())
+}
+
+/// The mean over every whole number from 0 to the last of `at`, of values that are known there and in between lie on straight lines.
+fn mean_of_all(at: &[usize], values: &[f64]) -> f64 {
+    let (Some(last), Some(value)) = (at.last(), values.last()) else { return f64::NAN };
+    // A line's numbers with its first end and without its last one.
+    let line = |(at, ends): (&[usize], &[f64])| {
+        let steps = (at[1] - at[0]) as f64;
+        steps * ends[0] + (ends[1] - ends[0]) * (steps - 1.0) / 2.0
+    };
+    (at.windows(2).zip(values.windows(2)).map(line).sum::<f64>() + value) / (last + 1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mean_of_all;
+
+    #[test]
+    fn what_was_not_measured_lies_on_straight_lines() {
+        // 0 1 2 3 4 5 6: 10, (7), (4), 1, (2), 3, 9.
+        assert_eq!(mean_of_all(&[0, 3, 5, 6], &[10.0, 1.0, 3.0, 9.0]), 36.0 / 7.0);
+        assert_eq!(mean_of_all(&[0, 1, 2], &[1.0, 2.0, 6.0]), 3.0);
+        assert_eq!(mean_of_all(&[0], &[4.0]), 4.0);
+    }
 }

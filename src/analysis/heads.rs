@@ -19,7 +19,7 @@ const LONGEST_HALF: usize = 50;
 /// A head whose mean distance is under this many tokens is local.
 const LOCAL: f32 = 3.0;
 
-/// A score of a head: a mean over all queries where it is defined.
+/// A score of a head: a mean over all queries where it is defined. The first query sees nothing but itself, and defines none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Score {
@@ -95,7 +95,8 @@ impl Head {
         self.0[score as usize]
     }
 
-    /// The label with its margin: of the winning score over the runner-up; for heads without one, to the nearest threshold.
+    /// The label with its margin: of the winning score over the runner-up; for heads without one, to the nearest threshold, or 0 where
+    /// no score is defined.
     pub fn label(&self) -> (Label, f32) {
         let defined = |score: &Score| score.threshold().is_some() && self.score(*score).is_finite();
         let mut ranked: Vec<Score> = Score::all().filter(defined).collect();
@@ -107,7 +108,7 @@ impl Head {
             return (Label::By(ranked[winner]), self.score(ranked[winner]) - second);
         }
         let label = if self.score(Score::Distance) < LOCAL { Label::Local } else { Label::Broad };
-        (label, ranked.iter().map(below).fold(f32::INFINITY, f32::min).min(1.0))
+        (label, ranked.iter().map(below).reduce(f32::min).unwrap_or_default())
     }
 }
 
@@ -154,9 +155,9 @@ impl Tally {
                 self.add(Score::Sink, f64::from(row[0]));
                 let entropy: f64 = seen().filter(|(_, a)| *a > 0.0).map(|(_, a)| -a * a.ln()).sum();
                 self.add(Score::Entropy, entropy / ((i + 1) as f64).ln());
+                self.add(Score::Own, f64::from(row[i]));
+                self.add(Score::Distance, seen().map(|(j, a)| a * (i - j) as f64).sum());
             }
-            self.add(Score::Own, f64::from(row[i]));
-            self.add(Score::Distance, seen().map(|(j, a)| a * (i - j) as f64).sum());
         }
     }
 }
@@ -210,11 +211,10 @@ pub fn of_repeats(model: &dyn Model, sequences: &[Vec<u32>], period: usize) -> R
 }
 
 fn heads(tallies: &[Tally]) -> Result<Vec<Head>> {
-    let found: Vec<Head> = tallies.iter().map(Tally::head).collect();
-    if found.iter().any(|head| !head.score(Score::Own).is_finite()) {
+    if tallies.iter().flat_map(|tally| tally.0).any(|(sum, _)| !sum.is_finite()) {
         return Err(Error::failed("the model's attention is not finite"));
     }
-    Ok(found)
+    Ok(tallies.iter().map(Tally::head).collect())
 }
 
 /// Adds what prompts show to tallies `[prompt, layer, head]`, or to those of all prompts `[layer, head]`. Returns the last `resid_post`
@@ -277,8 +277,8 @@ mod tests {
         near(Score::Duplicate, (0.2 + 0.3) / 2.0);
         near(Score::Induction, (0.6 + 0.4) / 2.0);
         near(Score::Sink, (0.5 + 0.0 + 0.1 + 0.3) / 4.0);
-        near(Score::Own, (1.0 + 0.5 + 0.0 + 0.1 + 0.1) / 5.0);
-        near(Score::Distance, (0.0 + 0.5 + 1.0 + (0.3 + 0.4 + 0.6) + (1.2 + 1.2 + 0.2 + 0.1)) / 5.0);
+        near(Score::Own, (0.5 + 0.0 + 0.1 + 0.1) / 4.0);
+        near(Score::Distance, (0.5 + 1.0 + (0.3 + 0.4 + 0.6) + (1.2 + 1.2 + 0.2 + 0.1)) / 4.0);
         let entropy = |row: &[f32]| row.iter().map(|a| -a * a.ln()).sum::<f32>() / (row.len() as f32).ln();
         near(Score::Entropy, (1.0 + 0.0 + entropy(&[0.1, 0.2, 0.6, 0.1]) + entropy(&[0.3, 0.4, 0.1, 0.1, 0.1])) / 4.0);
         // Previous .55 wins over induction .5.
@@ -295,11 +295,18 @@ mod tests {
     }
 
     #[test]
+    fn one_token_says_nothing_of_a_head() {
+        let found = of_patterns(&[1.0], [1, 1, 1, 1], &[3]).unwrap()[0];
+        assert!(Score::all().all(|score| found.score(score).is_nan()), "{found:?}");
+        assert_eq!(found.label(), (Label::Broad, 0.0));
+    }
+
+    #[test]
     fn a_head_without_a_high_score_is_local_or_broad() {
         let even: Vec<f32> =
-            (0..12).flat_map(|i| (0..12).map(move |j| if j <= i { 1.0 / (i + 1) as f32 } else { 0.0 })).collect();
-        let ids: Vec<u32> = (0..12).collect();
-        let found = of_patterns(&even, [1, 1, 12, 12], &ids).unwrap()[0];
+            (0..11).flat_map(|i| (0..11).map(move |j| if j <= i { 1.0 / (i + 1) as f32 } else { 0.0 })).collect();
+        let ids: Vec<u32> = (0..11).collect();
+        let found = of_patterns(&even, [1, 1, 11, 11], &ids).unwrap()[0];
         assert_eq!(found.label().0, Label::Local, "{found:?}"); // the mean distance is 2.75
         assert!((found.score(Score::Entropy) - 1.0).abs() < 1e-6);
         let far = Head([0.1, 0.1, 0.1, 0.5, 0.1, 9.0, 0.9]);

@@ -5,7 +5,7 @@ use super::attention::Sink;
 use super::attribution::{self, Evaluator, attribute};
 use super::flow::flow;
 use super::norms::{Norms, norms};
-use super::rollout::{mean_patterns, rollout, with_residual};
+use super::rollout::{MeanPatterns, mean_patterns, rollout, with_residual};
 use super::zeroing::value_zeroing;
 use crate::error::Result;
 use crate::named::Named;
@@ -62,12 +62,28 @@ pub struct Mixing {
     pub method: Method,
     /// One map of all layers, or one of each, `[query, key]`; NaN in rows that were not computed.
     pub maps: Vec<Vec<f32>>,
-    /// One map: rows normalised to 1, then averaged over the layers.
+    /// One map. Where a method has a map of each layer, their rows are normalised to 1, then averaged; where it starts from the mean
+    /// patterns, it is the map as it is: a policy that hides the sink without rescaling leaves rows of less than 1.
     pub shares: Vec<f32>,
+    /// Where it starts from the mean patterns, what the sink policy did to them.
+    pub sink: Option<Hidden>,
+}
+
+/// What a sink policy did to mean patterns: see [`MeanPatterns`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hidden {
+    /// The share of all attention that lay on the first token.
+    pub share: f64,
+    /// In how many rows nothing was left.
+    pub empty_rows: usize,
 }
 
 impl Mixing {
-    fn new(method: Method, maps: Vec<Vec<f32>>, n: usize) -> Self {
+    fn new(method: Method, maps: Vec<Vec<f32>>, n: usize, means: &MeanPatterns) -> Self {
+        if method.has_sink() {
+            let sink = Hidden { share: means.sink_share, empty_rows: means.empty_rows };
+            return Self { method, shares: maps.concat(), maps, sink: Some(sink) };
+        }
         let mut shares = vec![0.0f64; n * n];
         for map in &maps {
             for (row, values) in shares.chunks_mut(n).zip(map.chunks(n)) {
@@ -77,7 +93,7 @@ impl Mixing {
                 row.iter_mut().zip(values).for_each(|(share, x)| *share += f64::from(*x) / total);
             }
         }
-        Self { method, maps, shares: shares.into_iter().map(|x| x as f32).collect() }
+        Self { method, maps, shares: shares.into_iter().map(|x| x as f32).collect(), sink: None }
     }
 
     /// The shares of one query, `[key]`.
@@ -103,8 +119,8 @@ pub fn mixing(
     let (model, ids, position) = (evaluator.model(), evaluator.ids(), evaluator.objective().position);
     let n = ids.len();
     let wants = |which: fn(Method) -> bool| methods.iter().any(|method| which(*method));
-    let means = if wants(Method::has_sink) { mean_patterns(model, ids, sink)? } else { Vec::new() };
-    let through: Vec<Vec<f64>> = means.iter().map(|mean| with_residual(mean, n)).collect();
+    let means = if wants(Method::has_sink) { mean_patterns(model, ids, sink)? } else { MeanPatterns::default() };
+    let through: Vec<Vec<f64>> = means.layers.iter().map(|mean| with_residual(mean, n)).collect();
     let lengths =
         if wants(|m| matches!(m, Method::Norm | Method::NormResidual)) { norms(model, ids)? } else { Norms::default() };
     let queries = if all_rows { 0..=n - 1 } else { position..=position };
@@ -118,8 +134,8 @@ pub fn mixing(
         let maps = match method {
             Method::Raw => {
                 let mut mean = vec![0.0f64; n * n];
-                for layer in &means {
-                    mean.iter_mut().zip(layer).for_each(|(mean, a)| *mean += a / means.len() as f64);
+                for layer in &means.layers {
+                    mean.iter_mut().zip(layer).for_each(|(mean, a)| *mean += a / means.layers.len() as f64);
                 }
                 vec![single(mean)]
             }
@@ -140,7 +156,7 @@ pub fn mixing(
                 vec![only(position, found.scores)]
             }
         };
-        Ok(Mixing::new(*method, maps, n))
+        Ok(Mixing::new(*method, maps, n, &means))
     };
     methods.iter().map(run).collect()
 }

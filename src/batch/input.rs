@@ -1,19 +1,18 @@
 //! Prompts from files and standard input, one at a time, whatever their number; what cannot be a prompt is an error of its own.
 
 use super::manifest::Origin;
+use super::table::{COLUMNS, Records, SEPARATORS};
+use crate::encoding::{self, mark};
 use crate::error::{Error, Result};
 use crate::named::Named;
-use csv_core::ReadFieldResult;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 /// A line longer than this is no prompt: GPT-2's longest is a few kilobytes.
-const LONGEST: usize = 1 << 20;
-/// Columns and fields that hold the prompt where none is named.
-const COLUMNS: [&str; 2] = ["prompt", "text"];
+pub(super) const LONGEST: usize = 1 << 20;
 
 /// How prompts lie in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +21,10 @@ pub enum Kind {
     Txt,
     /// A JSON string, or an object with one, a line.
     Jsonl,
-    /// A column of a table with a header.
+    /// A column of a table with a header; commas, semicolons, tabs or bars between its fields, as the header shows.
     Csv,
+    /// A column of a table with a header and tabs between its fields.
+    Tsv,
 }
 
 impl Named for Kind {
@@ -31,6 +32,7 @@ impl Named for Kind {
         (Self::Txt, "txt", "One prompt a line"),
         (Self::Jsonl, "jsonl", "A JSON string or object a line"),
         (Self::Csv, "csv", "A table with a header"),
+        (Self::Tsv, "tsv", "A table with a header, tabs between its fields"),
     ];
 }
 
@@ -57,20 +59,36 @@ pub struct Inputs {
 struct Open {
     name: String,
     lines: Lines,
+    /// How many lines or records have been given out.
     read: u64,
+    /// Empty ones that have been read, but not given out: at the end of the input they are none.
+    blank: u64,
+    /// What came after those.
+    after: Option<Result<String, String>>,
 }
 
+/// An input as bytes, without its byte-order mark.
+pub(super) type Stream = Box<dyn BufRead + Send>;
+
 enum Lines {
-    Txt(Box<dyn BufRead + Send>),
-    Jsonl(Box<dyn BufRead + Send>),
-    Csv(Box<Records>),
+    Txt(Stream),
+    Jsonl(Stream),
+    Table(Box<Records>),
+}
+
+/// A line of a file, or a record of a table.
+pub(super) enum Line {
+    /// Nothing stands there.
+    Blank,
+    /// A prompt, or what is wrong with it.
+    Prompt(Result<String, String>),
 }
 
 impl Inputs {
     /// Reads these inputs; `-` is standard input. The kind of each file is its extension's, or `kind`.
     ///
     /// # Errors
-    /// A file that is not there, or whose extension names no kind.
+    /// A file that is not there, whose extension names no kind, that is not UTF-8 but UTF-16; a table without the column.
     pub fn new(paths: &[PathBuf], kind: Option<Kind>, column: Option<String>) -> Result<Self> {
         let mut waiting = VecDeque::new();
         for path in paths {
@@ -81,15 +99,17 @@ impl Inputs {
                 Some("txt") => Some(Kind::Txt),
                 Some("jsonl" | "ndjson") => Some(Kind::Jsonl),
                 Some("csv") => Some(Kind::Csv),
+                Some("tsv") => Some(Kind::Tsv),
                 _ => stdin.then_some(Kind::Txt),
             };
             let found = kind.or(of_name).ok_or_else(|| {
                 Error::usage(format!("input {name}: its extension names no kind of file"))
-                    .hint("use .txt, .jsonl or .csv, or say how prompts lie in it")
+                    .hint("use .txt, .jsonl, .csv or .tsv, or say how prompts lie in it")
                     .option("input_format")
             })?;
-            if !stdin {
-                open(path)?;
+            // How it begins is checked for all inputs before anything is done; but what was read of a pipe would be lost.
+            if !stdin && open(path)?.metadata().is_ok_and(|meta| meta.is_file()) {
+                Open::new(path, found, column.as_deref())?;
             }
             waiting.push_back((path.clone(), found));
         }
@@ -141,36 +161,71 @@ impl Open {
         } else {
             path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
         };
-        let from: Box<dyn BufRead + Send> =
+        let from: Stream =
             if stdin { Box::new(BufReader::new(std::io::stdin())) } else { Box::new(BufReader::new(open(path)?)) };
         Self::of(name, from, kind, column)
     }
 
-    fn of(name: String, from: Box<dyn BufRead + Send>, kind: Kind, column: Option<&str>) -> Result<Self> {
+    fn of(name: String, from: Stream, kind: Kind, column: Option<&str>) -> Result<Self> {
+        let shown = if name == "-" { "standard input" } else { &name };
+        let from = begun(from, shown)?;
         let lines = match kind {
             Kind::Txt => Lines::Txt(from),
             Kind::Jsonl => Lines::Jsonl(from),
-            Kind::Csv => Lines::Csv(Box::new(Records::new(from, &name, column)?)),
+            Kind::Csv => Lines::Table(Box::new(Records::new(from, shown, SEPARATORS, column)?)),
+            Kind::Tsv => Lines::Table(Box::new(Records::new(from, shown, b"\t", column)?)),
         };
-        Ok(Self { name, lines, read: 0 })
+        Ok(Self { name, lines, read: 0, blank: 0, after: None })
     }
 
     /// The next prompt or what is wrong with it; none at the end of the input.
     fn read(&mut self, column: Option<&str>) -> Result<Option<Result<String, String>>> {
-        let text = match &mut self.lines {
-            Lines::Txt(from) => line(from),
-            Lines::Jsonl(from) => {
-                line(from).map(|line| line.map(|line| line.and_then(|line| prompt_of_json(&line, column))))
+        while self.after.is_none() {
+            match self.line(column)? {
+                None => return Ok(None),
+                Some(Line::Blank) => self.blank += 1,
+                Some(Line::Prompt(prompt)) => self.after = Some(prompt),
             }
-            Lines::Csv(records) => records.next(),
-        };
+        }
         self.read += 1;
-        text.map_err(|error| {
-            Error::failed(format!("cannot read on in {} after line {}: {error}", self.name, self.read - 1))
+        if self.blank == 0 {
+            return Ok(self.after.take());
+        }
+        self.blank -= 1;
+        Ok(Some(Err("the line is empty".into())))
+    }
+
+    /// The next line or record; none at the end of the input.
+    fn line(&mut self, column: Option<&str>) -> Result<Option<Line>> {
+        let prompt = |line: Result<String, String>, is_blank: fn(&str) -> bool| match line {
+            Ok(line) if is_blank(&line) => Line::Blank,
+            line => Line::Prompt(line),
+        };
+        let found = match &mut self.lines {
+            Lines::Txt(from) => line(from).map(|line| line.map(|line| prompt(line, str::is_empty))),
+            Lines::Jsonl(from) => line(from).map(|line| {
+                line.map(|line| match prompt(line, |line| line.trim().is_empty()) {
+                    Line::Prompt(line) => Line::Prompt(line.and_then(|line| prompt_of_json(&line, column))),
+                    Line::Blank => Line::Blank,
+                })
+            }),
+            Lines::Table(records) => records.next(),
+        };
+        found.map_err(|error| {
+            Error::failed(format!("cannot read on in {} after line {}: {error}", self.name, self.read + self.blank))
                 .hint("what was done is kept; resume to go on")
                 .option("resume")
         })
     }
+}
+
+/// An input without its byte-order mark.
+fn begun(mut from: Stream, name: &str) -> Result<Stream> {
+    let mut start = Vec::new();
+    let read = from.by_ref().take(encoding::START as u64).read_to_end(&mut start);
+    read.map_err(|error| Error::failed(format!("cannot read {name}: {error}")).hint("give a file of text"))?;
+    start.drain(..mark(name, &start)?);
+    Ok(Box::new(Cursor::new(start).chain(from)))
 }
 
 /// A line without its end, as text; a line that is too long is passed over without being held.
@@ -201,7 +256,8 @@ fn line(from: &mut impl BufRead) -> std::io::Result<Option<Result<String, String
     Ok(Some(text(bytes)))
 }
 
-fn text(mut bytes: Vec<u8>) -> Result<String, String> {
+/// The bytes of a line or a field as text.
+pub(super) fn text(mut bytes: Vec<u8>) -> Result<String, String> {
     if bytes.len() > LONGEST {
         return Err(format!("the line is longer than {LONGEST} bytes"));
     }
@@ -214,94 +270,17 @@ fn text(mut bytes: Vec<u8>) -> Result<String, String> {
 
 /// A JSON string, or the named field of an object.
 fn prompt_of_json(line: &str, column: Option<&str>) -> Result<String, String> {
-    if line.trim().is_empty() {
-        return Err("the line is empty".into());
-    }
     match serde_json::from_str(line).map_err(|error| format!("the line is not JSON: {error}"))? {
         Value::String(text) => Ok(text),
         Value::Object(object) => {
             let names = column.map_or_else(|| COLUMNS.to_vec(), |column| vec![column]);
-            match names.iter().find_map(|name| object.get(*name)) {
-                Some(Value::String(text)) => Ok(text.clone()),
-                Some(_) => Err(format!("the field {:?} is not a string", names[0])),
-                None => Err(format!("the object has no field {:?}", names.join("\" or \""))),
+            match names.iter().find_map(|name| object.get(*name).map(|value| (name, value))) {
+                Some((_, Value::String(text))) => Ok(text.clone()),
+                Some((name, _)) => Err(format!("the field {name} is not a string")),
+                None => Err(format!("the object has no field {}", names.join(" or "))),
             }
         }
         _ => Err("the line is neither a JSON string nor an object".into()),
-    }
-}
-
-/// The records of a CSV file, a field at a time, so that no field is held that is too long.
-struct Records {
-    from: Box<dyn BufRead + Send>,
-    reader: csv_core::Reader,
-    column: usize,
-    ended: bool,
-}
-
-impl Records {
-    fn new(from: Box<dyn BufRead + Send>, name: &str, column: Option<&str>) -> Result<Self> {
-        let mut records = Self { from, reader: csv_core::Reader::new(), column: 0, ended: false };
-        let failed = |what: String| {
-            Error::failed(format!("{name}: {what}")).hint("name a column of the header").option("column")
-        };
-        let mut header = Vec::new();
-        while let Some((field, last)) = records.field().map_err(|error| failed(error.to_string()))? {
-            header.push(field.unwrap_or_default());
-            if last {
-                break;
-            }
-        }
-        let wanted: Vec<&str> = column.map_or_else(|| COLUMNS.to_vec(), |column| vec![column]);
-        let place = |name: &&str| header.iter().position(|field| field.trim_start_matches('\u{feff}') == *name);
-        records.column = match wanted.iter().find_map(place) {
-            Some(place) => place,
-            None if column.is_none() && header.len() == 1 => 0,
-            None => return Err(failed(format!("no column {:?} among {:?}", wanted.join("\" or \""), header))),
-        };
-        Ok(records)
-    }
-
-    /// The column of the next record.
-    fn next(&mut self) -> std::io::Result<Option<Result<String, String>>> {
-        let mut found = None;
-        for place in 0.. {
-            let Some((field, last)) = self.field()? else {
-                return Ok((place > 0).then(|| found.unwrap_or_else(|| Err("the record is too short".into()))));
-            };
-            if place == self.column {
-                found = Some(field);
-            }
-            if last {
-                break;
-            }
-        }
-        Ok(Some(found.unwrap_or_else(|| Err("the record is too short".into()))))
-    }
-
-    /// A field, and whether it is its record's last.
-    fn field(&mut self) -> std::io::Result<Option<(Result<String, String>, bool)>> {
-        if self.ended {
-            return Ok(None);
-        }
-        let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
-        loop {
-            let some = match self.from.fill_buf() {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                some => some?,
-            };
-            let (result, read, written) = self.reader.read_field(some, &mut piece);
-            self.from.consume(read);
-            bytes.extend_from_slice(&piece[..written.min((LONGEST + 1).saturating_sub(bytes.len()))]);
-            match result {
-                ReadFieldResult::InputEmpty | ReadFieldResult::OutputFull => {}
-                ReadFieldResult::Field { record_end } => return Ok(Some((text(bytes), record_end))),
-                ReadFieldResult::End => {
-                    self.ended = true;
-                    return Ok(None);
-                }
-            }
-        }
     }
 }
 
@@ -310,7 +289,7 @@ mod tests {
     use super::*;
 
     fn inputs(bytes: &[u8], kind: Kind, column: Option<&str>) -> Result<Inputs> {
-        let from = BufReader::new(std::io::Cursor::new(bytes.to_vec()));
+        let from = BufReader::new(Cursor::new(bytes.to_vec()));
         let open = Some(Open::of("-".into(), Box::new(from), kind, column)?);
         Ok(Inputs { waiting: VecDeque::new(), column: column.map(String::from), open, next: 0 })
     }

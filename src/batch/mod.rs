@@ -26,6 +26,7 @@ mod manifest;
 mod merge;
 mod options;
 mod shard;
+mod table;
 
 pub use input::{Inputs, Item, Kind};
 pub use interrupt::watch_for_interrupts;

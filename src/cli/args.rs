@@ -2,6 +2,7 @@
 
 use attnviz::Named;
 use attnviz::analysis::{Reduction, Sink};
+use attnviz::encoding::{START, mark};
 use attnviz::error::{Error, Result};
 use attnviz::export::read_at_most;
 use attnviz::figure::{Colormap, ScaleKind, Theme};
@@ -41,7 +42,7 @@ pub struct PromptArgs {
     /// The prompt; `-` reads standard input, `--` goes before one that begins with a dash
     #[arg(value_name = "TEXT")]
     pub text: Option<String>,
-    /// Read the prompt from a file (one final newline is dropped)
+    /// Read the prompt from a file (one final newline is dropped, and a byte-order mark)
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     pub file: Option<PathBuf>,
     /// Token ids instead of text
@@ -100,10 +101,12 @@ fn not_empty(text: String) -> Result<Words> {
 }
 
 fn read_text(from: impl Read, name: &str) -> Result<String> {
-    let bytes = read_at_most(from, LARGEST_PROMPT).map_err(|e| match e.kind() {
+    let mut bytes = read_at_most(from, LARGEST_PROMPT).map_err(|e| match e.kind() {
         ErrorKind::FileTooLarge => Error::usage(format!("{name} is larger than 64 MiB")).hint("give a part of it"),
         _ => Error::failed(format!("cannot read {name}: {e}")).hint("give a text file"),
     })?;
+    let start = mark(name, &bytes[..bytes.len().min(START)])?;
+    bytes.drain(..start);
     let mut text = String::from_utf8(bytes).map_err(|e| {
         Error::failed(format!("{name} is not UTF-8 (byte {})", e.utf8_error().valid_up_to()))
             .hint("convert it, for example with iconv -t utf-8")

@@ -29,7 +29,7 @@ Examples:
   attnviz batch prompts.txt --out share-2 --shard 2/8
   attnviz batch --merge share-* --out results")]
 pub struct BatchArgs {
-    /// Files of prompts: .txt (one a line), .jsonl or .csv; `-` is standard input. With --merge, the folders of all shards
+    /// Files of prompts: .txt (one a line), .jsonl, .csv or .tsv; `-` is standard input. With --merge, the folders of all shards
     #[arg(value_name = "INPUT", required = true)]
     pub inputs: Vec<PathBuf>,
     /// The folder to write to; made if it is not there
@@ -47,7 +47,7 @@ pub struct BatchArgs {
     /// How prompts lie in the inputs [default: by extension; standard input is txt]
     #[arg(long, value_name = "KIND", value_parser = one_of::<Kind>())]
     pub input_format: Option<Kind>,
-    /// The column of a .csv, or the field of a .jsonl, that holds the prompt [default: prompt, else text]
+    /// The column of a table, or the field of a .jsonl, that holds the prompt [default: prompt, else text]
     #[arg(long, value_name = "NAME")]
     pub column: Option<String>,
     /// Go on with what was begun in --out, after any interruption; begins where there is nothing yet

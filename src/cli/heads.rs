@@ -9,6 +9,7 @@ use attnviz::error::{Error, Result};
 use attnviz::findings::Asked;
 use attnviz::findings::heads::Options;
 use clap::Args;
+use clap::builder::PossibleValue;
 
 /// The flags of `heads`.
 #[derive(Args)]
@@ -35,6 +36,10 @@ pub struct HeadsArgs {
     figure: FigureArgs,
     #[command(flatten)]
     output: OutputArgs,
+    /// One more array in a .safetensors, .npz or .json file: the random tokens; not for a TEXT
+    #[arg(long, value_name = "draws", help_heading = "Output")]
+    #[arg(value_parser = [PossibleValue::new("draws").help("The ids of the sequences")])]
+    with: Option<String>,
 }
 
 impl PromptCommand for HeadsArgs {
@@ -43,12 +48,12 @@ impl PromptCommand for HeadsArgs {
     }
 
     fn asked(&self) -> Result<Asked> {
-        if self.seed.is_some() && self.prompt.is_given() {
-            return Err(
-                Error::usage("--seed is for random tokens, but there is a prompt").hint("leave one of the two out")
-            );
+        let of_chance = [("--seed", self.seed.is_some()), ("--with draws", self.with.is_some())];
+        if let Some((flag, _)) = of_chance.iter().find(|(_, given)| *given && self.prompt.is_given()) {
+            return Err(Error::usage(format!("{flag} is for random tokens, but there is a prompt"))
+                .hint("leave one of the two out"));
         }
         let (reading, style) = (self.prompt.reading(), self.figure.style());
-        Ok(Asked::Heads(Options { reading, sort: self.sort, seed: self.seed, style }))
+        Ok(Asked::Heads(Options { reading, sort: self.sort, seed: self.seed, draws: self.with.is_some(), style }))
     }
 }

@@ -37,9 +37,9 @@ pub struct SaliencyArgs {
     figure: FigureArgs,
     #[command(flatten)]
     output: OutputArgs,
-    /// More arrays in a .safetensors, .npz or .json file: what methods drew at random
+    /// More arrays in a .safetensors, .npz or .json file: what was drawn at random, for another implementation to repeat
     #[arg(long, value_name = "draws", help_heading = "Output")]
-    #[arg(value_parser = [PossibleValue::new("draws").help("Noise, interpolation weights and baselines")])]
+    #[arg(value_parser = [PossibleValue::new("draws").help("Noise, interpolation weights, baselines; with --evaluate the random orders")])]
     with: Option<String>,
 }
 

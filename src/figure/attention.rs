@@ -61,7 +61,7 @@ pub fn heatmap(values: Matrix, labels: &[String], scale: Scale) -> Panel {
 /// The ranked words as bars, the sink in a note.
 pub fn bars(attention: &Attention, ranks: &[Rank], prompt: &Prompt, most: Option<usize>) -> Panel {
     let shown = &ranks[..ranks.len().min(most.unwrap_or(MOST_BARS))];
-    let first = attention.received.first().copied().unwrap_or_default();
+    let first = attention.sink_share;
     let label = prompt.tokens.first().map_or("", |token| &token.label);
     Panel::Bars(Bars {
         title: "Attention received".into(),

@@ -26,6 +26,13 @@ impl Matrix {
         Self::new(n, n, data)
     }
 
+    /// Rows of zeros become rows where nothing is: they are shares of nothing.
+    pub fn without_empty_rows(mut self) -> Self {
+        let is_empty = |row: &&mut [f32]| row.iter().all(|value| value.is_nan() || *value == 0.0);
+        self.data.chunks_mut(self.cols.max(1)).filter(is_empty).for_each(|row| row.fill(f32::NAN));
+        self
+    }
+
     /// The number at a place; NaN where there is none.
     pub fn at(&self, row: usize, col: usize) -> f32 {
         if row >= self.rows || col >= self.cols {
@@ -90,6 +97,12 @@ mod tests {
     fn pooling_keeps_a_large_negative_number() {
         let p = Matrix::new(2, 2, vec![0.1, f32::NAN, -0.5, 0.3]).pool(1);
         assert_eq!(p.data, [-0.5]);
+    }
+
+    #[test]
+    fn a_row_of_zeros_is_absent() {
+        let m = Matrix::causal(2, vec![0.0, 0.0, 0.0, 0.5]).without_empty_rows();
+        assert!(m.at(0, 0).is_nan() && m.at(1, 0) == 0.0 && m.at(1, 1) == 0.5);
     }
 
     #[test]

@@ -4,12 +4,12 @@ use super::{Colormap, Heatmap, Matrix, Panel, Scale, Sheet, SheetMap, saliency};
 use crate::analysis::mixing::Mixing;
 use crate::named::Named;
 
-/// One map for each method that has more than one row, all on one scale: every row is shares of 1.
+/// One map for each method that has more than one row, all on one scale: rows are shares of 1, or of what a sink policy left.
 pub fn sheet(found: &[Mixing], labels: &[String], scale: Scale) -> Panel {
     let map = |mixing: &Mixing| SheetMap {
         name: mixing.method.name().into(),
         note: if mixing.maps.len() > 1 { format!("mean of {} layers", mixing.maps.len()) } else { String::new() },
-        values: Matrix::causal(labels.len(), mixing.shares.clone()),
+        values: Matrix::causal(labels.len(), mixing.shares.clone()).without_empty_rows(),
     };
     Panel::Sheet(Sheet {
         title: title(found),
@@ -36,10 +36,15 @@ fn is_one_row(mixing: &Mixing) -> bool {
 
 /// The prompt once for each method: the shares of one query, each method on its own scale.
 pub fn rows(found: &[Mixing], query: usize, labels: &[String], scale: &dyn Fn(&[f32]) -> Scale) -> Panel {
+    let seen = |row: &[f32]| {
+        let mut scores = Matrix::new(1, row.len(), row.to_vec()).without_empty_rows().data;
+        scores.iter_mut().skip(query + 1).for_each(|score| *score = f32::NAN);
+        scores
+    };
     let row = |mixing: &Mixing| saliency::Row {
         name: mixing.method.name().into(),
         note: String::new(),
-        scores: mixing.row(query).iter().enumerate().map(|(j, x)| if j <= query { *x } else { f32::NAN }).collect(),
+        scores: seen(mixing.row(query)),
     };
     saliency::strip(&found.iter().map(row).collect::<Vec<_>>(), labels, scale)
 }

@@ -6,6 +6,7 @@ use crate::export::table::{Cell, number, text, whole};
 use crate::export::{Array, Entry, Table};
 use crate::figure::Panel;
 use crate::figure::saliency::evaluation;
+use crate::findings::saliency::Options;
 use crate::named::Named;
 use serde_json::{Map, json};
 
@@ -18,17 +19,19 @@ pub(super) struct Evaluation {
     ranking: Vec<usize>,
     /// What replaced removed tokens.
     baseline: &'static str,
+    /// Whether the random orders are more arrays.
+    draws: bool,
     /// Which method is to be trusted here.
     sentence: String,
 }
 
 impl Evaluation {
-    /// What was measured of these methods, about a target of this name, with this baseline for what is removed.
-    pub fn new(found: Faithfulness, methods: &[Method], target: &str, baseline: &'static str) -> Self {
+    /// What was measured of these methods, about a target of this name, as the options asked for it.
+    pub fn new(found: Faithfulness, methods: &[Method], target: &str, options: &Options) -> Self {
         let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
         let ranking = found.ranking();
         let sentence = sentence(&found, ranking[0], names[ranking[0]], target);
-        Self { found, names, ranking, baseline, sentence }
+        Self { found, names, ranking, baseline: options.baseline.name(), draws: options.draws, sentence }
     }
 
     /// Curves, the ranking, and who agrees with whom.
@@ -59,10 +62,15 @@ impl Evaluation {
             arrays.push(array("spearman", vec![methods, methods], found.spearman.clone()));
             arrays.push(array("kendall", vec![methods, methods], found.kendall.clone()));
         }
+        if self.draws {
+            let tokens = found.random_orders.iter().flatten().map(|token| *token as f64).collect();
+            arrays.push(array("orders", vec![found.random_orders.len(), found.tokens()], tokens));
+        }
         let settings = Map::from_iter([
             ("baseline".into(), self.baseline.into()),
             ("shares".into(), json!(SHARES)),
             ("random_orders".into(), json!(SEEDS)),
+            ("interpolated".into(), found.is_interpolated().into()),
         ]);
         let ranking: Vec<&str> = self.ranking.iter().map(|i| self.names[*i]).collect();
         let fields = Map::from_iter([
@@ -73,6 +81,16 @@ impl Evaluation {
             ("conclusion".into(), self.sentence.clone().into()),
         ]);
         Entry { method: "faithfulness".into(), settings, fields, arrays }
+    }
+
+    /// What was not measured.
+    pub fn remark(&self) -> Option<String> {
+        let (points, tokens) = (self.found.counts.len(), self.found.tokens());
+        self.found.is_interpolated().then(|| {
+            format!(
+                "means of the curves are over 0 to {tokens} tokens: {points} are measured, those between interpolated"
+            )
+        })
     }
 
     /// The methods ranked, and chance.

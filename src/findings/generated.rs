@@ -4,7 +4,7 @@ use super::Findings;
 use super::saliency::options::{Options, end_of_text};
 use super::saliency::words::warning;
 use super::subject::{About, Subject};
-use crate::analysis::attribution::{Attribution, Evaluator, Method, attribute};
+use crate::analysis::attribution::{Attribution, Draws, Evaluator, Method, attribute};
 use crate::analysis::generate::{Choice, generate};
 use crate::analysis::{Objective, Of};
 use crate::error::Result;
@@ -39,11 +39,14 @@ impl<'a> Generated<'a> {
         let (len, bos) = (ids.len(), subject.prompt.bos.then(|| ids[0]));
         let written = generate(model, &ids, count, options.choice(), end_of_text(session))?;
         ids.extend(&written);
-        let (baseline, request) = (options.baseline(session)?, options.request(session, false));
+        let (baseline, mut request) = (options.baseline(session)?, options.request(session, false));
         let mut methods: Vec<(Method, Vec<Attribution>)> =
             options.methods().into_iter().map(|method| (method, Vec::new())).collect();
         let mut probabilities = Vec::with_capacity(written.len());
+        let last = len + written.len() - 2;
         for (position, target) in (len - 1..).zip(written) {
+            // The last token sees most: what is drawn for each earlier one are the first tokens of that.
+            request.keep_draws = options.draws && position == last;
             let objective = Objective { position, target, foil: None, of: options.of };
             let evaluator = Evaluator::new(model, &ids[..=position], objective, baseline, subject.watch)?;
             let asked = evaluator.asking(target, None, Of::Probability);
@@ -134,7 +137,8 @@ impl Findings for Generated<'_> {
                 fields.insert("gap".into(), found.iter().map(|found| json!(found.gap.map(|gap| gap.gap))).collect());
             }
             let values = self.scores(found, tokens);
-            let arrays = vec![Array { name: "scores".into(), shape: vec![found.len(), tokens], values }];
+            let mut arrays = vec![Array { name: "scores".into(), shape: vec![found.len(), tokens], values }];
+            arrays.extend(found.iter().flat_map(|found| &found.draws).map(Draws::array));
             Entry { method: method.name().into(), settings, fields, arrays }
         });
         Ok(self.subject.data(entries.collect()))

@@ -1,10 +1,10 @@
 //! What each head does, as figures, data and tables.
 
 use super::subject::{About, Subject, next_of_all};
-use super::{Analysis, Findings, Output, Reading, Style, refuse_parts, together};
+use super::{Analysis, Findings, Output, Reading, Style, need_arrays, refuse_parts, together};
 use crate::analysis::Prediction;
 use crate::analysis::heads::{Head, Label, SEQUENCES, Score, of_prompts, of_repeats, repeats};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::export::table::{number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
 use crate::figure::heads::{atlas, table};
@@ -30,6 +30,8 @@ pub struct Options {
     pub sort: Option<Score>,
     /// Seed of the random draws where there is no prompt; none means 0.
     pub seed: Option<u64>,
+    /// The random ids, where there is no prompt, as one more array in data files: `random_ids` `[sequence, token]`; off unless asked for.
+    pub draws: bool,
     /// How the figure looks.
     pub style: Style,
 }
@@ -45,6 +47,9 @@ impl Analysis for Options {
 
     fn check(&self, outputs: &[Output]) -> Result<()> {
         refuse_parts("heads", outputs)?;
+        if self.draws {
+            need_arrays(outputs)?;
+        }
         self.style.check()
     }
 
@@ -55,13 +60,21 @@ impl Analysis for Options {
         let (session, seed) = (subject.session, self.seed.unwrap_or_default());
         let (sequences, period) = repeats(&pool(session), session.spec().context, seed)?;
         let heads = of_repeats(session.model(), &sequences, period)?;
-        Ok(Box::new(HeadScores::new(self, subject, heads, Text::Repeats { seed, period })))
+        Ok(Box::new(HeadScores::new(self, subject, heads, Text::Repeats { seed, period, sequences })))
     }
 
     /// All prompts in one forward pass, unless one is none.
     fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, outputs: &[Output]) -> Vec<Result<Box<dyn Findings + 'a>>> {
         if subjects.iter().any(|subject| !subject.has_prompt()) {
             return subjects.into_par_iter().map(|subject| self.find(subject, outputs)).collect();
+        }
+        if self.draws {
+            let refused = || {
+                Error::usage("draws: on a prompt, nothing is drawn at random")
+                    .hint("leave one of the two out")
+                    .option("with")
+            };
+            return subjects.iter().map(|_| Err(refused())).collect();
         }
         let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
         let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
@@ -103,7 +116,7 @@ enum Text {
     /// The prompt; the model's next tokens after it.
     Prompt(Vec<Prediction>),
     /// Random tokens that repeat.
-    Repeats { seed: u64, period: usize },
+    Repeats { seed: u64, period: usize, sequences: Vec<Vec<u32>> },
 }
 
 impl<'a> HeadScores<'a> {
@@ -179,7 +192,7 @@ impl Findings for HeadScores<'_> {
         let mut lines = vec![self.subject.line("what each head does"), self.counts()];
         lines.extend(match &self.text {
             Text::Prompt(next) => self.subject.next_line(next),
-            Text::Repeats { seed, period } => {
+            Text::Repeats { seed, period, .. } => {
                 Some(format!("on {SEQUENCES} sequences of {period} random tokens, each repeated once (seed {seed})"))
             }
         });
@@ -195,16 +208,22 @@ impl Findings for HeadScores<'_> {
         };
         let score = |score: Score| array(score.name(), self.heads.iter().map(|head| head.score(score)).collect());
         let margins = self.labels.iter().map(|(_, margin)| *margin).collect();
-        let arrays = Score::all().map(score).chain([array("confidence", margins)]).collect();
+        let mut arrays: Vec<Array> = Score::all().map(score).chain([array("confidence", margins)]).collect();
+        if let Text::Repeats { sequences, period, .. } = &self.text
+            && self.options.draws
+        {
+            let values = sequences.iter().flatten().map(|id| *id as f32).collect();
+            arrays.push(Array { name: "random_ids".into(), shape: vec![sequences.len(), 2 * period], values });
+        }
         let labels = self.labels.chunks(across);
         let labels: Value = labels.map(|row| row.iter().map(|(label, _)| label.name()).collect::<Value>()).collect();
-        let settings = match self.text {
+        let settings = match &self.text {
             Text::Prompt(_) => {
                 Map::from_iter([("on".into(), "prompt".into()), ("bos".into(), self.options.reading.bos.into())])
             }
-            Text::Repeats { seed, period } => Map::from_iter([
+            Text::Repeats { seed, period, .. } => Map::from_iter([
                 ("on".into(), "repeated random tokens".into()),
-                ("seed".into(), seed.into()),
+                ("seed".into(), json!(seed)),
                 ("sequences".into(), SEQUENCES.into()),
                 ("period".into(), json!(period)),
             ]),

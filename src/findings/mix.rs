@@ -1,10 +1,10 @@
 //! How much of each token reaches each position, by several methods, as figures, data and tables.
 
-use super::subject::{About, Subject, in_a_line, percent};
+use super::subject::{About, Subject, empty_rows, in_a_line, percent};
 use super::target::{Explained, settings};
 use super::{Analysis, Findings, Output, Reading, Style, Target, each_once, refuse_parts};
 use crate::analysis::attribution::{Baseline, Evaluator};
-use crate::analysis::mixing::{Method, Mixing, agreement, mixing};
+use crate::analysis::mixing::{Hidden, Method, Mixing, agreement, mixing};
 use crate::analysis::rollout::RESIDUAL;
 use crate::analysis::{Objective, Of, Prediction, Sink};
 use crate::error::{Error, Result};
@@ -66,8 +66,12 @@ impl Analysis for Options {
                 .hint(format!("methods are {}", Method::names()))
                 .option("method"));
         }
-        if self.all_rows && !outputs.is_empty() && outputs.iter().all(|output| output.format.is_table()) {
-            return Err(Error::usage("all_rows: a .csv holds the target's row only")
+        if let Some(Output { format, .. }) = outputs.first()
+            && self.all_rows
+            && outputs.iter().all(|output| output.format.is_table())
+        {
+            let extension = format.extension();
+            return Err(Error::usage(format!("all_rows: a .{extension} holds the target's row only"))
                 .hint("write a picture, .json, .npz or .safetensors, or leave it out")
                 .option("all_rows"));
         }
@@ -145,19 +149,23 @@ impl<'a> TokenMixing<'a> {
     fn sink_line(&self) -> Option<String> {
         let methods: Vec<&str> =
             self.mixings.iter().filter(|mixing| mixing.method.has_sink()).map(|mixing| mixing.method.name()).collect();
-        let first = self.mixings.iter().find(|mixing| mixing.method == Method::Raw).map(|raw| {
-            let rows = raw.shares.chunks(raw.row(0).len()).skip(1);
-            let count = rows.len();
-            rows.map(|row| f64::from(row[0])).sum::<f64>() / count.max(1) as f64
-        });
-        match (self.options.sink, first) {
-            _ if methods.is_empty() => None,
-            (Sink::Keep, Some(share)) if share >= LARGE_SINK => {
+        let share = self.hidden()?.share;
+        match self.options.sink {
+            Sink::Keep if share >= LARGE_SINK => {
                 Some(format!("{} of the attention is on the first token; --sink renorm hides it", percent(share)))
             }
-            (Sink::Keep, _) => None,
-            _ => Some(format!("attention on the first token is left out of {}", methods.join(", "))),
+            Sink::Keep => None,
+            _ => Some(format!(
+                "attention on the first token, {} of all, is left out of {}",
+                percent(share),
+                methods.join(", ")
+            )),
         }
+    }
+
+    /// What the sink policy did to the mean patterns, where a method starts from them.
+    fn hidden(&self) -> Option<Hidden> {
+        self.mixings.iter().find_map(|mixing| mixing.sink)
     }
 
     fn settings(&self, method: Method) -> Map<String, serde_json::Value> {
@@ -212,6 +220,7 @@ impl Findings for TokenMixing<'_> {
         }
         let mut lines = vec![self.subject.line("mixing of tokens"), self.place()];
         lines.extend(self.sink_line());
+        lines.extend(self.remarks());
         if self.objective.position + 1 == n {
             lines.extend(self.subject.next_line(&self.next));
         }
@@ -224,7 +233,11 @@ impl Findings for TokenMixing<'_> {
             let by_layer = matches!(mixing.method, Method::Norm | Method::NormResidual | Method::ValueZeroing);
             let shape = if by_layer { vec![mixing.maps.len(), n, n] } else { vec![n, n] };
             let arrays = vec![Array { name: "map".into(), shape, values: mixing.maps.concat() }];
-            let fields = Map::from_iter([("row".into(), json!(mixing.row(self.objective.position)))]);
+            let mut fields = Map::from_iter([("row".into(), json!(mixing.row(self.objective.position)))]);
+            if let Some(Hidden { share, empty_rows }) = mixing.sink {
+                fields.insert("sink_share".into(), json!(share as f32));
+                fields.insert("empty_rows".into(), json!(empty_rows));
+            }
             Entry { method: mixing.method.name().into(), settings: self.settings(mixing.method), fields, arrays }
         };
         let mut results: Vec<Entry> = self.mixings.iter().map(entry).collect();
@@ -252,6 +265,10 @@ impl Findings for TokenMixing<'_> {
         };
         Ok(Table { columns, rows: (0..=position).map(row).collect() })
     }
+
+    fn remarks(&self) -> Vec<String> {
+        self.hidden().and_then(|hidden| empty_rows(hidden.empty_rows)).into_iter().collect()
+    }
 }
 
 #[cfg(test)]
@@ -273,6 +290,7 @@ mod tests {
         let all_rows = Options { all_rows: true, ..Options::default() };
         let outputs = [Format::Csv, Format::Json].map(Output::whole);
         assert_eq!(all_rows.check(&outputs[..1]).unwrap_err().option, Some("all_rows"));
+        assert!(all_rows.check(&[Output::whole(Format::Parquet)]).unwrap_err().message.contains(".parquet"));
         assert!(all_rows.check(&outputs).is_ok() && all_rows.check(&[]).is_ok());
         assert_eq!(Options { method: Vec::new(), ..all_rows }.check(&[]).unwrap_err().option, Some("method"));
     }

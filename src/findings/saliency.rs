@@ -32,6 +32,7 @@ impl Analysis for Options {
         refuse_parts("saliency", outputs)?;
         if self.draws {
             need_arrays(outputs)?;
+            self.check_draws()?;
         }
         if let Steps::Fixed(steps) = self.steps {
             within("steps", steps, 1, MOST_STEPS)?;
@@ -52,6 +53,17 @@ impl Analysis for Options {
 }
 
 impl Options {
+    /// Fails where nothing is drawn at random that could be written.
+    fn check_draws(&self) -> Result<()> {
+        if self.evaluate || self.method.iter().any(|method| method.samples().is_some()) {
+            return Ok(());
+        }
+        let names: Vec<&str> = Method::all().filter(|method| method.samples().is_some()).map(Named::name).collect();
+        Err(Error::usage("draws: nothing that is asked for is drawn at random")
+            .hint(format!("methods that draw are {}; an evaluation has random orders", names.join(" and ")))
+            .option("with"))
+    }
+
     /// Fails where the model cannot write like that, or where one prediction and a continuation are asked for at once.
     fn check_generated(&self) -> Result<()> {
         if let Some(t) = self.temperature.filter(|t| !(t.is_finite() && *t > 0.0)) {
@@ -134,6 +146,18 @@ mod tests {
         for unknown in [json!({ "model": "x" }), json!({ "steps": "many" }), json!({ "method": ["magic"] })] {
             assert!(options::<Options>(unknown.clone()).is_err(), "{unknown}");
         }
+    }
+
+    #[test]
+    fn draws_need_a_method_that_draws_or_random_orders() {
+        let outputs = [Output::whole(Format::Npz)];
+        let said =
+            |options: Options| Options { draws: true, ..options }.check(&outputs).err().map(|error| error.message);
+        let quiet = || Options { method: vec![Method::Gradient, Method::Occlusion], ..Options::default() };
+        assert!(said(quiet()).unwrap().contains("nothing"));
+        assert!(said(Options { generate: Some(2), temperature: Some(1.0), ..quiet() }).unwrap().contains("nothing"));
+        assert_eq!(said(Options { evaluate: true, ..quiet() }), None);
+        assert_eq!(said(Options { generate: Some(2), method: vec![Method::Smoothgrad], ..quiet() }), None);
     }
 
     #[test]

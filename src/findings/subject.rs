@@ -230,6 +230,12 @@ impl About {
     }
 }
 
+/// That the sink policy left nothing in some rows of patterns; none where there are none.
+pub fn empty_rows(count: usize) -> Option<String> {
+    let rows = if count == 1 { "1 row is".into() } else { format!("{count} rows are") };
+    (count > 0).then(|| format!("{rows} empty: the first token holds more than 99.9 % of them"))
+}
+
 /// A probability as a short percentage.
 pub fn percent(p: f64) -> String {
     let percent = 100.0 * p;

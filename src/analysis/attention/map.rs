@@ -3,6 +3,9 @@
 use super::{Reduction, Sink};
 use std::ops::Range;
 
+/// A row that keeps less than this share of its mass is empty: what is left is rounding, and rescaled it would look like attention.
+const LEAST_LEFT: f32 = 1e-3;
+
 /// A map from queries to keys, row by row. Where no query can see a key, a full map holds 0, and a pooled one NaN.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Map {
@@ -47,18 +50,26 @@ impl Extent {
     }
 }
 
-/// Applies the sink policy to a pattern with so many keys.
-pub fn hide_sink(values: &mut [f32], keys: usize, sink: Sink) {
+/// Applies the sink policy to a pattern. Returns how many rows have nothing left, of the queries that see others, too.
+pub fn hide_sink(values: &mut [f32], extent: Extent, sink: Sink) -> usize {
+    let mut empty = 0;
     if sink == Sink::Keep {
-        return;
+        return empty;
     }
-    for row in values.chunks_exact_mut(keys) {
-        row[0] = 0.0;
+    for (query, row) in values.chunks_exact_mut(extent.keys).enumerate() {
+        let hidden = std::mem::take(&mut row[0]);
+        if sink == Sink::Mask {
+            continue;
+        }
         let rest: f32 = row.iter().sum();
-        if sink == Sink::Renorm && rest > 0.0 {
+        if rest < LEAST_LEFT * (hidden + rest) {
+            row.fill(0.0);
+            empty += usize::from(extent.seen(query) > 1);
+        } else if rest > 0.0 {
             row.iter_mut().for_each(|a| *a /= rest);
         }
     }
+    empty
 }
 
 /// Keys of one word summed, queries of one word averaged: rows still sum to what they did. The words are ranges of keys; one
@@ -175,9 +186,22 @@ mod tests {
     }
 
     #[test]
-    fn a_row_left_without_mass_stays_zero() {
-        let mut values = [1.0, 0.0, 0.4, 0.6];
-        hide_sink(&mut values, 2, Sink::Renorm);
-        assert_eq!(values, [0.0, 0.0, 0.0, 1.0]);
+    fn a_row_of_which_less_than_a_thousandth_is_left_is_empty() {
+        let pattern = [1.0, 0.0, 0.0, 0.99901, 0.00099, 0.0, 0.99899, 0.00061, 0.0004];
+        let hidden = |scale: f32, sink: Sink| {
+            let mut values = pattern.map(|a| scale * a);
+            let empty = hide_sink(&mut values, Extent::causal(3), sink);
+            (values, empty)
+        };
+        // The first query sees nothing else: its row is empty whatever the model, and is not counted.
+        let (values, empty) = hidden(1.0, Sink::Renorm);
+        assert_eq!((&values[..6], empty), (&[0.0; 6][..], 1));
+        assert!((values[7] - 0.61 / 1.01).abs() < 1e-4 && (values[8] - 0.4 / 1.01).abs() < 1e-4, "{values:?}");
+        // A share of the row, whatever it sums to: percentages too.
+        let (percent, empty) = hidden(100.0, Sink::Renorm);
+        assert!(percent.iter().zip(&values).all(|(a, b)| (a - b).abs() < 1e-5) && empty == 1, "{percent:?}");
+        // Where nothing is rescaled, nothing is lost.
+        assert_eq!(hidden(1.0, Sink::Mask), ([0.0, 0.0, 0.0, 0.0, 0.00099, 0.0, 0.0, 0.00061, 0.0004], 0));
+        assert_eq!(hidden(1.0, Sink::Keep), (pattern, 0));
     }
 }

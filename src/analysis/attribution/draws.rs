@@ -1,5 +1,6 @@
 //! Random numbers that are the same on every machine and in every version: ChaCha8, and distributions made of its bits.
 
+use crate::export::Array;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -49,6 +50,13 @@ pub struct Draws {
     pub shape: Vec<usize>,
     /// The numbers, row-major.
     pub values: Vec<f32>,
+}
+
+impl Draws {
+    /// As one more array of a method's data.
+    pub fn array(&self) -> Array {
+        Array { name: self.name.into(), shape: self.shape.clone(), values: self.values.clone() }
+    }
 }
 
 #[cfg(test)]

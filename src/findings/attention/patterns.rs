@@ -9,7 +9,7 @@ use crate::export::table::{Cell, Column, Kind, number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
 use crate::figure::attention::{bars, heatmap, matrix, panel, scale};
 use crate::figure::{Figure, Matrix, Panel, Scale};
-use crate::findings::subject::percent;
+use crate::findings::subject::{empty_rows, percent};
 use crate::findings::{About, Findings, Reduce};
 use crate::prompt::Word;
 use crate::record::Part;
@@ -72,7 +72,8 @@ impl<'a> Patterns<'a> {
     }
 
     fn matrix(&self, map: usize) -> Matrix {
-        matrix(&self.attention.maps[map], self.attention.extent.causal)
+        let matrix = matrix(&self.attention.maps[map], self.attention.extent.causal);
+        if self.view.selection.sink == Sink::Renorm { matrix.without_empty_rows() } else { matrix }
     }
 
     fn subtitle(&self, map: Option<usize>) -> Vec<String> {
@@ -92,6 +93,7 @@ impl<'a> Patterns<'a> {
                 ));
             }
         }
+        lines.extend(self.remarks());
         lines
     }
 
@@ -159,6 +161,9 @@ impl<'a> Patterns<'a> {
         let reduce = Reduce { heads: self.attention.heads_to, layers: self.attention.layers_to };
         let mut settings = self.view.selection.settings(reduce);
         settings.insert("bos".into(), self.about.prompt.bos.into());
+        if self.attention.empty_rows > 0 {
+            settings.insert("empty_rows".into(), self.attention.empty_rows.into());
+        }
         settings
     }
 
@@ -192,6 +197,10 @@ impl<'a> Patterns<'a> {
 impl Findings for Patterns<'_> {
     fn about(&self) -> &About {
         &self.about
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        empty_rows(self.attention.empty_rows).into_iter().collect()
     }
 
     fn parts(&self) -> Vec<Part> {

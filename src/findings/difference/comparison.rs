@@ -13,7 +13,7 @@ use crate::export::{Data, Table};
 use crate::figure::attention::{matrix, panel};
 use crate::figure::difference::{bars, labels, scale, table};
 use crate::figure::{Figure, Matrix, Panel, Scale, panel_pixels};
-use crate::findings::subject::in_a_line;
+use crate::findings::subject::{empty_rows, in_a_line};
 use crate::findings::{About, Findings, Style};
 use crate::record::{Part, Record};
 use std::sync::OnceLock;
@@ -78,8 +78,9 @@ impl<'a> Comparison<'a> {
         comparable(&sides, attention.each_ref())?;
         let keys = attention.each_ref().map(|side| side.maps.first().map_or(0, |map| map.cols));
         let alignment = aligned(&mut sides, keys)?;
+        let remarks = empty_rows(attention.iter().map(|side| side.empty_rows).sum()).into_iter().collect();
         let compared = ComparedAttention::new(&options.style, &sides, alignment, attention)?;
-        Ok(Self { attention: Some(compared), ..Self::new(options, sides)? })
+        Ok(Self { attention: Some(compared), remarks, ..Self::new(options, sides)? })
     }
 
     /// The hashes of the files that were read.

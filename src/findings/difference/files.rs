@@ -53,6 +53,7 @@ pub fn of_files<'a>(options: &'a Options, paths: [&Path; 2]) -> Result<Compariso
             Comparison::new(options, [other(&files[0], paths[0])?, other(&files[1], paths[1])?])?
         }
     };
+    remarks.extend(found.remarks);
     Ok(Comparison { arrays, remarks, ..found })
 }
 

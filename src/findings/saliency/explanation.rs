@@ -51,7 +51,7 @@ impl<'a> Explanation<'a> {
             true => {
                 let scores: Vec<&[f32]> = attributions.iter().map(|found| &found.scores[..]).collect();
                 let found = faithfulness(&evaluator, &scores)?;
-                Some(Evaluation::new(found, &methods, &subject.name(objective.target), options.baseline.name()))
+                Some(Evaluation::new(found, &methods, &subject.name(objective.target), options))
             }
         };
         let words = options.words.map(|rule| subject.prompt.words(rule));
@@ -136,9 +136,7 @@ impl<'a> Explanation<'a> {
             fields.insert("words".into(), json!(self.labels()));
             arrays.push(vector("word_scores", scores));
         }
-        let draws =
-            |draw: &Draws| Array { name: draw.name.into(), shape: draw.shape.clone(), values: draw.values.clone() };
-        arrays.extend(found.draws.iter().map(draws));
+        arrays.extend(found.draws.iter().map(Draws::array));
         Entry { method: found.method.name().into(), settings, fields, arrays }
     }
 
@@ -202,6 +200,7 @@ impl Findings for Explanation<'_> {
     }
 
     fn remarks(&self) -> Vec<String> {
-        self.attributions.iter().filter_map(warning).collect()
+        let interpolated = self.evaluation.as_ref().and_then(Evaluation::remark);
+        self.attributions.iter().filter_map(warning).chain(interpolated).collect()
     }
 }

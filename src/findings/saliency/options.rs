@@ -46,7 +46,9 @@ pub struct Options {
     pub temperature: Option<f64>,
     /// Draws only from the most probable tokens that together have this probability; none means 1 where `temperature` is given.
     pub top_p: Option<f64>,
-    /// What methods drew at random, as more arrays in data files; off unless asked for.
+    /// What was drawn at random, as more arrays in data files: `noise` `[sample, token, d_model]`, `alpha` `[sample]` and `baseline_ids`
+    /// `[sample, token]` of the methods; of an evaluation the random `orders` `[order, place]`, the token removed first in front. For
+    /// written tokens they are the last one's, and each earlier one's are their first tokens. Off unless asked for.
     pub draws: bool,
     /// How the figure looks.
     pub style: Style,
