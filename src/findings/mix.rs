@@ -200,7 +200,8 @@ impl Findings for TokenMixing<'_> {
         let left_out = !self.subject.session.model().has_logits() && self.mixings.len() + 1 == methods;
         let remark =
             "attention-x-gradient is left out: this model has no language-model head, whose prediction it explains";
-        left_out.then(|| remark.to_owned()).into_iter().collect()
+        let empty = self.hidden().and_then(|hidden| empty_rows(hidden.empty_rows));
+        left_out.then(|| remark.to_owned()).into_iter().chain(empty).collect()
     }
 
     fn figure(&self, _: Option<usize>) -> Figure {
@@ -264,10 +265,6 @@ impl Findings for TokenMixing<'_> {
             row
         };
         Ok(Table { columns, rows: (0..=position).map(row).collect() })
-    }
-
-    fn remarks(&self) -> Vec<String> {
-        self.hidden().and_then(|hidden| empty_rows(hidden.empty_rows)).into_iter().collect()
     }
 }
 
