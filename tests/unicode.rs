@@ -54,6 +54,11 @@ fn acts(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
+/// A text as a file holds it: one that begins like a byte-order mark stands behind one, which is no part of it.
+fn in_a_file(text: &str) -> String {
+    if text.starts_with('\u{feff}') { format!("\u{feff}{text}") } else { text.into() }
+}
+
 /// What tokens stand for: their text, or of a character that is split over several the bytes that are spelled out.
 fn bytes(tokens: &[&str]) -> Vec<u8> {
     let spelled = |part: &str| u8::from_str_radix(part, 16).unwrap_or_else(|_| panic!("⟨{part}⟩ is no byte"));
@@ -71,7 +76,7 @@ fn bytes(tokens: &[&str]) -> Vec<u8> {
 fn every_text_comes_back_from_every_file_and_acts_in_none() {
     for text in TEXTS {
         let shell = Shell::new();
-        shell.write("prompt", format!("{text}\n"));
+        shell.write("prompt", format!("{}\n", in_a_file(text)));
         let args = ["--file", "prompt", "-o", "a.svg", "-o", "a.png", "-o", "a.json", "-o", "a.csv", "-o", "a.txt"];
         shell.ok(&[&ONE[..], &args].concat());
         let picture = svg(&shell.text("a.svg"));
@@ -123,8 +128,8 @@ fn a_prompt_from_an_argument_a_file_and_a_pipe_is_the_same() {
     let out = ["-m", BASE, "--truncate", "right", "-o", "-", "--format", "json"];
     for text in TEXTS.iter().filter(|text| !text.contains('\0')) {
         let typed = shell.ok(&[&out[..], &["--", text]].concat());
-        let piped = shell.pipe(&[&out[..], &["-"]].concat(), format!("{text}\n").as_bytes()).ok();
-        shell.write("prompt", format!("{text}\r\n"));
+        let piped = shell.pipe(&[&out[..], &["-"]].concat(), format!("{}\n", in_a_file(text)).as_bytes()).ok();
+        shell.write("prompt", format!("{}\r\n", in_a_file(text)));
         let filed = shell.ok(&[&out[..], &["--file", "prompt"]].concat());
         assert!(typed == piped && typed == filed, "{text:?}");
     }
@@ -139,7 +144,7 @@ fn a_prompt_from_an_argument_a_file_and_a_pipe_is_the_same() {
 fn names_made_of_a_prompt_are_safe_everywhere() {
     for text in TEXTS.iter().chain(&["con", "NUL", "lpt1", "x".repeat(300).as_str()]) {
         let shell = Shell::new();
-        shell.write("prompt", format!("{text}\n"));
+        shell.write("prompt", format!("{}\n", in_a_file(text)));
         let name = shell.says(&["-m", BASE, "-q", "--file", "prompt", "--truncate", "right", "--format", "txt"]);
         let name = name.strip_suffix(".txt\n").unwrap().strip_prefix("attention-").unwrap();
         assert!(!name.is_empty() && name.len() <= 40 && !name.starts_with('-') && !name.ends_with('-'), "{name:?}");
