@@ -1,5 +1,6 @@
 //! Prompts from files and standard input, one at a time, whatever their number; what cannot be a prompt is an error of its own.
 
+use super::line::{Line, Stream, line};
 use super::manifest::Origin;
 use super::table::{COLUMNS, Records, SEPARATORS};
 use crate::encoding::{self, mark};
@@ -8,11 +9,8 @@ use crate::named::Named;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Read};
+use std::io::{BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
-
-/// A line longer than this is no prompt: GPT-2's longest is a few kilobytes.
-pub(super) const LONGEST: usize = 1 << 20;
 
 /// How prompts lie in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,21 +65,10 @@ struct Open {
     after: Option<Result<String, String>>,
 }
 
-/// An input as bytes, without its byte-order mark.
-pub(super) type Stream = Box<dyn BufRead + Send>;
-
 enum Lines {
     Txt(Stream),
     Jsonl(Stream),
     Table(Box<Records>),
-}
-
-/// A line of a file, or a record of a table.
-pub(super) enum Line {
-    /// Nothing stands there.
-    Blank,
-    /// A prompt, or what is wrong with it.
-    Prompt(Result<String, String>),
 }
 
 impl Inputs {
@@ -228,46 +215,6 @@ fn begun(mut from: Stream, name: &str) -> Result<Stream> {
     Ok(Box::new(Cursor::new(start).chain(from)))
 }
 
-/// A line without its end, as text; a line that is too long is passed over without being held.
-fn line(from: &mut impl BufRead) -> std::io::Result<Option<Result<String, String>>> {
-    let mut bytes = Vec::new();
-    let mut length = 0;
-    loop {
-        let some = match from.fill_buf() {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            some => some?,
-        };
-        if some.is_empty() {
-            break;
-        }
-        let end = some.iter().position(|byte| *byte == b'\n');
-        let part = &some[..end.unwrap_or(some.len())];
-        length += part.len() + usize::from(end.is_some());
-        bytes.extend_from_slice(&part[..part.len().min((LONGEST + 1).saturating_sub(bytes.len()))]);
-        let used = end.map_or(some.len(), |end| end + 1);
-        from.consume(used);
-        if end.is_some() {
-            break;
-        }
-    }
-    if length == 0 {
-        return Ok(None);
-    }
-    Ok(Some(text(bytes)))
-}
-
-/// The bytes of a line or a field as text.
-pub(super) fn text(mut bytes: Vec<u8>) -> Result<String, String> {
-    if bytes.len() > LONGEST {
-        return Err(format!("the line is longer than {LONGEST} bytes"));
-    }
-    if bytes.last() == Some(&b'\r') {
-        bytes.pop();
-    }
-    String::from_utf8(bytes)
-        .map_err(|error| format!("the line is not UTF-8 (byte {})", error.utf8_error().valid_up_to()))
-}
-
 /// A JSON string, or the named field of an object.
 fn prompt_of_json(line: &str, column: Option<&str>) -> Result<String, String> {
     match serde_json::from_str(line).map_err(|error| format!("the line is not JSON: {error}"))? {
@@ -286,6 +233,7 @@ fn prompt_of_json(line: &str, column: Option<&str>) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::line::LONGEST;
     use super::*;
 
     fn inputs(bytes: &[u8], kind: Kind, column: Option<&str>) -> Result<Inputs> {

@@ -22,6 +22,7 @@ mod folder;
 mod input;
 mod interrupt;
 mod job;
+mod line;
 mod manifest;
 mod merge;
 mod options;

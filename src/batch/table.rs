@@ -1,7 +1,7 @@
 //! A column of a table of text: its separator found from the header, its records read a field at a time, so that no field is held that is
 //! too long.
 
-use super::input::{LONGEST, Line, Stream, text};
+use super::line::{LONGEST, Line, Stream, text};
 use crate::error::{Error, Result};
 use csv_core::ReadFieldResult;
 use std::io::BufRead;
