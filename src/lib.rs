@@ -12,7 +12,7 @@
 //!
 //! The rooms, top to bottom; each uses only those below it: [`batch`] and [`snapshot`] (many prompts, suites), [`findings`] (from plain
 //! options to figure, data and table), [`compare`], [`render`], [`figure`], [`analysis`] (numbers, one file per method), [`session`] and
-//! [`trace`], [`model`] and [`checkpoint`], [`weights`], [`export`] and [`prompt`], and on the ground [`record`], [`format`], [`error`],
+//! [`trace`], [`model`] and [`checkpoint`], [`weights`], [`export`] and [`prompt`], and on the ground [`record`], [`mod@format`], [`error`],
 //! [`text`].
 //!
 //! Three walls: the model never knows about analyses, analyses never format, renderers never compute.

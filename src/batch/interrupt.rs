@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 static WISHED: AtomicBool = AtomicBool::new(false);
 
-/// From now on the first Ctrl-C only sets what [`interrupted`] tells; the second ends the program.
+/// From now on the first Ctrl-C only sets what a run of prompts asks between two of them; the second ends the program.
 pub fn watch_for_interrupts() {
     #[cfg(unix)]
     {

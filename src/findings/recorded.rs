@@ -44,7 +44,7 @@ impl RecordedAttention {
     /// Reads a `.safetensors` or `.npz` file.
     ///
     /// # Errors
-    /// As [`export::read`].
+    /// As [`export::read()`].
     pub fn read(path: &Path) -> Result<Self> {
         let patterns = export::read(path)?;
         Ok(Self::new(patterns, input(path)?))
