@@ -24,7 +24,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_transformers::models::mistral;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use support::{distance, fixtures, golden, ids, numbers, size};
+use support::{Zero, apart, central_differences, distance, fixtures, golden, gradient, ids, numbers, size};
 
 const QUIET: &dyn Fn(usize, usize) = &|_, _| ();
 const EVERY_SITE: [Activation; 11] = {
@@ -60,12 +60,6 @@ fn question(model: &dyn Model) -> (Vec<u32>, Objective) {
     let target = next_tokens(&model.unembed(&last, None).unwrap(), 1).unwrap()[0].id;
     let objective = Objective { position: ids.len() - 1, target, foil: None, of: Of::LogProb };
     (ids, objective)
-}
-
-fn apart(a: &[f64], b: &[f64]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
-    norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied())
 }
 
 fn single(values: &[f32]) -> Vec<f64> {
@@ -118,39 +112,12 @@ fn the_gradient_of_its_embeddings_is_that_of_pytorch_and_of_central_differences(
     }
     let (ids, objective) = question(&exact);
     let evaluator = Evaluator::new(&exact, &ids, objective, Baseline::Zero, QUIET).unwrap();
-    let (e, h) = (numbers(evaluator.embeddings()), 1e-5);
-    let moved = |i: usize| {
-        let mut e = e.clone();
-        e[i / 2] += if i.is_multiple_of(2) { h } else { -h };
-        evaluator.tensor(&e)
-    };
-    let values = evaluator.values(2 * e.len(), &moved).unwrap();
-    let measured: Vec<f64> = values.chunks(2).map(|pair| (pair[0] - pair[1]) / (2.0 * h)).collect();
-    let off = apart(&gradient(&evaluator), &measured);
+    let off = apart(&gradient(&evaluator), &central_differences(&evaluator));
     assert!(off < 1e-6, "{off:.1e} from central differences");
-}
-
-fn gradient(evaluator: &Evaluator) -> Vec<f64> {
-    let mut found = Vec::new();
-    let mut keep = |_, _, gradient: &[f64]| {
-        found = gradient.to_vec();
-        Ok(())
-    };
-    evaluator.gradients(1, &|_| Ok(evaluator.embeddings().clone()), &mut keep).unwrap();
-    found
 }
 
 #[test]
 fn every_site_has_the_shape_that_is_documented_and_is_obeyed() {
-    struct Zero(Site);
-    impl Tap for Zero {
-        fn wants(&self, site: Site) -> bool {
-            site == self.0
-        }
-        fn visit(&mut self, _: Site, x: Tensor) -> Result<Tensor> {
-            Ok(x.zeros_like()?)
-        }
-    }
     let (model, ids) = (fused(), ids(&transformers()));
     let trace = recorded(&model, &ids);
     let (n, heads, kv_heads, d_head, d) = (12, 4, 2, 10, 24);

@@ -2,12 +2,11 @@
 
 mod support;
 
-use attnviz::Result;
 use attnviz::checkpoint::Source;
-use attnviz::model::{Activation, Backend, Gpt2, Model, NoTap, Segments, Site, Tap};
+use attnviz::model::{Activation, Backend, Gpt2, Model, NoTap, Segments, Site};
 use attnviz::trace::{Recorder, forward};
 use candle_core::Tensor;
-use support::{checkpoint, distance, fixtures, load, numbers, size};
+use support::{Zero, checkpoint, distance, fixtures, load, numbers, size};
 
 fn base() -> Gpt2 {
     load(&fixtures().join("base"), &Backend::Fused)
@@ -114,18 +113,6 @@ fn logits_of_chosen_ids_are_those_of_all_ids() {
     for (column, id) in [7, 0, 200].into_iter().enumerate() {
         // Not bit for bit: without AVX-512, gemm takes another path for a few columns.
         assert!(distance(&all.narrow(1, id, 1).unwrap(), &some.narrow(1, column, 1).unwrap()) <= 1e-6 * size(&all));
-    }
-}
-
-/// Replaces one activation of one segment by zeros.
-struct Zero(Site);
-
-impl Tap for Zero {
-    fn wants(&self, site: Site) -> bool {
-        site == self.0
-    }
-    fn visit(&mut self, _: Site, x: Tensor) -> Result<Tensor> {
-        Ok(x.zeros_like()?)
     }
 }
 

@@ -16,7 +16,7 @@ use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::process::{Command, Output};
-use support::{fixtures, golden, ids, load, numbers};
+use support::{apart, central_differences, fixtures, golden, gradient, ids, load, numbers};
 
 const QUIET: &dyn Fn(usize, usize) = &|_, _| ();
 /// The special token of the fixtures' tokenizer is its last.
@@ -52,13 +52,6 @@ impl Case {
         println!("{name}.{}: {apart:.1e}", found.method.name());
         assert!(apart <= tolerance, "{name}.{} is off by {apart:.1e}: {scores:?} {expected:?}", found.method.name());
     }
-}
-
-/// Relative L2 distance.
-fn apart(a: &[f64], b: &[f64]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
-    norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied())
 }
 
 #[test]
@@ -111,30 +104,9 @@ fn a_gradient_through_the_whole_model_is_what_central_differences_measure() {
     for (of, foil) in [(Of::Logit, true), (Of::LogProb, false), (Of::Probability, false), (Of::Probability, true)] {
         let evaluator =
             Evaluator::new(&case.model, &case.ids, case.objective(of, foil), Baseline::Zero, QUIET).unwrap();
-        let exact = gradient(&evaluator);
-        let e = numbers(evaluator.embeddings());
-        let h = 1e-5;
-        let moved = |i: usize| {
-            let mut e = e.clone();
-            e[i / 2] += if i.is_multiple_of(2) { h } else { -h };
-            evaluator.tensor(&e)
-        };
-        let values = evaluator.values(2 * e.len(), &moved).unwrap();
-        let measured: Vec<f64> = values.chunks(2).map(|pair| (pair[0] - pair[1]) / (2.0 * h)).collect();
-        let off = apart(&exact, &measured);
+        let off = apart(&gradient(&evaluator), &central_differences(&evaluator));
         assert!(off <= 1e-4, "{of:?}, foil {foil}: {off:.1e}");
     }
-}
-
-fn gradient(evaluator: &Evaluator) -> Vec<f64> {
-    let mut found = Vec::new();
-    let e = |_| Ok(evaluator.embeddings().clone());
-    let mut keep = |_, _, gradient: &[f64]| {
-        found = gradient.to_vec();
-        Ok(())
-    };
-    evaluator.gradients(1, &e, &mut keep).unwrap();
-    found
 }
 
 #[test]

@@ -295,3 +295,15 @@ fn each_once<T: Copy + PartialEq>(all: &[T]) -> Vec<T> {
     });
     once
 }
+
+/// Checks that an analysis' options survive JSON, that none given are the defaults, and that `unknown` is refused.
+#[cfg(test)]
+fn check_json<O>(unknown: &str)
+where
+    O: Default + PartialEq + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
+{
+    let json = serde_json::to_string(&O::default()).unwrap();
+    assert_eq!(serde_json::from_str::<O>(&json).unwrap(), O::default());
+    assert_eq!(serde_json::from_str::<O>("{}").unwrap(), O::default());
+    assert!(serde_json::from_str::<O>(unknown).is_err());
+}

@@ -3,8 +3,10 @@
 
 pub mod skip;
 
+use attnviz::Result;
+use attnviz::analysis::attribution::Evaluator;
 use attnviz::checkpoint::{Checkpoint, Source};
-use attnviz::model::{Backend, Family, Gpt2, Gpt2Config};
+use attnviz::model::{Backend, Family, Gpt2, Gpt2Config, Site, Tap};
 use attnviz::session::family;
 use attnviz::weights::Weights;
 use candle_core::{Device, Tensor};
@@ -61,4 +63,46 @@ pub fn noise(count: usize, seed: u64) -> Vec<f64> {
         (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
     };
     (0..count).map(|_| next()).collect()
+}
+
+/// How far apart two lists are, as a share of the second's norm.
+pub fn apart(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
+    norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied())
+}
+
+/// The gradient of what is explained, at the embeddings.
+pub fn gradient(evaluator: &Evaluator) -> Vec<f64> {
+    let mut found = Vec::new();
+    let mut keep = |_, _, gradient: &[f64]| {
+        found = gradient.to_vec();
+        Ok(())
+    };
+    evaluator.gradients(1, &|_| Ok(evaluator.embeddings().clone()), &mut keep).unwrap();
+    found
+}
+
+/// The same gradient by central differences.
+pub fn central_differences(evaluator: &Evaluator) -> Vec<f64> {
+    let (e, h) = (numbers(evaluator.embeddings()), 1e-5);
+    let moved = |i: usize| {
+        let mut e = e.clone();
+        e[i / 2] += if i.is_multiple_of(2) { h } else { -h };
+        evaluator.tensor(&e)
+    };
+    let values = evaluator.values(2 * e.len(), &moved).unwrap();
+    values.chunks(2).map(|pair| (pair[0] - pair[1]) / (2.0 * h)).collect()
+}
+
+/// Replaces one activation of one segment by zeros.
+pub struct Zero(pub Site);
+
+impl Tap for Zero {
+    fn wants(&self, site: Site) -> bool {
+        site == self.0
+    }
+    fn visit(&mut self, _: Site, x: Tensor) -> Result<Tensor> {
+        Ok(x.zeros_like()?)
+    }
 }

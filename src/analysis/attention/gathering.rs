@@ -1,0 +1,164 @@
+//! From the patterns of one layer after the other to maps and sums: each number is read once.
+
+use super::map::{gather_words, hide_sink, pool_rows};
+use super::{Attention, Extent, Map, Request, Sink};
+use crate::error::{Error, Result};
+use rayon::prelude::*;
+
+/// Maps and sums that grow layer by layer.
+pub(super) struct Gathering<'a> {
+    request: &'a Request,
+    extent: Extent,
+    rows: Vec<Vec<Map>>,
+    /// Attention on each key, summed over queries, heads and layers.
+    columns: Vec<f64>,
+    /// Attention on the first key, summed over the queries that see others, too.
+    sink: f64,
+    empty_rows: usize,
+    row_sums: (f32, f32),
+    deepest: usize,
+}
+
+impl<'a> Gathering<'a> {
+    pub(super) fn new(request: &'a Request, extent: Extent) -> Self {
+        let (rows, columns) = (vec![Vec::new(); request.layers.len()], vec![0.0; extent.keys]);
+        let row_sums = (f32::INFINITY, f32::NEG_INFINITY);
+        Self { request, extent, rows, columns, sink: 0.0, empty_rows: 0, row_sums, deepest: 0 }
+    }
+
+    /// Adds the heads at these indices of one layer, `[head, query, key]`. Rows must sum to 1 within the tolerance.
+    pub(super) fn layer(&mut self, layer: usize, values: &[f32], heads: &[usize], tolerance: f32) -> Result<()> {
+        let Self { request, extent, .. } = *self;
+        self.deepest += 1;
+        // A map that is reduced further must keep its resolution.
+        let pool = request.pool.filter(|_| request.heads_to.is_none() && request.layers_to.is_none());
+        let size = extent.queries * extent.keys;
+        let heads: Vec<Head> =
+            heads.par_iter().map(|at| Head::gather(&values[at * size..][..size], extent, request, pool)).collect();
+        let mut maps = Vec::with_capacity(heads.len());
+        for (head, number) in heads.into_iter().zip(&request.heads) {
+            for sum in [head.row_sums.0, head.row_sums.1] {
+                if sum.is_nan() || (sum - 1.0).abs() > tolerance {
+                    return Err(Error::failed(format!(
+                        "attention of layer {layer}, head {number} does not sum to 1 (it is {sum})"
+                    )));
+                }
+            }
+            self.row_sums = (self.row_sums.0.min(head.row_sums.0), self.row_sums.1.max(head.row_sums.1));
+            self.sink += f64::from(head.sink);
+            self.empty_rows += head.empty_rows;
+            self.columns.iter_mut().zip(&head.columns).for_each(|(sum, column)| *sum += f64::from(*column));
+            maps.push(head.map);
+        }
+        if let Some(how) = request.heads_to {
+            let count = maps.len();
+            let mut one = maps.remove(0);
+            maps.iter().for_each(|map| one.combine(map, how));
+            one.finish(count, how);
+            maps = vec![one];
+        }
+        match request.layers_to {
+            None => {
+                if request.pool.is_some() && pool.is_none() {
+                    maps = maps.into_iter().map(|map| map.pooled(extent.causal, request.pool)).collect();
+                }
+                // A layer asked for twice is shown twice.
+                for (row, _) in request.layers.iter().enumerate().filter(|(_, wanted)| **wanted == layer) {
+                    self.rows[row] = maps.clone();
+                }
+            }
+            Some(how) => {
+                for (head, map) in maps.into_iter().enumerate() {
+                    match self.rows[0].get_mut(head) {
+                        Some(sum) => sum.combine(&map, how),
+                        None => self.rows[0].push(map),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(self) -> Attention {
+        let Self { request, extent, .. } = self;
+        let mut maps: Vec<Map> = self.rows.into_iter().flatten().collect();
+        if let Some(how) = request.layers_to {
+            maps.iter_mut().for_each(|map| map.finish(self.deepest, how));
+            maps = maps.into_iter().map(|map| map.pooled(extent.causal, request.pool)).collect();
+        }
+        let patterns = (self.deepest * request.heads.len()).max(1) as f64;
+        let mean = |(key, sum): (usize, &f64)| (sum / extent.seers(key) as f64 / patterns) as f32;
+        let queries = (0..extent.queries).filter(|query| extent.seen(*query) > 1).count();
+        let sink_share = if queries > 0 { (self.sink / patterns / queries as f64) as f32 } else { 0.0 };
+        let mut received: Vec<f32> = self.columns.iter().enumerate().map(mean).collect();
+        received.iter_mut().take(1).for_each(|first| *first = sink_share);
+        Attention {
+            layers: request.layers.clone(),
+            heads: request.heads.clone(),
+            layers_to: request.layers_to,
+            heads_to: request.heads_to,
+            extent,
+            maps,
+            received,
+            sink_share,
+            empty_rows: self.empty_rows,
+            row_sums: self.row_sums,
+        }
+    }
+}
+
+/// One head's pattern, read once.
+struct Head {
+    map: Map,
+    /// Attention on each key, summed over all queries, before the sink policy.
+    columns: Vec<f32>,
+    /// Attention on the first key, summed over the queries that see others, too.
+    sink: f32,
+    /// Rows in which the sink policy left nothing.
+    empty_rows: usize,
+    /// The least and the most that a row sums to; NaN if one does.
+    row_sums: (f32, f32),
+}
+
+impl Head {
+    fn gather(pattern: &[f32], extent: Extent, request: &Request, pool: Option<usize>) -> Self {
+        let Extent { queries, keys, .. } = extent;
+        let (mut columns, mut sink) = (vec![0.0f32; keys], 0.0);
+        let (mut least, mut most) = (f32::INFINITY, f32::NEG_INFINITY);
+        for (i, row) in pattern.chunks_exact(keys).enumerate() {
+            let seen = &row[..extent.seen(i)];
+            let sum = lane_sum(seen);
+            // A comparison alone would drop NaN.
+            least = if sum < least || sum.is_nan() { sum } else { least };
+            most = if sum > most || sum.is_nan() { sum } else { most };
+            if seen.len() > 1 {
+                sink += seen[0];
+            }
+            columns.iter_mut().zip(seen).for_each(|(c, a)| *c += a);
+        }
+        let (plain, mut empty_rows) = (request.sink == Sink::Keep && request.words.is_none(), 0);
+        let map = match pool {
+            Some(most) if plain && most < keys => pool_rows(pattern, extent, most),
+            _ => {
+                let mut values = pattern.to_vec();
+                empty_rows = hide_sink(&mut values, extent, request.sink);
+                let map = match &request.words {
+                    Some(words) => gather_words(&values, extent, words),
+                    None => Map { rows: queries, cols: keys, values },
+                };
+                map.pooled(extent.causal, pool)
+            }
+        };
+        Self { map, columns, sink, empty_rows, row_sums: (least, most) }
+    }
+}
+
+/// A sum in sixteen lanes, which vectorises: every number of every pattern passes here.
+fn lane_sum(values: &[f32]) -> f32 {
+    let (chunks, rest) = values.as_chunks::<16>();
+    let mut lanes = [0.0f32; 16];
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, a)| *lane += a);
+    }
+    lanes.iter().chain(rest).sum()
+}
