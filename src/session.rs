@@ -2,11 +2,13 @@
 
 use crate::checkpoint::{Checkpoint, Source};
 use crate::error::{Error, Result};
+use crate::json;
 use crate::model::{Backend, Family, Model, Spec};
 use crate::prompt::Tokenizer;
 use crate::record::Identity;
 use crate::weights::Weights;
 use candle_core::Tensor;
+use serde::Deserialize;
 
 /// A loaded model with its tokenizer.
 pub struct Session {
@@ -19,6 +21,7 @@ pub struct Session {
     model: Box<dyn Model>,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
+    remarks: Vec<String>,
     weights: Option<Weights>,
 }
 
@@ -47,15 +50,16 @@ impl Session {
     /// into memory, and make ready what the tokenizer will need.
     ///
     /// # Errors
-    /// A config of no family here; weights or a tokenizer that are missing, broken or of another model.
+    /// A config of no family here; weights that are missing, broken or of another model.
     pub fn new(checkpoint: Checkpoint) -> Result<Self> {
         let (family, weights) = (family(&checkpoint)?, checkpoint.weights()?);
         let load = || (family.load(&weights, &Backend::Fused), weights.hash());
         let (tokenizer, ((model, hash), ())) =
             rayon::join(|| tokenizer(&checkpoint), || rayon::join(load, Tokenizer::warm));
-        let (model, tokenizer) = (model?, tokenizer?);
+        let model = model?;
+        let remarks = [model.remarks(), tokenizer.remarks()].concat();
         let Checkpoint { name, revision, .. } = checkpoint;
-        Ok(Self { name, revision, hash, model, tokenizer, weights: Some(weights) })
+        Ok(Self { name, revision, hash, model, tokenizer, remarks, weights: Some(weights) })
     }
 
     /// A model of one's own. `name` is what figures call it, `hash` what tells its weights from others', for those who compare files;
@@ -67,7 +71,8 @@ impl Session {
         model: Box<dyn Model>,
         tokenizer: Tokenizer,
     ) -> Self {
-        Self { name: name.into(), revision, hash: hash.into(), model, tokenizer, weights: None }
+        let remarks = [model.remarks(), tokenizer.remarks()].concat();
+        Self { name: name.into(), revision, hash: hash.into(), model, tokenizer, remarks, weights: None }
     }
 
     /// The model.
@@ -96,7 +101,7 @@ impl Session {
 
     /// What was assumed to read it, a line each, for people.
     pub fn remarks(&self) -> &[String] {
-        self.model.remarks()
+        &self.remarks
     }
 
     /// All tensors, as they are in their files; none of a model of one's own.
@@ -117,21 +122,18 @@ impl Session {
     }
 }
 
-/// A checkpoint's tokenizer: `tokenizer.json`, or `vocab.json` and `merges.txt` where that is all there is.
-///
-/// # Errors
-/// Neither is there, or they cannot be read.
-pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer> {
-    if let Some(json) = checkpoint.read("tokenizer.json")? {
-        return Tokenizer::from_json(&json, &checkpoint.locate("tokenizer.json"));
-    }
-    let (vocab, merges) = (checkpoint.read("vocab.json")?, checkpoint.read("merges.txt")?);
-    let added = checkpoint.read("added_tokens.json")?;
-    match (vocab, merges) {
-        (Some(vocab), Some(merges)) => {
-            Tokenizer::from_vocab_merges(&vocab, &merges, added.as_deref(), &checkpoint.locate("vocab.json"))
-        }
-        _ => Err(Error::failed(format!("model {} has no tokenizer", checkpoint.name))
-            .hint("its folder needs tokenizer.json, or vocab.json and merges.txt")),
-    }
+/// A checkpoint's tokenizer, as [`Tokenizer::from_files`] makes it.
+pub fn tokenizer(checkpoint: &Checkpoint) -> Tokenizer {
+    let said: Said = checkpoint.read_beside("config.json").ok().flatten().map_or_else(Said::default, |config| {
+        json::parse(&config).unwrap_or_default() // what is wrong with a model's config is said where it is read for the model
+    });
+    let (read, locate) = (|name: &str| checkpoint.read_beside(name), |name: &str| checkpoint.locate_beside(name));
+    Tokenizer::from_files(&read, &locate, said.tokenizer_class.as_deref(), said.model_type.as_deref())
+}
+
+/// What a config says of the tokenizer.
+#[derive(Default, Deserialize)]
+struct Said {
+    tokenizer_class: Option<String>,
+    model_type: Option<String>,
 }

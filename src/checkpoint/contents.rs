@@ -9,15 +9,25 @@ use serde::de::DeserializeOwned;
 
 use super::printable::printable;
 use crate::json;
+use crate::prompt::PIECES;
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
 pub(super) const INDEX: &str = "model.safetensors.index.json";
 pub(super) const TOKENIZER: &str = "tokenizer.json";
-pub(super) const VOCABULARY: [&str; 2] = ["vocab.json", "merges.txt"];
-/// What says more about a vocabulary, where it exists; `tokenizer.json` says it itself.
+/// The files that hold a vocabulary; the first that are there count.
+pub(super) const VOCABULARIES: [&[&str]; 7] = [
+    &[TOKENIZER],
+    &["vocab.json", "merges.txt"],
+    &["vocab.txt"],
+    &[PIECES[0]],
+    &[PIECES[1]],
+    &[PIECES[2]],
+    &[PIECES[3]],
+];
+/// What says more about a vocabulary, where it exists.
 pub(super) const VOCABULARY_EXTRAS: [&str; 3] =
-    ["added_tokens.json", "special_tokens_map.json", "tokenizer_config.json"];
+    ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
 /// Weights as PyTorch saved them, which are read where there are no others, and not downloaded.
 pub(super) const PICKLED: [&str; 2] = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
 
@@ -53,10 +63,15 @@ pub(super) fn lacking(dir: &Path) -> Vec<String> {
             Err(_) => lacking.push(WEIGHTS.into()),
         }
     }
-    if !has(dir, TOKENIZER) && !VOCABULARY.iter().all(|file| has(dir, file)) {
+    if !has_vocabulary(dir) {
         lacking.push(TOKENIZER.into());
     }
     lacking
+}
+
+/// Whether a folder has a tokenizer.
+pub(super) fn has_vocabulary(dir: &Path) -> bool {
+    VOCABULARIES.iter().any(|files| files.iter().all(|file| has(dir, file)))
 }
 
 /// The files that hold the weights: one, or the shards that a list names, safetensors before PyTorch's; else the one file of a training

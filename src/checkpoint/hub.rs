@@ -131,6 +131,25 @@ impl Hub {
         })
     }
 
+    /// The folder of a model's tokenizer, downloading what the cache lacks of it, and nothing else.
+    ///
+    /// # Errors
+    /// As [`Self::snapshot`].
+    pub fn tokenizer(&self, name: &Name, progress: &mut dyn FnMut(Event<'_>)) -> Result<Snapshot> {
+        let folder = self.folder(name);
+        let pinned = folder.commit(&name.revision);
+        if let Some(commit) = pinned.clone().filter(|_| !self.refresh) {
+            let dir = folder.snapshot(&commit);
+            if contents::has_vocabulary(&dir) {
+                return Ok(Snapshot { id: name.id.clone(), dir, commit });
+            }
+        }
+        if self.offline {
+            return Err(self.not_cached(name, &folder, pinned));
+        }
+        Fetch::new(&self.client, &folder, name, pinned, self.refresh, &[]).run_tokenizer(progress)
+    }
+
     /// The checkpoint folder of a model if it is completely in the cache; never asks the network.
     pub fn find(&self, name: &Name) -> Option<Snapshot> {
         let folder = self.folder(name);

@@ -84,6 +84,13 @@ pub struct Checkpoint {
     /// Its `config.json`, as it is; [`Self::locate`] says where.
     pub config: Cow<'static, [u8]>,
     folder: Option<PathBuf>,
+    lent: Option<Lent>,
+}
+
+/// Where another's tokenizer is.
+struct Lent {
+    name: String,
+    folder: Option<PathBuf>,
 }
 
 impl Checkpoint {
@@ -108,7 +115,7 @@ impl Checkpoint {
         };
         let config = read(folder.as_deref(), CONFIG)?.ok_or_else(missing)?;
         let (name, revision) = folder.as_deref().map_or(("builtin".into(), None), identity);
-        Ok(Self { name, revision, config, folder })
+        Ok(Self { name, revision, config, folder, lent: None })
     }
 
     /// Maps its weights, one file or shards, safetensors or what PyTorch saved, and checks their headers.
@@ -120,6 +127,47 @@ impl Checkpoint {
             None => Weights::embedded("the built-in model", BUILTIN[1].1),
             Some(folder) => Weights::open(&weight_files(folder)?),
         }
+    }
+
+    /// The same with the tokenizer of another folder, or of the built-in model.
+    ///
+    /// # Errors
+    /// A folder without any of a tokenizer's files.
+    pub fn with_tokenizer(self, source: &Source) -> Result<Self> {
+        let folder = match source {
+            Source::Builtin => None,
+            Source::Directory(folder) => Some(folder.clone()),
+            Source::Hub(name) => Some(Hub::new(Environment::of_process()?, Options::default())?.tokenizer(name, &mut |_| ())?.dir),
+        };
+        if let Some(folder) = folder.as_ref().filter(|folder| !contents::has_vocabulary(folder)) {
+            return Err(Error::failed(format!("{} has no tokenizer", folder.display()))
+                .hint("name a folder with tokenizer.json, vocab.json and merges.txt, vocab.txt or a SentencePiece model")
+                .option("tokenizer"));
+        }
+        let name = folder.as_deref().map_or("builtin".into(), |folder| identity(folder).0);
+        Ok(Self { lent: Some(Lent { name, folder }), ..self })
+    }
+
+    /// What the tokenizer's own folder is called, where it is another's.
+    pub fn tokenizer_name(&self) -> Option<&str> {
+        self.lent.as_ref().map(|lent| lent.name.as_str())
+    }
+
+    /// A file that says something of the tokenizer, if it is there.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_beside(&self, name: &str) -> Result<Option<Cow<'static, [u8]>>> {
+        read(self.beside(), name)
+    }
+
+    /// How errors name such a file.
+    pub fn locate_beside(&self, name: &str) -> String {
+        locate(self.beside(), name)
+    }
+
+    fn beside(&self) -> Option<&Path> {
+        self.lent.as_ref().map_or(self.folder(), |lent| lent.folder.as_deref())
     }
 
     /// Where its files are; none for the built-in model.

@@ -51,6 +51,9 @@ pub struct PromptArgs {
     /// Begin with the model's own beginning-of-text token
     #[arg(long)]
     pub bos: bool,
+    /// Leave out the tokens that the tokenizer puts in front of a text and behind it
+    #[arg(long)]
+    pub no_special: bool,
     /// Shorten a prompt that is longer than the model's context
     #[arg(long, value_name = "SIDE", value_parser = one_of::<Truncate>())]
     pub truncate: Option<Truncate>,
@@ -67,7 +70,7 @@ impl PromptArgs {
 
     /// How it is read.
     pub fn reading(&self) -> Reading {
-        Reading { bos: self.bos, truncate: self.truncate.unwrap_or_default() }
+        Reading { bos: self.bos, truncate: self.truncate.unwrap_or_default(), no_special: self.no_special }
     }
 
     /// Reads the prompt, so that a missing one is noticed before a model is loaded.

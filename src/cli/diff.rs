@@ -5,7 +5,7 @@ mod sides;
 use super::args::{FigureArgs, SelectionArgs, one_of};
 use super::deliver::deliver;
 use super::model::{ModelArgs, Opened};
-use super::output::{OutputArgs, remark_on};
+use super::output::{OutputArgs, remark_on, remark_on_prompt};
 use attnviz::checkpoint::Checkpoint;
 use attnviz::error::{Error, Result};
 use attnviz::findings::difference::{Options, Run, alike, of_files, of_runs};
@@ -40,6 +40,9 @@ pub struct DiffArgs {
     /// Begin with the model's own beginning-of-text token
     #[arg(long, help_heading = "Prompt")]
     bos: bool,
+    /// Leave out the tokens that the tokenizer puts in front of a text and behind it
+    #[arg(long, help_heading = "Prompt")]
+    no_special: bool,
     /// Shorten a prompt that is longer than the model's context
     #[arg(long, value_name = "SIDE", help_heading = "Prompt", value_parser = one_of::<Truncate>())]
     truncate: Option<Truncate>,
@@ -72,11 +75,15 @@ pub fn run(args: &DiffArgs, line: &str) -> Result<()> {
         Sides::Prompts(a, b) => {
             let session = Session::new(open(&args.model, &options, quiet)?)?;
             remark_on(&session, quiet);
-            of_runs(&options, [Run::new(&session, reading, a)?, Run::new(&session, reading, b)?])?
+            let runs = [Run::new(&session, reading, a)?, Run::new(&session, reading, b)?];
+            runs.iter().for_each(|run| remark_on_prompt(&run.prompt, quiet));
+            of_runs(&options, runs)?
         }
         Sides::Models(words, against) => {
             let [a, b] = open_both([&args.model, &args.model.instead(&against)], &options, quiet)?;
-            of_runs(&options, [Run::new(&a, reading, words.clone())?, Run::new(&b, reading, words)?])?
+            let runs = [Run::new(&a, reading, words.clone())?, Run::new(&b, reading, words)?];
+            runs.iter().for_each(|run| remark_on_prompt(&run.prompt, quiet));
+            of_runs(&options, runs)?
         }
     };
     line.clone_into(&mut found.about.record.line);
@@ -107,7 +114,8 @@ pub fn open_both(models: [&ModelArgs; 2], options: &Options, quiet: bool) -> Res
 impl DiffArgs {
     /// What is meant, but for the two sides.
     fn options(&self) -> Result<Options> {
-        let reading = Reading { bos: self.bos, truncate: self.truncate.unwrap_or_default() };
+        let (bos, no_special) = (self.bos, self.no_special);
+        let reading = Reading { bos, truncate: self.truncate.unwrap_or_default(), no_special };
         Ok(Options { reading, selection: self.selection.selection()?, tol: self.tol, style: self.figure.style() })
     }
 }

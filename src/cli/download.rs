@@ -1,7 +1,7 @@
 //! What stderr shows of a download: its size at once, a bar on a terminal, nothing where quiet is asked for.
 
 use super::output::remark;
-use attnviz::checkpoint::hub::{Event, Hub, Name, Snapshot};
+use attnviz::checkpoint::hub::{Event, Hub, Snapshot};
 use attnviz::error::Result;
 use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -11,8 +11,12 @@ const BAR: &str = "{wide_bar} {decimal_bytes} of {decimal_total_bytes}, {decimal
 /// How often a spinner moves.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A model's folder in the cache, and what is going on meanwhile.
-pub fn fetch(hub: &Hub, name: &Name, quiet: bool) -> Result<Snapshot> {
+/// A folder in the cache that `get` asks the hub for, and what is going on meanwhile.
+pub fn fetch(
+    hub: &Hub,
+    quiet: bool,
+    get: impl FnOnce(&mut dyn FnMut(Event<'_>)) -> Result<Snapshot>,
+) -> Result<Snapshot> {
     let bar = visible(quiet);
     if let Ok(style) = ProgressStyle::with_template(BAR) {
         bar.set_style(style);
@@ -22,7 +26,7 @@ pub fn fetch(hub: &Hub, name: &Name, quiet: bool) -> Result<Snapshot> {
             bar.suspend(|| remark(&text));
         }
     };
-    let snapshot = hub.snapshot(name, &mut |event| match event {
+    let snapshot = get(&mut |event| match event {
         Event::Announce { id, files, bytes, present } => {
             let part =
                 if present > 0 { format!(", {} of it here already", DecimalBytes(present)) } else { String::new() };

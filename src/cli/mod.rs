@@ -212,7 +212,7 @@ pub fn report(stop: Stop) -> ExitCode {
 }
 
 /// The flag of an option.
-fn flag(option: &str) -> String {
+pub(crate) fn flag(option: &str) -> String {
     format!("--{}", option.replace('_', "-"))
 }
 

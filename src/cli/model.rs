@@ -21,6 +21,9 @@ pub struct ModelArgs {
     /// [default: $ATTNVIZ_MODEL, else gpt2, else builtin where the hub is out of reach]
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<String>,
+    /// Another model's tokenizer: a folder that has one, a hub id, or `builtin`
+    #[arg(long, value_name = "MODEL")]
+    pub tokenizer: Option<String>,
     #[command(flatten)]
     pub hub: HubArgs,
     /// Threads to compute with [default: all cores]; the numbers do not depend on it
@@ -59,7 +62,20 @@ impl ModelArgs {
                 .map_err(|error| Error { message: format!("{VARIABLE}: {}", error.message), ..error }),
             (None, None) => return self.open_default(may_fall_back, quiet),
         };
-        Ok(Opened { checkpoint: named?, note: None })
+        Ok(Opened { checkpoint: self.lend(named?, quiet)?, note: None })
+    }
+
+    /// The same checkpoint with the tokenizer that was named.
+    fn lend(&self, checkpoint: Checkpoint, quiet: bool) -> Result<Checkpoint> {
+        let Some(text) = &self.tokenizer else { return Ok(checkpoint) };
+        match Source::parse(text).map_err(|error| error.option("tokenizer"))? {
+            Source::Hub(name) => {
+                let hub = self.hub.hub(Limits::default())?;
+                let snapshot = download::fetch(&hub, quiet, |progress| hub.tokenizer(&name, progress))?;
+                checkpoint.with_tokenizer(&Source::Directory(snapshot.dir))
+            }
+            local => checkpoint.with_tokenizer(&local),
+        }
     }
 
     fn open_named(&self, text: &str, quiet: bool) -> Result<Checkpoint> {
@@ -88,7 +104,7 @@ impl ModelArgs {
                 }
                 let why = if hub.is_offline() { "offline" } else { "hub out of reach" };
                 return Ok(Opened {
-                    checkpoint: session::open(&Source::Builtin)?,
+                    checkpoint: self.lend(session::open(&Source::Builtin)?, quiet)?,
                     note: Some(format!("built-in model ({why}, none was named)")),
                 });
             }
@@ -99,12 +115,12 @@ impl ModelArgs {
             }
             _ => error,
         })?;
-        Ok(Opened { checkpoint, note: None })
+        Ok(Opened { checkpoint: self.lend(checkpoint, quiet)?, note: None })
     }
 
     /// Another model, asked for in the same way.
     pub fn instead(&self, model: &str) -> Self {
-        Self { model: Some(model.to_owned()), hub: self.hub, threads: None }
+        Self { model: Some(model.to_owned()), tokenizer: self.tokenizer.clone(), hub: self.hub, threads: None }
     }
 
     /// Sizes the thread pool, once, before anything is computed.
@@ -120,7 +136,8 @@ impl ModelArgs {
 impl HubArgs {
     /// A model of the hub, from the cache or downloaded.
     pub fn checkpoint(&self, name: &Name, quiet: bool) -> Result<Checkpoint> {
-        let snapshot = download::fetch(&self.hub(Limits::default())?, name, quiet)?;
+        let hub = self.hub(Limits::default())?;
+        let snapshot = download::fetch(&hub, quiet, |progress| hub.snapshot(name, progress))?;
         session::open(&Source::Directory(snapshot.dir))
     }
 

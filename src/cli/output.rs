@@ -6,6 +6,7 @@ use attnviz::error::{Error, Result};
 use attnviz::export::{Fields, Template, write_bytes};
 use attnviz::findings::Output;
 use attnviz::format::Format;
+use attnviz::prompt::{Prompt, Remark};
 use attnviz::session::Session;
 pub use attnviz::text::printable;
 use clap::Args;
@@ -128,6 +129,19 @@ pub fn remark(text: &str) {
 pub fn remark_on(session: &Session, quiet: bool) {
     if !quiet {
         session.remarks().iter().for_each(|text| remark(text));
+    }
+}
+
+/// What people should know of a prompt, unless nobody wants to.
+pub fn remark_on_prompt(prompt: &Prompt, quiet: bool) {
+    prompt.remarks.iter().filter(|_| !quiet).for_each(say);
+}
+
+/// A remark, with the flag that would have it otherwise.
+pub fn say(Remark { text, option }: &Remark) {
+    match option {
+        Some(option) => remark(&format!("{text} ({})", super::flag(option))),
+        None => remark(text),
     }
 }
 

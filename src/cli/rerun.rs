@@ -111,6 +111,7 @@ impl Again<'_> {
             let reading = analysis.reading();
             reading.read_again(&record.prompt, &record.token_ids, &session.tokenizer, session.spec())?
         };
+        output::remark_on_prompt(&prompt, args.output.quiet);
         let progress = Progress::new(args.output.quiet);
         let watch = |done, planned| progress.watch(done, planned);
         let mut subject = Subject { watch: &watch, ..Subject::new(&session, prompt, &asked)? };

@@ -52,6 +52,7 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
         Some(words) => analysis.reading().read(words, &session.tokenizer, session.spec())?,
         None => Prompt::default(),
     };
+    output::remark_on_prompt(&prompt, output.quiet);
     let progress = Progress::new(output.quiet);
     let watch = |done, planned| progress.watch(done, planned);
     let mut subject = Subject { watch: &watch, ..Subject::new(&session, prompt, &asked)? };

@@ -80,7 +80,7 @@ pub fn run(args: &SnapshotArgs) -> Result<()> {
             .hint("a snapshot is recorded once; attnviz snapshot check compares with it"));
     }
     let suite = Suite::read(&args.suite, &parse_case)?;
-    ModelArgs { model: None, hub: args.hub, threads: args.threads }.start_threads()?;
+    ModelArgs { model: None, tokenizer: None, hub: args.hub, threads: args.threads }.start_threads()?;
     let open = |source: &Source| match source {
         Source::Hub(name) => args.hub.checkpoint(name, args.quiet),
         local => session::open(local),

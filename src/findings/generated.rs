@@ -33,7 +33,8 @@ impl<'a> Generated<'a> {
     ///
     /// # Errors
     /// A continuation that the model's context does not hold, a baseline that there is not; a model whose numbers are not finite.
-    pub fn find(options: &'a Options, subject: Subject<'a>, count: usize) -> Result<Self> {
+    pub fn find(options: &'a Options, mut subject: Subject<'a>, count: usize) -> Result<Self> {
+        subject.prompt = std::mem::take(&mut subject.prompt).without_end();
         let (session, model) = (subject.session, subject.session.model());
         let mut ids = subject.prompt.ids.clone();
         let (len, bos) = (ids.len(), subject.prompt.bos.then(|| ids[0]));

@@ -79,7 +79,7 @@ impl Analysis for Options {
         let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
         let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
         let found = of_prompts(session.model(), &prompts).and_then(|found| {
-            let next = next_of_all(session, found.iter().map(|(_, resid)| resid))?;
+            let next = next_of_all(session, subjects.iter().zip(&found).map(|(subject, (_, resid))| (&subject.prompt, resid)))?;
             Ok(found.into_iter().map(|(heads, _)| heads).zip(next).collect())
         });
         let each = |subject, (heads, next)| -> Result<Box<dyn Findings + 'a>> {
@@ -95,7 +95,8 @@ fn pool(session: &Session) -> Vec<u32> {
     if tokenizer.size() == GPT2.0 && vocab >= GPT2.0 {
         return GPT2.1.collect();
     }
-    (0..vocab.min(tokenizer.size()) as u32).filter(|id| !tokenizer.is_special(*id)).collect()
+    let known = if tokenizer.missing().is_some() { vocab } else { vocab.min(tokenizer.size()) };
+    (0..known as u32).filter(|id| !tokenizer.is_special(*id)).collect()
 }
 
 /// The scores of all heads.

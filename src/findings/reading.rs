@@ -22,6 +22,13 @@ pub struct Reading {
     pub bos: bool,
     /// What is dropped of a prompt that is longer than the model's context: nothing, which refuses it, unless a side is named.
     pub truncate: Truncate,
+    /// Leave out what the tokenizer would put in front of a text and behind it.
+    #[serde(skip_serializing_if = "is_off")]
+    pub no_special: bool,
+}
+
+fn is_off(flag: &bool) -> bool {
+    !flag
 }
 
 impl Reading {
@@ -30,18 +37,18 @@ impl Reading {
     /// # Errors
     /// A model without the token that is to begin the text; a prompt that is empty, too long, or has ids that the model does not.
     pub fn read(&self, words: Words, tokenizer: &Tokenizer, spec: &Spec) -> Result<Prompt> {
-        let bos = match (self.bos, spec.bos) {
-            (true, None) => {
-                return Err(Error::usage("the model's config names no bos_token_id")
-                    .hint("leave bos out, or add bos_token_id to config.json")
-                    .option("bos"));
+        let (bos, remark) = if self.bos { begin(tokenizer, spec)? } else { (None, None) };
+        let mut prompt = match (words, tokenizer.missing()) {
+            (Words::Text(text), _) if self.no_special => Prompt::from_text_alone(tokenizer, &text, bos)?,
+            (Words::Text(text), _) => Prompt::from_text(tokenizer, &text, bos)?,
+            (Words::Ids(ids), None) => Prompt::from_ids(tokenizer, ids, bos),
+            (Words::Ids(ids), Some(why)) => {
+                let mut prompt = Prompt::from_ids(tokenizer, ids, bos);
+                prompt.remarks.push(format!("tokens are shown by their ids: {}", why.message).into());
+                prompt
             }
-            (asked, bos) => bos.filter(|_| asked),
         };
-        let prompt = match words {
-            Words::Text(text) => Prompt::from_text(tokenizer, &text, bos)?,
-            Words::Ids(ids) => Prompt::from_ids(tokenizer, ids, bos),
-        };
+        prompt.remarks.extend(remark.map(Into::into));
         prompt.fit(spec.context, spec.vocab, self.truncate)
     }
 
@@ -57,4 +64,31 @@ impl Reading {
             None => self.read(Words::Ids(ids.to_vec()), tokenizer, spec),
         }
     }
+}
+
+/// The token that is to begin the text, and what is to be said of the choice. The config's own counts where it is a special token, or
+/// nobody knows; else the tokenizer's.
+fn begin(tokenizer: &Tokenizer, spec: &Spec) -> Result<(Option<u32>, Option<String>)> {
+    let own = tokenizer.bos().filter(|bos| (*bos as usize) < spec.vocab);
+    let label = |id: u32| format!("{} ({id})", tokenizer.label(id));
+    let why = match (spec.bos, own) {
+        (None, None) => {
+            return Err(Error::usage("neither the model's config nor its tokenizer has a token that begins texts")
+                .hint("leave bos out, or add bos_token_id to config.json")
+                .option("bos"));
+        }
+        (Some(bos), _) if tokenizer.missing().is_some() || tokenizer.is_special(bos) => {
+            let other = own.filter(|own| *own != bos);
+            let remark = other.map(|own| {
+                format!("the text begins with the config's bos_token_id, {}; the tokenizer's own is {}", label(bos), label(own))
+            });
+            return Ok((Some(bos), remark));
+        }
+        (Some(bos), None) => {
+            return Ok((Some(bos), Some(format!("the config's bos_token_id, {}, is no special token", label(bos)))));
+        }
+        (Some(bos), Some(_)) => format!("the config's bos_token_id, {}, is no special token", label(bos)),
+        (None, Some(_)) => "the config names no bos_token_id that the model has".to_owned(),
+    };
+    Ok((own, own.map(|own| format!("{why}; the text begins with the tokenizer's own, {}", label(own)))))
 }

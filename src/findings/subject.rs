@@ -85,12 +85,12 @@ impl<'a> Subject<'a> {
         format!(" after {} (position {position})", in_a_line(&tokens[position].label))
     }
 
-    /// The model's most probable next tokens, from the last `resid_post`.
+    /// The model's most probable next tokens, after the text, from the last `resid_post`.
     ///
     /// # Errors
     /// Logits that are not finite.
     pub fn next(&self, resid: &Tensor) -> Result<Vec<Prediction>> {
-        next_tokens(&self.session.next_logits(&[resid])?, NEXT)
+        next_tokens(&self.session.next_logits(&[&own(&self.prompt, resid)?])?, NEXT)
     }
 
     /// The line that names them, where there are any.
@@ -104,13 +104,21 @@ impl<'a> Subject<'a> {
 ///
 /// # Errors
 /// Logits that are not finite.
-pub fn next_of_all<'a>(session: &Session, resids: impl Iterator<Item = &'a Tensor>) -> Result<Vec<Vec<Prediction>>> {
-    let resids: Vec<_> = resids.collect();
+pub fn next_of_all<'a>(
+    session: &Session,
+    resids: impl Iterator<Item = (&'a Prompt, &'a Tensor)>,
+) -> Result<Vec<Vec<Prediction>>> {
+    let resids = resids.map(|(prompt, resid)| own(prompt, resid)).collect::<Result<Vec<_>>>()?;
     if !session.model().has_logits() {
         return Ok(vec![Vec::new(); resids.len()]);
     }
-    let logits = session.next_logits(&resids)?;
+    let logits = session.next_logits(&resids.iter().collect::<Vec<_>>())?;
     (0..logits.dims()[0]).into_par_iter().map(|prompt| next_tokens(&logits.get(prompt)?, NEXT)).collect()
+}
+
+/// The rows of a prompt's text: what the tokenizer put behind it is not what comes next.
+fn own(prompt: &Prompt, resid: &Tensor) -> Result<Tensor> {
+    Ok(resid.narrow(0, 0, prompt.last() + 1)?)
 }
 
 /// A token's label among words of ours: a comma should not look like one of them.

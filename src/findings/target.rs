@@ -74,7 +74,8 @@ impl Target {
         if target.is_some() && target == foil {
             return Err(Error::usage("target and foil are the same token").hint("name two different tokens"));
         }
-        let (len, typed) = (subject.prompt.ids.len(), self.position.unwrap_or(-1));
+        let len = subject.prompt.ids.len();
+        let typed = self.position.unwrap_or(subject.prompt.last() as i64);
         let from_start = if typed < 0 { typed.saturating_add(len as i64) } else { typed };
         let position = usize::try_from(from_start).ok().filter(|at| *at < len).ok_or_else(|| {
             Error::usage(format!("position {typed}: the prompt has {len} tokens"))

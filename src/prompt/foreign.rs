@@ -59,7 +59,7 @@ impl Prompt {
             };
             Token { text, label, bytes, special }
         });
-        Self { text, ids, tokens: tokens.collect(), bos: false }
+        Self { text, ids, tokens: tokens.collect(), ..Self::default() }
     }
 }
 

@@ -1,18 +1,29 @@
 //! What the model is given: token ids, how each token is shown, and which tokens make a word.
+mod class;
+mod files;
 mod foreign;
 mod label;
 mod parts;
+mod pieces;
 mod quick;
+mod settings;
+mod spelling;
 mod tokenizer;
 mod words;
 
+pub use files::{FILES, PIECES, Read};
 pub use label::{decode_bpe, label_of};
 pub use tokenizer::Tokenizer;
 pub use words::{Word, WordRule};
 
 use crate::error::{Error, Result};
 use crate::named::Named;
+use crate::text::excerpt;
+use tokenizer::Encoded;
 use serde::{Deserialize, Serialize};
+
+/// Characters that a remark quotes.
+const SHOWN: usize = 40;
 
 /// One token of a prompt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,9 +39,14 @@ pub struct Token {
 }
 
 impl Token {
-    fn new(tokenizer: &Tokenizer, id: u32) -> Self {
-        let Some(bytes) = tokenizer.bytes(id) else {
-            let label = format!("[{id}]");
+    /// A token by itself, as it stands in the middle of a text.
+    pub(crate) fn new(tokenizer: &Tokenizer, id: u32) -> Self {
+        Self::of(tokenizer, id, tokenizer.bytes(id))
+    }
+
+    fn of(tokenizer: &Tokenizer, id: u32, bytes: Option<Vec<u8>>) -> Self {
+        let Some(bytes) = bytes else {
+            let label = if tokenizer.missing().is_some() { id.to_string() } else { format!("[{id}]") };
             return Self { text: label.clone(), label, bytes: Vec::new(), special: true };
         };
         let label = label::label_of_bytes(&bytes);
@@ -71,31 +87,82 @@ pub struct Prompt {
     pub tokens: Vec<Token>,
     /// Whether the first id is the beginning-of-sequence token that was asked for.
     pub bos: bool,
+    /// How many tokens stand in front of the text: that one, and those of the tokenizer.
+    pub front: usize,
+    /// How many tokens the tokenizer put behind the text. What comes next is asked of the token before them.
+    pub behind: usize,
+    /// What people should know of how it was read, a line each.
+    pub remarks: Vec<Remark>,
+}
+
+/// What people should know, in a line.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Remark {
+    /// The line.
+    pub text: String,
+    /// The option that would have it otherwise, by its name; the command line adds its flag.
+    pub option: Option<&'static str>,
+}
+
+impl From<String> for Remark {
+    fn from(text: String) -> Self {
+        Self { text, option: None }
+    }
 }
 
 impl Prompt {
-    /// The prompt of a text, with `bos` in front unless it is there already.
+    /// The prompt of a text, with what the tokenizer puts around it, and `bos` in front unless it is there already.
     ///
     /// # Errors
     /// A text that this tokenizer cannot encode.
     pub fn from_text(tokenizer: &Tokenizer, text: &str, bos: Option<u32>) -> Result<Self> {
-        let ids = tokenizer.encode(text)?;
-        Ok(Self { text: Some(text.to_owned()), ..Self::from_ids(tokenizer, ids, bos) })
+        Self::encoded(tokenizer, text, bos, true)
+    }
+
+    /// The same without what the tokenizer puts around a text.
+    ///
+    /// # Errors
+    /// As [`Self::from_text`].
+    pub fn from_text_alone(tokenizer: &Tokenizer, text: &str, bos: Option<u32>) -> Result<Self> {
+        Self::encoded(tokenizer, text, bos, false)
+    }
+
+    fn encoded(tokenizer: &Tokenizer, text: &str, bos: Option<u32>, special: bool) -> Result<Self> {
+        let Encoded { ids, gaps, front, behind, lost } = tokenizer.encoded(text, special)?;
+        let count = ids.len();
+        let mut prompt = Self::of(tokenizer, ids, Some(gaps), bos);
+        let inserted = prompt.ids.len() - count;
+        (prompt.text, prompt.behind) = (Some(text.to_owned()), behind);
+        prompt.front = prompt.front.max(inserted + front);
+        prompt.remarks.extend(put(&prompt.tokens[inserted..], front, behind));
+        prompt.remarks.extend((!lost.is_empty()).then(|| {
+            format!("{:?} of the text is in no token: the tokenizer has nothing for it", excerpt(&lost, SHOWN)).into()
+        }));
+        Ok(prompt)
     }
 
     /// The prompt of given ids, with `bos` in front unless it is there already.
-    pub fn from_ids(tokenizer: &Tokenizer, mut ids: Vec<u32>, bos: Option<u32>) -> Self {
-        if let Some(bos) = bos
-            && ids.first() != Some(&bos)
-        {
-            ids.insert(0, bos);
-        }
-        let tokens = ids.iter().map(|&id| Token::new(tokenizer, id)).collect();
-        Self { text: None, ids, tokens, bos: bos.is_some() }
+    pub fn from_ids(tokenizer: &Tokenizer, ids: Vec<u32>, bos: Option<u32>) -> Self {
+        Self::of(tokenizer, ids, None, bos)
     }
 
-    /// The text that the model reads, without the beginning-of-sequence token that was asked for: as it was given, or what the
-    /// bytes of all ids make together.
+    fn of(tokenizer: &Tokenizer, mut ids: Vec<u32>, mut gaps: Option<Vec<bool>>, bos: Option<u32>) -> Self {
+        let inserted = bos.filter(|bos| ids.first() != Some(bos));
+        if let Some(bos) = inserted {
+            ids.insert(0, bos);
+            gaps.iter_mut().for_each(|gaps| gaps.insert(0, false));
+        }
+        let bytes = tokenizer.all_bytes(&ids, gaps.as_deref());
+        let tokens = ids.iter().zip(bytes).map(|(id, bytes)| Token::of(tokenizer, *id, bytes)).collect();
+        Self { ids, tokens, bos: bos.is_some(), front: bos.is_some().into(), ..Self::default() }
+    }
+
+    /// The last position of the text: what comes next is asked there.
+    pub fn last(&self) -> usize {
+        self.ids.len().saturating_sub(1 + self.behind)
+    }
+
+    /// The text that the model reads, without what was put around it: as it was given, or what the bytes of all ids make together.
     pub fn written(&self) -> String {
         self.text.clone().unwrap_or_else(|| self.joined())
     }
@@ -103,7 +170,8 @@ impl Prompt {
     fn joined(&self) -> String {
         let bytes =
             |token: &Token| if token.bytes.is_empty() { token.text.clone().into_bytes() } else { token.bytes.clone() };
-        let bytes: Vec<u8> = self.tokens.iter().skip(self.bos.into()).flat_map(bytes).collect();
+        let own = self.tokens.len().saturating_sub(self.behind);
+        let bytes: Vec<u8> = self.tokens.iter().take(own).skip(self.front).flat_map(bytes).collect();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
@@ -136,16 +204,43 @@ impl Prompt {
                 .option("truncate"));
             }
             Truncate::Left => {
-                let kept = usize::from(self.bos).min(context);
+                let kept = self.front.min(context);
                 kept..kept + excess
             }
-            Truncate::Right => context..length,
+            Truncate::Right => {
+                let end = length - self.behind.min(context);
+                end - excess..end
+            }
         };
         self.ids.drain(dropped.clone());
         self.tokens.drain(dropped);
+        let left = self.ids.len();
+        (self.front, self.behind) = (self.front.min(left), self.behind.min(left));
         if self.text.is_some() {
             self.text = Some(self.joined());
         }
         Ok(self)
     }
+
+    /// The same without what the tokenizer put behind the text, for what goes on from there.
+    pub fn without_end(mut self) -> Self {
+        let own = self.ids.len() - self.behind;
+        self.ids.truncate(own);
+        self.tokens.truncate(own);
+        self.behind = 0;
+        self
+    }
+}
+
+/// That the tokenizer put tokens around a text.
+fn put(tokens: &[Token], front: usize, behind: usize) -> Option<Remark> {
+    let labels = |tokens: &[Token]| tokens.iter().map(|token| token.label.as_str()).collect::<Vec<_>>().join(" ");
+    let (before, after) = (labels(&tokens[..front]), labels(&tokens[tokens.len() - behind..]));
+    let text = match (front, behind) {
+        (0, 0) => return None,
+        (_, 0) => format!("the tokenizer puts {before} in front of the text"),
+        (0, _) => format!("the tokenizer puts {after} behind the text"),
+        _ => format!("the tokenizer puts {before} in front of the text and {after} behind it"),
+    };
+    Some(Remark { text, option: Some("no_special") })
 }

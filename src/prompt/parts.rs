@@ -1,20 +1,92 @@
-//! A byte-level BPE tokenizer put together from its parts.
-use tokenizers::AddedToken;
+//! The parts that a tokenizer is put together from, whatever files they came from.
+use serde::Deserialize;
 use tokenizers::models::bpe::{BPE, Merges, Vocab};
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{
+    AddedToken, DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
+};
 
-/// The tokenizer, or what is wrong with its parts.
-pub(super) fn assemble(
-    vocab: Vocab,
-    merges: Merges,
-    added: Vec<AddedToken>,
-    before: ByteLevel,
-    decoder: ByteLevel,
-    after: Option<ByteLevel>,
-) -> Result<tokenizers::Tokenizer, String> {
-    let model = BPE::builder().vocab_and_merges(vocab, merges).build().map_err(|error| error.to_string())?;
-    let mut tokenizer = tokenizers::Tokenizer::new(model);
-    tokenizer.with_pre_tokenizer(Some(before)).with_decoder(Some(decoder)).with_post_processor(after);
-    tokenizer.add_tokens(added).map_err(|error| error.to_string())?;
-    Ok(tokenizer)
+/// What a `tokenizer.json` holds, as far as it decides which ids a text becomes.
+#[derive(Deserialize)]
+pub(super) struct Parts {
+    #[serde(default)]
+    pub(super) version: Option<String>,
+    pub(super) model: ModelWrapper,
+    #[serde(default)]
+    pub(super) normalizer: Option<NormalizerWrapper>,
+    #[serde(default)]
+    pub(super) pre_tokenizer: Option<PreTokenizerWrapper>,
+    #[serde(default)]
+    pub(super) post_processor: Option<PostProcessorWrapper>,
+    #[serde(default)]
+    pub(super) decoder: Option<DecoderWrapper>,
+    #[serde(default)]
+    pub(super) added_tokens: Vec<Added>,
+}
+
+/// A token that was added to a vocabulary, and its id there.
+#[derive(Clone, Deserialize)]
+pub(super) struct Added {
+    pub(super) id: u32,
+    #[serde(flatten)]
+    pub(super) token: AddedToken,
+}
+
+impl Parts {
+    /// A vocabulary, and nothing around it.
+    pub(super) fn of(model: impl Into<ModelWrapper>) -> Self {
+        let model = model.into();
+        Self {
+            version: None,
+            model,
+            normalizer: None,
+            pre_tokenizer: None,
+            post_processor: None,
+            decoder: None,
+            added_tokens: vec![],
+        }
+    }
+
+    /// Byte-pair encoding.
+    pub(super) fn of_pairs(vocab: Vocab, merges: Merges) -> Result<Self, String> {
+        let model = BPE::builder().vocab_and_merges(vocab, merges).build().map_err(|error| error.to_string())?;
+        Ok(Self::of(model))
+    }
+
+    /// Those of a `tokenizer.json`.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let parts: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        match parts.version.as_deref() {
+            None | Some("1.0") => Ok(parts),
+            Some(version) => Err(format!("its version is {version:?}, not 1.0")),
+        }
+    }
+
+    /// The tokenizer with these tokens added to it, in their order, and the ids of those that say theirs checked.
+    pub(super) fn assemble(self, added: &[AddedToken]) -> Result<tokenizers::Tokenizer, String> {
+        let text = |error: tokenizers::Error| error.to_string();
+        let mut tokenizer = tokenizers::Tokenizer::new(self.model);
+        tokenizer.with_normalizer(self.normalizer).map_err(text)?;
+        tokenizer.with_pre_tokenizer(self.pre_tokenizer).with_decoder(self.decoder);
+        tokenizer.with_post_processor(self.post_processor);
+        tokenizer.add_tokens(self.added_tokens.iter().map(|added| added.token.clone())).map_err(text)?;
+        check_ids(&tokenizer, self.added_tokens.iter().map(|Added { id, token }| (*id, token)))?;
+        tokenizer.add_tokens(added.iter().cloned()).map_err(text)?;
+        Ok(tokenizer)
+    }
+}
+
+/// An added token that is listed with one id and gets another would be read as a token that the model never saw for it.
+pub(super) fn check_ids<'a>(
+    tokenizer: &tokenizers::Tokenizer,
+    listed: impl Iterator<Item = (u32, &'a AddedToken)>,
+) -> Result<(), String> {
+    for (id, AddedToken { content, .. }) in listed {
+        match tokenizer.token_to_id(content) {
+            Some(given) if given != id && !content.is_empty() => {
+                return Err(format!("added token {content:?} is listed with the id {id}, but becomes {given}"));
+            }
+            _ => (),
+        }
+    }
+    Ok(())
 }

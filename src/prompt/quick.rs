@@ -5,11 +5,10 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Unexpected, Visitor};
-use tokenizers::AddedToken;
 use tokenizers::models::bpe::Vocab;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
-use super::parts::assemble;
+use super::parts::{Added, Parts};
 
 /// What GPT-2's file has, and nothing else: an unknown field may change what the tokenizer does.
 #[derive(Deserialize)]
@@ -20,7 +19,7 @@ struct File {
     _truncation: Option<IgnoredAny>,
     #[serde(rename = "padding")]
     _padding: Option<IgnoredAny>,
-    added_tokens: Vec<AddedToken>,
+    added_tokens: Vec<Added>,
     normalizer: Option<IgnoredAny>,
     pre_tokenizer: Level,
     post_processor: Option<Level>,
@@ -52,8 +51,8 @@ struct Model {
     merges: Vec<Merge>,
 }
 
-/// The tokenizer of a file of GPT-2's shape, none for any other file, right or wrong.
-pub(super) fn read(bytes: &[u8]) -> Option<tokenizers::Tokenizer> {
+/// The parts of a file of GPT-2's shape, none for any other file, right or wrong.
+pub(super) fn read(bytes: &[u8]) -> Option<Parts> {
     let File { version, added_tokens, normalizer, pre_tokenizer, post_processor, decoder, model, .. } =
         serde_json::from_slice(bytes).ok()?;
     let levels = [Some(&pre_tokenizer), post_processor.as_ref(), Some(&decoder)];
@@ -69,8 +68,15 @@ pub(super) fn read(bytes: &[u8]) -> Option<tokenizers::Tokenizer> {
         return None;
     }
     let merges = model.merges.into_iter().map(|Merge(pair)| pair).collect();
-    assemble(model.vocab, merges, added_tokens, pre_tokenizer.into(), decoder.into(), post_processor.map(Into::into))
-        .ok()
+    let parts = Parts::of_pairs(model.vocab, merges).ok()?;
+    let level = |level: Level| ByteLevel::from(level);
+    Some(Parts {
+        pre_tokenizer: Some(level(pre_tokenizer).into()),
+        decoder: Some(level(decoder).into()),
+        post_processor: post_processor.map(|after| level(after).into()),
+        added_tokens,
+        ..parts
+    })
 }
 
 impl From<Level> for ByteLevel {

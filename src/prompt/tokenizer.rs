@@ -3,62 +3,91 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use tokenizers::models::bpe::Merges;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::{AddedToken, DecoderWrapper, PreTokenizedString, PreTokenizer};
+use tokenizers::{Encoding, PreTokenizedString, PreTokenizer};
 
-use super::label::decode_bpe;
-use super::parts::assemble;
-use super::{Token, quick};
+use super::Token;
+use super::class::{Class, Made};
+use super::files::{self, Failed, Loaded, Read};
+use super::settings::Settings;
+use super::spelling::Spelling;
 use crate::error::{Error, Result};
 
 /// Turns text into ids and ids into bytes.
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    /// Or why there is none: then tokens are known by their ids alone.
+    inner: Result<Inner>,
+    remarks: Vec<String>,
+}
+
+struct Inner {
+    tokenizer: tokenizers::Tokenizer,
     origin: String,
-    /// Whether tokens are written in GPT-2's byte alphabet.
-    byte_level: bool,
+    spelling: Spelling,
+    bos: Option<u32>,
+}
+
+/// What a text was turned into.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Encoded {
+    pub(super) ids: Vec<u32>,
+    /// Whether the text has a blank before a token that no token has, `[token]`.
+    pub(super) gaps: Vec<bool>,
+    /// How many tokens the tokenizer put in front of the text.
+    pub(super) front: usize,
+    /// How many it put behind.
+    pub(super) behind: usize,
+    /// What of the text is in no token.
+    pub(super) lost: String,
 }
 
 impl Tokenizer {
-    /// The tokenizer of a `tokenizer.json`; `origin` names it in errors.
+    /// The tokenizer of a `tokenizer.json`, as it is written; `origin` names it in errors.
     ///
     /// # Errors
     /// A file that is no tokenizer, or whose parts contradict each other.
     pub fn from_json(bytes: &[u8], origin: &str) -> Result<Self> {
-        let read = || match quick::read(bytes) {
-            Some(tokenizer) => Ok(tokenizer),
-            None => tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| error.to_string()),
-        };
-        Self::build(origin, read)
+        let read = || Class::AsWritten.make(files::whole(bytes)?, &Settings::default(), true);
+        let made = quietly(read).and_then(|made| made).map_err(|reason| broken(origin, &reason))?;
+        Ok(Self::of(made, origin.to_owned(), Vec::new()))
     }
 
-    /// GPT-2's tokenizer of a `vocab.json`, a `merges.txt` and an `added_tokens.json`; `origin` names them in errors.
-    ///
-    /// # Errors
-    /// A file that cannot be read as what it is, or parts that contradict each other.
-    pub fn from_vocab_merges(vocab: &[u8], merges: &[u8], added_tokens: Option<&[u8]>, origin: &str) -> Result<Self> {
-        let read = || {
-            let mut vocab = quick::vocab(vocab).map_err(|error| format!("vocabulary: {error}"))?;
-            let mut added = quick::vocab(added_tokens.unwrap_or(b"{}"))
-                .map_err(|error| format!("added tokens: {error}"))?
-                .into_iter()
-                .map(|(token, id)| (id, token))
-                .collect::<Vec<_>>();
-            added.sort();
-            // In the vocabulary an added token keeps its id; on its own it would get the next free one.
-            for (id, token) in &added {
-                if vocab.insert(token.clone(), *id).is_some_and(|old| old != *id) {
-                    return Err(format!("added token `{token}` has another id in the vocabulary"));
-                }
-            }
-            let special = vocab.contains_key(END_OF_TEXT).then(|| AddedToken::from(END_OF_TEXT, true));
-            let added = added.into_iter().map(|(_, token)| token).filter(|token| token != END_OF_TEXT);
-            let added = added.map(|token| AddedToken::from(token, false).normalized(false)).chain(special).collect();
-            let level = ByteLevel::default().add_prefix_space(false);
-            assemble(vocab, read_merges(merges)?, added, level, level, Some(level))
-        };
-        Self::build(origin, read)
+    /// The tokenizer of a folder, whose files `read` gives by their names (see [`FILES`](super::FILES)) and `locate` names in errors,
+    /// as the newest transformers makes it: `tokenizer.json`, `vocab.json` with `merges.txt`, `vocab.txt` or a SentencePiece model, and
+    /// what `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` say of it. `class` is the `tokenizer_class` of
+    /// the model's config, `model_type` the kind of model. A folder without a usable tokenizer gives one that has only ids; what is
+    /// wrong with it is said by [`Self::encode`].
+    pub fn from_files(
+        read: Read,
+        locate: &dyn Fn(&str) -> String,
+        class: Option<&str>,
+        model_type: Option<&str>,
+    ) -> Self {
+        match quietly(|| files::load(read, class, model_type)) {
+            Ok(Ok(Loaded { made, remarks, origin })) => Self::of(made, locate(origin), remarks),
+            Ok(Err(Failed::Broken(file, reason))) => Self::without(broken(&locate(file), &reason)),
+            Ok(Err(Failed::Unread(error))) => Self::without(error),
+            Ok(Err(Failed::Missing)) => Self::without(
+                Error::failed(format!("{} is missing: the model has no tokenizer", locate(files::FILES[0]))).hint(
+                    "its folder needs tokenizer.json, vocab.json with merges.txt, vocab.txt or a SentencePiece model; or name another's tokenizer, or give the prompt as ids",
+                ).option("tokenizer"),
+            ),
+            Err(reason) => Self::without(broken(&locate(files::FILES[0]), &reason)),
+        }
+    }
+
+    /// A tokenizer that has no tokens, and says why where a text is to be read.
+    pub fn without(why: Error) -> Self {
+        Self { inner: Err(why), remarks: Vec::new() }
+    }
+
+    fn of(Made { mut tokenizer, bos }: Made, origin: String, remarks: Vec<String>) -> Self {
+        tokenizer.with_padding(None);
+        let _ = tokenizer.with_truncation(None); // none is always possible
+        let spelling =
+            Spelling::of(tokenizer.get_decoder(), tokenizer.get_pre_tokenizer(), tokenizer.get_model());
+        let bos = bos.and_then(|bos| tokenizer.token_to_id(&bos));
+        Self { inner: Ok(Inner { tokenizer, origin, spelling, bos }), remarks }
     }
 
     /// Compiles the pattern by which GPT-2's tokenizers split texts, which else the first text waits for.
@@ -66,55 +95,69 @@ impl Tokenizer {
         let _ = quietly(|| ByteLevel::default().pre_tokenize(&mut PreTokenizedString::from("a")).is_ok());
     }
 
-    fn build(origin: &str, read: impl FnOnce() -> Result<tokenizers::Tokenizer, String>) -> Result<Self> {
-        let broken = |error| {
-            Error::failed(format!("{origin}: not a tokenizer that can be used: {error}"))
-                .hint("download the model's tokenizer again")
-        };
-        let mut inner = quietly(read).and_then(|read| read).map_err(broken)?;
-        inner.with_padding(None);
-        inner.with_truncation(None).map_err(|error| broken(error.to_string()))?;
-        let byte_level = match inner.get_decoder() {
-            Some(DecoderWrapper::ByteLevel(_)) => true,
-            Some(DecoderWrapper::Sequence(all)) => {
-                all.get_decoders().iter().any(|decoder| matches!(decoder, DecoderWrapper::ByteLevel(_)))
-            }
-            _ => false,
-        };
-        Ok(Self { inner, origin: origin.to_owned(), byte_level })
+    /// What was assumed to read it, a line each, for people.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
-    /// The ids of a text, with the special tokens that the tokenizer adds by itself (GPT-2's adds none).
+    /// Why there is none, if so.
+    pub fn missing(&self) -> Option<&Error> {
+        self.inner.as_ref().err()
+    }
+
+    fn inner(&self) -> Option<&Inner> {
+        self.inner.as_ref().ok()
+    }
+
+    /// The ids of a text alone, without what the tokenizer puts around it.
     ///
     /// # Errors
-    /// A text that this tokenizer cannot encode, such as a character that its vocabulary lacks.
+    /// A text that this tokenizer cannot encode, such as a character that its vocabulary lacks; no tokenizer.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoded = quietly(|| self.inner.encode_fast(text, true).map_err(|error| error.to_string()));
-        let encoded = encoded.and_then(|ids| ids);
-        encoded.map(|encoding| encoding.get_ids().to_vec()).map_err(|error| {
-            Error::failed(format!("{}: the text cannot be tokenized: {error}", self.origin))
-                .hint("give the prompt as ids, or the model a tokenizer that suits it")
-                .option("ids")
-        })
+        self.encoded(text, false).map(|encoded| encoded.ids)
     }
 
-    /// How many tokens it knows, added ones included.
+    /// The same with all that is known of it; `special` lets the tokenizer put its own tokens around it.
+    pub(super) fn encoded(&self, text: &str, special: bool) -> Result<Encoded> {
+        let inner = self.inner.as_ref().map_err(Clone::clone)?;
+        let encode = || inner.tokenizer.encode(text, special).map_err(|error| error.to_string());
+        let encoding = quietly(encode).and_then(|encoding| encoding).map_err(|error| {
+            Error::failed(format!("{}: the text cannot be tokenized: {error}", inner.origin))
+                .hint("give the prompt as ids, or the model a tokenizer that suits it")
+                .option("ids")
+        })?;
+        Ok(Encoded::of(text, &encoding))
+    }
+
+    /// How many tokens it knows, added ones included; none without a tokenizer.
     pub fn size(&self) -> usize {
-        self.inner.get_vocab_size(true)
+        self.inner().map_or(0, |inner| inner.tokenizer.get_vocab_size(true))
     }
 
     /// The id of a token as the tokenizer's files write it (`Ġthe`, `<|endoftext|>`).
     pub fn token_id(&self, token: &str) -> Option<u32> {
-        self.inner.token_to_id(token)
+        self.inner()?.tokenizer.token_to_id(token)
     }
 
-    /// The bytes that an id stands for; those of several ids may make one character.
+    /// The token that its files say begins a text.
+    pub fn bos(&self) -> Option<u32> {
+        self.inner()?.bos
+    }
+
+    /// The bytes that an id stands for in the middle of a text; those of several ids may make one character.
     pub fn bytes(&self, id: u32) -> Option<Vec<u8>> {
-        if let Some(added) = self.inner.get_added_vocabulary().get_added_tokens_decoder().get(&id) {
-            return Some(added.content.clone().into_bytes());
-        }
-        let token = self.inner.id_to_token(id)?;
-        Some(if self.byte_level { decode_bpe(&token) } else { token.replace('▁', " ").into_bytes() })
+        let inner = self.inner()?;
+        let (token, added) = inner.token(id)?;
+        Some(if added { token.into_bytes() } else { inner.spelling.bytes(&token) })
+    }
+
+    /// The bytes of each of the ids of a text, `[token]`; none of one that it does not know. `gaps` are [`Encoded::gaps`], where there
+    /// is a text.
+    pub(super) fn all_bytes(&self, ids: &[u32], gaps: Option<&[bool]>) -> Vec<Option<Vec<u8>>> {
+        let Some(inner) = self.inner() else { return vec![None; ids.len()] };
+        let known: Vec<Option<(String, bool)>> = ids.iter().map(|id| inner.token(*id)).collect();
+        let tokens: Vec<_> = known.iter().map(|token| token.clone().unwrap_or((String::new(), true))).collect();
+        inner.spelling.all(&tokens, gaps).into_iter().zip(known).map(|(bytes, known)| known.map(|_| bytes)).collect()
     }
 
     /// How a figure shows an id.
@@ -124,20 +167,44 @@ impl Tokenizer {
 
     /// Whether an id is a special token, no part of the text, such as `<|endoftext|>`.
     pub fn is_special(&self, id: u32) -> bool {
-        let added = self.inner.get_added_vocabulary().get_added_tokens_decoder();
-        added.get(&id).is_some_and(|token| token.special)
+        let added = self.inner().map(|inner| inner.tokenizer.get_added_vocabulary().get_added_tokens_decoder());
+        added.and_then(|added| added.get(&id)).is_some_and(|token| token.special)
     }
 }
 
-const END_OF_TEXT: &str = "<|endoftext|>";
+impl Inner {
+    /// A token as the files write it, and whether it was added to the vocabulary.
+    fn token(&self, id: u32) -> Option<(String, bool)> {
+        if let Some(added) = self.tokenizer.get_added_vocabulary().get_added_tokens_decoder().get(&id) {
+            return Some((added.content.clone(), true));
+        }
+        Some((self.tokenizer.id_to_token(id)?, false))
+    }
+}
 
-fn read_merges(bytes: &[u8]) -> Result<Merges, String> {
-    let text = std::str::from_utf8(bytes).map_err(|error| format!("merges: {error}"))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !(line.is_empty() || line.starts_with("#version")));
-    let pairs = lines.map(|(at, line)| {
-        quick::pair(line).ok_or_else(|| format!("merges: line {} is not two tokens with a space between", at + 1))
-    });
-    pairs.collect()
+impl Encoded {
+    fn of(text: &str, encoding: &Encoding) -> Self {
+        let (offsets, put) = (encoding.get_offsets(), encoding.get_special_tokens_mask());
+        let count = put.len();
+        let front = put.iter().take_while(|mask| **mask == 1).count();
+        let behind = put[front..].iter().rev().take_while(|mask| **mask == 1).count();
+        let (mut gaps, mut lost, mut end) = (vec![false; count], String::new(), 0);
+        let between = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+        for (at, (from, to)) in offsets.iter().enumerate().take(count - behind).skip(front) {
+            let gap = between(end, *from);
+            gaps[at] = gap.contains(char::is_whitespace);
+            lost.extend(gap.chars().filter(|c| !c.is_whitespace()));
+            end = end.max(*to);
+        }
+        lost.extend(between(end, text.len()).chars().filter(|c| !c.is_whitespace()));
+        Self { ids: encoding.get_ids().to_vec(), gaps, front, behind, lost }
+    }
+}
+
+fn broken(origin: &str, reason: &str) -> Error {
+    Error::failed(format!("{origin}: not a tokenizer that can be used: {reason}"))
+        .hint("save it anew with transformers' save_pretrained, name another's, or give the prompt as ids")
+        .option("tokenizer")
 }
 
 /// The result, or the message of a panic: the `tokenizers` crate indexes and unwraps where a file is inconsistent.

@@ -83,7 +83,7 @@ pub fn session() -> Session {
     let checkpoint = checkpoint();
     let weights = checkpoint.weights().unwrap();
     let model = Llama::load(&weights, config(), &Backend::Fused).unwrap();
-    let tokenizer = tokenizer(&checkpoint).unwrap();
+    let tokenizer = tokenizer(&checkpoint);
     Session::of("tiny-llama", None, weights.hash(), Box::new(model), tokenizer)
 }
 

@@ -8,7 +8,7 @@ use super::layout::Folder;
 use super::name::Name;
 use super::progress::Event;
 use crate::checkpoint::contents::{
-    self, CONFIG, INDEX, LARGEST_SMALL_FILE, PICKLED, TOKENIZER, VOCABULARY, VOCABULARY_EXTRAS, WEIGHTS,
+    self, CONFIG, INDEX, LARGEST_SMALL_FILE, PICKLED, TOKENIZER, VOCABULARIES, VOCABULARY_EXTRAS, WEIGHTS,
 };
 use crate::checkpoint::printable::printable;
 use crate::{Error, Result};
@@ -113,20 +113,35 @@ impl<'a> Fetch<'a> {
     }
 
     fn tokenizer(&mut self) -> Result<()> {
-        let has_vocabulary = VOCABULARY.iter().all(|file| self.has(file));
-        if (has_vocabulary && !self.refresh) || self.want(TOKENIZER)? {
-            return Ok(());
-        }
-        for file in VOCABULARY {
-            if !self.want(file)? {
-                return Err(Error::failed(format!("model '{}' has neither {TOKENIZER} nor {file}", self.name))
-                    .hint("copy a tokenizer into a local directory with the checkpoint, and name that directory"));
-            }
-        }
         for file in VOCABULARY_EXTRAS {
             self.want(file)?;
         }
-        Ok(())
+        let here = VOCABULARIES.iter().find(|files| files.iter().all(|file| self.has(file)));
+        if here.is_some() && !self.refresh {
+            return Ok(());
+        }
+        for files in VOCABULARIES {
+            let mut there = true;
+            for file in files {
+                there = there && self.want(file)?;
+            }
+            if there {
+                return Ok(());
+            }
+        }
+        Err(Error::failed(format!("model '{}' has neither {TOKENIZER} nor another tokenizer", self.name))
+            .hint("copy a tokenizer into a local directory with the checkpoint, and name that directory"))
+    }
+
+    /// Only what makes the tokenizer: its files, and the configuration that says of which class it is.
+    pub fn run_tokenizer(mut self, progress: &mut dyn FnMut(Event<'_>)) -> Result<Snapshot> {
+        self.want(CONFIG)?;
+        self.tokenizer()?;
+        self.announce(progress);
+        self.download(progress)?;
+        let (commit, dir) = (self.at(), self.dir());
+        self.folder.write_reference(&self.name.revision, &commit)?;
+        Ok(Snapshot { id: self.name.id.clone(), dir, commit })
     }
 
     /// Puts a file on the list of downloads unless it is here; false if the repository does not have it.

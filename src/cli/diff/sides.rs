@@ -50,8 +50,13 @@ impl DiffArgs {
 
     /// Results that are there already ask no model.
     fn files(&self, a: PathBuf, b: PathBuf) -> Result<Sides> {
-        let flags =
-            [("--model", self.model.model.is_some()), ("--bos", self.bos), ("--truncate", self.truncate.is_some())];
+        let flags = [
+            ("--model", self.model.model.is_some()),
+            ("--tokenizer", self.model.tokenizer.is_some()),
+            ("--bos", self.bos),
+            ("--no-special", self.no_special),
+            ("--truncate", self.truncate.is_some()),
+        ];
         match flags.iter().find(|(_, given)| *given) {
             Some((flag, _)) => Err(Error::usage(format!("{flag} is for prompts, but {} is a file", a.display()))
                 .hint(format!("leave {flag} out: files are compared as they are"))),

@@ -62,7 +62,7 @@ pub fn alike([a, b]: [(&str, &Spec); 2]) -> Result<()> {
 fn side(options: &Options, Run { session, prompt }: Run, words: &[Word], pass: &Pass) -> Result<Side> {
     let by_word = options.selection.words.is_some();
     let axis = if by_word { Key::words(words) } else { Key::tokens(&prompt) };
-    let next = next_line(session, &next_of_all(session, [&pass.resid].into_iter())?.concat());
+    let next = next_line(session, &next_of_all(session, [(&prompt, &pass.resid)].into_iter())?.concat());
     Ok(Side { model: session.identity(), input: None, prompt, by_word, axis, next })
 }
 
