@@ -14,7 +14,7 @@ pub enum Kind {
 }
 
 /// A failure in two lines: a message that names the file, option, value or model, and a hint that names the way out.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
     /// What went wrong, in one line.

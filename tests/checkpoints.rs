@@ -222,7 +222,7 @@ fn a_tokenizer_that_cannot_be_used_is_refused() {
     for bytes in ["", "{", "[]", "null", "{}", &nested, &deep, "{\"model\": {\"type\": \"BPE\"}}"] {
         with(bytes).refused(&[TOKENIZER]);
     }
-    base().without(TOKENIZER).refused(&["no tokenizer", "vocab.json"]);
+    base().without(TOKENIZER).refused(&["no tokenizer", TOKENIZER]);
     let set = |change: fn(&mut Value)| base().json(TOKENIZER, change);
     set(|t| t["model"]["type"] = json!("Other")).refused(&[TOKENIZER]);
     set(|t| t["model"]["vocab"] = json!({"a": -1})).refused(&[TOKENIZER]);
@@ -231,7 +231,7 @@ fn a_tokenizer_that_cannot_be_used_is_refused() {
     set(|t| t["model"] = json!({"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "[UNK]"})).refused(&[TOKENIZER]);
     Copy::of("vocab-merges").with("merges.txt", "#version: 0.2\na\n").refused(&["merges"]);
     Copy::of("vocab-merges").with("vocab.json", "{").refused(&["vocab"]);
-    Copy::of("vocab-merges").without("merges.txt").refused(&["no tokenizer"]);
+    Copy::of("vocab-merges").without("merges.txt").refused(&["merges.txt is missing"]);
     Copy::of("vocab-merges").with("merges.txt", b"\xff").refused(&["merges"]);
 }
 

@@ -19,6 +19,12 @@ fn char_of(byte: u8) -> char {
         .unwrap()
 }
 
+/// The tokenizer of a folder of GPT-2's with these files.
+fn of_files(files: &[(&str, &[u8])]) -> Tokenizer {
+    let read = |name: &str| Ok(files.iter().find(|(file, _)| *file == name).map(|(_, bytes)| bytes.to_vec().into()));
+    Tokenizer::from_files(&read, &|name| format!("tiny/{name}"), None, Some("gpt2"))
+}
+
 /// A byte-level tokenizer: the 256 bytes in order, a few merges, `<|endoftext|>` last.
 fn tiny_parts() -> (Value, Vec<[&'static str; 2]>) {
     let merges = vec![
@@ -148,7 +154,7 @@ fn every_way_of_reading_the_same_tokenizer_gives_the_same_ids() {
     let mut both = padded.clone();
     both["model"]["unk_token"] = json!("<|endoftext|>");
     let merges = format!("#version: 0.2\n{}\n", lines.join("\n"));
-    let files = Tokenizer::from_vocab_merges(vocab.to_string().as_bytes(), merges.as_bytes(), None, "tiny").unwrap();
+    let files = of_files(&[("vocab.json", vocab.to_string().as_bytes()), ("merges.txt", merges.as_bytes())]);
     let others = [read(&legacy), read(&slow), read(&padded), read(&both), files];
     for text in TEXTS {
         let ids = tiny().encode(text).unwrap();
@@ -165,7 +171,7 @@ fn gpt2_gives_the_ids_of_the_crates_own_reader_and_of_the_vocabulary_files() {
     let file = |name: &str| std::fs::read(folder.join(name)).unwrap();
     let ours = gpt2().unwrap();
     let theirs = tokenizers::Tokenizer::from_bytes(file("tokenizer.json")).unwrap();
-    let files = Tokenizer::from_vocab_merges(&file("vocab.json"), &file("merges.txt"), None, "gpt2").unwrap();
+    let files = of_files(&[("vocab.json", &file("vocab.json")), ("merges.txt", &file("merges.txt"))]);
     let every: String = ('\0'..=char::MAX).collect();
     let source = include_str!("prompt.rs");
     for text in TEXTS.into_iter().chain([source, every.as_str()]) {
@@ -189,12 +195,18 @@ fn gpt2_gives_the_ids_of_the_reference_implementation() {
 #[test]
 fn added_tokens_keep_their_ids_and_match_in_text() {
     let (vocab, _) = tiny_parts();
-    let added = br#"{"<pad>": 400, "<|user|>": 300}"#;
-    let read = |added: &[u8]| Tokenizer::from_vocab_merges(vocab.to_string().as_bytes(), b"t h", Some(added), "tiny");
-    let tokenizer = read(added).unwrap();
-    assert_eq!(tokenizer.encode("<|user|>th<pad>").unwrap(), [300, tokenizer.token_id("th").unwrap(), 400]);
-    assert_eq!(tokenizer.bytes(400).unwrap(), b"<pad>");
-    assert!(read(br#"{"the": 3}"#).is_err_and(|error| error.message.contains("`the`")));
+    let size = vocab.as_object().unwrap().len() as u32;
+    let vocab = vocab.to_string();
+    let read = |added: &str| {
+        of_files(&[("vocab.json", vocab.as_bytes()), ("merges.txt", b"t h"), ("added_tokens.json", added.as_bytes())])
+    };
+    let tokenizer = read(&format!(r#"{{"<pad>": {}, "<|user|>": {size}}}"#, size + 1));
+    assert_eq!(tokenizer.encode("<|user|>th<pad>").unwrap(), [size, tokenizer.token_id("th").unwrap(), size + 1]);
+    assert_eq!(tokenizer.bytes(size + 1).unwrap(), b"<pad>");
+    // transformers would give these other ids than the model was trained with.
+    for (added, name) in [(r#"{"the": 3}"#, "the"), (r#"{"<pad>": 400}"#, "<pad>")] {
+        assert!(read(added).encode("th").is_err_and(|error| error.message.contains(name)), "{added}");
+    }
 }
 
 #[test]
@@ -384,15 +396,17 @@ fn a_broken_tokenizer_file_is_an_error_that_names_it() {
         (r#"{"a": 0}"#, "", Some("[]")),
         (r#"{"a": "0"}"#, "", None),
     ] {
-        let added = added.map(str::as_bytes);
-        let error = Tokenizer::from_vocab_merges(vocab.as_bytes(), merges.as_bytes(), added, "tiny").err().unwrap();
-        assert!(error.message.contains("tiny"), "{error}");
+        let mut parts = vec![("vocab.json", vocab.as_bytes()), ("merges.txt", merges.as_bytes())];
+        parts.extend(added.map(|added| ("added_tokens.json", added.as_bytes())));
+        let tokenizer = of_files(&parts);
+        let error = tokenizer.encode("a").unwrap_err();
+        assert!(error.message.contains("tiny/") && tokenizer.missing() == Some(&error), "{error}");
     }
 }
 
 #[test]
 fn a_tokenizer_that_knows_no_token_of_the_text_makes_an_empty_prompt_rather_than_a_crash() {
-    let tokenizer = Tokenizer::from_vocab_merges(b"{}", b"", None, "empty").unwrap();
+    let tokenizer = of_files(&[("vocab.json", b"{}"), ("merges.txt", b"")]);
     assert!(tokenizer.encode("the cat").unwrap().is_empty());
     assert!(Prompt::from_text(&tokenizer, "the", None).unwrap().fit(8, 8, Truncate::No).is_err());
 }

@@ -137,11 +137,15 @@ impl Checkpoint {
         let folder = match source {
             Source::Builtin => None,
             Source::Directory(folder) => Some(folder.clone()),
-            Source::Hub(name) => Some(Hub::new(Environment::of_process()?, Options::default())?.tokenizer(name, &mut |_| ())?.dir),
+            Source::Hub(name) => {
+                Some(Hub::new(Environment::of_process()?, Options::default())?.tokenizer(name, &mut |_| ())?.dir)
+            }
         };
         if let Some(folder) = folder.as_ref().filter(|folder| !contents::has_vocabulary(folder)) {
             return Err(Error::failed(format!("{} has no tokenizer", folder.display()))
-                .hint("name a folder with tokenizer.json, vocab.json and merges.txt, vocab.txt or a SentencePiece model")
+                .hint(
+                    "name a folder with tokenizer.json, vocab.json and merges.txt, vocab.txt or a SentencePiece model",
+                )
                 .option("tokenizer"));
         }
         let name = folder.as_deref().map_or("builtin".into(), |folder| identity(folder).0);

@@ -113,6 +113,9 @@ pub fn run(args: &BatchArgs, command: &dyn PromptCommand, line: &str) -> Result<
     asked.analysis().fits(session::family(&checkpoint)?.spec())?;
     let session = Session::new(checkpoint)?;
     output::remark_on(&session, args.quiet);
+    if let Some(why) = session.tokenizer.missing() {
+        return Err(why.clone());
+    }
     watch_for_interrupts();
     let bar = bar(args, &options)?;
     let summary = batch::run(&options, &asked, line, &session, &|| bar.inc(1))?;

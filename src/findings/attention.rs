@@ -125,7 +125,10 @@ impl Analysis for Options {
         let found = requests.and_then(|requests| {
             let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
             let found = packed(session.model(), &prompts, &requests)?.into_iter().collect::<Result<Vec<_>>>()?;
-            let next = next_of_all(session, subjects.iter().zip(&found).map(|(subject, (_, pass))| (&subject.prompt, &pass.resid)))?;
+            let next = next_of_all(
+                session,
+                subjects.iter().zip(&found).map(|(subject, (_, pass))| (&subject.prompt, &pass.resid)),
+            )?;
             Ok(found.into_iter().zip(next).zip(words).collect())
         });
         let each = |subject, ((found, next), words): ((_, Vec<_>), _)| self.found(subject, words, found, &next);

@@ -79,7 +79,10 @@ impl Analysis for Options {
         let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
         let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
         let found = of_prompts(session.model(), &prompts).and_then(|found| {
-            let next = next_of_all(session, subjects.iter().zip(&found).map(|(subject, (_, resid))| (&subject.prompt, resid)))?;
+            let next = next_of_all(
+                session,
+                subjects.iter().zip(&found).map(|(subject, (_, resid))| (&subject.prompt, resid)),
+            )?;
             Ok(found.into_iter().map(|(heads, _)| heads).zip(next).collect())
         });
         let each = |subject, (heads, next)| -> Result<Box<dyn Findings + 'a>> {

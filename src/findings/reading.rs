@@ -80,7 +80,11 @@ fn begin(tokenizer: &Tokenizer, spec: &Spec) -> Result<(Option<u32>, Option<Stri
         (Some(bos), _) if tokenizer.missing().is_some() || tokenizer.is_special(bos) => {
             let other = own.filter(|own| *own != bos);
             let remark = other.map(|own| {
-                format!("the text begins with the config's bos_token_id, {}; the tokenizer's own is {}", label(bos), label(own))
+                format!(
+                    "the text begins with the config's bos_token_id, {}; the tokenizer's own is {}",
+                    label(bos),
+                    label(own)
+                )
             });
             return Ok((Some(bos), remark));
         }

@@ -109,7 +109,7 @@ mod tests {
     /// Nothing as it is by default.
     fn full() -> Options {
         Options {
-            reading: Reading { bos: true, truncate: Truncate::Left },
+            reading: Reading { bos: true, truncate: Truncate::Left, ..Reading::default() },
             target: Target { target: Some(Token::Text(" time".into())), foil: Some(Token::Id(7)), position: Some(-2) },
             method: vec![Method::IntegratedGradients, Method::GradientShap],
             of: Of::Probability,

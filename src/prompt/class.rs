@@ -99,9 +99,7 @@ impl Class {
         match self {
             Self::AsWritten => &[],
             Self::Gpt2 => &[("unk_token", END), ("bos_token", END), ("eos_token", END)],
-            Self::NeoX => {
-                &[("unk_token", END), ("bos_token", END), ("eos_token", END), ("pad_token", "<|padding|>")]
-            }
+            Self::NeoX => &[("unk_token", END), ("bos_token", END), ("eos_token", END), ("pad_token", "<|padding|>")],
             Self::Roberta => &[
                 ("bos_token", "<s>"),
                 ("eos_token", "</s>"),
@@ -234,12 +232,7 @@ impl Class {
 }
 
 /// The tokens to add to what is there, in transformers' order: those listed with an id, those with a role, the others.
-fn added(
-    parts: &Parts,
-    settings: &Settings,
-    named: &[(String, AddedToken)],
-    extra: &[AddedToken],
-) -> Vec<AddedToken> {
+fn added(parts: &Parts, settings: &Settings, named: &[(String, AddedToken)], extra: &[AddedToken]) -> Vec<AddedToken> {
     let there = |token: &AddedToken| parts.added_tokens.iter().any(|added| added.token == *token);
     let mut tokens: Vec<AddedToken> = settings.added.values().filter(|token| !there(token)).cloned().collect();
     for token in named.iter().map(|(_, token)| token).chain(extra) {

@@ -82,8 +82,7 @@ pub(super) fn load(read: Read, said: Option<&str>, model_type: Option<&str>) -> 
     };
     let has_file = listed.is_some();
     let broken = |reason| Failed::Broken(CONFIG, reason);
-    let mut settings =
-        Settings::read(config.as_deref(), map.as_deref(), added.as_deref(), listed).map_err(broken)?;
+    let mut settings = Settings::read(config.as_deref(), map.as_deref(), added.as_deref(), listed).map_err(broken)?;
     let name = settings.class.clone().or(said.map(str::to_owned));
     let said = match &name {
         Some(name) => Class::named(name).map_err(broken)?,
@@ -96,9 +95,10 @@ pub(super) fn load(read: Read, said: Option<&str>, model_type: Option<&str>) -> 
         Vocabulary::Pieces(model) => settings.take_pieces(&model, class).map_err(failed)?,
     };
     if let ModelWrapper::BPE(pairs) = &mut parts.model
-        && let Some(dropout) = pairs.dropout.take().filter(|dropout| *dropout > 0.0)
+        && let Some(dropout) = pairs.dropout.take().filter(|dropout| *dropout > 0.0 && class == Class::AsWritten)
     {
-        remarks.push(format!("the tokenizer's dropout of {dropout} is off: the same text always gives the same tokens"));
+        remarks
+            .push(format!("the tokenizer's dropout of {dropout} is off: the same text always gives the same tokens"));
     }
     let shape = (has_file && class != Class::AsWritten).then(|| Shape::of(&parts));
     let made = class.make(parts, &settings, has_file).map_err(failed)?;
@@ -128,7 +128,9 @@ fn class(
     let remark = match name {
         // transformers would build on it all the same, of what the class then takes for its vocabulary.
         Some(name) if is_whole => format!("{origin} does not hold what a {name} is; it is read as it is written"),
-        Some(name) if said != Class::AsWritten => return Err(format!("tokenizer_class {name} is not read from {origin}")),
+        Some(name) if said != Class::AsWritten => {
+            return Err(format!("tokenizer_class {name} is not read from {origin}"));
+        }
         _ if is_whole => format!("{origin} does not hold a GPT-2 tokenizer; it is read as it is written"),
         _ if implied == Class::AsWritten => format!("{origin} is read as SentencePiece does"),
         _ => format!("{origin} is read as {} does", implied.name()),
@@ -239,4 +241,3 @@ fn plain(part: &PreTokenizerWrapper) -> PreTokenizerWrapper {
         other => other.clone(),
     }
 }
-

@@ -19,8 +19,8 @@ pub use words::{Word, WordRule};
 use crate::error::{Error, Result};
 use crate::named::Named;
 use crate::text::excerpt;
-use tokenizer::Encoded;
 use serde::{Deserialize, Serialize};
+use tokenizer::Encoded;
 
 /// Characters that a remark quotes.
 const SHOWN: usize = 40;
@@ -128,7 +128,7 @@ impl Prompt {
     }
 
     fn encoded(tokenizer: &Tokenizer, text: &str, bos: Option<u32>, special: bool) -> Result<Self> {
-        let Encoded { ids, gaps, front, behind, lost } = tokenizer.encoded(text, special)?;
+        let Encoded { ids, gaps, front, behind, lost, unknown } = tokenizer.encoded(text, special)?;
         let count = ids.len();
         let mut prompt = Self::of(tokenizer, ids, Some(gaps), bos);
         let inserted = prompt.ids.len() - count;
@@ -137,6 +137,12 @@ impl Prompt {
         prompt.remarks.extend(put(&prompt.tokens[inserted..], front, behind));
         prompt.remarks.extend((!lost.is_empty()).then(|| {
             format!("{:?} of the text is in no token: the tokenizer has nothing for it", excerpt(&lost, SHOWN)).into()
+        }));
+        prompt.remarks.extend(unknown.filter(|(count, _)| *count > 0).map(|(count, id)| {
+            let (tokens, are) = if count == 1 { ("token", "is") } else { ("tokens", "are") };
+            let label = tokenizer.label(id);
+            let name = label.trim_start_matches('·');
+            format!("{count} {tokens} {are} {name}: what the tokenizer does not know").into()
         }));
         Ok(prompt)
     }

@@ -183,7 +183,8 @@ impl Model {
     /// The same of normal pieces only, in the order of their scores.
     fn merges_by_score(&self) -> Merges {
         let normal = self.pieces.iter().zip(0..).filter(|(piece, _)| piece.kind() == Kind::Normal);
-        let ranks: HashMap<&str, (f32, usize)> = normal.map(|(piece, id)| (piece.piece(), (piece.score(), id))).collect();
+        let ranks: HashMap<&str, (f32, usize)> =
+            normal.map(|(piece, id)| (piece.piece(), (piece.score(), id))).collect();
         let mut merges: Vec<(f32, usize, (String, String))> = Vec::new();
         for (piece, (score, id)) in &ranks {
             merges.extend(halves(piece, &ranks).into_iter().map(|pair| (-score, *id, pair)));
@@ -246,11 +247,16 @@ impl Model {
             let mut defined = defined;
             defined.sort_by_key(|piece| std::cmp::Reverse(piece.chars().count()));
             let pattern = defined.iter().map(|piece| escaped(piece)).collect::<Vec<_>>().join("|");
-            before.push(json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false}));
+            before
+                .push(json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false}));
         }
         Ok(Parts {
             normalizer: of(json!({"type": "Sequence", "normalizers": normalizers}))?,
-            pre_tokenizer: if before.is_empty() { None } else { of(json!({"type": "Sequence", "pretokenizers": before}))? },
+            pre_tokenizer: if before.is_empty() {
+                None
+            } else {
+                of(json!({"type": "Sequence", "pretokenizers": before}))?
+            },
             decoder: of(json!({"type": "Sequence", "decoders": decoders}))?,
             ..parts
         })
@@ -259,7 +265,7 @@ impl Model {
 
 /// A text as a pattern that only it matches.
 fn escaped(text: &str) -> String {
-    text.chars().flat_map(|c| (c.is_ascii_punctuation()).then_some('\\').into_iter().chain([c])).collect()
+    text.chars().flat_map(|c| r"\.+*?()|[]{}^$#&-~".contains(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
 /// Every way to cut a piece into two others.

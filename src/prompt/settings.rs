@@ -109,7 +109,8 @@ impl Settings {
             fields.retain(|name, _| name != "add_bos_token" && name != "add_eos_token");
         }
         let mut settings = Self::default();
-        settings.class = fields.remove("tokenizer_class").map(|class| value("tokenizer_class", &class)).transpose()?.flatten();
+        settings.class =
+            fields.remove("tokenizer_class").map(|class| value("tokenizer_class", &class)).transpose()?.flatten();
         rename(&mut fields, |extra| !is_list(extra));
         if let Some(decoder) = fields.remove("added_tokens_decoder") {
             for (id, written) in value::<Map<String, Value>>("added_tokens_decoder", &decoder)? {
@@ -128,6 +129,9 @@ impl Settings {
         }
         for (name, written) in fields {
             let is_token = written.is_string() || written.is_object() || written.is_null();
+            if ROLES.contains(&&name[..]) && !is_token {
+                return Err(format!("{name} is no token"));
+            }
             if name.ends_with("_token") && is_token {
                 settings.named.insert(name, written);
             } else if name == "extra_special_tokens" {

@@ -93,7 +93,7 @@ impl Spelling {
         let mut all = Vec::with_capacity(tokens.len());
         let (mut is_first, mut after_end) = (true, false);
         for (at, (token, special)) in tokens.iter().enumerate() {
-            if *special {
+            if *special && self.fallback(token).is_none() {
                 all.push(token.clone().into_bytes());
                 continue;
             }
@@ -116,6 +116,11 @@ impl Spelling {
         all
     }
 
+    /// The byte that a token stands for which no text has.
+    pub(super) fn fallback(&self, token: &str) -> Option<u8> {
+        byte(token).filter(|_| self.byte_fallback)
+    }
+
     fn is_inside(&self, token: &str) -> bool {
         self.inside.as_ref().is_some_and(|mark| token.starts_with(mark.as_str()))
     }
@@ -125,7 +130,7 @@ impl Spelling {
         if self.byte_level {
             return decode_bpe(token);
         }
-        if let Some(byte) = Some(token).filter(|_| self.byte_fallback).and_then(byte) {
+        if let Some(byte) = self.fallback(token) {
             return vec![byte];
         }
         let mut text = token;

@@ -39,6 +39,8 @@ pub(super) struct Encoded {
     pub(super) behind: usize,
     /// What of the text is in no token.
     pub(super) lost: String,
+    /// How many tokens stand for something that the tokenizer does not know.
+    pub(super) unknown: Option<(usize, u32)>,
 }
 
 impl Tokenizer {
@@ -69,7 +71,7 @@ impl Tokenizer {
             Ok(Err(Failed::Unread(error))) => Self::without(error),
             Ok(Err(Failed::Missing)) => Self::without(
                 Error::failed(format!("{} is missing: the model has no tokenizer", locate(files::FILES[0]))).hint(
-                    "its folder needs tokenizer.json, vocab.json with merges.txt, vocab.txt or a SentencePiece model; or name another's tokenizer, or give the prompt as ids",
+                    "its folder needs tokenizer.json, vocab.json with merges.txt, vocab.txt or a SentencePiece model; or give the prompt as ids, or name a tokenizer",
                 ).option("tokenizer"),
             ),
             Err(reason) => Self::without(broken(&locate(files::FILES[0]), &reason)),
@@ -84,8 +86,7 @@ impl Tokenizer {
     fn of(Made { mut tokenizer, bos }: Made, origin: String, remarks: Vec<String>) -> Self {
         tokenizer.with_padding(None);
         let _ = tokenizer.with_truncation(None); // none is always possible
-        let spelling =
-            Spelling::of(tokenizer.get_decoder(), tokenizer.get_pre_tokenizer(), tokenizer.get_model());
+        let spelling = Spelling::of(tokenizer.get_decoder(), tokenizer.get_pre_tokenizer(), tokenizer.get_model());
         let bos = bos.and_then(|bos| tokenizer.token_to_id(&bos));
         Self { inner: Ok(Inner { tokenizer, origin, spelling, bos }), remarks }
     }
@@ -126,7 +127,9 @@ impl Tokenizer {
                 .hint("give the prompt as ids, or the model a tokenizer that suits it")
                 .option("ids")
         })?;
-        Ok(Encoded::of(text, &encoding))
+        let mut encoded = Encoded::of(text, &encoding);
+        encoded.unknown = inner.unknown().map(|id| (encoded.ids.iter().filter(|other| **other == id).count(), id));
+        Ok(encoded)
     }
 
     /// How many tokens it knows, added ones included; none without a tokenizer.
@@ -148,7 +151,11 @@ impl Tokenizer {
     pub fn bytes(&self, id: u32) -> Option<Vec<u8>> {
         let inner = self.inner()?;
         let (token, added) = inner.token(id)?;
-        Some(if added { token.into_bytes() } else { inner.spelling.bytes(&token) })
+        Some(if added && inner.spelling.fallback(&token).is_none() {
+            token.into_bytes()
+        } else {
+            inner.spelling.bytes(&token)
+        })
     }
 
     /// The bytes of each of the ids of a text, `[token]`; none of one that it does not know. `gaps` are [`Encoded::gaps`], where there
@@ -167,8 +174,9 @@ impl Tokenizer {
 
     /// Whether an id is a special token, no part of the text, such as `<|endoftext|>`.
     pub fn is_special(&self, id: u32) -> bool {
-        let added = self.inner().map(|inner| inner.tokenizer.get_added_vocabulary().get_added_tokens_decoder());
-        added.and_then(|added| added.get(&id)).is_some_and(|token| token.special)
+        let Some(inner) = self.inner() else { return false };
+        let added = inner.tokenizer.get_added_vocabulary().get_added_tokens_decoder().get(&id);
+        added.is_some_and(|token| token.special && inner.spelling.fallback(&token.content).is_none())
     }
 }
 
@@ -179,6 +187,20 @@ impl Inner {
             return Some((added.content.clone(), true));
         }
         Some((self.tokenizer.id_to_token(id)?, false))
+    }
+}
+
+impl Inner {
+    /// The token that stands for what is not in the vocabulary: that of a letter which no vocabulary has.
+    fn unknown(&self) -> Option<u32> {
+        const OLD_PERSIAN: &str = "\u{103a0}";
+        if self.spelling.byte_level {
+            return None;
+        }
+        let encoding = quietly(|| self.tokenizer.encode_fast(OLD_PERSIAN, false).ok()).ok().flatten()?;
+        let id = *encoding.get_ids().last()?;
+        let (token, _) = self.token(id)?;
+        (!token.contains(OLD_PERSIAN) && super::spelling::byte(&token).is_none()).then_some(id)
     }
 }
 
@@ -197,13 +219,13 @@ impl Encoded {
             end = end.max(*to);
         }
         lost.extend(between(end, text.len()).chars().filter(|c| !c.is_whitespace()));
-        Self { ids: encoding.get_ids().to_vec(), gaps, front, behind, lost }
+        Self { ids: encoding.get_ids().to_vec(), gaps, front, behind, lost, unknown: None }
     }
 }
 
 fn broken(origin: &str, reason: &str) -> Error {
     Error::failed(format!("{origin}: not a tokenizer that can be used: {reason}"))
-        .hint("save it anew with transformers' save_pretrained, name another's, or give the prompt as ids")
+        .hint("save it anew with transformers' save_pretrained, give the prompt as ids, or name another tokenizer")
         .option("tokenizer")
 }
 
