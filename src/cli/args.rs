@@ -60,7 +60,7 @@ pub struct PromptArgs {
 }
 
 /// A prompt larger than this cannot be meant: GPT-2's longest is a few kilobytes.
-const LARGEST_PROMPT: u64 = 64 << 20;
+const LARGEST_PROMPT: u64 = 4 << 20;
 
 impl PromptArgs {
     /// Whether there is one.
@@ -105,7 +105,7 @@ fn not_empty(text: String) -> Result<Words> {
 
 fn read_text(from: impl Read, name: &str) -> Result<String> {
     let mut bytes = read_at_most(from, LARGEST_PROMPT).map_err(|e| match e.kind() {
-        ErrorKind::FileTooLarge => Error::usage(format!("{name} is larger than 64 MiB")).hint("give a part of it"),
+        ErrorKind::FileTooLarge => Error::usage(format!("{name} is larger than 4 MiB")).hint("give a part of it"),
         _ => Error::failed(format!("cannot read {name}: {e}")).hint("give a text file"),
     })?;
     let start = mark(name, &bytes[..bytes.len().min(START)])?;

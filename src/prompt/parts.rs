@@ -75,6 +75,25 @@ impl Parts {
     }
 }
 
+/// How many bytes a normalizer may make of one, at most.
+pub(super) fn growth(normalizer: Option<&NormalizerWrapper>) -> f64 {
+    let Some(NormalizerWrapper::Sequence(all)) = normalizer else { return normalizer.map_or(1.0, growth_of_one) };
+    all.as_ref().iter().map(|one| growth(Some(one))).product()
+}
+
+fn growth_of_one(normalizer: &NormalizerWrapper) -> f64 {
+    /// U+FDFA, of three bytes, is eighteen letters in full.
+    const COMPATIBILITY: f64 = 11.0;
+    match normalizer {
+        NormalizerWrapper::NFKC(_) | NormalizerWrapper::NFKD(_) | NormalizerWrapper::Precompiled(_) => COMPATIBILITY,
+        // A pattern may match nothing, before every character.
+        NormalizerWrapper::Replace(replace) => 1.0 + replace.content.len() as f64,
+        NormalizerWrapper::Prepend(prepend) => 1.0 + prepend.prepend.len() as f64,
+        // Bytes spelled as letters, spaces around ideographs, letters taken apart.
+        _ => 3.0,
+    }
+}
+
 /// An added token that is listed with one id and gets another would be read as a token that the model never saw for it.
 pub(super) fn check_ids<'a>(
     tokenizer: &tokenizers::Tokenizer,

@@ -9,9 +9,13 @@ use tokenizers::{Encoding, PreTokenizedString, PreTokenizer};
 use super::Token;
 use super::class::{Class, Made};
 use super::files::{self, Failed, Loaded, Read};
+use super::parts::growth;
 use super::settings::Settings;
 use super::spelling::Spelling;
 use crate::error::{Error, Result};
+
+/// The longest normalized text, in bytes: the crate keeps sixteen times as much beside it.
+const MOST_NORMALIZED: f64 = (32 << 20) as f64;
 
 /// Turns text into ids and ids into bytes.
 pub struct Tokenizer {
@@ -25,6 +29,8 @@ struct Inner {
     origin: String,
     spelling: Spelling,
     bos: Option<u32>,
+    /// How many bytes of a text one may become before it is split.
+    growth: f64,
 }
 
 /// What a text was turned into.
@@ -88,7 +94,8 @@ impl Tokenizer {
         let _ = tokenizer.with_truncation(None); // none is always possible
         let spelling = Spelling::of(tokenizer.get_decoder(), tokenizer.get_pre_tokenizer(), tokenizer.get_model());
         let bos = bos.and_then(|bos| tokenizer.token_to_id(&bos));
-        Self { inner: Ok(Inner { tokenizer, origin, spelling, bos }), remarks }
+        let growth = growth(tokenizer.get_normalizer());
+        Self { inner: Ok(Inner { tokenizer, origin, spelling, bos, growth }), remarks }
     }
 
     /// Compiles the pattern by which GPT-2's tokenizers split texts, which else the first text waits for.
@@ -121,6 +128,7 @@ impl Tokenizer {
     /// The same with all that is known of it; `special` lets the tokenizer put its own tokens around it.
     pub(super) fn encoded(&self, text: &str, special: bool) -> Result<Encoded> {
         let inner = self.inner.as_ref().map_err(Clone::clone)?;
+        inner.check(text)?;
         let encode = || inner.tokenizer.encode(text, special).map_err(|error| error.to_string());
         let encoding = quietly(encode).and_then(|encoding| encoding).map_err(|error| {
             Error::failed(format!("{}: the text cannot be tokenized: {error}", inner.origin))
@@ -191,6 +199,15 @@ impl Inner {
 }
 
 impl Inner {
+    /// Refuses a text of which a normalizer could make more than memory holds.
+    fn check(&self, text: &str) -> Result<()> {
+        if text.len() as f64 * self.growth <= MOST_NORMALIZED {
+            return Ok(());
+        }
+        let of = format!("{}: a text of {} bytes may become {:.0e} bytes", self.origin, text.len(), text.len() as f64 * self.growth);
+        Err(Error::failed(format!("{of} by its normalizer")).hint("give a shorter text, or name another tokenizer").option("tokenizer"))
+    }
+
     /// The token that stands for what is not in the vocabulary: that of a letter which no vocabulary has.
     fn unknown(&self) -> Option<u32> {
         const OLD_PERSIAN: &str = "\u{103a0}";
