@@ -165,13 +165,23 @@ fn the_record_survives_in_every_file() {
 }
 
 #[test]
-fn few_cells_stay_shapes_and_many_become_an_image() {
+fn cells_are_shapes_as_long_as_a_file_stays_small_and_sharp_images_beyond() {
     let fonts = Fonts::bundled();
     let few = svg(&heatmap(&words(11)), &fonts).unwrap();
-    assert!(!few.contains("<image") && few.matches("<rect").count() > 20);
+    assert!(!few.contains("<image") && !few.contains("<path") && few.matches("<rect").count() > 20);
     let many = svg(&heatmap(&words(200)), &fonts).unwrap();
-    assert_eq!(many.matches("<image").count(), 1);
-    assert!(many.len() < 200_000);
+    assert!(!many.contains("<image") && many.matches("data-cells=\"200 200\"").count() == 1);
+    assert!(many.len() < 500_000, "{}", many.len());
+    let noise = |n: usize| Matrix::new(n, n, (0..n * n).map(|i| (i * 7919 % 997) as f32 / 997.0).collect());
+    let most = svg(&grid(12, 12, &noise(100)), &fonts).unwrap();
+    // Both names of what an image shows, and several pixels to a cell: a viewer that blurs keeps cells apart.
+    assert_eq!((most.matches("<image").count(), most.matches(" href=").count()), (144, 144));
+    assert_eq!(most.matches(" xlink:href=").count(), 144);
+    let document = usvg::roxmltree::Document::parse(&most).unwrap();
+    let image = document.descendants().find(|node| node.has_tag_name("image")).unwrap();
+    let data = image.attribute("href").unwrap().strip_prefix("data:image/png;base64,").unwrap();
+    let (info, ..) = decode(&base64::Engine::decode(&base64::prelude::BASE64_STANDARD, data).unwrap());
+    assert!(info.width.is_multiple_of(info.height) && info.width >= 200, "{}", info.width);
 }
 
 #[test]

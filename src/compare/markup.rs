@@ -34,6 +34,8 @@ struct Element<'a> {
     depth: usize,
     attributes: Vec<(&'a str, &'a str)>,
     text: String,
+    /// The cells of a map that is drawn as outlines, or why they cannot be read.
+    cells: Option<Result<Pixels, String>>,
     /// Its number among those of its name, from 1.
     number: usize,
 }
@@ -86,7 +88,8 @@ fn of_kind(old: &[&Element], new: &[&Element], tolerance: &Tolerance) -> Vec<Str
 fn elements<'a>(document: &'a Document) -> Vec<Element<'a>> {
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
     let mut depths: BTreeMap<Option<usize>, usize> = BTreeMap::new();
-    let said = |node: &Node| !node.ancestors().take(2).any(|node| node.has_tag_name("metadata"));
+    let is_in_map = |node: &Node| node.parent().is_some_and(|parent| parent.has_attribute(super::map::CELLS));
+    let said = |node: &Node| !node.ancestors().take(2).any(|node| node.has_tag_name("metadata")) && !is_in_map(node);
     let mut all = Vec::new();
     for node in document.descendants().filter(|node| node.is_element() && said(node)) {
         let depth = node.parent().and_then(|parent| depths.get(&Some(parent.id().get_usize()))).map_or(0, |d| d + 1);
@@ -98,7 +101,8 @@ fn elements<'a>(document: &'a Document) -> Vec<Element<'a>> {
         attributes.sort_unstable();
         let text: String = node.children().filter_map(|child| child.text().filter(|_| child.is_text())).collect();
         let text = if matches!(name, "text" | "title") { text } else { text.trim().to_owned() };
-        all.push(Element { name, depth, attributes, text, number: *number });
+        let cells = node.attribute(super::map::CELLS).map(|size| super::map::cells(&node, size));
+        all.push(Element { name, depth, attributes, text, cells, number: *number });
     }
     all
 }
@@ -145,6 +149,12 @@ impl Changes {
         if old.text != new.text {
             say("text", format!("{} {}, was {}", new.name, quote(&new.text), quote(&old.text)));
         }
+        let what = match (&old.cells, &new.cells) {
+            (Some(Ok(old)), Some(Ok(new))) => compare(old, new, tolerance.colours),
+            (Some(Err(what)), _) | (_, Some(Err(what))) => Some(what.clone()),
+            _ => None,
+        };
+        what.into_iter().for_each(|what| say("cells", format!("{}: {what}", new.described())));
         let follows = |name: &str| old.text != new.text && FOLLOWS.contains(&name);
         for (name, now) in new.attributes.iter().filter(|(name, _)| !follows(name)) {
             match old.attributes.iter().find(|(key, _)| key == name).map(|(_, was)| *was) {
@@ -219,7 +229,7 @@ pub(super) fn image(base64: &str, most: u64) -> Result<Pixels, String> {
     Pixels::read(&bytes, most.min(super::pixels::MOST_PIXELS)).map_err(|what| format!("of an image in it, {what}"))
 }
 
-fn colour(text: &str) -> Option<[u8; 3]> {
+pub(super) fn colour(text: &str) -> Option<[u8; 3]> {
     let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.is_ascii())?;
     let [_, r, g, b] = u32::from_str_radix(digits, 16).ok()?.to_be_bytes();
     Some([r, g, b])

@@ -4,6 +4,7 @@
 //! of the version and the weights that made it is left to whoever compares.
 
 mod axes;
+mod map;
 mod markup;
 mod numbers;
 mod picture;

@@ -204,8 +204,15 @@ impl Inner {
         if text.len() as f64 * self.growth <= MOST_NORMALIZED {
             return Ok(());
         }
-        let of = format!("{}: a text of {} bytes may become {:.0e} bytes", self.origin, text.len(), text.len() as f64 * self.growth);
-        Err(Error::failed(format!("{of} by its normalizer")).hint("give a shorter text, or name another tokenizer").option("tokenizer"))
+        let of = format!(
+            "{}: a text of {} bytes may become {:.0e} bytes",
+            self.origin,
+            text.len(),
+            text.len() as f64 * self.growth
+        );
+        Err(Error::failed(format!("{of} by its normalizer"))
+            .hint("give a shorter text, or name another tokenizer")
+            .option("tokenizer"))
     }
 
     /// The token that stands for what is not in the vocabulary: that of a letter which no vocabulary has.

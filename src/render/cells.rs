@@ -34,21 +34,29 @@ impl Cells {
     pub fn rects(&self, place: Rect, palette: &[[u8; 3]]) -> Vec<(Rect, [u8; 3])> {
         let (cw, ch) = (place.w / self.cols.max(1) as f32, place.h / self.rows.max(1) as f32);
         let mut rects = Vec::new();
-        for (row, levels) in self.levels.chunks(self.cols.max(1)).enumerate() {
-            let mut col = 0;
-            for run in levels.chunk_by(|a, b| a == b) {
-                if let Some(colour) = palette.get(run[0] as usize) {
-                    let (x, y) = (place.x + col as f32 * cw, place.y + row as f32 * ch);
-                    rects.push((Rect { x, y, w: run.len() as f32 * cw, h: ch }, *colour));
-                }
-                col += run.len();
+        for (level, row, col, len) in self.runs() {
+            if let Some(colour) = palette.get(level) {
+                let (x, y) = (place.x + col as f32 * cw, place.y + row as f32 * ch);
+                rects.push((Rect { x, y, w: len as f32 * cw, h: ch }, *colour));
             }
         }
         rects
     }
 
-    /// A PNG with one pixel per cell and a palette of the colours that occur; cells that are not drawn are transparent.
-    pub fn png(&self, scale: &Scale, theme: Theme) -> Result<Vec<u8>> {
+    /// Runs of equal cells in a row: their level, their row, their first column and how many they are.
+    pub fn runs(&self) -> impl Iterator<Item = (usize, usize, usize, usize)> {
+        self.levels.chunks(self.cols.max(1)).enumerate().flat_map(|(row, levels)| {
+            let mut next = 0;
+            levels.chunk_by(|a, b| a == b).map(move |run| {
+                let col = next;
+                next += run.len();
+                (usize::from(run[0]), row, col, run.len())
+            })
+        })
+    }
+
+    /// A PNG with so many pixels per cell and side, and a palette of the colours that occur; cells that are not drawn are transparent.
+    pub fn png(&self, scale: &Scale, theme: Theme, side: u32) -> Result<Vec<u8>> {
         let failed = |error: png::EncodingError| Error::failed(format!("cannot encode the map: {error}"));
         // The transparent entry comes first, since all entries up to it must say how opaque they are.
         let (mut entries, mut colours) = ([0u8; 256], theme.ink(Ink::Paper).to_vec());
@@ -58,10 +66,16 @@ impl Cells {
             entries[level] = (colours.len() / 3) as u8;
             colours.extend(colour);
         }
-        let pixels: Vec<u8> = self.levels.iter().map(|level| entries[*level as usize]).collect();
+        let side = side.max(1) as usize;
+        let mut pixels = Vec::with_capacity(self.levels.len() * side * side);
+        for levels in self.levels.chunks(self.cols.max(1)) {
+            let row: Vec<u8> =
+                levels.iter().flat_map(|level| std::iter::repeat_n(entries[usize::from(*level)], side)).collect();
+            (0..side).for_each(|_| pixels.extend(&row));
+        }
 
         let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, self.cols as u32, self.rows as u32);
+        let mut encoder = png::Encoder::new(&mut bytes, (self.cols * side) as u32, (self.rows * side) as u32);
         encoder.set_color(png::ColorType::Indexed);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_deflate_compression(png::DeflateCompression::Level(1));

@@ -2,6 +2,7 @@
 
 mod cells;
 mod fonts;
+mod maps;
 mod png;
 mod svg;
 mod terminal;

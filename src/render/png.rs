@@ -4,7 +4,8 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::Tree;
 
 use super::fonts::Fonts;
-use super::svg::{detail, svg};
+use super::maps::For;
+use super::svg::{detail, document};
 use crate::error::{Error, Result};
 use crate::export::record::json;
 use crate::figure::{Figure, Ink, Theme};
@@ -18,7 +19,7 @@ const MOST_PIXELS: f32 = 150e6;
 /// # Errors
 /// A width, height or resolution out of bounds, or more than 150 million pixels.
 pub fn png(figure: &Figure, fonts: &Fonts) -> Result<Vec<u8>> {
-    let pixmap = pixels(&svg(figure, fonts)?, fonts, detail(figure)?, figure.theme)?;
+    let pixmap = pixels(&document(figure, fonts, For::Pixels)?, fonts, detail(figure)?, figure.theme)?;
     encode(&pixmap, figure)
 }
 

@@ -3,13 +3,11 @@
 
 use std::fmt::Write as _;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use plotters::backend::{DrawingBackend, SVGBackend};
 use plotters::style::{RGBColor, ShapeStyle};
 
-use super::cells::Cells;
 use super::fonts::Fonts;
+use super::maps::{For, Map, Way, way};
 use crate::error::{Error, Result};
 use crate::export::record::json;
 use crate::figure::layout::{self, Item, Label, Rect, Scene};
@@ -20,9 +18,6 @@ use crate::text::xml;
 
 /// plotters' coordinates are integers: the drawing is this many times larger than the page.
 const FINE: f32 = 10.0;
-/// With more cells than this a figure's maps become images, which parse and draw sooner: a thousand rectangles cost a PNG 3 ms.
-/// Fewer stay shapes that an editor can take apart.
-const MOST_RECTS: usize = 1000;
 /// Sizes in pixels that a page may have.
 const SIZES: std::ops::RangeInclusive<u32> = 120..=20_000;
 /// How many colours a gradient names.
@@ -30,9 +25,17 @@ const STOPS: usize = 33;
 
 /// The figure as a standalone SVG document. The same figure and fonts give the same text.
 ///
+/// Maps are shapes as long as their outlines take no more than 2 MiB together, else images with several pixels to a cell, so that a
+/// program which blurs them keeps the cells apart.
+///
 /// # Errors
 /// A width, height or resolution out of bounds.
 pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
+    document(figure, fonts, For::File)
+}
+
+/// The same for a file, or for our own renderer.
+pub(super) fn document(figure: &Figure, fonts: &Fonts, target: For) -> Result<String> {
     if let Some(size) = [figure.width, figure.height].into_iter().flatten().find(|size| !SIZES.contains(size)) {
         let hint = format!("give a size between {} and {} pixels", SIZES.start(), SIZES.end());
         return Err(Error::usage(format!("a picture cannot have {size} pixels to a side")).hint(hint));
@@ -40,15 +43,16 @@ pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
     let detail = detail(figure)?;
     let scene = layout::layout(figure, fonts);
     let mut body = Body { theme: figure.theme, detail: detail * scene.zoom, ..Body::default() };
-    body.draw(&scene, fonts)?;
+    body.draw(&scene, fonts, target)?;
 
     let (w, h) = ((scene.width * scene.zoom).round(), (scene.height * scene.zoom).round());
     let (fine_w, fine_h) = (fine(scene.width), fine(scene.height));
     let mut out = String::with_capacity(body.len() + 1024);
     write!(
         out,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {fine_w} {fine_h}\" role=\"img\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\"{} width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {fine_w} {fine_h}\" role=\"img\">\n\
          <title>{}</title>\n{}{}",
+        if body.images.contains(" xlink:") { " xmlns:xlink=\"http://www.w3.org/1999/xlink\"" } else { "" },
         xml(&super::visible(&figure.title)),
         metadata(figure)?,
         body.gradients,
@@ -56,7 +60,7 @@ pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
     let [r, g, b] = figure.theme.ink(Ink::Paper);
     writeln!(out, "<rect width=\"{fine_w}\" height=\"{fine_h}\" fill=\"#{r:02x}{g:02x}{b:02x}\"/>")?;
     // Cells meet exactly, which antialiasing would spoil with seams.
-    writeln!(out, "<g shape-rendering=\"crispEdges\">\n{}</g>", body.fills)?;
+    writeln!(out, "<g shape-rendering=\"crispEdges\">\n{}{}</g>", body.fills, body.outlines)?;
     writeln!(out, "{}{}{}", body.images, body.lines, body.curves)?;
     writeln!(out, "<g text-rendering=\"geometricPrecision\">\n{}</g>\n</svg>", body.labels)?;
     Ok(out)
@@ -83,6 +87,7 @@ struct Body {
     theme: Theme,
     detail: f32,
     fills: String,
+    outlines: String,
     images: String,
     lines: String,
     curves: String,
@@ -94,6 +99,7 @@ struct Body {
 impl Body {
     fn len(&self) -> usize {
         self.fills.len()
+            + self.outlines.len()
             + self.images.len()
             + self.lines.len()
             + self.curves.len()
@@ -101,12 +107,13 @@ impl Body {
             + self.gradients.len()
     }
 
-    fn draw(&mut self, scene: &Scene, fonts: &Fonts) -> Result<()> {
+    fn draw(&mut self, scene: &Scene, fonts: &Fonts, target: For) -> Result<()> {
         let size = ((scene.width * FINE) as u32, (scene.height * FINE) as u32);
         let (mut fills, mut lines) = (String::new(), String::new());
         let mut fill_backend = SVGBackend::with_string(&mut fills, size);
         let mut line_backend = SVGBackend::with_string(&mut lines, size);
-        let as_image = scene.items.iter().map(cell_count).sum::<usize>() > MOST_RECTS;
+        let maps: Vec<Map> = scene.items.iter().filter_map(|item| Map::of(item, self.detail)).collect();
+        let (way, mut maps) = (way(scene, &maps, target, self.theme), maps.iter());
         for item in &scene.items {
             match item {
                 Item::Fill(rect, ink) => fill(&mut fill_backend, *rect, self.theme.ink(*ink))?,
@@ -122,15 +129,18 @@ impl Body {
                     self.curve(points, self.theme.ink(*ink), *thick, *dashed)?;
                 }
                 Item::Label(label) => self.label(label, fonts)?,
-                Item::Cells(rect, matrix, scale) => {
-                    let most = |side: f32| ((side * self.detail).round() as usize).max(1);
-                    let cells = Cells::new(matrix, scale, (most(rect.h), most(rect.w)));
-                    if as_image {
-                        self.image(*rect, &cells, scale)?;
-                    } else {
-                        for (rect, colour) in cells.rects(*rect, scale.colormap.palette(self.theme)) {
-                            fill(&mut fill_backend, rect, colour)?;
+                Item::Cells(..) => {
+                    let Some(map) = maps.next().filter(|map| map.cells.rows > 0 && map.cells.cols > 0) else {
+                        continue;
+                    };
+                    match way {
+                        Way::Rects => {
+                            for (rect, colour) in map.cells.rects(map.place, map.scale.colormap.palette(self.theme)) {
+                                fill(&mut fill_backend, rect, colour)?;
+                            }
                         }
+                        Way::Outlines => map.write_outlines(&mut self.outlines, self.theme, fine)?,
+                        Way::Images(pixels) => map.write_image(&mut self.images, self.theme, (target, pixels), fine)?,
                     }
                 }
                 Item::Ramp(rect, scale) => self.ramp(*rect, scale)?,
@@ -139,26 +149,6 @@ impl Body {
         drop((fill_backend, line_backend));
         self.fills = inner(&fills).to_owned();
         self.lines = inner(&lines).to_owned();
-        Ok(())
-    }
-
-    fn image(&mut self, rect: Rect, cells: &Cells, scale: &Scale) -> Result<()> {
-        if cells.rows == 0 || cells.cols == 0 {
-            return Ok(());
-        }
-        let png = cells.png(scale, self.theme)?;
-        let Rect { x, y, w, h } = rect;
-        write!(
-            self.images,
-            "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" \
-             href=\"data:image/png;base64,",
-            fine(x),
-            fine(y),
-            fine(w),
-            fine(h),
-        )?;
-        BASE64_STANDARD.encode_string(png, &mut self.images);
-        self.images.push_str("\"/>\n");
         Ok(())
     }
 
@@ -239,14 +229,6 @@ fn stack(family: &str) -> String {
         "Inter" => "Inter,'Helvetica Neue',Arial,sans-serif".to_owned(),
         // Quotes and backslashes would end the name.
         other => format!("'{}',sans-serif", xml(&other.replace(['\'', '\\'], ""))),
-    }
-}
-
-/// How many rectangles an item takes at most.
-fn cell_count(item: &Item) -> usize {
-    match item {
-        Item::Cells(_, matrix, _) => matrix.data.iter().filter(|v| !v.is_nan()).count(),
-        _ => 0,
     }
 }
 
