@@ -23,6 +23,7 @@
 //! # Ok::<(), attnviz::Error>(())
 //! ```
 
+mod answers;
 pub mod attention;
 pub mod difference;
 mod direct;
