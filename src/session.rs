@@ -39,7 +39,9 @@ pub fn open(source: &Source) -> Result<Checkpoint> {
 /// # Errors
 /// Those of [`Family::parse`].
 pub fn family(checkpoint: &Checkpoint) -> Result<Family> {
-    Family::parse(&checkpoint.config, &checkpoint.locate("config.json"))
+    let mut family = Family::parse(&checkpoint.config, &checkpoint.config_origin())?;
+    checkpoint.assumed().into_iter().for_each(|assumed| family.remark(assumed));
+    Ok(family)
 }
 
 impl Session {

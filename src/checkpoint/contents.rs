@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::printable::printable;
 use crate::json;
+use crate::weights::nanogpt;
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
@@ -92,7 +93,7 @@ pub(super) fn weights(dir: &Path) -> Result<Option<Vec<PathBuf>>, String> {
 fn saved(dir: &Path) -> Vec<String> {
     let names =
         fs::read_dir(dir).into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let ends = |name: &str| [".pt", ".pth"].iter().any(|end| name.ends_with(end));
+    let ends = |name: &str| nanogpt::NAMES.iter().any(|end| name.ends_with(end));
     // What transformers' Trainer saves beside the weights.
     let other =
         |name: &str| ["optimizer", "scheduler", "rng_state", "scaler"].iter().any(|start| name.starts_with(start));
