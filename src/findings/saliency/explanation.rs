@@ -1,7 +1,7 @@
 //! What moved one prediction, as a figure, data and tables.
 
 use super::options::Options;
-use super::words::{note, warning};
+use super::words::{advice, note, warning};
 use crate::analysis::attribution::{Attribution, Draws, Evaluator, Method, attribute};
 use crate::analysis::faithfulness::faithfulness;
 use crate::analysis::{Objective, Prediction};
@@ -10,11 +10,11 @@ use crate::export::table::{Cell, number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
 use crate::figure::saliency::{Row, bars, strip};
 use crate::figure::{Figure, Panel};
-use crate::findings::Findings;
 use crate::findings::answers::Answers;
 use crate::findings::faithfulness::Evaluation;
 use crate::findings::subject::{About, Subject};
 use crate::findings::target::Explained;
+use crate::findings::{Advice, Findings};
 use crate::model::Odds;
 use crate::named::Named;
 use crate::prompt::Word;
@@ -218,5 +218,9 @@ impl Findings for Explanation<'_> {
     fn remarks(&self) -> Vec<String> {
         let interpolated = self.evaluation.as_ref().and_then(Evaluation::remark);
         self.attributions.iter().filter_map(warning).chain(interpolated).collect()
+    }
+
+    fn advice(&self) -> Vec<Advice> {
+        self.attributions.iter().filter_map(advice).collect()
     }
 }
