@@ -7,7 +7,7 @@ use crate::model::{Backend, Family, Model, Spec};
 use crate::prompt::Tokenizer;
 use crate::record::Identity;
 use crate::weights::Weights;
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 
 /// A loaded model with its tokenizer.
@@ -42,7 +42,9 @@ pub fn open(source: &Source) -> Result<Checkpoint> {
 /// # Errors
 /// Those of [`Family::parse`].
 pub fn family(checkpoint: &Checkpoint) -> Result<Family> {
-    Family::parse(&checkpoint.config, &checkpoint.locate("config.json"))
+    let mut family = Family::parse(&checkpoint.config, &checkpoint.config_origin())?;
+    checkpoint.assumed().into_iter().for_each(|assumed| family.remark(assumed));
+    Ok(family)
 }
 
 impl Session {
@@ -95,8 +97,32 @@ impl Session {
     /// # Errors
     /// Those of the model.
     pub fn next_logits(&self, resids: &[&Tensor]) -> Result<Tensor> {
+        self.model.unembed(&self.last_normed(resids)?, None)
+    }
+
+    /// The same of what the model answers with, `[prompt, answer]`: of classes where it has such.
+    ///
+    /// # Errors
+    /// Those of the model.
+    pub fn answer_logits(&self, resids: &[&Tensor]) -> Result<Tensor> {
+        self.model.answer(&self.last_normed(resids)?, None)
+    }
+
+    fn last_normed(&self, resids: &[&Tensor]) -> Result<Tensor> {
         let last = resids.iter().map(|resid| resid.narrow(0, resid.dims()[0] - 1, 1)).collect::<Result<Vec<_>, _>>()?;
-        self.model.unembed(&self.model.final_norm(&Tensor::cat(&last, 0)?)?, None)
+        self.model.final_norm(&Tensor::cat(&last, 0)?)
+    }
+
+    /// Fails where the model has no next tokens, as [`Model::unembed`] does.
+    ///
+    /// # Errors
+    /// A model without a language-model head.
+    pub fn has_next_tokens(&self) -> Result<()> {
+        if self.model.has_logits() {
+            return Ok(());
+        }
+        let row = Tensor::zeros((1, self.spec().d_model), DType::F32, &Device::Cpu)?;
+        self.model.unembed(&row, Some(&[0])).map(drop)
     }
 
     /// What was assumed to read it, a line each, for people.

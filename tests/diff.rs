@@ -315,6 +315,20 @@ fn a_token_that_only_one_has_is_no_equality() {
 }
 
 #[test]
+fn small_differences_beside_a_large_one_are_spoken_of_and_the_way_to_see_them_is_not_on_the_figure() {
+    let shell = Shell::new();
+    let head = |weight: f64| object!([[1.0, 0.0], [weight, 1.0 - weight]]);
+    for (name, large, small) in [("a.json", 0.1, 0.3), ("b.json", 0.9, 0.301)] {
+        let heads: Vec<Value> = (0..64).map(|index| head(if index == 0 { large } else { small })).collect();
+        shell.write(name, saved(object!([heads])).to_string());
+    }
+    let ran = shell.run(&["diff", "a.json", "b.json", "-o", "d.svg"]);
+    assert!(ran.err.contains("--scale sqrt shows small differences"), "{}", ran.err);
+    let figure = shell.text("d.svg");
+    assert!(figure.contains("most differences are small beside it") && !figure.contains("--"), "{figure}");
+}
+
+#[test]
 fn hostile_and_broken_files_are_refused_by_name() {
     let shell = Shell::new();
     shell.write("good.json", saved(object!([[[[1.0, 0.0], [0.5, 0.5]]]])).to_string());

@@ -15,7 +15,7 @@ use attnviz::analysis::{
 };
 use attnviz::findings::{self, Output, Ready, Subject, Words, find};
 use attnviz::format::Format;
-use attnviz::model::{Activation, Backend, Model, NoTap, Segments, Site, Tap};
+use attnviz::model::{Activation, Backend, Model, NoTap, Odds, Segments, Site, Tap};
 use attnviz::prompt::Prompt;
 use attnviz::render::Fonts;
 use attnviz::trace::{Recorder, Trace, forward};
@@ -258,7 +258,7 @@ fn the_lens_ends_at_its_own_answer() {
     assert_eq!(last[n - 1].top[0].0, objective.target);
     assert!(last.iter().all(|answer| answer.kl_bits < 1e-6 && answer.rank == 1));
     let logits = logits(&model, &[&ids]).narrow(0, n - 1, 1).unwrap();
-    let p = probability(&logits, objective.target).unwrap();
+    let p = probability(&logits, Odds::OneOf, objective.target).unwrap();
     assert!((f64::from(last[n - 1].probability) - p).abs() < 1e-6);
 }
 

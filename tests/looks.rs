@@ -170,9 +170,41 @@ fn the_subtitle_says_model_selection_length_next_tokens_and_a_large_sink() {
     let data = json(&shell.ok(&["-m", BASE, "--ids", &ids, "-o", "-", "--format", "json"]));
     let share = data["results"][1]["sink_share"].as_f64().unwrap();
     let sheet = svg(&shell.text("b.svg"));
-    assert_eq!(share >= 0.4, sheet.shows("--sink mask hides it"), "{share}: {:?}", sheet.texts);
+    assert_eq!(share >= 0.4, sheet.shows("of the attention is on the first token"), "{share}: {:?}", sheet.texts);
     shell.ok(&["-m", "builtin", "The ca", "--sink", "mask", "-o", "c.svg"]);
     assert!(svg(&shell.text("c.svg")).shows("is hidden"));
+}
+
+#[test]
+fn advice_about_flags_is_for_whoever_asks_and_not_for_the_readers_of_a_figure() {
+    let shell = Shell::new();
+    let text = "Once upon a time there was a king";
+    // 32 heads, more than a figure's table lists.
+    std::fs::create_dir(shell.path("many")).unwrap();
+    for file in ["config.json", "model.safetensors", "tokenizer.json"] {
+        std::fs::copy(format!("{BASE}/{file}"), shell.path(&format!("many/{file}"))).unwrap();
+    }
+    let config = shell.text("many/config.json").replace("\"n_head\": 2", "\"n_head\": 16");
+    shell.write("many/config.json", config);
+    let table: [(&[&str], &str); 5] = [
+        (&["attention", text], "--sink mask hides the attention on the first token"),
+        (&["mix", text], "--sink renorm hides the attention on the first token"),
+        (&["heads", text, "-m", "many"], "--sort by one of the scores lists all heads"),
+        (
+            &["saliency", text, "--method=gradient-shap", "--samples=1"],
+            "--samples with a larger number may close the gap",
+        ),
+        (&["saliency", text, "--method=integrated-gradients", "--steps=1"], "--steps auto may close the gap"),
+    ];
+    for (words, advice) in table {
+        let model: &[&str] = if words.contains(&"-m") { &[] } else { &["-m", "builtin"] };
+        let ran = shell.run(&[words, model, &["-o", "a.svg"]].concat());
+        assert!(ran.err.contains(advice), "{words:?}: {}", ran.err);
+        let texts = svg(&shell.text("a.svg")).texts;
+        assert!(!texts.iter().any(|text| text.contains("--")), "{words:?}: {texts:?}");
+        let quiet = shell.run(&[words, model, &["-o", "a.svg", "-q"]].concat());
+        assert!(!quiet.err.contains(advice), "{words:?}: {}", quiet.err);
+    }
 }
 
 #[test]

@@ -240,7 +240,8 @@ def nanogpt(folder):
     tensors["_orig_mod.lm_head.weight"] = tensors["_orig_mod.transformer.wte.weight"]
     moments = {0: {"step": torch.tensor(9.0), "exp_avg": torch.ones(3, 2), "exp_avg_sq": torch.ones(3, 2)}}
     torch.save({"model": tensors, "optimizer": {"state": moments, "param_groups": [{"lr": 1e-3, "params": [0]}]},
-                "model_args": {"n_layer": 1, "n_head": 2, "n_embd": 8, "block_size": 16, "bias": False, "dropout": 0.0},
+                "model_args": {"n_layer": 1, "n_head": 2, "n_embd": 8, "block_size": 16, "bias": False, "vocab_size": 300,
+                               "dropout": 0.0},
                 "iter_num": 9, "best_val_loss": torch.tensor(3.5), "config": {"out_dir": "out", "compile": True}}, folder / "ckpt.pt")
 
 

@@ -365,6 +365,16 @@ fn a_sharded_model_is_drawn_from_all_its_shards() {
 }
 
 #[test]
+fn a_model_of_pickled_shards_is_downloaded_and_drawn_as_from_a_folder() {
+    let shards = ["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"];
+    let small = ["config.json", "tokenizer.json", "pytorch_model.bin.index.json"];
+    let bench = Bench::with("org/pickled", &fixture("torch-shards", &[&small[..], &shards].concat()));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/torch-shards");
+    let (made, local) = (bench.json(&["-m", "org/pickled"]), bench.json(&["-m", folder.to_str().unwrap()]));
+    assert_eq!((&made["model"]["hash"], &made["results"]), (&local["model"]["hash"], &local["results"]));
+}
+
+#[test]
 fn a_connection_that_is_cut_is_resumed_and_spoken_of() {
     let bench = Bench::new("gpt2");
     bench.server.fault("GET", &sha256(&base_weights()), 1, Fault::Cut(30_000));

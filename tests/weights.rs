@@ -204,6 +204,30 @@ fn what_was_assumed_of_weights_is_said_unless_nobody_wants_to_know() {
 }
 
 #[test]
+fn nanogpts_own_file_needs_no_config() {
+    let bare = || Copy::of("nanogpt").without("config.json");
+    let (found, said) = bare().finds();
+    assert_eq!(found, Copy::of("nanogpt").finds().0);
+    assert!(said.contains("ckpt.pt: there is no config.json") && said.contains("model_args"), "{said}");
+    // A name of the same length: the pickle stays whole.
+    let renamed = |name: &[u8], other: &[u8]| {
+        let mut bytes = fs::read(bare().path("ckpt.pt")).unwrap();
+        let at = bytes.windows(name.len()).position(|part| part == name).unwrap();
+        bytes[at..at + name.len()].copy_from_slice(other);
+        bare().with("ckpt.pt", bytes)
+    };
+    renamed(b"block_size", b"block_sizX").refused(&["model_args", "ckpt.pt", "n_positions is null"]);
+    renamed(b"vocab_size", b"vocab_sizX").refused(&["model_args", "vocab_size is null"]);
+    renamed(b"n_embd", b"n_layX").refused(&["n_embd is null"]);
+    renamed(b"model_args", b"model_argX").refused(&["config.json is missing"]);
+    assert!(renamed(b"dropout", b"dropouX").finds().1.contains("no effect: dropouX"));
+    bare().with("ckpt.pt", "x").refused(&["config.json is missing"]);
+    bare().with("second.pt", "x").refused(&["config.json is missing"]);
+    let bin = Copy::of("torch-zip").without("config.json");
+    bin.refused(&["config.json is missing"]);
+}
+
+#[test]
 fn weights_of_another_kind_are_named_as_what_they_are() {
     let lora = base().renamed(|name| {
         let name = format!("base_model.model.{name}");

@@ -1,4 +1,4 @@
-//! The softmax of one position's logits, in double precision.
+//! From logits to probabilities, in double precision: the softmax of all, or the logistic function of each.
 
 use crate::error::{Error, Result};
 
@@ -48,6 +48,16 @@ impl Softmax {
     }
 }
 
+/// `1 / (1 + exp −x)`.
+pub(crate) fn logistic(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// Its natural logarithm, exact where the probability itself is too small for a number.
+pub(crate) fn ln_logistic(x: f64) -> f64 {
+    x.min(0.0) - (-x.abs()).exp().ln_1p()
+}
+
 /// A broken checkpoint: its logits overflow or are no numbers.
 pub(crate) fn not_finite() -> Error {
     Error::failed("the model's logits are not finite")
@@ -70,6 +80,17 @@ mod tests {
         assert!((softmax.entropy - 0.582_203_108_888_218).abs() < 1e-12, "{}", softmax.entropy);
         let even = Softmax::new(&[3.0f64; 8]).unwrap();
         assert!((even.entropy - 8f64.ln()).abs() < 1e-15);
+    }
+
+    #[test]
+    fn the_logistic_function_and_its_logarithm_agree() {
+        for x in [-30.0, -1.5, 0.0, 0.25, 12.0f64] {
+            assert!((logistic(x).ln() - ln_logistic(x)).abs() < 1e-12, "{x}");
+            assert!((logistic(x) + logistic(-x) - 1.0).abs() < 1e-15, "{x}");
+        }
+        // 1 / (1 + e^−1); the others are 10⁻³⁴⁸ and 1.
+        assert!((logistic(1.0) - 0.731_058_578_630_004_9).abs() < 1e-15);
+        assert_eq!([ln_logistic(-800.0), ln_logistic(800.0)], [-800.0, 0.0]);
     }
 
     #[test]

@@ -23,5 +23,5 @@ pub mod zeroing;
 pub use attention::{Attention, Pass, Recorded, Reduction, Request, Sink, attention, packed, recorded};
 pub use direct::{Direct, Parts, direct};
 pub use lens::{Answer, Lens, lens};
-pub use next::{Prediction, next_tokens, probability};
+pub use next::{Prediction, next_tokens, predictions, probability};
 pub use objective::{Objective, Of};

@@ -1,16 +1,17 @@
-//! The model's prediction of the next token.
+//! The model's prediction: of the next token, or of a text's class.
 
-use super::logits::Softmax;
+use super::logits::{Softmax, logistic};
 use super::numbers::numbers;
 use crate::error::{Error, Result};
+use crate::model::Odds;
 use candle_core::Tensor;
 
-/// A token that may come next.
+/// A token that may come next, or a class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
     /// Its id.
     pub id: u32,
-    /// Its softmax probability.
+    /// Its probability; of a class whose model gives scores, its score.
     pub probability: f64,
 }
 
@@ -19,6 +20,14 @@ pub struct Prediction {
 /// # Errors
 /// Logits that are not finite.
 pub fn next_tokens(logits: &Tensor, k: usize) -> Result<Vec<Prediction>> {
+    predictions(logits, Odds::OneOf, k)
+}
+
+/// The `k` largest of the logits of one position, `[answer]`, by what they mean; ties go to the smaller id.
+///
+/// # Errors
+/// Logits that are not finite.
+pub fn predictions(logits: &Tensor, odds: Odds, k: usize) -> Result<Vec<Prediction>> {
     let logits = numbers(logits)?;
     let softmax = Softmax::new(&logits)?;
     let mut order: Vec<u32> = (0..logits.len() as u32).collect();
@@ -29,15 +38,27 @@ pub fn next_tokens(logits: &Tensor, k: usize) -> Result<Vec<Prediction>> {
     }
     order.truncate(k);
     order.sort_by(by_logit);
-    Ok(order.into_iter().map(|id| Prediction { id, probability: softmax.probability(logits[id as usize]) }).collect())
+    Ok(order
+        .into_iter()
+        .map(|id| Prediction { id, probability: number(logits[id as usize], odds, &softmax) })
+        .collect())
 }
 
-/// The softmax probability of one token from the logits of one position, `[vocab]`.
+/// The same number of one token or class from the logits of one position, `[answer]`.
 ///
 /// # Errors
-/// An id outside the vocabulary; logits that are not finite.
-pub fn probability(logits: &Tensor, id: u32) -> Result<f64> {
+/// An id that has no logit; logits that are not finite.
+pub fn probability(logits: &Tensor, odds: Odds, id: u32) -> Result<f64> {
     let logits = numbers(logits)?;
-    let logit = logits.get(id as usize).ok_or_else(|| Error::usage(format!("the model has no token {id}")))?;
-    Ok(Softmax::new(&logits)?.probability(*logit))
+    let logit = logits.get(id as usize).ok_or_else(|| Error::usage(format!("the model has no answer {id}")))?;
+    Ok(number(*logit, odds, &Softmax::new(&logits)?))
+}
+
+/// What a logit means among those of its softmax.
+fn number(logit: f64, odds: Odds, softmax: &Softmax) -> f64 {
+    match odds {
+        Odds::OneOf => softmax.probability(logit),
+        Odds::Each => logistic(logit),
+        Odds::Score => logit,
+    }
 }

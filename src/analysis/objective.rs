@@ -25,14 +25,14 @@ impl Named for Of {
     ];
 }
 
-/// A next token at a position, alone or against another one.
+/// A next token at a position, or a class of the text, alone or against another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Objective {
     /// The position that predicts.
     pub position: usize,
-    /// The token that it predicts.
+    /// The token that it predicts; of a model with classes, the class.
     pub target: u32,
-    /// The other token, whose number is subtracted.
+    /// The other token or class, whose number is subtracted.
     pub foil: Option<u32>,
     /// How a prediction becomes a number.
     pub of: Of,

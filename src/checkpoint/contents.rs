@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::printable::printable;
 use crate::json;
 use crate::prompt::PIECES;
+use crate::weights::nanogpt;
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
@@ -28,8 +29,8 @@ pub(super) const VOCABULARIES: [&[&str]; 7] = [
 /// What says more about a vocabulary, where it exists.
 pub(super) const VOCABULARY_EXTRAS: [&str; 3] =
     ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
-/// Weights as PyTorch saved them, which are read where there are no others, and not downloaded.
-pub(super) const PICKLED: [&str; 2] = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
+/// Weights in one file or as a list of shards: safetensors, else as PyTorch saved them.
+pub(super) const FORMATS: [[&str; 2]; 2] = [[WEIGHTS, INDEX], ["pytorch_model.bin", "pytorch_model.bin.index.json"]];
 
 /// Above this, a file that is read into memory is a mistake or an attack: GPT-2's largest has 3.5 MB.
 pub(super) const LARGEST_SMALL_FILE: u64 = 100 << 20;
@@ -46,6 +47,11 @@ struct Config {
     model_type: Option<String>,
 }
 
+/// Whether a file holds weights, by its name: others are small.
+pub(super) fn holds_weights(file: &str) -> bool {
+    file.ends_with(".safetensors") || file.ends_with(".bin")
+}
+
 /// Whether a folder has a file with something in it.
 pub(super) fn has(dir: &Path, file: &str) -> bool {
     fs::metadata(dir.join(file)).is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0)
@@ -57,11 +63,13 @@ pub(super) fn lacking(dir: &Path) -> Vec<String> {
     if !has(dir, CONFIG) {
         lacking.push(CONFIG.into());
     }
-    if !has(dir, WEIGHTS) {
-        match shards(dir) {
+    match FORMATS.iter().find(|files| files.iter().any(|file| has(dir, file))) {
+        Some([file, _]) if has(dir, file) => {}
+        Some([file, index]) => match shards(dir, index) {
             Ok(shards) => lacking.extend(shards.into_iter().filter(|shard| !has(dir, shard))),
-            Err(_) => lacking.push(WEIGHTS.into()),
-        }
+            Err(_) => lacking.push((*file).into()),
+        },
+        None => lacking.push(WEIGHTS.into()),
     }
     if !has_vocabulary(dir) {
         lacking.push(TOKENIZER.into());
@@ -77,13 +85,13 @@ pub(super) fn has_vocabulary(dir: &Path) -> bool {
 /// The files that hold the weights: one, or the shards that a list names, safetensors before PyTorch's; else the one file of a training
 /// program. None if there is none of them.
 pub(super) fn weights(dir: &Path) -> Result<Option<Vec<PathBuf>>, String> {
-    for [file, index] in [[WEIGHTS, INDEX], PICKLED] {
+    for [file, index] in FORMATS {
         // A link that leads nowhere is a broken checkpoint, not one without.
         if dir.join(file).symlink_metadata().is_ok() {
             return Ok(Some(vec![dir.join(file)]));
         }
         if dir.join(index).exists() {
-            let shards = listed(dir, index).map_err(|reason| format!("{index} cannot be used: {reason}"))?;
+            let shards = shards(dir, index).map_err(|reason| format!("{index} cannot be used: {reason}"))?;
             return Ok(Some(shards.iter().map(|shard| dir.join(shard)).collect()));
         }
     }
@@ -100,7 +108,7 @@ pub(super) fn weights(dir: &Path) -> Result<Option<Vec<PathBuf>>, String> {
 fn saved(dir: &Path) -> Vec<String> {
     let names =
         fs::read_dir(dir).into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let ends = |name: &str| [".pt", ".pth"].iter().any(|end| name.ends_with(end));
+    let ends = |name: &str| nanogpt::NAMES.iter().any(|end| name.ends_with(end));
     // What transformers' Trainer saves beside the weights.
     let other =
         |name: &str| ["optimizer", "scheduler", "rng_state", "scaler"].iter().any(|start| name.starts_with(start));
@@ -109,13 +117,8 @@ fn saved(dir: &Path) -> Vec<String> {
     names
 }
 
-/// The files that a folder's list of shards names.
-pub(super) fn shards(dir: &Path) -> Result<Vec<String>, String> {
-    listed(dir, INDEX)
-}
-
 /// The files that one of the two kinds of lists names.
-fn listed(dir: &Path, index: &str) -> Result<Vec<String>, String> {
+pub(super) fn shards(dir: &Path, index: &str) -> Result<Vec<String>, String> {
     let end = if index == INDEX { ".safetensors" } else { ".bin" };
     let index: Index = parse(dir, index)?;
     let shards: BTreeSet<String> = index.weight_map.into_values().collect();

@@ -6,7 +6,7 @@ pub mod hub;
 mod printable;
 
 use crate::error::{Error, Result};
-use crate::weights::Weights;
+use crate::weights::{Weights, nanogpt};
 use contents::CONFIG;
 use hub::{Environment, Hub, Name, Options, Snapshot};
 use std::borrow::Cow;
@@ -84,6 +84,8 @@ pub struct Checkpoint {
     /// Its `config.json`, as it is; [`Self::locate`] says where.
     pub config: Cow<'static, [u8]>,
     folder: Option<PathBuf>,
+    /// The file of weights whose sizes stand for a `config.json` that there is not.
+    sized_by: Option<PathBuf>,
     lent: Option<Lent>,
 }
 
@@ -113,9 +115,25 @@ impl Checkpoint {
                 Error::failed(format!("{} is missing", locate(folder.as_deref(), CONFIG))).hint(NEEDED)
             })
         };
-        let config = read(folder.as_deref(), CONFIG)?.ok_or_else(missing)?;
+        let (config, sized_by) = match read(folder.as_deref(), CONFIG)? {
+            Some(config) => (config, None),
+            None => {
+                let (path, config) = folder.as_deref().and_then(sizes).transpose()?.ok_or_else(missing)?;
+                (Cow::Owned(config), Some(path))
+            }
+        };
         let (name, revision) = folder.as_deref().map_or(("builtin".into(), None), identity);
-        Ok(Self { name, revision, config, folder, lent: None })
+        Ok(Self { name, revision, config, folder, sized_by, lent: None })
+    }
+
+    /// How errors name its config: a file, or what stands for it.
+    pub fn config_origin(&self) -> String {
+        self.sized_by.as_ref().map_or_else(|| self.locate(CONFIG), |path| format!("model_args of {}", path.display()))
+    }
+
+    /// What was assumed to have a config, a line for people.
+    pub fn assumed(&self) -> Option<String> {
+        self.sized_by.as_ref().map(|path| format!("{}: {}", path.display(), nanogpt::ASSUMED))
     }
 
     /// Maps its weights, one file or shards, safetensors or what PyTorch saved, and checks their headers.
@@ -215,6 +233,16 @@ fn read(folder: Option<&Path>, name: &str) -> Result<Option<Cow<'static, [u8]>>>
             .hint("check that it is a file that can be read, or download the checkpoint again")
     };
     Ok(contents::read(folder, name).map_err(broken)?.map(Cow::Owned))
+}
+
+/// The one file of a training program that holds sizes beside its weights, and the config that they stand for. What is wrong with the
+/// folder's weights is said when they are read.
+fn sizes(folder: &Path) -> Option<Result<(PathBuf, Vec<u8>)>> {
+    let [path] = <[PathBuf; 1]>::try_from(contents::weights(folder).ok()??).ok()?;
+    if !nanogpt::NAMES.iter().any(|end| path.to_string_lossy().ends_with(end)) {
+        return None;
+    }
+    nanogpt::config(&path).map(|config| Some((path, config?))).transpose()
 }
 
 /// One file, or the shards that an index names.

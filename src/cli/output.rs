@@ -4,7 +4,7 @@ use super::args::one_of;
 use attnviz::Named;
 use attnviz::error::{Error, Result};
 use attnviz::export::{Fields, Template, write_bytes};
-use attnviz::findings::Output;
+use attnviz::findings::{Advice, Output};
 use attnviz::format::Format;
 use attnviz::prompt::{Prompt, Remark};
 use attnviz::session::Session;
@@ -123,6 +123,12 @@ pub fn list(paths: &[PathBuf]) -> Result<()> {
 /// A remark on stderr.
 pub fn remark(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", printable(text)); // a remark that nobody can read is no failure
+}
+
+/// What may be asked for instead, on stderr, in the flags of the command.
+pub fn advise(Advice { option, value, effect }: &Advice) {
+    let flag = super::flag(option);
+    remark(&[&flag, *value, effect].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "));
 }
 
 /// What was assumed to read a model, unless nobody wants to know.

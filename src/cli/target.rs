@@ -7,11 +7,12 @@ use clap::Args;
 #[derive(Args)]
 #[command(next_help_heading = "Target")]
 pub struct TargetArgs {
-    /// The next token to explain: its text, such as " time", or its id; `text:12` is the text 12
+    /// The next token to explain: its text, such as " time", or its id; `text:12` is the text 12. Of a sequence classifier's saliency
+    /// the class: its name or its number
     /// [default: what the model itself would say]
     #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
     pub target: Option<String>,
-    /// Explain the target rather than this token
+    /// Explain the target rather than this token or class
     #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
     pub foil: Option<String>,
     /// The position whose next token is meant; negative ones count from the end [default: the last]
@@ -20,7 +21,7 @@ pub struct TargetArgs {
 }
 
 impl TargetArgs {
-    /// What is meant: a bare integer is a token id, everything else a text; `text:` forces a text.
+    /// What is meant: a bare integer is a token id or a class's number, everything else a text; `text:` forces a text.
     pub fn target(&self) -> Target {
         let token = |typed: &Option<String>| {
             typed.as_deref().map(|typed| match typed.parse() {

@@ -48,8 +48,8 @@ pub fn table(heads: &[Head], order: &[usize], across: usize, scale: Scale) -> Pa
     }
     let note = match (order.len(), heads.len() - order.len()) {
         (_, 0) => String::new(),
-        (0, all) => format!("none of the {all} heads has a score above its threshold; --sort lists them"),
-        (_, more) => format!("the clearest ones; --sort lists the other {more}, too"),
+        (0, all) => format!("none of the {all} heads has a score above its threshold"),
+        (_, more) => format!("the clearest ones; the other {more} are not listed"),
     };
     Panel::Table(Table { title: String::new(), columns, note })
 }

@@ -1,9 +1,9 @@
 //! What moved each token that the model wrote: a row of scores for each.
 
-use super::Findings;
 use super::saliency::options::{Options, end_of_text};
-use super::saliency::words::warning;
+use super::saliency::words::{advice, warning};
 use super::subject::{About, Subject};
+use super::{Advice, Findings};
 use crate::analysis::attribution::{Attribution, Draws, Evaluator, Method, attribute};
 use crate::analysis::generate::{Choice, generate};
 use crate::analysis::{Objective, Of};
@@ -162,5 +162,9 @@ impl Findings for Generated<'_> {
 
     fn remarks(&self) -> Vec<String> {
         self.methods.iter().filter_map(|(_, found)| found.iter().find_map(warning)).collect()
+    }
+
+    fn advice(&self) -> Vec<Advice> {
+        self.methods.iter().filter_map(|(_, found)| found.iter().find_map(advice)).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! What each head does, as figures, data and tables.
 
 use super::subject::{About, Subject, next_of_all};
-use super::{Analysis, Findings, Output, Reading, Style, need_arrays, refuse_parts, together};
+use super::{Advice, Analysis, Findings, Output, Reading, Style, need_arrays, refuse_parts, together};
 use crate::analysis::Prediction;
 use crate::analysis::heads::{Head, Label, SEQUENCES, Score, of_prompts, of_repeats, repeats};
 use crate::error::{Error, Result};
@@ -53,6 +53,16 @@ impl Analysis for Options {
         self.style.check()
     }
 
+    fn check_prompt(&self) -> Result<()> {
+        let of_chance = [("seed", "seed", self.seed.is_some()), ("draws", "with", self.draws)];
+        match of_chance.iter().find(|(.., given)| *given) {
+            None => Ok(()),
+            Some((what, option, _)) => Err(Error::usage(format!("{what}: on a prompt, nothing is drawn at random"))
+                .hint("leave one of the two out")
+                .option(option)),
+        }
+    }
+
     fn find<'a>(&'a self, subject: Subject<'a>, outputs: &[Output]) -> Result<Box<dyn Findings + 'a>> {
         if subject.has_prompt() {
             return self.find_all(vec![subject], outputs).remove(0);
@@ -68,13 +78,9 @@ impl Analysis for Options {
         if subjects.iter().any(|subject| !subject.has_prompt()) {
             return subjects.into_par_iter().map(|subject| self.find(subject, outputs)).collect();
         }
-        if self.draws {
-            let refused = || {
-                Error::usage("draws: on a prompt, nothing is drawn at random")
-                    .hint("leave one of the two out")
-                    .option("with")
-            };
-            return subjects.iter().map(|_| Err(refused())).collect();
+        let refused = || self.check_prompt().err();
+        if refused().is_some() {
+            return subjects.iter().filter_map(|_| refused().map(Err)).collect();
         }
         let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
         let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
@@ -169,6 +175,11 @@ impl<'a> HeadScores<'a> {
 impl Findings for HeadScores<'_> {
     fn about(&self) -> &About {
         &self.subject.about
+    }
+
+    fn advice(&self) -> Vec<Advice> {
+        let all = || Advice::new("sort", "", "by one of the scores lists all heads");
+        (self.shown().len() < self.heads.len()).then(all).into_iter().collect()
     }
 
     fn figure(&self, _: Option<usize>) -> Figure {

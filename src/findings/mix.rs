@@ -2,7 +2,7 @@
 
 use super::subject::{About, Subject, empty_rows, in_a_line, percent};
 use super::target::{Explained, settings};
-use super::{Analysis, Findings, Output, Reading, Style, Target, each_once, refuse_parts};
+use super::{Advice, Analysis, Findings, Output, Reading, Style, Target, each_once, refuse_parts};
 use crate::analysis::attribution::{Baseline, Evaluator};
 use crate::analysis::mixing::{Hidden, Method, Mixing, agreement, mixing};
 use crate::analysis::rollout::RESIDUAL;
@@ -15,7 +15,7 @@ use crate::named::Named;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
-/// Attention on the first token above which the figure says how to hide it.
+/// Attention on the first token above which it is spoken of.
 const LARGE_SINK: f64 = 0.4;
 /// Fewer tokens than this have no ranking to agree on; the numbers are in data files all the same.
 const RANKED: usize = 5;
@@ -151,16 +151,18 @@ impl<'a> TokenMixing<'a> {
             self.mixings.iter().filter(|mixing| mixing.method.has_sink()).map(|mixing| mixing.method.name()).collect();
         let share = self.hidden()?.share;
         match self.options.sink {
-            Sink::Keep if share >= LARGE_SINK => {
-                Some(format!("{} of the attention is on the first token; --sink renorm hides it", percent(share)))
-            }
-            Sink::Keep => None,
+            Sink::Keep => self.has_sink().then(|| format!("{} of the attention is on the first token", percent(share))),
             _ => Some(format!(
                 "attention on the first token, {} of all, is left out of {}",
                 percent(share),
                 methods.join(", ")
             )),
         }
+    }
+
+    /// Whether much of the attention that methods start from is on the first token.
+    fn has_sink(&self) -> bool {
+        self.options.sink == Sink::Keep && self.hidden().is_some_and(|hidden| hidden.share >= LARGE_SINK)
     }
 
     /// What the sink policy did to the mean patterns, where a method starts from them.
@@ -202,6 +204,11 @@ impl Findings for TokenMixing<'_> {
             "attention-x-gradient is left out: this model has no language-model head, whose prediction it explains";
         let empty = self.hidden().and_then(|hidden| empty_rows(hidden.empty_rows));
         left_out.then(|| remark.to_owned()).into_iter().chain(empty).collect()
+    }
+
+    fn advice(&self) -> Vec<Advice> {
+        let hide = || Advice::new("sink", "renorm", "hides the attention on the first token");
+        self.has_sink().then(hide).into_iter().collect()
     }
 
     fn figure(&self, _: Option<usize>) -> Figure {

@@ -23,6 +23,7 @@
 //! # Ok::<(), attnviz::Error>(())
 //! ```
 
+mod answers;
 pub mod attention;
 pub mod difference;
 mod direct;
@@ -153,6 +154,13 @@ pub trait Analysis: Sync {
     /// # Errors
     /// What cannot be meant, or not for these outputs.
     fn check(&self, outputs: &[Output]) -> Result<()>;
+    /// Fails where an option is about having no prompt, and there is one; before anything is loaded.
+    ///
+    /// # Errors
+    /// What a prompt leaves without a meaning.
+    fn check_prompt(&self) -> Result<()> {
+        Ok(())
+    }
     /// Fails where the model lacks what is asked for, before its weights are read.
     ///
     /// # Errors
@@ -168,6 +176,23 @@ pub trait Analysis: Sync {
     /// The same for several prompts; no prompt's numbers depend on the others.
     fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, outputs: &[Output]) -> Vec<Result<Box<dyn Findings + 'a>>> {
         subjects.into_par_iter().map(|subject| self.find(subject, outputs)).collect()
+    }
+}
+
+/// What an option with another value would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// The option.
+    pub option: &'static str,
+    /// Its value; empty where the effect says which.
+    pub value: &'static str,
+    /// What it does, as the rest of a sentence.
+    pub effect: String,
+}
+
+impl Advice {
+    pub(crate) fn new(option: &'static str, value: &'static str, effect: impl Into<String>) -> Self {
+        Self { option, value, effect: effect.into() }
     }
 }
 
@@ -196,6 +221,10 @@ pub trait Findings: Send + Sync {
     }
     /// What a reader of the numbers should know, one line each.
     fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// What whoever asked may ask instead. It is not said on a figure, whose readers did not ask.
+    fn advice(&self) -> Vec<Advice> {
         Vec::new()
     }
     /// The layer and head of each part; none where there are no parts.

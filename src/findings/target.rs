@@ -1,10 +1,12 @@
 //! Which of the model's predictions is looked at.
 
+use super::answers::class;
 use super::subject::{NEXT, Subject};
-use crate::analysis::{Objective, Of, Prediction, next_tokens};
+use crate::analysis::{Objective, Of, Prediction, predictions, probability};
 use crate::error::{Error, Result};
-use crate::model::NoTap;
+use crate::model::{Classes, NoTap, Odds};
 use crate::prompt::{Prompt, Tokenizer, label_of};
+use crate::session::Session;
 use crate::trace::forward;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -17,15 +19,15 @@ const SHOWN: usize = 12;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Target {
-    /// The next token to explain; none means what the model itself would say.
+    /// The next token to explain, or the class; none means what the model itself would say.
     pub target: Option<Token>,
-    /// The token instead of which; none explains the target alone.
+    /// The token or class instead of which; none explains the target alone.
     pub foil: Option<Token>,
     /// The position whose next token is meant; negative ones count from the end, none means the last.
     pub position: Option<i64>,
 }
 
-/// A token, by its id or by its text.
+/// A token or a class, by its number or by its text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Token {
@@ -51,10 +53,10 @@ pub struct Wanted {
 pub struct Explained {
     /// The number.
     pub objective: Objective,
-    /// The most probable next tokens.
+    /// The target's probability, or its score where the model gives scores.
+    pub probability: f64,
+    /// The most probable next tokens, or classes.
     pub next: Vec<Prediction>,
-    /// Of the next token, `[1, vocab]`.
-    pub logits: Tensor,
 }
 
 /// Nothing is explained where both are one token.
@@ -69,11 +71,10 @@ impl Target {
     /// A text that is not one token, an id or a position that there is not, a foil that is the target.
     pub fn within(&self, subject: &Subject) -> Result<Wanted> {
         let (tokenizer, vocab) = (&subject.session.tokenizer, subject.session.spec().vocab);
-        let one = |option, token: &Option<Token>| token.as_ref().map(|token| token.id(option, tokenizer, vocab));
-        let (target, foil) = (one("target", &self.target).transpose()?, one("foil", &self.foil).transpose()?);
-        if target.is_some() && target == foil {
-            return Err(Error::usage("target and foil are the same token").hint("name two different tokens"));
-        }
+        let [target, foil] = self.both(|option, token| {
+            subject.session.has_next_tokens()?;
+            token.id(option, tokenizer, vocab)
+        })?;
         let len = subject.prompt.ids.len();
         let typed = self.position.unwrap_or(subject.prompt.last() as i64);
         let from_start = if typed < 0 { typed.saturating_add(len as i64) } else { typed };
@@ -85,22 +86,74 @@ impl Target {
         Ok(Wanted { target, foil, position })
     }
 
-    /// The number to explain; without a target, that of the model's own answer.
+    /// Target and foil by their numbers.
+    fn both(&self, one: impl Fn(&'static str, &Token) -> Result<u32>) -> Result<[Option<u32>; 2]> {
+        let of = |option, token: &Option<Token>| token.as_ref().map(|token| one(option, token)).transpose();
+        let (target, foil) = (of("target", &self.target)?, of("foil", &self.foil)?);
+        if target.is_some() && target == foil {
+            return Err(Error::usage("target and foil are the same").hint("name two that differ"));
+        }
+        Ok([target, foil])
+    }
+
+    /// The number of a next token to explain; without a target, that of the model's own answer.
     ///
     /// # Errors
-    /// As [`Self::within`]; a model whose logits are not finite.
+    /// As [`Self::within`]; a model whose logits are not finite, or that has no next tokens.
     pub fn explained(&self, subject: &Subject, of: Of) -> Result<Explained> {
-        let Wanted { target, foil, position } = self.within(subject)?;
-        let session = subject.session;
-        let resid = forward(session.model(), &[&subject.prompt.ids[..=position]], &mut NoTap)?;
-        let logits = session.next_logits(&[&resid])?;
-        let next = next_tokens(&logits, NEXT)?;
+        self.within(subject)?.explained(subject, of, Odds::OneOf, Session::next_logits)
+    }
+
+    /// The same of a class, where that is what the model answers with.
+    ///
+    /// # Errors
+    /// As [`Self::explained`]; a class that there is not, a position, a probability of what has none.
+    pub fn answered(&self, subject: &Subject, of: Of) -> Result<Explained> {
+        let Some(classes) = subject.session.model().classes() else { return self.explained(subject, of) };
+        let [target, foil] = self.both(|option, token| class(option, token, classes))?;
+        if self.position.is_some() {
+            return Err(Error::usage("position: a classifier answers once, for the whole text")
+                .hint("leave it out, or shorten the text")
+                .option("position"));
+        }
+        let of = of_class(of, classes)?;
+        let position = classes.position(&subject.prompt.ids);
+        Wanted { target, foil, position }.explained(subject, of, classes.odds, Session::answer_logits)
+    }
+}
+
+impl Wanted {
+    fn explained(
+        self,
+        subject: &Subject,
+        of: Of,
+        odds: Odds,
+        logits: impl Fn(&Session, &[&Tensor]) -> Result<Tensor>,
+    ) -> Result<Explained> {
+        let Self { target, foil, position } = self;
+        let resid = forward(subject.session.model(), &[&subject.prompt.ids[..=position]], &mut NoTap)?;
+        let logits = logits(subject.session, &[&resid])?;
+        let next = predictions(&logits, odds, NEXT)?;
         let own = next.first().ok_or_else(|| Error::failed("the model's vocabulary is empty"))?.id;
         let target = target.unwrap_or(own);
         if foil == Some(target) {
             return Err(foil_is_own());
         }
-        Ok(Explained { objective: Objective { position, target, foil, of }, next, logits })
+        let probability = probability(&logits, odds, target)?;
+        Ok(Explained { objective: Objective { position, target, foil, of }, probability, next })
+    }
+}
+
+/// What is explained of a class: of a score, which has no probability, the logit, which it is.
+fn of_class(of: Of, classes: &Classes) -> Result<Of> {
+    match (of, classes.odds) {
+        (Of::Probability, Odds::Score) => {
+            Err(Error::usage("of prob: this model gives scores, which are no probabilities")
+                .hint("the score itself is the logit")
+                .option("of"))
+        }
+        (_, Odds::Score) => Ok(Of::Logit),
+        _ => Ok(of),
     }
 }
 

@@ -46,6 +46,13 @@ impl Family {
         }
     }
 
+    /// Adds to what was assumed, a line for people.
+    pub fn remark(&mut self, assumed: String) {
+        match self {
+            Self::Gpt2(config) => config.remarks.push(assumed),
+        }
+    }
+
     /// The model, from its weights.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod config;
 mod fields;
+mod labels;
 mod layouts;
 mod names;
 
@@ -9,7 +10,7 @@ pub use config::Gpt2Config;
 
 use super::attend::{causal_softmax, mix, pattern, scores};
 use super::ops::{Backend, LayerNorm, Linear, Weight, add};
-use super::{Activation as At, Model, Segment, Segments, Site, Spec, Tap, packed, visit, visit_rows};
+use super::{Activation as At, Classes, Model, Segment, Segments, Site, Spec, Tap, packed, visit, visit_rows};
 use crate::error::{Error, Result};
 use crate::weights::{Param, Weights};
 use candle_core::{DType, Tensor};
@@ -18,6 +19,7 @@ use names::Held;
 
 const WTE: &str = "wte.weight";
 const HEAD: &str = "lm_head.weight";
+const SCORE: &str = "score.weight";
 
 struct Block {
     ln_1: LayerNorm,
@@ -38,6 +40,8 @@ pub struct Gpt2 {
     ln_f: LayerNorm,
     /// None where the architecture has no language-model head.
     lm_head: Option<Linear>,
+    /// A sequence classifier's head.
+    score: Option<Linear>,
     remarks: Vec<String>,
 }
 
@@ -88,8 +92,15 @@ impl Gpt2 {
         } else {
             None
         };
+        let score = match config.classes.as_ref().filter(|_| held.has(SCORE)) {
+            Some(classes) => {
+                let weight = weight(held.get(SCORE, &[classes.labels.len(), d])?)?;
+                Some(Linear { weight, bias: None, transposed: true })
+            }
+            None => None,
+        };
         let remarks = [config.remarks.clone(), held.remarks].concat();
-        Ok(Self { config, fused: matches!(backend, Backend::Fused), wte, wpe, h, ln_f, lm_head, remarks })
+        Ok(Self { config, fused: matches!(backend, Backend::Fused), wte, wpe, h, ln_f, lm_head, score, remarks })
     }
 
     fn head(&self) -> Result<&Linear> {
@@ -129,6 +140,10 @@ impl Model for Gpt2 {
 
     fn has_logits(&self) -> bool {
         self.lm_head.is_some()
+    }
+
+    fn classes(&self) -> Option<&Classes> {
+        self.config.classes.as_ref().filter(|_| self.score.is_some())
     }
 
     fn remarks(&self) -> &[String] {
@@ -194,13 +209,11 @@ impl Model for Gpt2 {
     }
 
     fn unembed(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
-        Ok(match ids {
-            None => self.head()?.forward(normed)?,
-            Some(ids) => {
-                let head = self.head()?;
-                Linear { weight: head.weight.gather(ids)?, ..head.clone() }.forward(normed)?
-            }
-        })
+        logits(self.head()?, normed, ids)
+    }
+
+    fn answer(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
+        logits(self.score.as_ref().map_or_else(|| self.head(), Ok)?, normed, ids)
     }
 
     fn head_out(&self, layer: usize, z: &Tensor) -> Result<Tensor> {
@@ -217,6 +230,14 @@ impl Model for Gpt2 {
     fn attn_constant(&self, layer: usize) -> Result<Option<Tensor>> {
         Ok(self.h[layer].attn_c_proj.bias.as_ref().map(Weight::tensor).transpose()?)
     }
+}
+
+/// What a head says of all its rows, or of some.
+fn logits(head: &Linear, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
+    Ok(match ids {
+        None => head.forward(normed)?,
+        Some(ids) => Linear { weight: head.weight.gather(ids)?, ..head.clone() }.forward(normed)?,
+    })
 }
 
 fn mean(values: &[f64]) -> f64 {

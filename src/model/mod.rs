@@ -1,6 +1,7 @@
 //! What analyses know of a model: its sizes, its layers, and one hook. What the model knows of analyses: nothing.
 
 pub mod attend;
+mod classes;
 mod family;
 mod gpt2;
 mod kernel;
@@ -11,6 +12,7 @@ mod packed;
 mod tap;
 mod vector;
 
+pub use classes::{Classes, Odds};
 pub use family::Family;
 pub use gpt2::{Gpt2, Gpt2Config};
 pub use memory::keep_freed_memory;
@@ -132,6 +134,10 @@ pub trait Model: Send + Sync {
     fn has_logits(&self) -> bool {
         true
     }
+    /// The classes that it sorts whole texts into, where that is what its head is for.
+    fn classes(&self) -> Option<&Classes> {
+        None
+    }
     /// What was assumed to read its config and its weights, a line each, for people.
     fn remarks(&self) -> &[String] {
         &[]
@@ -168,6 +174,13 @@ pub trait Model: Send + Sync {
     /// # Errors
     /// An id that the model does not have, rows of another width; a model without a language-model head, as a usage error.
     fn unembed(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor>;
+    /// Logits of what it answers with, as [`Self::unembed`]: of its classes where it has such, else of next tokens.
+    ///
+    /// # Errors
+    /// As [`Self::unembed`].
+    fn answer(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
+        self.unembed(normed, ids)
+    }
     /// `z_h W_O^h` for each head: z `[rows, heads, d_head]` → `[heads, rows, d_model]`.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // mapping a file
 
 mod fingerprint;
+pub mod nanogpt;
 mod param;
 mod pickle;
 mod torch;
@@ -91,23 +92,7 @@ impl Weights {
     /// # Errors
     /// What is no such file, which its name tells; a tensor that two files hold.
     pub fn open(paths: &[impl AsRef<Path>]) -> Result<Self> {
-        let files = paths.iter().map(|path| {
-            let path = path.as_ref();
-            let name = path.display().to_string();
-            let broken = |e: std::io::Error| {
-                Error::failed(format!("cannot read {name}: {e}")).hint("check that the file exists and can be read")
-            };
-            // Opening a pipe would wait for someone to write to it.
-            if !std::fs::metadata(path).map_err(broken)?.is_file() {
-                return Err(Error::failed(format!("{name} is not a file")).hint("download the checkpoint again"));
-            }
-            let file = File::open(path).map_err(broken)?;
-            // SAFETY: the map is read-only and private; a file that another process shortens while it is mapped ends this
-            // process (SIGBUS) as it would any program that maps weights, and can write to nothing.
-            let map = unsafe { memmap2::Mmap::map(&file) }.map_err(broken)?;
-            Ok((name, Bytes::Mapped(map)))
-        });
-        Self::index(files.collect::<Result<_>>()?)
+        Self::index(paths.iter().map(|path| map(path.as_ref())).collect::<Result<_>>()?)
     }
 
     /// A file that is part of the program: of safetensors, unless its name ends as one of PyTorch's.
@@ -237,6 +222,23 @@ impl Weights {
             }
         }
     }
+}
+
+/// A file's name and its bytes, mapped.
+fn map(path: &Path) -> Result<(String, Bytes)> {
+    let name = path.display().to_string();
+    let broken = |e: std::io::Error| {
+        Error::failed(format!("cannot read {name}: {e}")).hint("check that the file exists and can be read")
+    };
+    // Opening a pipe would wait for someone to write to it.
+    if !std::fs::metadata(path).map_err(broken)?.is_file() {
+        return Err(Error::failed(format!("{name} is not a file")).hint("download the checkpoint again"));
+    }
+    let file = File::open(path).map_err(broken)?;
+    // SAFETY: the map is read-only and private; a file that another process shortens while it is mapped ends this
+    // process (SIGBUS) as it would any program that maps weights, and can write to nothing.
+    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(broken)?;
+    Ok((name, Bytes::Mapped(map)))
 }
 
 /// The tensors of a file of safetensors.

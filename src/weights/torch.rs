@@ -19,7 +19,7 @@ const OLD: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
 /// What programs call the weights among other things that they save with them.
 const WEIGHTS: [&str; 4] = ["model", "state_dict", "model_state_dict", "module"];
 /// How a whole storage is found by its key.
-type Storages = HashMap<String, Range<usize>>;
+pub(super) type Storages = HashMap<String, Range<usize>>;
 
 /// What these bytes are by their beginning, where that is something that `torch.save` or Python may have written.
 pub(super) fn kind(bytes: &[u8]) -> Option<&'static str> {
@@ -45,17 +45,10 @@ pub(super) fn tensors(bytes: &[u8]) -> Result<Vec<(String, Entry)>> {
             "save the weights again: torch.save(model.state_dict(), path), or save_pretrained(dir) of transformers",
         )
     };
-    let (root, storages) = match kind(bytes) {
-        Some(_) if bytes.starts_with(b"PK") => zipped(bytes).map_err(broken)?,
-        Some(_) if bytes.starts_with(OLD) => in_a_row(bytes).map_err(broken)?,
-        Some(what) => return Err(broken(format!("it is {what}"))),
-        None if bytes.starts_with(b"version https://git-lfs") => {
-            return Err(
-                Error::failed("it is a git-lfs pointer, not the weights").hint("run `git lfs pull` in its folder")
-            );
-        }
-        None => return Err(broken("it begins like none".into())),
-    };
+    if bytes.starts_with(b"version https://git-lfs") {
+        return Err(Error::failed("it is a git-lfs pointer, not the weights").hint("run `git lfs pull` in its folder"));
+    }
+    let (root, storages) = whole(bytes).map_err(broken)?;
     let weights = state(&root).ok_or_else(|| {
         broken(match root {
             Object::Dict(_) => "it holds no dict of tensors, nor one under model or state_dict".into(),
@@ -70,6 +63,16 @@ pub(super) fn tensors(bytes: &[u8]) -> Result<Vec<(String, Entry)>> {
         }
     }
     Ok(found)
+}
+
+/// The object that was saved, and its storages.
+pub(super) fn whole(bytes: &[u8]) -> Result<(Object, Storages), String> {
+    match kind(bytes) {
+        Some(_) if bytes.starts_with(b"PK") => zipped(bytes),
+        Some(_) if bytes.starts_with(OLD) => in_a_row(bytes),
+        Some(what) => Err(format!("it is {what}")),
+        None => Err("it begins like none".into()),
+    }
 }
 
 /// The pickle and the storages of a zip.
@@ -146,7 +149,7 @@ fn collect_widths(object: &Object, widths: &mut HashMap<String, usize>) {
 }
 
 /// The value of a key.
-fn get<'a>(dict: &'a Object, wanted: &str) -> Option<&'a Object> {
+pub(super) fn get<'a>(dict: &'a Object, wanted: &str) -> Option<&'a Object> {
     let Object::Dict(pairs) = dict else { return None };
     pairs.iter().find(|(key, _)| matches!(key, Object::Unicode(key) if key == wanted)).map(|(_, value)| value)
 }

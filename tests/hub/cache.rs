@@ -155,6 +155,40 @@ fn a_sharded_model_comes_with_all_its_shards() {
 }
 
 #[test]
+fn pickled_weights_come_where_there_are_no_others() {
+    let bin = ("pytorch_model.bin", b"pickle".to_vec());
+    let bench = Bench::with(&files_with(WEIGHTS, b"").into_iter().chain([bin.clone()]).collect::<Vec<_>>());
+    let snapshot = bench.get().unwrap();
+    assert_eq!(fs::read(snapshot.dir.join("pytorch_model.bin")).unwrap(), b"pickle");
+    bench.server.forget_requests();
+    assert_eq!(bench.get().unwrap(), snapshot);
+    assert_eq!(bench.server.requests().len(), 0, "it is complete");
+    assert!(bench.offline().cached()[0].complete);
+
+    let both = Bench::with(&files().into_iter().chain([bin]).collect::<Vec<_>>());
+    assert!(!both.get().unwrap().dir.join("pytorch_model.bin").exists());
+    assert_eq!(both.server.count("HEAD", "pytorch_model.bin"), 0);
+}
+
+#[test]
+fn a_pickled_model_in_shards_comes_with_all_of_them() {
+    let index =
+        br#"{"weight_map": {"wte": "pytorch_model-00001-of-00002.bin", "wpe": "pytorch_model-00002-of-00002.bin"}}"#;
+    let mut files = files_with(WEIGHTS, b"");
+    files.push(("pytorch_model.bin.index.json", index.to_vec()));
+    files.push(("pytorch_model-00001-of-00002.bin", b"one".to_vec()));
+    files.push(("pytorch_model-00002-of-00002.bin", b"two".to_vec()));
+    let bench = Bench::with(&files);
+    let snapshot = bench.get().unwrap();
+    assert_eq!(fs::read(snapshot.dir.join("pytorch_model-00002-of-00002.bin")).unwrap(), b"two");
+    fs::remove_file(snapshot.dir.join("pytorch_model-00002-of-00002.bin")).unwrap();
+    let error = bench.offline().snapshot(&name(ID), &mut |_| ()).unwrap_err();
+    assert!(error.message.contains("pytorch_model-00002-of-00002.bin missing"), "{error}");
+    let bench = Bench::with(&files[..files.len() - 1]);
+    assert!(bench.fails().message.contains("'pytorch_model-00002-of-00002.bin', which is not there"));
+}
+
+#[test]
 fn an_older_repository_gives_its_vocabulary_and_what_was_added_to_it() {
     let mut files = files_with("tokenizer.json", b"");
     assert!(Bench::with(&files).fails().message.contains("neither tokenizer.json nor vocab.json"));

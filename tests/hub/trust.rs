@@ -95,15 +95,34 @@ fn a_list_of_shards_cannot_lead_out_of_its_folder() {
 }
 
 #[test]
-fn a_model_with_pickled_weights_only_says_how_to_convert_it() {
-    let mut files = files_with(WEIGHTS, b"");
-    files.push(("pytorch_model.bin", b"pickle".to_vec()));
-    let bench = Bench::with(&files);
-    let error = bench.fails();
-    assert!(error.message.contains("only as pytorch_model.bin") && error.hint.unwrap().contains("convert"));
-    assert_eq!(bench.server.count("GET", "pytorch"), 0);
+fn a_model_without_weights_says_which_it_needs() {
+    let error = Bench::with(&files_with(WEIGHTS, b"")).fails();
+    assert!(error.message.contains("has no model.safetensors") && error.hint.unwrap().contains("pytorch_model.bin"));
+}
 
-    assert!(Bench::with(&files_with(WEIGHTS, b"")).fails().message.contains("has no model.safetensors"));
+#[test]
+fn pickled_weights_are_checked_like_others() {
+    let pickled = files_with(WEIGHTS, b"").into_iter().chain([("pytorch_model.bin", weights())]).collect::<Vec<_>>();
+    let blob = sha256(&weights());
+    for (fault, says) in [(Fault::Corrupt, "the hash differs"), (Fault::Resize(5), "where 3145728 are announced")] {
+        let bench = Bench::with(&pickled);
+        bench.server.fault("GET", &blob, 99, fault);
+        let error = bench.fails();
+        assert!(error.message.contains(says) && error.message.contains("'pytorch_model.bin'"), "{error}");
+        assert!(!bench.blob("pytorch_model.bin", &weights()).exists() && !bench.repository().join("refs").exists());
+        bench.server.heal();
+        assert!(fs::read(bench.get().unwrap().dir.join("pytorch_model.bin")).unwrap() == weights());
+    }
+    for shard in ["../../../outside.bin", "/etc/x.bin", ".bin", "x.safetensors", "x.py"] {
+        let index = format!(r#"{{"weight_map": {{"wte": {shard:?}}}}}"#);
+        let mut files = files_with(WEIGHTS, b"");
+        files.push(("pytorch_model.bin.index.json", index.into_bytes()));
+        let error = Bench::with(&files).fails();
+        assert!(
+            error.message.contains("pytorch_model.bin.index.json") && error.message.contains("cannot be used"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! The objective and its gradient on any embeddings, many at a time: all that an attribution method needs of a model.
 
 use super::embeddings::mean_and_deviation;
-use crate::analysis::logits::{Softmax, not_finite};
+use crate::analysis::logits::{Softmax, ln_logistic, logistic, not_finite};
 use crate::analysis::numbers::numbers;
 use crate::analysis::objective::{Objective, Of};
 use crate::error::{Error, Result};
-use crate::model::{Model, NoTap, Segments, Tap};
+use crate::model::{Model, NoTap, Odds, Segments, Tap};
 use candle_core::{Tensor, Var};
 
 /// Bytes that a batch's activations may take while a gradient needs them.
@@ -33,13 +33,17 @@ pub type Watch<'a> = &'a dyn Fn(usize, usize);
 /// Receives the number of an input, its y, and its gradient `[visible, d_model]`.
 pub type Each<'a> = &'a mut dyn FnMut(usize, f64, &[f64]) -> Result<()>;
 
-/// Evaluates an [`Objective`], y, and its gradient for embeddings that a method puts in place of a prompt's own.
+/// Evaluates an [`Objective`], y, of next tokens or of a model's classes, and its gradient for embeddings that a method puts in place of a prompt's own.
 ///
 /// Only the tokens up to the objective's position are run: it cannot see the others.
 pub struct Evaluator<'a> {
     model: &'a dyn Model,
     ids: &'a [u32],
     objective: Objective,
+    /// What the model's logits mean together.
+    odds: Odds,
+    /// How many logits there are.
+    answers: usize,
     embeddings: Tensor,
     baseline: Tensor,
     watch: Watch<'a>,
@@ -49,7 +53,7 @@ impl<'a> Evaluator<'a> {
     /// An evaluator of `objective` on the prompt `ids`; `watch` is told of its progress.
     ///
     /// # Errors
-    /// A position outside the prompt, an id outside the vocabulary.
+    /// A position outside the prompt, an id outside the vocabulary, a class that there is not.
     pub fn new(
         model: &'a dyn Model,
         ids: &'a [u32],
@@ -62,7 +66,14 @@ impl<'a> Evaluator<'a> {
             return Err(Error::usage(format!("position {} is outside the prompt of {} tokens", len - 1, ids.len())));
         }
         let embeddings = model.embed(&ids[..len])?; // [len, d]
-        model.embed(&[objective.target, objective.foil.unwrap_or(objective.target)])?; // both must exist
+        let (odds, answers) = match model.classes() {
+            Some(classes) => (classes.odds, classes.labels.len()),
+            None => (Odds::OneOf, spec.vocab),
+        };
+        // Both must exist.
+        if let Some(none) = objective.foil.into_iter().chain([objective.target]).find(|id| *id as usize >= answers) {
+            return Err(Error::usage(format!("answer {none} is outside the model's {answers}")));
+        }
         let baseline = match baseline {
             Baseline::Zero => embeddings.zeros_like()?,
             Baseline::Mean => {
@@ -71,7 +82,7 @@ impl<'a> Evaluator<'a> {
             }
             Baseline::Token(id) => model.embed(&vec![id; len])?,
         };
-        Ok(Self { model, ids, objective, embeddings, baseline, watch })
+        Ok(Self { model, ids, objective, odds, answers, embeddings, baseline, watch })
     }
 
     /// The same prompt, baseline and position with another objective.
@@ -169,7 +180,7 @@ impl<'a> Evaluator<'a> {
         run: &mut dyn FnMut(std::ops::Range<usize>) -> Result<()>,
     ) -> Result<()> {
         (self.watch)(0, count);
-        let all_logits = LOGITS / self.model.spec().vocab.max(1);
+        let all_logits = LOGITS / self.answers.max(1);
         let most = if self.asks_for().is_some() { most } else { most.min(all_logits) }.max(1);
         let size = count.div_ceil(count.div_ceil(most).max(1)).max(1); // batches of one size
         for first in (0..count).step_by(size) {
@@ -180,22 +191,20 @@ impl<'a> Evaluator<'a> {
         Ok(())
     }
 
-    /// Logits that y depends on, at the last row of each segment: `[segments, vocab]`, or only those of target and foil.
+    /// Logits that y depends on, at the last row of each segment: `[segments, answers]`, or only those of target and foil.
     pub(super) fn logits(&self, embeddings: &Tensor, segments: &Segments, tap: &mut dyn Tap) -> Result<Tensor> {
         let model = self.model;
         let resid = model.blocks(model.start(embeddings, segments)?, segments, tap)?;
         let last: Vec<u32> = segments.iter().map(|s| (s.start + s.len - 1) as u32).collect();
         let resid = resid.index_select(&Tensor::new(last, resid.device())?, 0)?;
-        model.unembed(&model.final_norm(&resid)?, self.asks_for().as_deref())
+        model.answer(&model.final_norm(&resid)?, self.asks_for().as_deref())
     }
 
     /// The only ids whose logits y depends on; `None` where the softmax's normaliser needs all.
     fn asks_for(&self) -> Option<Vec<u32>> {
         let Objective { target, foil, of, .. } = self.objective;
-        match (of, foil) {
-            (Of::Logit, _) | (Of::LogProb, Some(_)) => Some(std::iter::once(target).chain(foil).collect()),
-            _ => None,
-        }
+        let needs_all = self.odds == Odds::OneOf && matches!((of, foil), (Of::LogProb, None) | (Of::Probability, _));
+        (!needs_all).then(|| std::iter::once(target).chain(foil).collect())
     }
 
     /// The values, and a scalar on the tape whose gradient is that of their sum.
@@ -220,8 +229,16 @@ impl<'a> Evaluator<'a> {
     fn value(&self, logits: &[f64], slopes: &mut Vec<f64>) -> Result<f64> {
         let Objective { target, foil, of, .. } = self.objective;
         if self.asks_for().is_some() {
-            slopes.extend([1.0, -1.0].iter().take(logits.len()));
-            let value = logits[0] - logits.get(1).unwrap_or(&0.0);
+            let mut value = 0.0;
+            for (logit, sign) in logits.iter().zip([1.0, -1.0]) {
+                let (own, slope) = match (self.odds, of) {
+                    (Odds::Each, Of::LogProb) => (ln_logistic(*logit), logistic(-logit)),
+                    (Odds::Each, Of::Probability) => (logistic(*logit), logistic(*logit) * logistic(-logit)),
+                    _ => (*logit, 1.0),
+                };
+                value += sign * own;
+                slopes.push(sign * slope);
+            }
             return if value.is_finite() { Ok(value) } else { Err(not_finite()) };
         }
         let softmax = Softmax::new(logits)?;

@@ -8,7 +8,7 @@ use super::layout::Folder;
 use super::name::Name;
 use super::progress::Event;
 use crate::checkpoint::contents::{
-    self, CONFIG, INDEX, LARGEST_SMALL_FILE, PICKLED, TOKENIZER, VOCABULARIES, VOCABULARY_EXTRAS, WEIGHTS,
+    self, CONFIG, FORMATS, LARGEST_SMALL_FILE, TOKENIZER, VOCABULARIES, VOCABULARY_EXTRAS, WEIGHTS,
 };
 use crate::checkpoint::printable::printable;
 use crate::{Error, Result};
@@ -82,34 +82,33 @@ impl<'a> Fetch<'a> {
     }
 
     fn weights(&mut self) -> Result<()> {
-        // A list of shards that is already here spares the question for a single file.
-        let is_sharded = self.has(INDEX) && !self.has(WEIGHTS);
-        if !is_sharded && self.want(WEIGHTS)? {
-            return Ok(());
-        }
-        if self.want(INDEX)? {
-            self.download(&mut |_| ())?;
-            let name = self.name;
-            let broken = |reason: String| {
-                Error::failed(format!("{INDEX} of model '{name}' cannot be used: {reason}"))
-                    .hint("its repository is broken; name another model or revision")
-            };
-            for shard in contents::shards(&self.dir()).map_err(broken)? {
-                if !self.want(&shard)? {
-                    return Err(broken(format!("it names '{shard}', which is not there")));
-                }
+        for [file, index] in FORMATS {
+            // A list of shards that is already here spares the question for a single file.
+            let is_sharded = self.has(index) && !self.has(file);
+            if !is_sharded && self.want(file)? {
+                return Ok(());
             }
-            return Ok(());
-        }
-        for pickled in PICKLED {
-            if self.client.head(self.name, &self.at(), pickled)?.is_some() {
-                return Err(Error::failed(format!("model '{}' has its weights only as {pickled}", self.name)).hint(
-                    "convert it to safetensors: https://huggingface.co/spaces/safetensors/convert, then name that revision",
-                ));
+            if self.want(index)? {
+                return self.shards(index);
             }
         }
         Err(Error::failed(format!("model '{}' has no {WEIGHTS}", self.name))
-            .hint("name a repository that holds the weights of a GPT-2 model in safetensors"))
+            .hint("name a repository that holds the weights of a GPT-2 model, as safetensors or as pytorch_model.bin"))
+    }
+
+    fn shards(&mut self, index: &str) -> Result<()> {
+        self.download(&mut |_| ())?;
+        let name = self.name;
+        let broken = |reason: String| {
+            Error::failed(format!("{index} of model '{name}' cannot be used: {reason}"))
+                .hint("its repository is broken; name another model or revision")
+        };
+        for shard in contents::shards(&self.dir(), index).map_err(broken)? {
+            if !self.want(&shard)? {
+                return Err(broken(format!("it names '{shard}', which is not there")));
+            }
+        }
+        Ok(())
     }
 
     fn tokenizer(&mut self) -> Result<()> {
@@ -161,7 +160,7 @@ impl<'a> Fetch<'a> {
             ))
             .hint("check HF_ENDPOINT and any proxy in between"));
         }
-        let is_small = !file.ends_with(".safetensors");
+        let is_small = !contents::holds_weights(file);
         if let Some(size) = meta.size.filter(|&size| is_small && size > LARGEST_SMALL_FILE) {
             return Err(Error::failed(format!("'{file}' of model '{}' has {size} bytes, far too many", self.name))
                 .hint("its repository is broken; name another model or revision"));

@@ -10,13 +10,13 @@ use crate::export::{Array, Data, Entry, Table};
 use crate::figure::attention::{bars, heatmap, matrix, panel, scale};
 use crate::figure::{Figure, Matrix, Panel, Scale};
 use crate::findings::subject::{empty_rows, percent};
-use crate::findings::{About, Findings, Reduce};
+use crate::findings::{About, Advice, Findings, Reduce};
 use crate::prompt::Word;
 use crate::record::Part;
 use serde_json::{Map, Value, json};
 use std::sync::OnceLock;
 
-/// Attention on the first token above which the figure says how to hide it.
+/// Attention on the first token above which it is spoken of.
 const LARGE_SINK: f32 = 0.4;
 /// Rows whose sums are further than this from 1 are spoken of; bf16 alone takes them half as far.
 const LOOSE: f32 = 0.01;
@@ -82,9 +82,7 @@ impl<'a> Patterns<'a> {
         lines.extend(self.oddities());
         let share = percent(f64::from(self.attention.sink_share));
         match self.view.selection.sink {
-            Sink::Keep if self.attention.sink_share >= LARGE_SINK => {
-                lines.push(format!("{share} of the attention is on the first token; --sink mask hides it"));
-            }
+            Sink::Keep if self.has_sink() => lines.push(format!("{share} of the attention is on the first token")),
             Sink::Keep => {}
             Sink::Mask => lines.push(format!("attention on the first token, {share} of all, is hidden")),
             Sink::Renorm => {
@@ -95,6 +93,11 @@ impl<'a> Patterns<'a> {
         }
         lines.extend(self.remarks());
         lines
+    }
+
+    /// Whether much of the attention that is shown is on the first token.
+    fn has_sink(&self) -> bool {
+        self.view.selection.sink == Sink::Keep && self.attention.sink_share >= LARGE_SINK
     }
 
     /// What a reader of patterns would not expect of them.
@@ -201,6 +204,11 @@ impl Findings for Patterns<'_> {
 
     fn remarks(&self) -> Vec<String> {
         empty_rows(self.attention.empty_rows).into_iter().collect()
+    }
+
+    fn advice(&self) -> Vec<Advice> {
+        let hide = || Advice::new("sink", "mask", "hides the attention on the first token");
+        self.has_sink().then(hide).into_iter().collect()
     }
 
     fn parts(&self) -> Vec<Part> {

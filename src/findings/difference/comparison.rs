@@ -14,7 +14,7 @@ use crate::figure::attention::{matrix, panel};
 use crate::figure::difference::{bars, labels, scale, table};
 use crate::figure::{Figure, Matrix, Panel, Scale, panel_pixels};
 use crate::findings::subject::{empty_rows, in_a_line};
-use crate::findings::{About, Findings, Style};
+use crate::findings::{About, Advice, Findings, Style};
 use crate::record::{Part, Record};
 use std::sync::OnceLock;
 
@@ -258,6 +258,11 @@ impl Findings for Comparison<'_> {
             _ => format!("{names} differ by at most {}, no more than tol {}", short(most), short(self.options.tol)),
         });
         self.remarks.iter().cloned().chain(same).collect()
+    }
+
+    fn advice(&self) -> Vec<Advice> {
+        let show = || Advice::new("scale", "sqrt", "shows small differences beside large ones");
+        self.is_faint().then(show).into_iter().collect()
     }
 
     fn figure(&self, part: Option<usize>) -> Figure {

@@ -17,12 +17,17 @@ impl Comparison<'_> {
             0.0 => "no number differs".into(),
             _ => format!("largest difference {}: {place}", short(most)),
         });
-        let linear = self.options.style.scale == ScaleKind::Linear;
-        let many = |attention: &ComparedAttention| attention.difference.maps.len() > 1;
-        if linear && self.attention.as_ref().is_some_and(|attention| many(attention) && attention.is_faint()) {
-            lines.push("most differences are small beside it; --scale sqrt shows them".into());
+        if self.is_faint() {
+            lines.push("most differences are small beside it".into());
         }
         lines
+    }
+
+    /// Whether the figure shows hardly any of what differs.
+    pub(super) fn is_faint(&self) -> bool {
+        let linear = self.options.style.scale == ScaleKind::Linear;
+        let many = |attention: &ComparedAttention| attention.difference.maps.len() > 1;
+        linear && self.attention.as_ref().is_some_and(|attention| many(attention) && attention.is_faint())
     }
 
     /// What is compared, and of which model where it is one.

@@ -1,31 +1,34 @@
 //! What moved one prediction, as a figure, data and tables.
 
 use super::options::Options;
-use super::words::{note, warning};
+use super::words::{advice, note, warning};
 use crate::analysis::attribution::{Attribution, Draws, Evaluator, Method, attribute};
 use crate::analysis::faithfulness::faithfulness;
-use crate::analysis::{Objective, Prediction, probability};
-use crate::error::Result;
+use crate::analysis::{Objective, Prediction};
+use crate::error::{Error, Result};
 use crate::export::table::{Cell, number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
 use crate::figure::saliency::{Row, bars, strip};
 use crate::figure::{Figure, Panel};
-use crate::findings::Findings;
+use crate::findings::answers::Answers;
 use crate::findings::faithfulness::Evaluation;
-use crate::findings::subject::{About, Subject, percent};
-use crate::findings::target::{self, Explained};
+use crate::findings::subject::{About, Subject};
+use crate::findings::target::Explained;
+use crate::findings::{Advice, Findings};
+use crate::model::Odds;
 use crate::named::Named;
 use crate::prompt::Word;
 use serde_json::{Map, json};
+use std::borrow::Cow;
 
 /// Everything that is known once the methods have run.
 pub(super) struct Explanation<'a> {
-    options: &'a Options,
+    options: Cow<'a, Options>,
     subject: Subject<'a>,
     /// The words that tokens are gathered to, where they are.
     words: Option<Vec<Word>>,
     objective: Objective,
-    /// The target's probability.
+    /// The target's probability, or its score.
     probability: f64,
     next: Vec<Prediction>,
     attributions: Vec<Attribution>,
@@ -41,7 +44,18 @@ impl<'a> Explanation<'a> {
     /// A target or a baseline that there is not; a model whose numbers are not finite.
     pub fn find(options: &'a Options, subject: Subject<'a>) -> Result<Self> {
         let (session, ids) = (subject.session, &subject.prompt.ids);
-        let Explained { objective, next, logits } = options.target.explained(&subject, options.of)?;
+        let Explained { objective, probability, next } = options.target.answered(&subject, options.of)?;
+        // Of scores it is always the logit.
+        let options = match objective.of == options.of {
+            true => Cow::Borrowed(options),
+            false => Cow::Owned(Options { of: objective.of, ..options.clone() }),
+        };
+        let answers = Answers::of(&subject);
+        if options.evaluate && answers.odds() == Odds::Score {
+            return Err(Error::usage("evaluate watches a probability, but this model gives scores")
+                .hint("leave it out")
+                .option("evaluate"));
+        }
         let evaluator = Evaluator::new(session.model(), ids, objective, options.baseline(session)?, subject.watch)?;
         let (methods, request) = (options.methods(), options.request(session, options.draws));
         let run = |method: &Method| attribute(&evaluator, *method, &request);
@@ -51,7 +65,7 @@ impl<'a> Explanation<'a> {
             true => {
                 let scores: Vec<&[f32]> = attributions.iter().map(|found| &found.scores[..]).collect();
                 let found = faithfulness(&evaluator, &scores)?;
-                Some(Evaluation::new(found, &methods, &subject.name(objective.target), options))
+                Some(Evaluation::new(found, &methods, &answers.name(objective.target), &options))
             }
         };
         let words = options.words.map(|rule| subject.prompt.words(rule));
@@ -60,7 +74,6 @@ impl<'a> Explanation<'a> {
             None => found.scores.clone(),
         };
         let scores = attributions.iter().map(gathered).collect();
-        let probability = probability(&logits, objective.target)?;
         Ok(Self { options, words, objective, probability, next, attributions, scores, evaluation, subject })
     }
 
@@ -95,10 +108,11 @@ impl<'a> Explanation<'a> {
         };
         let words = if self.words.is_some() { ", by word" } else { "" };
         let mut lines = vec![self.subject.line(&format!("{what}{words}"))];
-        let (what, target) = (self.options.explained(), self.subject.name(self.objective.target));
-        let mut target = format!("what moved the {what} of {target} ({})", percent(self.probability));
+        let (what, answers) = (self.options.explained(), Answers::of(&self.subject));
+        let (target, number) = (answers.name(self.objective.target), answers.number(self.probability));
+        let mut target = format!("what moved the {what} of {target} ({number})");
         if let Some(foil) = self.objective.foil {
-            target += &format!(" rather than {}", self.subject.name(foil));
+            target += &format!(" rather than {}", answers.name(foil));
         }
         target += &self.subject.after(self.objective.position);
         let mut parts = vec![target];
@@ -111,16 +125,17 @@ impl<'a> Explanation<'a> {
             parts.push(note(one));
         }
         lines.push(parts.join(" · "));
-        lines.extend(self.subject.next_line(&self.next));
+        lines.extend(answers.line(&self.next));
         lines.extend(self.remarks());
         lines
     }
 
     fn entry(&self, (found, scores): (&Attribution, &Vec<f32>)) -> Entry {
-        let objective = &self.objective;
-        let mut settings = target::settings(&self.subject, objective.target, objective.foil, objective.position);
+        let (objective, answers) = (&self.objective, Answers::of(&self.subject));
+        let mut settings = answers.settings(objective.target, objective.foil, objective.position);
         settings.extend(self.options.settings(found));
-        let mut fields = Map::from_iter([("p_target".into(), json!(self.probability))]);
+        let number = if answers.odds() == Odds::Score { "score_target" } else { "p_target" };
+        let mut fields = Map::from_iter([(number.into(), json!(self.probability))]);
         if let Some(gap) = found.gap {
             fields.insert("gap".into(), json!(gap.gap));
             fields.insert("change".into(), json!(gap.change));
@@ -145,10 +160,11 @@ impl<'a> Explanation<'a> {
         let of = [text("method"), text("target"), text("foil"), text("of"), text("baseline")];
         let how = [whole("steps"), whole("samples"), whole("seed"), number("gap")];
         let columns = of.into_iter().chain(how).chain([whole("position"), text("token"), number("score")]).collect();
-        let token = |id: u32| self.subject.label(id);
+        let answers = Answers::of(&self.subject);
+        let token = |id: u32| answers.label(id);
         let tokens = if self.words.is_some() { self.labels() } else { self.subject.texts() };
         let rows = self.attributions.iter().zip(&self.scores).flat_map(|(found, scores)| {
-            let (options, method) = (self.options, found.method);
+            let (options, method) = (&self.options, found.method);
             let head: [Cell; 9] = [
                 method.name().into(),
                 token(self.objective.target).into(),
@@ -202,5 +218,9 @@ impl Findings for Explanation<'_> {
     fn remarks(&self) -> Vec<String> {
         let interpolated = self.evaluation.as_ref().and_then(Evaluation::remark);
         self.attributions.iter().filter_map(warning).chain(interpolated).collect()
+    }
+
+    fn advice(&self) -> Vec<Advice> {
+        self.attributions.iter().filter_map(advice).collect()
     }
 }

@@ -4,6 +4,7 @@ use super::options::Options;
 use crate::analysis::Of;
 use crate::analysis::attribution::{Attribution, Method, Score};
 use crate::figure::{Colormap, Scale};
+use crate::findings::Advice;
 use crate::findings::subject::percent;
 use crate::named::Named;
 use serde_json::{Map, Value};
@@ -71,11 +72,14 @@ pub(super) fn note(found: &Attribution) -> String {
 /// What is wrong with scores that do not add up.
 pub(in crate::findings) fn warning(found: &Attribution) -> Option<String> {
     let gap = found.gap.filter(|gap| gap.is_large())?;
-    let way_out = if found.method == Method::IntegratedGradients { "--steps auto" } else { "more --samples" };
-    Some(format!(
-        "{}: the scores add up to {:.3}, not to {:.3}; {way_out} may close the gap",
-        found.method.name(),
-        gap.gap + gap.change,
-        gap.change
-    ))
+    Some(format!("{}: the scores add up to {:.3}, not to {:.3}", found.method.name(), gap.gap + gap.change, gap.change))
+}
+
+/// What may be done about it.
+pub(in crate::findings) fn advice(found: &Attribution) -> Option<Advice> {
+    found.gap.filter(|gap| gap.is_large())?;
+    Some(match found.method {
+        Method::IntegratedGradients => Advice::new("steps", "auto", "may close the gap of integrated-gradients"),
+        other => Advice::new("samples", "", format!("with a larger number may close the gap of {}", other.name())),
+    })
 }

@@ -1,9 +1,10 @@
 //! `config.json` of a GPT-2: every field that changes the numbers is honoured or refused by name.
 
 use super::fields::{refused, unknown};
+use super::labels::{CLASSIFIER, classes};
 use crate::error::{Error, Result};
 use crate::json;
-use crate::model::{Nonlinearity, Spec};
+use crate::model::{Classes, Nonlinearity, Spec};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
@@ -24,6 +25,8 @@ pub struct Gpt2Config {
     pub tied: bool,
     /// The class of transformers that the checkpoint was saved by, where it is named.
     pub architecture: Option<String>,
+    /// Of a sequence classifier, its classes.
+    pub classes: Option<Classes>,
     /// What was assumed, a line each, for people.
     pub remarks: Vec<String>,
 }
@@ -63,6 +66,15 @@ impl Gpt2Config {
         }
         let spec = config.spec(origin)?;
         let architecture = config.architectures.and_then(|all| all.into_iter().next());
+        let mut remarks = remarks(origin, &all, architecture.as_deref());
+        let classes = match architecture.as_deref() {
+            Some(CLASSIFIER) => {
+                let (classes, assumed) = classes(&all, origin)?;
+                remarks.extend(assumed);
+                Some(classes)
+            }
+            _ => None,
+        };
         Ok(Self {
             spec,
             nonlinearity,
@@ -70,8 +82,9 @@ impl Gpt2Config {
             scale_by_width: config.scale_attn_weights,
             scale_by_layer: config.scale_attn_by_inverse_layer_idx,
             tied: config.tie_word_embeddings,
-            remarks: remarks(origin, &all, architecture.as_deref()),
+            remarks,
             architecture,
+            classes,
         })
     }
 
@@ -191,7 +204,7 @@ const CLASSES: [&str; 6] = [
     "GPT2LMHeadModel",
     "GPT2DoubleHeadsModel",
     "GPT2Model",
-    "GPT2ForSequenceClassification",
+    CLASSIFIER,
     "GPT2ForTokenClassification",
     "GPT2ForQuestionAnswering",
 ];

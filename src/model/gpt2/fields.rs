@@ -26,11 +26,13 @@ const TABLE: &[(Meaning, &[&str])] = &[
     (Honoured, &["max_position_embeddings", "hidden_size", "num_hidden_layers", "num_attention_heads"]),
     (Honoured, &["activation_function", "layer_norm_epsilon", "scale_attn_weights", "scale_attn_by_inverse_layer_idx"]),
     (Honoured, &["tie_word_embeddings", "bos_token_id"]),
+    // Of a sequence classifier; nothing of theirs matters elsewhere.
+    (Honoured, &["id2label", "num_labels", "problem_type", "pad_token_id"]),
     // Training, and what is computed beside the blocks.
     (WithoutEffect, &["resid_pdrop", "embd_pdrop", "attn_pdrop", "classifier_dropout", "hidden_dropout", "dropout"]),
     (WithoutEffect, &["summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels"]),
     (WithoutEffect, &["summary_first_dropout", "summary_last_dropout", "initializer_range", "gradient_checkpointing"]),
-    (WithoutEffect, &["problem_type", "num_labels", "id2label", "label2id", "finetuning_task", "task_specific_params"]),
+    (WithoutEffect, &["label2id", "finetuning_task", "task_specific_params"]),
     // Order and precision of the same products: everything is f32 here.
     (WithoutEffect, &["reorder_and_upcast_attn", "attention_softmax_in_fp32", "scale_attention_softmax_in_fp32"]),
     (WithoutEffect, &["chunk_size_feed_forward", "dtype", "torch_dtype", "use_bfloat16", "attn_implementation"]),
@@ -38,7 +40,7 @@ const TABLE: &[(Meaning, &[&str])] = &[
     // The weights say themselves whether there are biases.
     (WithoutEffect, &["bias", "use_cache", "past", "output_past", "is_decoder", "n_ctx", "block_size", "vocab_file"]),
     (WithoutEffect, &["output_attentions", "output_hidden_states", "return_dict", "use_return_dict"]),
-    (WithoutEffect, &["eos_token_id", "pad_token_id", "sep_token_id", "unk_token_id", "decoder_start_token_id"]),
+    (WithoutEffect, &["eos_token_id", "sep_token_id", "unk_token_id", "decoder_start_token_id"]),
     (
         WithoutEffect,
         &["tokenizer_class", "prefix", "transformers_version", "transformers.js_config", "language", "license"],

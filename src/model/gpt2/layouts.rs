@@ -1,5 +1,6 @@
 //! What weights are that are no GPT-2's: an adapter, or another program's, by the names that give each away.
 
+use super::labels::CLASSIFIER;
 use crate::error::{Error, Result};
 use crate::weights::Weights;
 
@@ -53,7 +54,7 @@ pub(super) fn has_language_head(architecture: Option<&str>, tied: bool, in_file:
     match architecture {
         None | Some("GPT2LMHeadModel" | "GPT2DoubleHeadsModel") => true,
         Some("GPT2Model") => tied || in_file,
-        Some("GPT2ForSequenceClassification" | "GPT2ForTokenClassification" | "GPT2ForQuestionAnswering") => false,
+        Some(CLASSIFIER | "GPT2ForTokenClassification" | "GPT2ForQuestionAnswering") => false,
         Some(other) => in_file || tied && ["LMHead", "CausalLM", "DoubleHeads"].iter().any(|part| other.contains(part)),
     }
 }
@@ -61,5 +62,8 @@ pub(super) fn has_language_head(architecture: Option<&str>, tied: bool, in_file:
 /// The error of what asks a model without such a head for logits.
 pub(super) fn no_head<T>(architecture: &str) -> Result<T> {
     Err(Error::usage(format!("{architecture} has no language-model head, and so no next tokens"))
-        .hint("its attention, heads and mix can be looked at; what explains a next token needs a GPT2LMHeadModel"))
+        .hint(
+            "its attention, heads and mix can be looked at, and with a score.weight a sequence classifier's saliency; what explains \
+             a next token needs a GPT2LMHeadModel",
+        ))
 }
