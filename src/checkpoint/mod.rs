@@ -3,6 +3,7 @@
 mod adapter;
 mod contents;
 pub mod hub;
+pub mod identity;
 mod printable;
 
 use crate::error::{Error, Result};

@@ -7,6 +7,7 @@ use super::model::{ModelArgs, Opened};
 use super::output::{self, Destination, OutputArgs};
 use super::progress::Progress;
 use attnviz::checkpoint::hub::Name;
+use attnviz::checkpoint::identity;
 use attnviz::compare::{Tolerance, differences};
 use attnviz::error::{Error, Result};
 use attnviz::export::{read_at_most, record};
@@ -245,6 +246,6 @@ impl Again<'_> {
 
 /// What is said where a model is not the one that it was.
 fn changed(then: &Identity, now: &Session) -> Option<String> {
-    let change = || format!("its weights were {}, those of {} are {}", then.hash, now.name, now.hash);
-    (then.hash != now.hash).then(change)
+    let changes = identity::changes(&then.hash, &now.hash);
+    (!changes.is_empty()).then(|| format!("model {}: {}", now.name, changes.join("; ")))
 }

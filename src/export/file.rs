@@ -1,6 +1,7 @@
 //! Files appear whole or not at all: written beside the target, then renamed onto it.
 use super::unwritten;
 use crate::error::{Error, Result};
+use crate::plain;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -50,14 +51,21 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomically(path, |file| file.write_all(bytes).map_err(unwritten))
 }
 
-/// Reads to the end; more than so many bytes are [`ErrorKind::FileTooLarge`], and not held.
+/// Calls `write` with a file that takes the place of whatever has this name in a folder of results: nobody typed the name, so that a
+/// link, a pipe or a device there is replaced, and neither followed nor written to.
 ///
 /// # Errors
-/// That, or a failed read.
-pub fn read_at_most(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    from.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most { Err(ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+/// As [`write_atomically`].
+pub fn write_own(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    replace(path, path, None, write)
+}
+
+/// Writes bytes as [`write_own`] does.
+///
+/// # Errors
+/// As [`write_own`].
+pub fn write_own_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_own(path, |file| file.write_all(bytes).map_err(unwritten))
 }
 
 /// XXH3-128 of a file's bytes, in hexadecimal.
@@ -68,7 +76,7 @@ pub fn hash(path: &Path) -> Result<String> {
     let broken = |e: io::Error| {
         Error::failed(format!("cannot read {}: {e}", path.display())).hint("it was there a moment ago; try again")
     };
-    let mut file = File::open(path).map_err(broken)?;
+    let mut file = plain::open(path).map_err(broken)?;
     let (mut hasher, mut block) = (Xxh3::new(), vec![0; 1 << 20]);
     loop {
         match file.read(&mut block).map_err(broken)? {

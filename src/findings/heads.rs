@@ -53,6 +53,15 @@ impl Analysis for Options {
         self.style.check()
     }
 
+    fn check_prompt(&self) -> Result<()> {
+        let of_chance = [("seed", "seed", self.seed.is_some()), ("draws", "with", self.draws)];
+        of_chance.iter().find(|(.., given)| *given).map_or(Ok(()), |(what, option, _)| {
+            Err(Error::usage(format!("{what} is for random tokens, but there is a prompt"))
+                .hint("leave one of the two out")
+                .option(option))
+        })
+    }
+
     fn find<'a>(&'a self, subject: Subject<'a>, outputs: &[Output]) -> Result<Box<dyn Findings + 'a>> {
         if subject.has_prompt() {
             return self.find_all(vec![subject], outputs).remove(0);
@@ -67,14 +76,6 @@ impl Analysis for Options {
     fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, outputs: &[Output]) -> Vec<Result<Box<dyn Findings + 'a>>> {
         if subjects.iter().any(|subject| !subject.has_prompt()) {
             return subjects.into_par_iter().map(|subject| self.find(subject, outputs)).collect();
-        }
-        if self.draws {
-            let refused = || {
-                Error::usage("draws: on a prompt, nothing is drawn at random")
-                    .hint("leave one of the two out")
-                    .option("with")
-            };
-            return subjects.iter().map(|_| Err(refused())).collect();
         }
         let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
         let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();

@@ -153,6 +153,13 @@ pub trait Analysis: Sync {
     /// # Errors
     /// What cannot be meant, or not for these outputs.
     fn check(&self, outputs: &[Output]) -> Result<()>;
+    /// Fails where the options cannot be meant for a prompt, of an analysis that may do without one.
+    ///
+    /// # Errors
+    /// What is only for a run without a prompt.
+    fn check_prompt(&self) -> Result<()> {
+        Ok(())
+    }
     /// Fails where the model lacks what is asked for, before its weights are read.
     ///
     /// # Errors
@@ -215,6 +222,7 @@ pub fn find<'a>(
 ) -> Result<Box<dyn Findings + 'a>> {
     let session = subject.session;
     analysis.check(outputs)?;
+    let subject = with_prompt(analysis, subject)?;
     analysis.find(subject, outputs).map_err(|error| explained(session, error))
 }
 
@@ -226,8 +234,12 @@ pub fn find_all<'a>(
     outputs: &[Output],
 ) -> Vec<Result<Box<dyn Findings + 'a>>> {
     let mut ready = Vec::new();
-    let unread: Vec<Option<Error>> =
-        subjects.into_iter().map(|subject| subject.map(|subject| ready.push(subject)).err()).collect();
+    let unread: Vec<Option<Error>> = subjects
+        .into_iter()
+        .map(|subject| {
+            subject.and_then(|subject| with_prompt(analysis, subject)).map(|subject| ready.push(subject)).err()
+        })
+        .collect();
     let mut found = analysis.find_all(ready, outputs).into_iter();
     let lost = || Err(Error::failed("the command gave no answer for this prompt"));
     let answer = |unread: Option<Error>| match unread {
@@ -235,6 +247,17 @@ pub fn find_all<'a>(
         None => found.next().unwrap_or_else(lost).map_err(|error| explained(session, error)),
     };
     unread.into_iter().map(answer).collect()
+}
+
+/// A subject with the prompt that the analysis needs, and without options that are not for one.
+fn with_prompt<'a>(analysis: &dyn Analysis, subject: Subject<'a>) -> Result<Subject<'a>> {
+    match subject.has_prompt() {
+        true => analysis.check_prompt().map(|()| subject),
+        false if analysis.needs_prompt() => {
+            Err(Error::usage("there is no prompt, or one without tokens").hint("give a text of one token or more"))
+        }
+        false => Ok(subject),
+    }
 }
 
 /// A failure that a broken weight may explain.
