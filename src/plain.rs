@@ -96,14 +96,14 @@ fn options(own: bool) -> OpenOptions {
 }
 
 fn checked(file: File) -> io::Result<File> {
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a plain file")) }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 /// Refuses a link by its name, where the system cannot while it opens, and before a pipe is opened to be written to.
 fn unlinked(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(about) if about.is_symlink() => Err(io::Error::other(LINK)),
-        Ok(about) if !about.is_file() => Err(io::Error::other("it is not a plain file")),
+        Ok(about) if !about.is_file() => Err(io::Error::other("it is not a regular file")),
         _ => Ok(()),
     }
 }

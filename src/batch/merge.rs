@@ -63,7 +63,7 @@ struct Head {
 impl Head {
     fn read(dir: &Path) -> Result<Self> {
         let mut list = list(dir)?;
-        let first = list.block()?.and_then(|block| block.entries.into_iter().next());
+        let first = block(&mut list, dir)?.and_then(|entries| entries.into_iter().next());
         let said = match (first, list.nothing().cloned()) {
             (Some(Entry { run: Some(run), settings, shard, .. }), _) => Some((run, settings, shard, None)),
             (None, Some(nothing)) => Some((nothing.run, nothing.settings, nothing.shard, Some(nothing.end))),
@@ -88,6 +88,12 @@ fn list(dir: &Path) -> Result<List> {
             .option("resume")
     })?;
     Ok(List::new(&path, file, u64::MAX))
+}
+
+/// The next block of a share's list.
+fn block(list: &mut List, dir: &Path) -> Result<Option<Vec<Entry>>> {
+    let block = list.block().map_err(|error| broken(dir, &error.message))?;
+    Ok(block.map(|block| block.entries))
 }
 
 /// A share that cannot be joined as it is.
@@ -133,11 +139,7 @@ struct Share<'a> {
 
 /// Gives each block in order, as the joined list has it, with the folder of its share; checks all of the lists.
 fn walk(heads: &[Head], take: &mut dyn FnMut(&Path, &[Entry]) -> Result<()>) -> Result<()> {
-    let open = |head| {
-        let end = Head::nothing(head).cloned();
-        Ok(Share { head, list: list(&head.dir)?, lines: Lines::default(), end })
-    };
-    let mut shares = heads.iter().map(open).collect::<Result<Vec<_>>>()?;
+    let mut shares = heads.iter().map(Share::open).collect::<Result<Vec<_>>>()?;
     let (mut prompts, mut lines) = (Prompts::default(), Lines::default());
     // The block that was read last: whether it is the last of all is known when the next one is missing.
     let mut before: Option<(&Path, Vec<Entry>)> = None;
@@ -154,7 +156,8 @@ fn walk(heads: &[Head], take: &mut dyn FnMut(&Path, &[Entry]) -> Result<()>) -> 
         }
         before = Some((&shares[place].head.dir, entries));
     }
-    shares.iter_mut().try_for_each(|share| share.ended(&prompts))?;
+    shares.iter_mut().try_for_each(Share::ended)?;
+    shares.iter().try_for_each(|share| share.of(&prompts))?;
     if let Some((dir, mut entries)) = before {
         entries.iter_mut().last().into_iter().for_each(|last| last.end = Some(lines.end(&prompts)));
         take(dir, &entries)?;
@@ -162,19 +165,17 @@ fn walk(heads: &[Head], take: &mut dyn FnMut(&Path, &[Entry]) -> Result<()>) -> 
     Ok(())
 }
 
-impl Head {
-    fn nothing(&self) -> Option<&End> {
-        self.nothing.as_ref()
+impl<'a> Share<'a> {
+    fn open(head: &'a Head) -> Result<Self> {
+        Ok(Self { head, list: list(&head.dir)?, lines: Lines::default(), end: head.nothing.clone() })
     }
-}
 
-impl Share<'_> {
     /// The share's next block, which must be this one and whole, unless it is the last one.
     fn block(&mut self, block: u64, prompts: &mut Prompts) -> Result<Option<Vec<Entry>>> {
         let broken = |what: String| broken(&self.head.dir, &what);
-        let Some(listed) = self.list.block().map_err(|error| broken(error.message))? else { return Ok(None) };
+        let Some(entries) = self::block(&mut self.list, &self.head.dir)? else { return Ok(None) };
         let first = block * BLOCK as u64;
-        for (index, entry) in (first..).zip(&listed.entries) {
+        for (index, entry) in (first..).zip(&entries) {
             if entry.index != index || prompts.count != index {
                 let missing = prompts.count.min(index);
                 let what = if entry.index >= missing { "missing" } else { "there twice" };
@@ -198,37 +199,42 @@ impl Share<'_> {
             self.lines.add(entry)?;
             self.end.clone_from(&entry.end);
         }
-        Ok(Some(listed.entries))
+        Ok(Some(entries))
     }
 
-    /// Fails unless the share is finished, saw these inputs, and its list is what it was when it was finished.
-    fn ended(&mut self, prompts: &Prompts) -> Result<()> {
-        if let Some(block) = self.list.block()? {
-            let index = prompts.count;
-            let what = block.entries.first().map_or(index, |entry| entry.index);
+    /// Fails unless the share is finished, and its list is what it was when it was finished.
+    fn ended(&mut self) -> Result<()> {
+        let dir = &self.head.dir;
+        if let Some(first) = block(&mut self.list, dir)?.and_then(|entries| entries.into_iter().next()) {
             return Err(Error::failed(format!(
-                "prompt {index} is missing, but {} has prompt {what}",
-                self.head.dir.display()
+                "prompts before {} are missing, which {} has",
+                first.index,
+                dir.display()
             ))
             .hint("give the folder of every share, each once, and finished"));
         }
+        match &self.end {
+            None => Err(broken(dir, "its list has no end")),
+            Some(end) if end.entries != self.lines.hash() => Err(broken(dir, "its list was changed")),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Fails unless the share saw these inputs.
+    fn of(&self, prompts: &Prompts) -> Result<()> {
         let now = self.lines.end(prompts);
-        let Some(end) = &self.end else { return Err(broken(&self.head.dir, "its list has no end")) };
-        if end.entries != now.entries {
-            return Err(broken(&self.head.dir, "its list was changed"));
+        match &self.end {
+            Some(end) if *end != now => Err(Error::failed(format!(
+                "{} is a share of {} prompts with the hash {}, all shares together have {} with {}",
+                self.head.dir.display(),
+                end.prompts,
+                end.inputs,
+                now.prompts,
+                now.inputs
+            ))
+            .hint("run all shares over the same inputs")),
+            _ => Ok(()),
         }
-        if *end == now {
-            return Ok(());
-        }
-        Err(Error::failed(format!(
-            "{} is a share of {} prompts with the hash {}, all shares together have {} with {}",
-            self.head.dir.display(),
-            end.prompts,
-            end.inputs,
-            now.prompts,
-            now.inputs
-        ))
-        .hint("run all shares over the same inputs"))
     }
 }
 

@@ -56,7 +56,7 @@ impl Job<'_> {
         let end = entries.last().and_then(|last| last.end.as_ref());
         let now = block.all.as_ref().map(|all| lines.end(all));
         if let Some(end) = end
-            && end.entries != lines.end(&Default::default()).entries
+            && end.entries != lines.hash()
         {
             return Err(self.refused("its list was changed"));
         }

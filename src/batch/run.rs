@@ -74,12 +74,11 @@ impl Run {
     pub(super) fn changes(&self, now: &Self) -> Result<String> {
         let mut changes = identity::changes(&self.model.hash, &now.model.hash);
         let apart = json::apart(&self.object()?, &now.object()?);
-        changes.extend(
-            apart
-                .iter()
-                .filter(|(path, ..)| path != "model.hash")
-                .map(|(path, was, is)| format!("{path} was {was}, is {is}")),
-        );
+        // Where options differ, so does what was typed of them.
+        let told = |path: &str| path != "model.hash" && (path != "line" || apart.len() == 1);
+        let said =
+            |(path, was, is): &(String, String, String)| told(path).then(|| format!("{path} was {was}, is {is}"));
+        changes.extend(apart.iter().filter_map(said));
         let more = changes.len().saturating_sub(MOST);
         changes.truncate(MOST);
         if more > 0 {

@@ -58,9 +58,17 @@ impl Lines {
         Ok(())
     }
 
+    /// Their hash.
+    pub fn hash(&self) -> String {
+        hex(&self.hash)
+    }
+
     /// What the last of them says.
     pub fn end(&self, prompts: &Prompts) -> End {
-        let hex = |hash: &Xxh3| format!("{:032x}", hash.digest128());
-        End { prompts: prompts.count, inputs: hex(&prompts.hash), entries: hex(&self.hash) }
+        End { prompts: prompts.count, inputs: hex(&prompts.hash), entries: self.hash() }
     }
+}
+
+fn hex(hash: &Xxh3) -> String {
+    format!("{:032x}", hash.digest128())
 }

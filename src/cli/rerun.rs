@@ -10,7 +10,7 @@ use attnviz::checkpoint::hub::Name;
 use attnviz::checkpoint::identity;
 use attnviz::compare::{Tolerance, differences};
 use attnviz::error::{Error, Result};
-use attnviz::export::{read_at_most, record};
+use attnviz::export::{read_plain, record};
 use attnviz::findings::attention::View;
 use attnviz::findings::recorded::RecordedAttention;
 use attnviz::findings::{self, Asked, Findings, Output, Ready, Subject};
@@ -21,7 +21,6 @@ use attnviz::render::Fonts;
 use attnviz::session::{self, Session};
 use clap::Args;
 use serde::de::DeserializeOwned;
-use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -82,7 +81,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>> {
         _ => Error::failed(format!("cannot read {}: {e}", path.display()))
             .hint("give a PNG, SVG, JSON, NPZ or safetensors file that attnviz wrote"),
     };
-    File::open(path).and_then(|file| read_at_most(file, most << 20)).map_err(failed)
+    read_plain(path, most << 20).map_err(failed)
 }
 
 /// What is to be made again.
