@@ -1,6 +1,6 @@
 //! The run itself: read, pack, compute the next prompts while the last ones are drawn, write, remember.
 
-use super::block::Block;
+use super::block::{Block, Ended, Made};
 use super::blocks::{Blocks, Work};
 use super::folder::Folder;
 use super::input::Item;
@@ -10,7 +10,7 @@ use super::options::{Options, Target};
 use super::run::Run;
 use super::tally::{Lines, Prompts};
 use crate::error::{Error, Result};
-use crate::export::{Fields, Table, write_own_bytes};
+use crate::export::{Draft, Fields};
 use crate::findings::{Asked, Findings, Group, Output, Ready, Subject, Words, find_all, rows};
 use crate::format::Format;
 use crate::prompt::Prompt;
@@ -204,16 +204,14 @@ impl<'s> Job<'s> {
         Ok(found)
     }
 
-    /// Does a block anew whose results are not what they were; what it is now.
-    pub(super) fn again(&self, items: Vec<Item>) -> Result<Vec<Entry>> {
+    /// Does a block anew whose results are not what they were; what it is now, whose files have no names yet.
+    pub(super) fn again(&self, items: Vec<Item>) -> Result<Ended> {
         let mut block = self.block()?;
         for group in self.groups(items) {
             self.session.unchanged()?;
             let found = self.find(group);
             self.session.unchanged()?;
-            for (entry, rows) in self.write(found)? {
-                block.add(entry, rows)?;
-            }
+            self.write(found)?.into_iter().try_for_each(|made| block.add(made))?;
         }
         block.end()
     }
@@ -239,19 +237,19 @@ impl<'s> Job<'s> {
         items.into_iter().zip(find_all(self.asked.analysis(), self.session, subjects, &self.outputs)).collect()
     }
 
-    /// Writes the files of a group of prompts. Only what stops the whole run is an error.
-    fn write(&self, group: Vec<Worked>) -> Result<Vec<(Entry, Option<Table>)>> {
+    /// Drafts the files of a group of prompts. Only what stops the whole run is an error.
+    fn write(&self, group: Vec<Worked>) -> Result<Vec<Made>> {
         let results = |found: &dyn Findings| {
             let rows = self.options.formats.contains(&Format::Parquet).then(|| rows(found, None)).transpose()?;
             Ok((self.files(found)?, rows))
         };
         let one = |(item, found): Worked| {
-            let mut rows = None;
+            let (mut rows, mut drafts) = (None, Vec::new());
             let outcome = match found.and_then(|found| results(&*found)) {
                 Ok((files, table)) => {
                     rows = table;
                     for (name, bytes) in &files {
-                        write_own_bytes(&self.options.out.join(name), bytes)?;
+                        drafts.push(Draft::of(&self.options.out.join(name), bytes)?);
                     }
                     Outcome::Ok { files: files.into_iter().map(|(name, bytes)| ResultFile::of(name, &bytes)).collect() }
                 }
@@ -267,7 +265,7 @@ impl<'s> Job<'s> {
                 run: None,
                 end: None,
             };
-            Ok((entry, rows))
+            Ok(Made { entry, files: drafts, rows })
         };
         group.into_par_iter().map(one).collect()
     }
@@ -300,9 +298,10 @@ impl<'s> Job<'s> {
     }
 
     /// Adds prompts to the block, and stops at a failed one where that was asked for.
-    fn remember(&self, new: Vec<(Entry, Option<Table>)>, done: &mut Done) -> Result<()> {
-        for (entry, rows) in new {
-            done.summary.add(&entry);
+    fn remember(&self, new: Vec<Made>, done: &mut Done) -> Result<()> {
+        for made in new {
+            let entry = &made.entry;
+            done.summary.add(entry);
             if let Outcome::Error { error, .. } = &entry.outcome
                 && self.options.strict
             {
@@ -310,14 +309,14 @@ impl<'s> Job<'s> {
                     .hint("what was done is kept to be resumed; to go on whatever fails, do not be strict")
                     .option("strict"));
             }
-            done.block.add(entry, rows)?;
+            done.block.add(made)?;
         }
         Ok(())
     }
 
     /// Journals the block. The first entry of a folder says what it is of, the last one of which prompts.
     fn end(&self, all: Option<Prompts>, done: &mut Done) -> Result<()> {
-        let mut entries = done.block.end()?;
+        let Ended { mut entries, files } = done.block.end()?;
         if let Some(first) = entries.first_mut().filter(|_| done.lines.count == 0) {
             first.run = Some(Box::new(self.run.clone()));
         }
@@ -325,7 +324,9 @@ impl<'s> Job<'s> {
         if let (Some(last), Some(all)) = (entries.last_mut(), all) {
             last.end = Some(done.lines.end(&all));
         }
-        done.folder.append(&entries)
+        done.folder.append(&entries)?;
+        // A run that is killed here finds them missing when it is resumed, and makes them again.
+        files.into_iter().try_for_each(Draft::publish)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The shares of a run, joined: the folder that one run over everything would have written.
 
-use super::draft::Draft;
 use super::folder::Folder;
 use super::job::Summary;
+use super::joined::Joined;
 use super::list::List;
 use super::manifest::{Entry, ResultFile};
 use super::run::Run;
@@ -31,21 +31,21 @@ pub fn merge(shares: &[PathBuf], out: &Path) -> Result<Summary> {
     heads.sort_by_key(|head| head.shard.map(Shard::number));
     // All that a list can tell is known before anything is copied.
     walk(&heads, &mut |_, _| Ok(()))?;
-    let draft = Draft::new(out)?;
-    let mut folder = Folder::open(draft.path(), false)?;
+    let joined = Joined::new(out)?;
+    let mut folder = Folder::open(joined.path(), false)?;
     folder.start()?;
     let mut summary = Summary::default();
     walk(&heads, &mut |dir, entries| {
         // A table is shared by prompts of its block only.
         let mut copied = HashSet::new();
         for file in entries.iter().flat_map(Entry::files).filter(|file| copied.insert(file.name.clone())) {
-            copy(file, dir, draft.path())?;
+            copy(file, dir, joined.path())?;
         }
         entries.iter().for_each(|entry| summary.add(entry));
         folder.append(entries)
     })?;
     folder.finish()?;
-    draft.publish()?;
+    joined.publish()?;
     Ok(summary)
 }
 

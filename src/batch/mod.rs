@@ -19,11 +19,11 @@
 
 mod block;
 mod blocks;
-mod draft;
 mod folder;
 mod input;
 mod interrupt;
 mod job;
+mod joined;
 mod line;
 mod list;
 mod manifest;

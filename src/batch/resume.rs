@@ -8,6 +8,7 @@ use super::job::{Done, Job};
 use super::manifest::{Entry, Origin, ResultFile};
 use super::run::Run;
 use crate::error::{Error, Result};
+use crate::export::Draft;
 use crate::plain;
 use crate::text::excerpt;
 use rayon::prelude::*;
@@ -130,9 +131,8 @@ impl Job<'_> {
             return Ok(());
         };
         let again = self.again(items.to_vec())?;
-        let same = again.iter().zip(entries).all(|(now, then)| now.outcome == then.outcome);
-        if same && again.len() == entries.len() {
-            return Ok(());
+        if again.entries.iter().map(|now| &now.outcome).eq(entries.iter().map(|then| &then.outcome)) {
+            return again.files.into_iter().try_for_each(Draft::publish);
         }
         Err(self.refused(&format!(
             "{} is missing or was changed, and what is made of prompts {} to {} now is not what was made then",

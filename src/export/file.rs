@@ -57,7 +57,7 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// As [`write_atomically`].
 pub fn write_own(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-    replace(path, path, None, write)
+    Draft::write(path, write)?.publish()
 }
 
 /// Writes bytes as [`write_own`] does.
@@ -65,7 +65,7 @@ pub fn write_own(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) 
 /// # Errors
 /// As [`write_own`].
 pub fn write_own_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_own(path, |file| file.write_all(bytes).map_err(unwritten))
+    Draft::of(path, bytes)?.publish()
 }
 
 /// XXH3-128 of a file's bytes, in hexadecimal.
@@ -98,7 +98,7 @@ fn replace(
         .map_or(Ok(()), |permissions| file.set_permissions(permissions))
         .map_err(|error| failure(path, &error))?;
     drop(file); // Windows renames no open file
-    draft.publish(target).map_err(|error| failure(path, &error))
+    draft.rename().map_err(|error| failure(path, &error))
 }
 
 /// Runs `write`; where the disk is why it fails, the error says so.
@@ -142,34 +142,65 @@ impl Write for Watched {
     }
 }
 
-/// A hidden file beside the target that is gone when it is dropped.
-struct Draft(PathBuf);
+/// A file that is written, hidden beside what it shall be, and gone when it is dropped before it is published.
+#[derive(Debug)]
+pub struct Draft {
+    path: PathBuf,
+    target: PathBuf,
+}
 
 impl Draft {
+    /// Calls `write` with a new file that is to take the place of whatever has this name, as [`write_own`] does.
+    ///
+    /// # Errors
+    /// As [`write_own`].
+    pub fn write(target: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Self> {
+        let (file, draft) = Self::create(target).map_err(|error| failure(target, &error))?;
+        fill(target, file, write)?;
+        Ok(draft)
+    }
+
+    /// The same with these bytes.
+    ///
+    /// # Errors
+    /// As [`write_own`].
+    pub fn of(target: &Path, bytes: &[u8]) -> Result<Self> {
+        Self::write(target, |file| file.write_all(bytes).map_err(unwritten))
+    }
+
+    /// Gives it its name.
+    ///
+    /// # Errors
+    /// A folder that is gone, or has a folder of that name.
+    pub fn publish(self) -> Result<()> {
+        let target = self.target.clone();
+        self.rename().map_err(|error| failure(&target, &error))
+    }
+
     fn create(target: &Path) -> io::Result<(File, Self)> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         loop {
             let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-            let draft = target.with_file_name(format!(".attnviz-{}-{count}.tmp", std::process::id()));
-            match File::create_new(&draft) {
-                Ok(file) => return Ok((file, Self(draft))),
+            let path = target.with_file_name(format!(".attnviz-{}-{count}.tmp", std::process::id()));
+            match File::create_new(&path) {
+                Ok(file) => return Ok((file, Self { path, target: target.to_path_buf() })),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {} // left by a killed process of this id
                 Err(error) => return Err(error),
             }
         }
     }
 
-    fn publish(mut self, target: &Path) -> io::Result<()> {
-        fs::rename(&self.0, target)?;
-        self.0 = PathBuf::new();
+    fn rename(mut self) -> io::Result<()> {
+        fs::rename(&self.path, &self.target)?;
+        self.path = PathBuf::new();
         Ok(())
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        if !self.0.as_os_str().is_empty() {
-            let _ = fs::remove_file(&self.0); // the failure that led here says more
+        if !self.path.as_os_str().is_empty() {
+            let _ = fs::remove_file(&self.path); // the failure that led here says more
         }
     }
 }

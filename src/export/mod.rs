@@ -13,7 +13,7 @@ pub mod table;
 pub mod template;
 
 pub use crate::plain::{read as read_plain, read_at_most};
-pub use file::{write_atomically, write_bytes, write_own, write_own_bytes};
+pub use file::{Draft, write_atomically, write_bytes, write_own, write_own_bytes};
 pub use read::{Patterns, Saved, read, saved};
 pub use table::Table;
 pub use template::{Field, Fields, Template, slug};

@@ -6,12 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A folder that is gone when it is dropped, unless it was given its name.
-pub(super) struct Draft {
+pub(super) struct Joined {
     path: PathBuf,
     out: PathBuf,
 }
 
-impl Draft {
+impl Joined {
     /// A name beside the folder `out`, where nothing is; what a run that was killed has left there is removed.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl Draft {
     }
 }
 
-impl Drop for Draft {
+impl Drop for Joined {
     fn drop(&mut self) {
         if self.path.is_dir() {
             let _ = Folder::remove(&self.path); // the failure that led here says more
