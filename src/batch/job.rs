@@ -5,19 +5,16 @@ use super::blocks::{Blocks, Work};
 use super::folder::Folder;
 use super::input::Item;
 use super::interrupt::interrupted;
-use super::manifest::{Entry, Nothing, Outcome, ResultFile, line};
+use super::manifest::{Entry, Nothing, Outcome, line};
 use super::options::{Options, Target};
 use super::run::Run;
 use super::tally::{Lines, Prompts};
 use crate::error::{Error, Result};
-use crate::export::{Draft, Fields};
-use crate::findings::{Asked, Findings, Group, Output, Ready, Subject, Words, find_all, rows};
-use crate::format::Format;
+use crate::export::Draft;
+use crate::findings::{Asked, Findings, Group, Output, Subject};
 use crate::prompt::Prompt;
 use crate::render::Fonts;
 use crate::session::Session;
-use rayon::prelude::*;
-use std::collections::HashSet;
 
 /// How a run went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,11 +84,11 @@ pub fn run(
 /// Everything that stays the same over a run.
 pub(super) struct Job<'a> {
     pub options: &'a Options,
-    asked: &'a Asked,
-    session: &'a Session,
-    fonts: Fonts,
-    targets: Vec<Target>,
-    outputs: Vec<Output>,
+    pub asked: &'a Asked,
+    pub session: &'a Session,
+    pub fonts: Fonts,
+    pub targets: Vec<Target>,
+    pub outputs: Vec<Output>,
     /// What the folder is of.
     pub run: Run,
     /// Its hash.
@@ -101,7 +98,7 @@ pub(super) struct Job<'a> {
 }
 
 /// A prompt that was worked on, or why not.
-type Worked<'a> = (Item, Result<Box<dyn Findings + 'a>>);
+pub(super) type Worked<'a> = (Item, Result<Box<dyn Findings + 'a>>);
 
 /// What is done, and where it is remembered.
 pub(super) struct Done<'a> {
@@ -121,7 +118,7 @@ struct Pending<'a> {
     all: Option<Prompts>,
 }
 
-impl<'s> Job<'s> {
+impl Job<'_> {
     /// Works through the inputs.
     fn run(&self, mut blocks: Blocks, folder: &mut Folder) -> Result<Summary> {
         let mut done = Done { block: self.block()?, folder, lines: Lines::default(), summary: Summary::default() };
@@ -214,87 +211,6 @@ impl<'s> Job<'s> {
             self.write(found)?.into_iter().try_for_each(|made| block.add(made))?;
         }
         block.end()
-    }
-
-    /// The prompt of a line as the model will see it.
-    fn read(&self, item: &Item) -> Result<Subject<'_>> {
-        let text = item.text.clone().map_err(|reason| Error::failed(reason).hint("mend the line"))?;
-        let reading = self.asked.analysis().reading();
-        let prompt = reading.read(Words::Text(text), &self.session.tokenizer, self.session.spec())?;
-        self.subject(prompt, item.index as usize)
-    }
-
-    fn subject(&self, prompt: Prompt, index: usize) -> Result<Subject<'_>> {
-        let mut subject = Subject::new(self.session, prompt, self.asked)?;
-        self.run.line.clone_into(&mut subject.record.line);
-        subject.index = index;
-        Ok(subject)
-    }
-
-    /// Answers for a group of prompts.
-    fn find<'a>(&'a self, group: Vec<(Item, Result<Subject<'a>>)>) -> Vec<Worked<'a>> {
-        let (items, subjects): (Vec<Item>, Vec<_>) = group.into_iter().unzip();
-        items.into_iter().zip(find_all(self.asked.analysis(), self.session, subjects, &self.outputs)).collect()
-    }
-
-    /// Drafts the files of a group of prompts. Only what stops the whole run is an error.
-    fn write(&self, group: Vec<Worked>) -> Result<Vec<Made>> {
-        let results = |found: &dyn Findings| {
-            let rows = self.options.formats.contains(&Format::Parquet).then(|| rows(found, None)).transpose()?;
-            Ok((self.files(found)?, rows))
-        };
-        let one = |(item, found): Worked| {
-            let (mut rows, mut drafts) = (None, Vec::new());
-            let outcome = match found.and_then(|found| results(&*found)) {
-                Ok((files, table)) => {
-                    rows = table;
-                    for (name, bytes) in &files {
-                        drafts.push(Draft::of(&self.options.out.join(name), bytes)?);
-                    }
-                    Outcome::Ok { files: files.into_iter().map(|(name, bytes)| ResultFile::of(name, &bytes)).collect() }
-                }
-                Err(Error { message, hint, .. }) => Outcome::Error { error: message, hint },
-            };
-            let entry = Entry {
-                index: item.index,
-                input: item.origin,
-                prompt: item.text.ok(),
-                outcome,
-                settings: self.settings.clone(),
-                shard: self.shard.clone(),
-                run: None,
-                end: None,
-            };
-            Ok(Made { entry, files: drafts, rows })
-        };
-        group.into_par_iter().map(one).collect()
-    }
-
-    /// All files of one prompt, but for its rows: all prompts of a block are in one table.
-    fn files(&self, found: &dyn Findings) -> Result<Vec<(String, Vec<u8>)>> {
-        let (ready, mut files) = (Ready::new(found), Vec::new());
-        let fields = Fields { index: format!("{:06}", found.about().index), ..found.about().fields() };
-        for Target { template, format } in self.targets.iter().filter(|target| target.format != Format::Parquet) {
-            let mut add = |fields: &Fields, part| -> Result<()> {
-                let name = template.fill(fields).to_string_lossy().into_owned();
-                files.push((name, ready.bytes(*format, part, &self.fonts)?));
-                Ok(())
-            };
-            if !template.by_part() {
-                add(&fields, None)?;
-                continue;
-            }
-            for (place, part) in ready.parts().iter().enumerate() {
-                add(&fields.of(part), Some(place))?;
-            }
-        }
-        let mut seen = HashSet::new();
-        match files.iter().find(|(name, _)| !seen.insert(name.as_str())) {
-            Some((name, _)) => Err(Error::usage(format!("two files would be named {name}"))
-                .hint("put both {layer} and {head} into the name")
-                .option("name")),
-            None => Ok(files),
-        }
     }
 
     /// Adds prompts to the block, and stops at a failed one where that was asked for.

@@ -29,6 +29,7 @@ mod list;
 mod manifest;
 mod merge;
 mod options;
+mod results;
 mod resume;
 mod run;
 mod shard;

@@ -330,25 +330,3 @@ where
     assert_eq!(serde_json::from_str::<O>("{}").unwrap(), O::default());
     assert!(serde_json::from_str::<O>(unknown).is_err());
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::checkpoint::{Checkpoint, Source};
-    use crate::prompt::Prompt;
-
-    #[test]
-    fn a_prompt_without_tokens_is_an_error_of_every_analysis_that_needs_one() {
-        let session = Session::new(Checkpoint::open(&Source::Builtin).unwrap()).unwrap();
-        let outputs = [Output::whole(Format::Json)];
-        for command in ["attention", "saliency", "lens", "heads", "mix"] {
-            let asked: Asked = options(json!({"command": command, "options": {}})).unwrap();
-            let subject = || Subject::new(&session, Prompt::default(), &asked);
-            let one = find(asked.analysis(), subject().unwrap(), &outputs).map(drop);
-            let all = find_all(asked.analysis(), &session, vec![subject(), subject()], &outputs);
-            for found in all.into_iter().map(|found| found.map(drop)).chain([one]) {
-                assert_eq!(found.is_err(), asked.analysis().needs_prompt(), "{command}");
-            }
-        }
-    }
-}
