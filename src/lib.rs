@@ -107,6 +107,7 @@ pub mod format;
 mod json;
 pub mod model;
 pub mod named;
+mod plain;
 pub mod prompt;
 pub mod record;
 pub mod render;

@@ -1,7 +1,7 @@
 //! What a file says of itself: one record, written the same way by every format and read by one reader (`export::record`).
 //!
-//! It holds nothing of the machine that made the file: a model in a folder is known by the folder's name and the hash of its
-//! weights, a file that was read by its name and hash. Whoever reads a record does not trust it: its options are plain data that
+//! It holds nothing of the machine that made the file: a model in a folder is known by the folder's name and the hashes of its
+//! weights, config and tokenizer, a file that was read by its name and hash. Whoever reads a record does not trust it: its options are plain data that
 //! the analysis checks again, so that a forged record can name no flag, path or address.
 
 use crate::error::{Error, Result};
@@ -68,7 +68,7 @@ pub struct Identity {
     pub name: String,
     /// Its commit on the hub, where it comes from there.
     pub revision: Option<String>,
-    /// The hash of its weights; empty where nobody knows it.
+    /// The hashes of its weights, config and tokenizer; empty where nobody knows them. Only `checkpoint::identity` takes it apart.
     pub hash: String,
 }
 

@@ -1,5 +1,6 @@
 //! A model ready to answer, with its tokenizer and identity: from a checkpoint, whose parts are read at the same time, or of one's own.
 
+use crate::checkpoint::identity::{self, Files};
 use crate::checkpoint::{Checkpoint, Source};
 use crate::error::{Error, Result};
 use crate::json;
@@ -16,13 +17,15 @@ pub struct Session {
     pub name: String,
     /// The commit of the hub's repository that it comes from, where it does.
     pub revision: Option<String>,
-    /// XXH3-128 of its weights, in hexadecimal (see [`Weights::hash`]).
+    /// What tells it from other models: the hashes of its weights, config and tokenizer (see [`identity::beside`]).
     pub hash: String,
     model: Box<dyn Model>,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
     remarks: Vec<String>,
     weights: Option<Weights>,
+    /// Its other files, where there are some.
+    files: Option<Files>,
 }
 
 /// Opens a checkpoint that a session can be made of: what is wrong with its config or its weights' headers is said before anything
@@ -55,16 +58,24 @@ impl Session {
     /// A config of no family here; weights that are missing, broken or of another model.
     pub fn new(checkpoint: Checkpoint) -> Result<Self> {
         let (family, weights) = (family(&checkpoint)?, checkpoint.weights()?);
+        let files = Files::of(&checkpoint);
         let load = || (family.load(&weights, &Backend::Fused), weights.hash());
-        let (tokenizer, ((model, hash), ())) =
-            rayon::join(|| tokenizer(&checkpoint), || rayon::join(load, Tokenizer::warm));
-        let model = model?;
+        let rest = || {
+            Tokenizer::warm();
+            identity::beside(&checkpoint)
+        };
+        let (tokenizer, ((model, weights_hash), beside)) =
+            rayon::join(|| tokenizer(&checkpoint), || rayon::join(load, rest));
+        let (model, hash) = (model?, weights_hash + &beside?);
         let remarks = [model.remarks(), tokenizer.remarks()].concat();
         let Checkpoint { name, revision, .. } = checkpoint;
-        Ok(Self { name, revision, hash, model, tokenizer, remarks, weights: Some(weights) })
+        let session =
+            Self { name, revision, hash, model, tokenizer, remarks, weights: Some(weights), files: Some(files) };
+        session.unchanged()?;
+        Ok(session)
     }
 
-    /// A model of one's own. `name` is what figures call it, `hash` what tells its weights from others', for those who compare files;
+    /// A model of one's own. `name` is what figures call it, `hash` what tells it from others, for those who compare files;
     /// a commit is known only of what comes from the hub.
     pub fn of(
         name: impl Into<String>,
@@ -74,7 +85,7 @@ impl Session {
         tokenizer: Tokenizer,
     ) -> Self {
         let remarks = [model.remarks(), tokenizer.remarks()].concat();
-        Self { name: name.into(), revision, hash: hash.into(), model, tokenizer, remarks, weights: None }
+        Self { name: name.into(), revision, hash: hash.into(), model, tokenizer, remarks, weights: None, files: None }
     }
 
     /// The model.
@@ -123,6 +134,16 @@ impl Session {
         }
         let row = Tensor::zeros((1, self.spec().d_model), DType::F32, &Device::Cpu)?;
         self.model.unembed(&row, Some(&[0])).map(drop)
+    }
+
+    /// Fails where a file of the model is no longer the one that was read. A model of one's own has none.
+    ///
+    /// # Errors
+    /// A file that was written, replaced, cut short, added or removed.
+    pub fn unchanged(&self) -> Result<()> {
+        let weights = self.weights.as_ref().and_then(Weights::changed);
+        let changed = weights.or_else(|| self.files.as_ref().and_then(Files::changed));
+        changed.map_or(Ok(()), |file| Err(identity::changed(&self.name, file)))
     }
 
     /// What was assumed to read it, a line each, for people.

@@ -385,6 +385,26 @@ fn a_connection_that_is_cut_is_resumed_and_spoken_of() {
     assert_eq!(fs::read(bench.blobs("gpt2").join(sha256(&base_weights()))).unwrap(), base_weights());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_partial_download_that_is_a_link_or_a_pipe_is_an_error() {
+    let digest = sha256(&base_weights());
+    for name in [format!("models--gpt2/blobs/{digest}.incomplete"), format!(".locks/models--gpt2/{digest}.lock")] {
+        let bench = Bench::new("gpt2");
+        let (part, victim) = (bench.cache().join(&name), bench.cache().join("victim"));
+        fs::create_dir_all(part.parent().unwrap()).unwrap();
+        fs::write(&victim, "precious").unwrap();
+        std::os::unix::fs::symlink(&victim, &part).unwrap();
+        let said = bench.fails(1, &["models", "get", "gpt2"], &[]);
+        assert!(said.contains(&name) && said.contains("it is a link"), "{said}");
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        fs::remove_file(&part).unwrap();
+        assert!(Command::new("mkfifo").arg(&part).status().unwrap().success());
+        let said = bench.fails(1, &["models", "get", "gpt2"], &[]);
+        assert!(said.contains(&name) && said.contains("not a regular file"), "{said}");
+    }
+}
+
 #[test]
 fn a_download_that_was_killed_is_finished_by_the_next_command() {
     let bench = Bench::new("gpt2");

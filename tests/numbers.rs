@@ -4,6 +4,11 @@ mod support {
     pub mod shell;
 }
 
+use attnviz::checkpoint::{Checkpoint, Source};
+use attnviz::findings::{Asked, Output, Subject, find, find_all};
+use attnviz::format::Format;
+use attnviz::prompt::Prompt;
+use attnviz::session::Session;
 use candle_core::{IndexOp, Tensor};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -233,4 +238,19 @@ fn more_arrays_are_those_of_transformers() {
     assert_eq!(floats(&one["scores"]), floats(&all["scores"].i((1, 1)).unwrap()));
     let (message, hint) = shell.fails(2, &["-m", BASE, TEXT, "--with", "logits", "-o", "a.png"]);
     assert!(message.contains("data file") && hint.contains(".npz") && hint.contains("--with"), "{message} {hint}");
+}
+
+#[test]
+fn a_prompt_without_tokens_is_an_error_of_every_analysis_that_needs_one() {
+    let session = Session::new(Checkpoint::open(&Source::Directory(BASE.into())).unwrap()).unwrap();
+    let outputs = [Output::whole(Format::Json)];
+    for command in ["attention", "saliency", "lens", "heads", "mix"] {
+        let asked: Asked = serde_json::from_value(json!({"command": command, "options": {}})).unwrap();
+        let subject = || Subject::new(&session, Prompt::default(), &asked);
+        let one = find(asked.analysis(), subject().unwrap(), &outputs).map(drop);
+        let all = find_all(asked.analysis(), &session, vec![subject(), subject()], &outputs);
+        for found in all.into_iter().map(|found| found.map(drop)).chain([one]) {
+            assert_eq!(found.is_err(), asked.analysis().needs_prompt(), "{command}");
+        }
+    }
 }

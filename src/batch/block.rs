@@ -1,22 +1,38 @@
 //! The prompts of a block that are done and not in the journal yet, and their table.
 
-use super::BLOCK;
-use super::folder::Folder;
 use super::manifest::{Entry, Outcome, ResultFile};
 use crate::error::Result;
-use crate::export::{Table, parquet, write_bytes};
+use crate::export::{Draft, Table, parquet};
 use crate::record::Record;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Bytes of rows after which a block's table ends and another begins, about: it stands in memory.
 const MOST_BYTES: usize = 64 << 20;
 
 /// The block that is being worked on.
 pub struct Block {
+    /// The folder.
+    dir: PathBuf,
     /// What its table says of itself.
     record: Record,
-    entries: Vec<Entry>,
+    done: Ended,
     part: Option<Part>,
+}
+
+/// A block that is done: what is to be journalled, and its files, which get their names after that. So a file that has its name is listed,
+/// or was there before.
+#[derive(Default)]
+pub struct Ended {
+    pub entries: Vec<Entry>,
+    pub files: Vec<Draft>,
+}
+
+/// A prompt that is done.
+pub struct Made {
+    pub entry: Entry,
+    pub files: Vec<Draft>,
+    /// Its rows of the block's table.
+    pub rows: Option<Table>,
 }
 
 /// A table that is being written.
@@ -29,18 +45,15 @@ struct Part {
 
 impl Block {
     /// Nothing yet.
-    pub fn new(record: Record) -> Self {
-        Self { record, entries: Vec::new(), part: None }
+    pub fn new(dir: &Path, record: Record) -> Self {
+        Self { dir: dir.to_path_buf(), record, done: Ended::default(), part: None }
     }
 
-    /// Adds a prompt; the block before it is journalled.
+    /// Adds a prompt.
     ///
     /// # Errors
     /// Rows of other columns than those before them; a folder that cannot be written.
-    pub fn add(&mut self, entry: Entry, rows: Option<Table>, folder: &mut Folder) -> Result<()> {
-        if self.entries.first().is_some_and(|first| first.index / BLOCK as u64 != entry.index / BLOCK as u64) {
-            self.end(folder)?;
-        }
+    pub fn add(&mut self, Made { entry, files, rows }: Made) -> Result<()> {
         if let Some(table) = rows {
             let part = match self.part.take() {
                 Some(part) => part,
@@ -52,34 +65,33 @@ impl Block {
             };
             let part = self.part.insert(part);
             part.writer.add(table)?;
-            part.entries.push(self.entries.len());
+            part.entries.push(self.done.entries.len());
         }
-        self.entries.push(entry);
+        self.done.entries.push(entry);
+        self.done.files.extend(files);
         match &self.part {
-            Some(part) if part.writer.size() >= MOST_BYTES => self.write(folder.path()),
+            Some(part) if part.writer.size() >= MOST_BYTES => self.write(),
             _ => Ok(()),
         }
     }
 
-    /// Journals what there is.
+    /// Ends the block.
     ///
     /// # Errors
     /// A folder that cannot be written.
-    pub fn end(&mut self, folder: &mut Folder) -> Result<()> {
-        self.write(folder.path())?;
-        folder.append(&self.entries)?;
-        self.entries.clear();
-        Ok(())
+    pub fn end(&mut self) -> Result<Ended> {
+        self.write()?;
+        Ok(std::mem::take(&mut self.done))
     }
 
-    /// Writes the table, and tells whose rows are in it.
-    fn write(&mut self, folder: &Path) -> Result<()> {
+    /// Drafts the table, and tells whose rows are in it.
+    fn write(&mut self) -> Result<()> {
         let Some(part) = self.part.take() else { return Ok(()) };
-        let (path, bytes) = (folder.join(&part.name), part.writer.finish()?);
-        write_bytes(&path, &bytes)?;
+        let (path, bytes) = (self.dir.join(&part.name), part.writer.finish()?);
+        self.done.files.push(Draft::of(&path, &bytes)?);
         let written = ResultFile::of(part.name, &bytes);
         for entry in part.entries {
-            if let Outcome::Ok { files } = &mut self.entries[entry].outcome {
+            if let Outcome::Ok { files } = &mut self.done.entries[entry].outcome {
                 files.push(written.clone());
             }
         }

@@ -1,11 +1,13 @@
 //! The folder of a run: one writer at a time, a journal that any interruption leaves readable, a manifest at the end.
 
-use super::manifest::Entry;
-use super::{BLOCK, MANIFEST};
+use super::MANIFEST;
+use super::list::{List, Listed};
+use super::manifest::{Entry, Nothing};
 use crate::error::{Error, Result};
+use crate::plain::{self, Stamp};
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, Write};
+use std::fs::{self, File, TryLockError};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// The manifest while the run is not finished.
@@ -23,7 +25,10 @@ pub struct Folder {
     /// Locked as long as it is open.
     _lock: File,
     /// What an earlier run did, whole blocks of it.
-    done: std::io::Take<BufReader<File>>,
+    done: List,
+    /// How many bytes of it stay, and how many more do if the block that was given last stays.
+    kept: u64,
+    given: u64,
 }
 
 impl Folder {
@@ -31,7 +36,7 @@ impl Folder {
     ///
     /// # Errors
     /// A folder that holds something and shall not be resumed, or that holds something else; one that another run is writing to; one
-    /// that cannot be written.
+    /// that cannot be written; a file of it that is a link, or no file.
     pub fn open(dir: &Path, resume: bool) -> Result<Self> {
         let failed = |error| failure(dir, &error);
         match fs::create_dir(dir) {
@@ -39,16 +44,7 @@ impl Folder {
             _ => {}
         }
         let names = Self::check(dir, resume)?;
-        let lock = OpenOptions::new().create(true).append(true).open(dir.join(LOCK)).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::failed(format!("another run is writing to {}", dir.display()))
-                    .hint("wait for it, or name another folder")
-                    .option("out"));
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
+        let lock = lock(dir)?;
         for name in names {
             let text = name.to_string_lossy();
             if text.starts_with(DRAFT.0) && text.ends_with(DRAFT.1) {
@@ -56,15 +52,21 @@ impl Folder {
             }
         }
         let (journal, manifest) = (dir.join(JOURNAL), dir.join(MANIFEST));
-        let done = match File::open(&manifest) {
-            Ok(file) => (file.metadata().map_err(failed)?.len(), file),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                OpenOptions::new().create(true).append(true).open(&journal).map_err(failed)?;
-                (whole_blocks(&journal).map_err(failed)?, File::open(&journal).map_err(failed)?)
+        let done = match plain::open_own(&manifest) {
+            Ok(file) => {
+                let length = file.metadata().map_err(failed)?.len();
+                List::new(&manifest, file, length)
             }
-            Err(error) => return Err(failed(error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let of_journal = |error| odd(&journal, &error);
+                plain::append_own(&journal).map_err(of_journal)?;
+                let open = || plain::open_own(&journal).map_err(of_journal);
+                let whole = List::new(&journal, open()?, u64::MAX).whole_blocks();
+                List::new(&journal, open()?, whole)
+            }
+            Err(error) => return Err(odd(&manifest, &error)),
         };
-        Ok(Self { dir: dir.to_path_buf(), journal: None, _lock: lock, done: BufReader::new(done.1).take(done.0) })
+        Ok(Self { dir: dir.to_path_buf(), journal: None, _lock: lock, done, kept: 0, given: 0 })
     }
 
     /// Fails where the folder cannot be taken, as far as it can be told without making anything. Returns the names that are in it.
@@ -96,35 +98,27 @@ impl Folder {
         Ok(names)
     }
 
-    /// The folder.
-    pub fn path(&self) -> &Path {
-        &self.dir
-    }
-
-    /// The next prompt that an earlier run has done; none once all were given.
+    /// The next block that an earlier run has done; none once all were given.
     ///
     /// # Errors
-    /// A journal that is not one, or a result that is missing.
-    pub fn done(&mut self) -> Result<Option<Entry>> {
-        let mut line = String::new();
-        if self.done.read_line(&mut line).map_err(|error| failure(&self.dir, &error))? == 0 {
-            return Ok(None);
-        }
-        let broken = |what: String| {
-            Error::failed(format!("{}: {what}", self.dir.display())).hint("start again in an empty folder")
-        };
-        let entry: Entry =
-            serde_json::from_str(&line).map_err(|error| broken(format!("its list is broken: {error}")))?;
-        for file in entry.files() {
-            let length = fs::metadata(self.dir.join(&file.name)).map(|meta| meta.len()).ok();
-            if length != Some(file.bytes) {
-                return Err(broken(format!("{} is missing or was changed", file.name)));
-            }
-        }
-        Ok(Some(entry))
+    /// A journal that is not one.
+    pub fn done(&mut self) -> Result<Option<Vec<Entry>>> {
+        let block = self.done.block().map_err(|error| error.hint("start again in an empty folder"))?;
+        self.given = block.as_ref().map_or(0, |block| block.bytes);
+        Ok(block.map(|Listed { entries, .. }| entries))
     }
 
-    /// Drops what was done after the last prompt that [`Self::done`] gave: what follows is written anew.
+    /// What an earlier run of a share without prompts has said.
+    pub fn nothing(&self) -> Option<&Nothing> {
+        self.done.nothing()
+    }
+
+    /// The block that [`Self::done`] gave last stays.
+    pub fn keep(&mut self) {
+        self.kept += std::mem::take(&mut self.given);
+    }
+
+    /// Drops what was done after the last block that stays: what follows is written anew.
     ///
     /// # Errors
     /// A journal that cannot be written.
@@ -136,8 +130,8 @@ impl Folder {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
-        let file = OpenOptions::new().append(true).open(&journal).map_err(failed)?;
-        file.set_len(self.done.get_mut().stream_position().map_err(failed)?).map_err(failed)?;
+        let file = plain::append_own(&journal).map_err(|error| odd(&journal, &error))?;
+        file.set_len(self.kept).map_err(failed)?;
         self.journal = Some(file);
         Ok(())
     }
@@ -147,7 +141,14 @@ impl Folder {
     /// # Errors
     /// A folder that is gone, or full.
     pub fn append(&mut self, entries: &[Entry]) -> Result<()> {
-        let lines = entries.iter().map(Entry::line).collect::<Result<String>>()?;
+        self.write(&entries.iter().map(Entry::line).collect::<Result<String>>()?)
+    }
+
+    /// Adds lines.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub fn write(&mut self, lines: &str) -> Result<()> {
         let Some(journal) = self.journal.as_mut().filter(|_| self.dir.join(JOURNAL).exists()) else {
             return Err(Error::failed(format!("{} was removed while batch wrote to it", self.dir.display()))
                 .hint("run it again; nothing else was touched"));
@@ -161,10 +162,27 @@ impl Folder {
     /// A folder that is gone.
     pub fn finish(self) -> Result<()> {
         let failed = |error| failure(&self.dir, &error);
-        if !self.dir.join(MANIFEST).exists() {
+        if self.journal.is_some() {
             fs::rename(self.dir.join(JOURNAL), self.dir.join(MANIFEST)).map_err(failed)?;
         }
         fs::remove_file(self.dir.join(LOCK)).map_err(failed)
+    }
+
+    /// Removes all of a folder that a run has begun, and the folder.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; a folder in it, which is none of ours.
+    pub fn remove(dir: &Path) -> Result<()> {
+        let failed = |error| failure(dir, &error);
+        let (names, lock) = (Self::check(dir, true)?, lock(dir)?);
+        names
+            .iter()
+            .filter(|name| *name != LOCK)
+            .try_for_each(|name| fs::remove_file(dir.join(name)))
+            .map_err(failed)?;
+        fs::remove_file(dir.join(LOCK)).and_then(|()| fs::remove_dir(dir)).map_err(failed)?;
+        drop(lock);
+        Ok(())
     }
 }
 
@@ -177,24 +195,27 @@ impl Drop for Folder {
     }
 }
 
-/// How many bytes of a journal are whole blocks: a run that was killed may have left half a line or half a block.
-fn whole_blocks(journal: &Path) -> std::io::Result<u64> {
-    let mut lines = BufReader::new(File::open(journal)?);
-    let (mut read, mut whole, mut bytes) = (0u64, 0, Vec::new());
-    let (mut block, mut count) = (None, 0);
-    loop {
-        bytes.clear();
-        let length = lines.read_until(b'\n', &mut bytes)?;
-        if length == 0 || bytes.last() != Some(&b'\n') {
-            return Ok(if count == BLOCK { read } else { whole });
-        }
-        let Ok(entry) = serde_json::from_slice::<Entry>(&bytes) else { return Ok(whole) };
-        let of = entry.index / BLOCK as u64;
-        if block != Some(of) {
-            (whole, block, count) = (read, Some(of), 0);
-        }
-        count += 1;
-        read += length as u64;
+/// Keeps other runs off as long as it is open.
+fn lock(dir: &Path) -> Result<File> {
+    let path = dir.join(LOCK);
+    let lock = plain::append_own(&path).map_err(|error| odd(&path, &error))?;
+    match lock.try_lock() {
+        // A run that ended meanwhile has removed it: another may have made and locked a new one.
+        Ok(()) if Stamp::at(&path) != lock.metadata().ok().map(|about| Stamp::of(&about)) => self::lock(dir),
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(Error::failed(format!("another run is writing to {}", dir.display()))
+            .hint("wait for it, or name another folder")
+            .option("out")),
+        Err(TryLockError::Error(error)) => Err(failure(dir, &error)),
+    }
+}
+
+/// A file of the folder that is not what a run would have left there.
+fn odd(path: &Path, error: &std::io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::Other => Error::failed(format!("cannot use {}: {error}", path.display()))
+            .hint("no run of batch made it so: start again in an empty folder"),
+        _ => failure(path.parent().unwrap_or(path), error),
     }
 }
 

@@ -18,16 +18,23 @@
 //! ```
 
 mod block;
+mod blocks;
 mod folder;
 mod input;
 mod interrupt;
 mod job;
+mod joined;
 mod line;
+mod list;
 mod manifest;
 mod merge;
 mod options;
+mod results;
+mod resume;
+mod run;
 mod shard;
 mod table;
+mod tally;
 
 pub use input::{Inputs, Item, Kind};
 pub use interrupt::watch_for_interrupts;
@@ -35,7 +42,9 @@ pub use job::{Summary, check, run};
 pub use manifest::{Entry, Origin, Outcome, ResultFile};
 pub use merge::merge;
 pub use options::Options;
+pub use run::Run;
 pub use shard::Shard;
+pub use tally::End;
 
 /// Prompts in a block.
 pub const BLOCK: usize = 64;

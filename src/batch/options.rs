@@ -72,11 +72,6 @@ impl Options {
         Inputs::new(&self.inputs, self.input_format, self.column.clone())
     }
 
-    /// The names of the formats.
-    pub(super) fn format_names(&self) -> Vec<&'static str> {
-        self.formats.iter().map(|format| format.name()).collect()
-    }
-
     /// One file name for each format, checked.
     pub(super) fn targets(&self) -> Result<Vec<Target>> {
         let wrong = |what: &str, hint: &str| {

@@ -68,6 +68,16 @@ impl Shard {
         index / BLOCK as u64 % self.of == self.number - 1
     }
 
+    /// Its number, from 1.
+    pub fn number(self) -> u64 {
+        self.number
+    }
+
+    /// How many shares there are.
+    pub fn of(self) -> u64 {
+        self.of
+    }
+
     /// Whether there are other shares.
     pub fn is_part(self) -> bool {
         self.of > 1

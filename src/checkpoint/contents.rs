@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::printable::printable;
-use crate::json;
 use crate::prompt::PIECES;
 use crate::weights::nanogpt;
+use crate::{json, plain};
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
@@ -143,15 +143,13 @@ pub(super) fn is_wanted(model_type: &str, wanted: &[&str]) -> bool {
 
 /// The bytes of a file other than weights; none if it is not there.
 pub(super) fn read(dir: &Path, file: &str) -> Result<Option<Vec<u8>>, String> {
-    let path = dir.join(file);
-    match fs::metadata(&path) {
+    match plain::read(&dir.join(file), LARGEST_SMALL_FILE) {
+        Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.to_string()),
-        Ok(metadata) if !metadata.is_file() => Err("it is no file".into()),
-        Ok(metadata) if metadata.len() > LARGEST_SMALL_FILE => {
-            Err(format!("its size, {} bytes, is no size for such a file", metadata.len()))
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+            Err(format!("it has more than {LARGEST_SMALL_FILE} bytes, which is no size for such a file"))
         }
-        Ok(_) => fs::read(&path).map(Some).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

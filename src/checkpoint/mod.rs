@@ -3,6 +3,7 @@
 mod adapter;
 mod contents;
 pub mod hub;
+pub mod identity;
 mod printable;
 
 use crate::error::{Error, Result};
@@ -188,7 +189,7 @@ impl Checkpoint {
         locate(self.beside(), name)
     }
 
-    fn beside(&self) -> Option<&Path> {
+    pub(crate) fn beside(&self) -> Option<&Path> {
         self.lent.as_ref().map_or(self.folder(), |lent| lent.folder.as_deref())
     }
 

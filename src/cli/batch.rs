@@ -7,7 +7,7 @@ pub use divide::divide;
 use super::args::one_of;
 use super::model::{ModelArgs, Opened};
 use super::output;
-use super::run::PromptCommand;
+use super::run::{Groups, PromptCommand};
 use attnviz::batch::{self, Kind, MANIFEST, Options, Shard, Summary, watch_for_interrupts};
 use attnviz::error::{Error, Result};
 use attnviz::format::Format;
@@ -60,7 +60,8 @@ pub struct BatchArgs {
     #[arg(long, value_name = "K/N")]
     pub shard: Option<String>,
     /// Join the folders of all shards into --out
-    #[arg(long, conflicts_with_all = ["resume", "shard", "strict", "column", "input_format"])]
+    #[arg(long)]
+    #[arg(conflicts_with_all = ["resume", "shard", "strict", "column", "input_format", "run", "format", "name", "model"])]
     pub merge: bool,
     #[command(flatten)]
     pub model: ModelArgs,
@@ -103,6 +104,7 @@ impl BatchArgs {
 
 /// Runs the command for every prompt, or joins shares; `line` is what was typed of the command.
 pub fn run(args: &BatchArgs, command: &dyn PromptCommand, line: &str) -> Result<()> {
+    refuse_what_is_ignored(args, command, line)?;
     if args.merge {
         return finish(args, batch::merge(&args.inputs, &args.out)?);
     }
@@ -121,6 +123,26 @@ pub fn run(args: &BatchArgs, command: &dyn PromptCommand, line: &str) -> Result<
     let summary = batch::run(&options, &asked, line, &session, &|| bar.inc(1))?;
     bar.finish_and_clear();
     finish(args, summary)
+}
+
+/// Refuses flags of the command that mean nothing here: the inputs are the prompts, and results go into the folder.
+fn refuse_what_is_ignored(args: &BatchArgs, command: &dyn PromptCommand, line: &str) -> Result<()> {
+    let Groups { prompt, output, .. } = command.groups();
+    let ignored = [
+        (prompt.is_given(), "--file and --ids name one prompt", "its prompts are its inputs"),
+        (
+            !output.output.is_empty(),
+            "--output names a file of one prompt",
+            "name the folder with --out, the files with --name",
+        ),
+        (output.verbose, "--verbose is about one prompt", "leave it out"),
+        // The line is of two words where no flag was typed.
+        (args.merge && line.contains(" --"), "--merge takes results as they are", "leave the command's flags out"),
+    ];
+    match ignored.into_iter().find(|(given, ..)| *given) {
+        Some((_, what, hint)) => Err(Error::usage(format!("{what}, and batch is of many")).hint(hint)),
+        None => Ok(()),
+    }
 }
 
 /// What is said at the end.

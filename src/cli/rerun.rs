@@ -7,9 +7,10 @@ use super::model::{ModelArgs, Opened};
 use super::output::{self, Destination, OutputArgs};
 use super::progress::Progress;
 use attnviz::checkpoint::hub::Name;
+use attnviz::checkpoint::identity;
 use attnviz::compare::{Tolerance, differences};
 use attnviz::error::{Error, Result};
-use attnviz::export::{read_at_most, record};
+use attnviz::export::{read_plain, record};
 use attnviz::findings::attention::View;
 use attnviz::findings::recorded::RecordedAttention;
 use attnviz::findings::{self, Asked, Findings, Output, Ready, Subject};
@@ -20,7 +21,6 @@ use attnviz::render::Fonts;
 use attnviz::session::{self, Session};
 use clap::Args;
 use serde::de::DeserializeOwned;
-use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -81,7 +81,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>> {
         _ => Error::failed(format!("cannot read {}: {e}", path.display()))
             .hint("give a PNG, SVG, JSON, NPZ or safetensors file that attnviz wrote"),
     };
-    File::open(path).and_then(|file| read_at_most(file, most << 20)).map_err(failed)
+    read_plain(path, most << 20).map_err(failed)
 }
 
 /// What is to be made again.
@@ -246,6 +246,6 @@ impl Again<'_> {
 
 /// What is said where a model is not the one that it was.
 fn changed(then: &Identity, now: &Session) -> Option<String> {
-    let change = || format!("its weights were {}, those of {} are {}", then.hash, now.name, now.hash);
-    (then.hash != now.hash).then(change)
+    let changes = identity::changes(&then.hash, &now.hash);
+    (!changes.is_empty()).then(|| format!("model {}: {}", now.name, changes.join("; ")))
 }

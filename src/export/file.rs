@@ -1,6 +1,7 @@
 //! Files appear whole or not at all: written beside the target, then renamed onto it.
 use super::unwritten;
 use crate::error::{Error, Result};
+use crate::plain;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -50,14 +51,21 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomically(path, |file| file.write_all(bytes).map_err(unwritten))
 }
 
-/// Reads to the end; more than so many bytes are [`ErrorKind::FileTooLarge`], and not held.
+/// Calls `write` with a file that takes the place of whatever has this name in a folder of results: nobody typed the name, so that a
+/// link, a pipe or a device there is replaced, and neither followed nor written to.
 ///
 /// # Errors
-/// That, or a failed read.
-pub fn read_at_most(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    from.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most { Err(ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+/// As [`write_atomically`].
+pub fn write_own(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    Draft::write(path, write)?.publish()
+}
+
+/// Writes bytes as [`write_own`] does.
+///
+/// # Errors
+/// As [`write_own`].
+pub fn write_own_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    Draft::of(path, bytes)?.publish()
 }
 
 /// XXH3-128 of a file's bytes, in hexadecimal.
@@ -68,7 +76,7 @@ pub fn hash(path: &Path) -> Result<String> {
     let broken = |e: io::Error| {
         Error::failed(format!("cannot read {}: {e}", path.display())).hint("it was there a moment ago; try again")
     };
-    let mut file = File::open(path).map_err(broken)?;
+    let mut file = plain::open(path).map_err(broken)?;
     let (mut hasher, mut block) = (Xxh3::new(), vec![0; 1 << 20]);
     loop {
         match file.read(&mut block).map_err(broken)? {
@@ -90,7 +98,7 @@ fn replace(
         .map_or(Ok(()), |permissions| file.set_permissions(permissions))
         .map_err(|error| failure(path, &error))?;
     drop(file); // Windows renames no open file
-    draft.publish(target).map_err(|error| failure(path, &error))
+    draft.rename().map_err(|error| failure(path, &error))
 }
 
 /// Runs `write`; where the disk is why it fails, the error says so.
@@ -134,34 +142,65 @@ impl Write for Watched {
     }
 }
 
-/// A hidden file beside the target that is gone when it is dropped.
-struct Draft(PathBuf);
+/// A file that is written, hidden beside what it shall be, and gone when it is dropped before it is published.
+#[derive(Debug)]
+pub struct Draft {
+    path: PathBuf,
+    target: PathBuf,
+}
 
 impl Draft {
+    /// Calls `write` with a new file that is to take the place of whatever has this name, as [`write_own`] does.
+    ///
+    /// # Errors
+    /// As [`write_own`].
+    pub fn write(target: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Self> {
+        let (file, draft) = Self::create(target).map_err(|error| failure(target, &error))?;
+        fill(target, file, write)?;
+        Ok(draft)
+    }
+
+    /// The same with these bytes.
+    ///
+    /// # Errors
+    /// As [`write_own`].
+    pub fn of(target: &Path, bytes: &[u8]) -> Result<Self> {
+        Self::write(target, |file| file.write_all(bytes).map_err(unwritten))
+    }
+
+    /// Gives it its name.
+    ///
+    /// # Errors
+    /// A folder that is gone, or has a folder of that name.
+    pub fn publish(self) -> Result<()> {
+        let target = self.target.clone();
+        self.rename().map_err(|error| failure(&target, &error))
+    }
+
     fn create(target: &Path) -> io::Result<(File, Self)> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         loop {
             let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-            let draft = target.with_file_name(format!(".attnviz-{}-{count}.tmp", std::process::id()));
-            match File::create_new(&draft) {
-                Ok(file) => return Ok((file, Self(draft))),
+            let path = target.with_file_name(format!(".attnviz-{}-{count}.tmp", std::process::id()));
+            match File::create_new(&path) {
+                Ok(file) => return Ok((file, Self { path, target: target.to_path_buf() })),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {} // left by a killed process of this id
                 Err(error) => return Err(error),
             }
         }
     }
 
-    fn publish(mut self, target: &Path) -> io::Result<()> {
-        fs::rename(&self.0, target)?;
-        self.0 = PathBuf::new();
+    fn rename(mut self) -> io::Result<()> {
+        fs::rename(&self.path, &self.target)?;
+        self.path = PathBuf::new();
         Ok(())
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        if !self.0.as_os_str().is_empty() {
-            let _ = fs::remove_file(&self.0); // the failure that led here says more
+        if !self.path.as_os_str().is_empty() {
+            let _ = fs::remove_file(&self.path); // the failure that led here says more
         }
     }
 }

@@ -12,7 +12,8 @@ pub mod safetensors;
 pub mod table;
 pub mod template;
 
-pub use file::{read_at_most, write_atomically, write_bytes};
+pub use crate::plain::{read as read_plain, read_at_most};
+pub use file::{Draft, write_atomically, write_bytes, write_own, write_own_bytes};
 pub use read::{Patterns, Saved, read, saved};
 pub use table::Table;
 pub use template::{Field, Fields, Template, slug};

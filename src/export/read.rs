@@ -16,12 +16,12 @@ pub use saved::{Saved, saved};
 
 use crate::axes::place;
 use crate::error::{Error, Result};
+use crate::plain;
 use crate::record::Record;
 use crate::text::excerpt;
 use json::{Document, Field, Fields};
 use raw::{Notes, Raw, WHAT_FITS, attention_shape};
 use serde_json::Value;
-use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -65,13 +65,10 @@ pub struct Patterns {
 pub fn read(path: &Path) -> Result<Patterns> {
     let name = path.display();
     let unread = |error: std::io::Error| {
-        Error::failed(format!("cannot read {name}: {error}")).hint("give a .safetensors or .npz file that exists")
+        Error::failed(format!("cannot read {name}: {error}"))
+            .hint("give a .safetensors or .npz file that exists; a pipe cannot be read")
     };
-    let file = File::open(path).map_err(unread)?;
-    if !file.metadata().map_err(unread)?.is_file() {
-        return Err(Error::failed(format!("{name} is not a regular file"))
-            .hint("give a .safetensors or .npz file; a pipe cannot be read"));
-    }
+    let file = plain::open(path).map_err(unread)?;
     read_from(BufReader::new(file), &name.to_string())
 }
 

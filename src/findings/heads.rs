@@ -55,12 +55,11 @@ impl Analysis for Options {
 
     fn check_prompt(&self) -> Result<()> {
         let of_chance = [("seed", "seed", self.seed.is_some()), ("draws", "with", self.draws)];
-        match of_chance.iter().find(|(.., given)| *given) {
-            None => Ok(()),
-            Some((what, option, _)) => Err(Error::usage(format!("{what}: on a prompt, nothing is drawn at random"))
+        of_chance.iter().find(|(.., given)| *given).map_or(Ok(()), |(what, option, _)| {
+            Err(Error::usage(format!("{what} is for random tokens, but there is a prompt"))
                 .hint("leave one of the two out")
-                .option(option)),
-        }
+                .option(option))
+        })
     }
 
     fn find<'a>(&'a self, subject: Subject<'a>, outputs: &[Output]) -> Result<Box<dyn Findings + 'a>> {
@@ -77,10 +76,6 @@ impl Analysis for Options {
     fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, outputs: &[Output]) -> Vec<Result<Box<dyn Findings + 'a>>> {
         if subjects.iter().any(|subject| !subject.has_prompt()) {
             return subjects.into_par_iter().map(|subject| self.find(subject, outputs)).collect();
-        }
-        let refused = || self.check_prompt().err();
-        if refused().is_some() {
-            return subjects.iter().filter_map(|_| refused().map(Err)).collect();
         }
         let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
         let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();

@@ -154,10 +154,10 @@ pub trait Analysis: Sync {
     /// # Errors
     /// What cannot be meant, or not for these outputs.
     fn check(&self, outputs: &[Output]) -> Result<()>;
-    /// Fails where an option is about having no prompt, and there is one; before anything is loaded.
+    /// Fails where the options cannot be meant for a prompt, of an analysis that may do without one.
     ///
     /// # Errors
-    /// What a prompt leaves without a meaning.
+    /// What is only for a run without a prompt.
     fn check_prompt(&self) -> Result<()> {
         Ok(())
     }
@@ -244,6 +244,7 @@ pub fn find<'a>(
 ) -> Result<Box<dyn Findings + 'a>> {
     let session = subject.session;
     analysis.check(outputs)?;
+    let subject = with_prompt(analysis, subject)?;
     analysis.find(subject, outputs).map_err(|error| explained(session, error))
 }
 
@@ -255,8 +256,12 @@ pub fn find_all<'a>(
     outputs: &[Output],
 ) -> Vec<Result<Box<dyn Findings + 'a>>> {
     let mut ready = Vec::new();
-    let unread: Vec<Option<Error>> =
-        subjects.into_iter().map(|subject| subject.map(|subject| ready.push(subject)).err()).collect();
+    let unread: Vec<Option<Error>> = subjects
+        .into_iter()
+        .map(|subject| {
+            subject.and_then(|subject| with_prompt(analysis, subject)).map(|subject| ready.push(subject)).err()
+        })
+        .collect();
     let mut found = analysis.find_all(ready, outputs).into_iter();
     let lost = || Err(Error::failed("the command gave no answer for this prompt"));
     let answer = |unread: Option<Error>| match unread {
@@ -264,6 +269,17 @@ pub fn find_all<'a>(
         None => found.next().unwrap_or_else(lost).map_err(|error| explained(session, error)),
     };
     unread.into_iter().map(answer).collect()
+}
+
+/// A subject with the prompt that the analysis needs, and without options that are not for one.
+fn with_prompt<'a>(analysis: &dyn Analysis, subject: Subject<'a>) -> Result<Subject<'a>> {
+    match subject.has_prompt() {
+        true => analysis.check_prompt().map(|()| subject),
+        false if analysis.needs_prompt() => {
+            Err(Error::usage("there is no prompt, or one without tokens").hint("give a text of one token or more"))
+        }
+        false => Ok(subject),
+    }
 }
 
 /// A failure that a broken weight may explain.

@@ -10,13 +10,13 @@ use super::suite::{Case, Suite, format};
 use super::{Open, model};
 use crate::compare::{Tolerance, differences, side_by_side};
 use crate::error::{Error, Kind, Result};
-use crate::export::read_at_most;
 use crate::format::Format;
 use crate::named::Named;
+use crate::plain;
 use crate::render::Fonts;
 use rayon::prelude::*;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -217,7 +217,7 @@ fn expected(path: &Path, now: u64) -> Result<Vec<u8>, String> {
     if !fs::symlink_metadata(path).map_err(unread)?.is_file() {
         return Err("what is expected is not a regular file".into());
     }
-    File::open(path).and_then(|file| read_at_most(file, most)).map_err(unread)
+    plain::open_own(path).and_then(|file| plain::read_at_most(file, most)).map_err(unread)
 }
 
 /// What is accepted.

@@ -1,18 +1,10 @@
 //! Files of snapshots and reports: whole or not at all, and never through a link.
 
 use crate::error::{Error, Result};
-use crate::export::write_bytes;
+pub use crate::export::write_own_bytes as write;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
-
-/// Writes a file, whole or not at all; a link there is replaced, not followed.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    if fs::symlink_metadata(path).is_ok_and(|there| there.is_symlink()) {
-        remove(path)?;
-    }
-    write_bytes(path, bytes)
-}
 
 /// Removes a file that may be gone already.
 pub fn remove(path: &Path) -> Result<()> {

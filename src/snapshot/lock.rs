@@ -3,12 +3,12 @@
 use super::suite::{check_name, format};
 use crate::compare::{Tolerance, quote};
 use crate::error::{Error, Result};
-use crate::export::read_at_most;
+use crate::json::apart;
+use crate::plain;
 use crate::weights::Fingerprint;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -39,7 +39,7 @@ pub struct Lock {
 pub struct Model {
     /// The commit on the hub, where it comes from there.
     pub revision: Option<String>,
-    /// Of the files of weights.
+    /// Of the files of weights, the config and the tokenizer.
     pub hash: String,
     pub tensors: BTreeMap<String, Fingerprint>,
 }
@@ -73,7 +73,7 @@ impl Lock {
         let name = path.display();
         let again = "take it from version control, or record the snapshot again in an empty folder";
         let broken = |what: String| Error::failed(format!("{name} is damaged: {what}")).hint(again);
-        let read = File::open(&path).and_then(|file| read_at_most(file, LARGEST));
+        let read = plain::open_own(&path).and_then(|file| plain::read_at_most(file, LARGEST));
         let bytes = read.map_err(|error| match error.kind() {
             ErrorKind::NotFound => Error::failed(format!("{} holds no snapshot", dir.display()))
                 .hint("record one first: attnviz snapshot record")
@@ -142,11 +142,8 @@ impl Case {
         };
         say("its model", &self.model, &old.model);
         say("its command", &self.command, &old.command);
-        let (now, was) = (self.leaves(), old.leaves());
-        let names: BTreeSet<&String> = now.keys().chain(was.keys()).collect();
-        let value = |all: &BTreeMap<String, String>, name| all.get(name).map_or("not there".into(), Clone::clone);
-        for name in names {
-            say(&format!("its option {name}"), &value(&now, name), &value(&was, name));
+        for (name, was, now) in apart(&old.options, &self.options) {
+            say(&format!("its option {name}"), &now, &was);
         }
         let prompt = |case: &Self| case.prompt.as_ref().map_or("none".into(), |text| quote(text));
         say("its prompt", &prompt(self), &prompt(old));
@@ -156,22 +153,6 @@ impl Case {
         let gone = old.formats.iter().filter(|format| !self.formats.contains(format));
         changes.extend(gone.map(|format| format!("no {format} is asked for any more")));
         changes
-    }
-
-    /// Each option by its path, as JSON.
-    fn leaves(&self) -> BTreeMap<String, String> {
-        fn walk(path: &str, options: &Map<String, Value>, all: &mut BTreeMap<String, String>) {
-            for (name, value) in options {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                match value {
-                    Value::Object(options) => walk(&path, options, all),
-                    value => drop(all.insert(path, value.to_string())),
-                }
-            }
-        }
-        let mut all = BTreeMap::new();
-        walk("", &self.options, &mut all);
-        all
     }
 }
 

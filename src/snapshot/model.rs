@@ -1,7 +1,7 @@
 //! The models of a suite: opened, and compared with those that a snapshot was recorded with.
 
 use super::{Open, lock};
-use crate::checkpoint::{Checkpoint, Source};
+use crate::checkpoint::{Checkpoint, Source, identity};
 use crate::error::{Error, Kind, Result};
 use crate::weights::{Changed, Fingerprint, Weights};
 use std::path::Path;
@@ -42,9 +42,13 @@ pub fn compare(old: Option<&lock::Model>, new: &lock::Model, weights: &Weights) 
     let gone = old.tensors.keys().filter(|name| !new.tensors.contains_key(*name));
     changes.extend(gone.map(|name| format!("tensor {name} is gone")));
     let mut remarks = Vec::new();
-    if changes.is_empty() && old.hash != new.hash {
+    if changes.is_empty() && identity::weights(&old.hash) != identity::weights(&new.hash) {
         remarks.push("its files of weights are packed in another way; every tensor is the same".into());
     }
+    // Of the weights each tensor was told above.
+    let weights = identity::weights(&new.hash);
+    let other = old.hash.replacen(identity::weights(&old.hash), weights, 1);
+    changes.extend(identity::changes(&other, &new.hash));
     if let (true, Some(old), Some(new)) = (old.revision != new.revision, &old.revision, &new.revision) {
         remarks.push(format!("its commit on the hub is {new}, was {old}"));
     }

@@ -5,13 +5,13 @@ mod tolerance;
 use super::Parse;
 use crate::compare::Tolerance;
 use crate::error::{Error, Result};
-use crate::export::{read_at_most, slug};
+use crate::export::slug;
 use crate::findings::{Asked, Output, Words};
 use crate::format::Format;
 use crate::named::Named;
+use crate::plain;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -251,6 +251,6 @@ fn text(path: &Path) -> Result<String> {
         _ => Error::failed(format!("cannot read the suite {name}: {error}"))
             .hint("name a suite; the help of snapshot shows one"),
     };
-    let bytes = File::open(path).and_then(|file| read_at_most(file, LARGEST)).map_err(unread)?;
+    let bytes = plain::read(path, LARGEST).map_err(unread)?;
     String::from_utf8(bytes).map_err(|_| Error::usage(format!("{name} is not UTF-8")).hint("a suite is a text in TOML"))
 }

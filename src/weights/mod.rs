@@ -11,14 +11,14 @@ pub use fingerprint::{Changed, Fingerprint};
 pub use param::Param;
 
 use crate::error::{Error, Result};
+use crate::plain::{self, Stamp};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use param::{Store, widen};
 use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
@@ -83,6 +83,8 @@ impl Entry {
 /// All tensors of a checkpoint, in one file or in shards.
 pub struct Weights {
     files: Vec<(String, Arc<Bytes>)>,
+    /// The files that are mapped, as they were then.
+    mapped: Vec<(PathBuf, Stamp)>,
     entries: HashMap<String, Entry>,
 }
 
@@ -92,7 +94,18 @@ impl Weights {
     /// # Errors
     /// What is no such file, which its name tells; a tensor that two files hold.
     pub fn open(paths: &[impl AsRef<Path>]) -> Result<Self> {
-        Self::index(paths.iter().map(|path| map(path.as_ref())).collect::<Result<_>>()?)
+        let (mut files, mut mapped) = (Vec::new(), Vec::new());
+        for path in paths {
+            let (name, bytes, stamp) = map(path.as_ref())?;
+            mapped.push((path.as_ref().to_path_buf(), stamp));
+            files.push((name, bytes));
+        }
+        Ok(Self { mapped, ..Self::index(files)? })
+    }
+
+    /// A file that was written, replaced or cut short since it was mapped: what the weights are then is not known.
+    pub fn changed(&self) -> Option<&Path> {
+        self.mapped.iter().find(|(path, then)| Stamp::at(path).as_ref() != Some(then)).map(|(path, _)| path.as_path())
     }
 
     /// A file that is part of the program: of safetensors, unless its name ends as one of PyTorch's.
@@ -118,7 +131,8 @@ impl Weights {
                 }
             }
         }
-        Ok(Self { files: files.into_iter().map(|(name, bytes)| (name, Arc::new(bytes))).collect(), entries })
+        let files = files.into_iter().map(|(name, bytes)| (name, Arc::new(bytes))).collect();
+        Ok(Self { files, mapped: Vec::new(), entries })
     }
 
     /// All names.
@@ -224,21 +238,18 @@ impl Weights {
     }
 }
 
-/// A file's name and its bytes, mapped.
-fn map(path: &Path) -> Result<(String, Bytes)> {
+/// A file's name, its bytes, mapped, and what it is when they are.
+fn map(path: &Path) -> Result<(String, Bytes, Stamp)> {
     let name = path.display().to_string();
     let broken = |e: std::io::Error| {
         Error::failed(format!("cannot read {name}: {e}")).hint("check that the file exists and can be read")
     };
-    // Opening a pipe would wait for someone to write to it.
-    if !std::fs::metadata(path).map_err(broken)?.is_file() {
-        return Err(Error::failed(format!("{name} is not a file")).hint("download the checkpoint again"));
-    }
-    let file = File::open(path).map_err(broken)?;
+    let file = plain::open(path).map_err(broken)?;
+    let stamp = Stamp::of(&file.metadata().map_err(broken)?);
     // SAFETY: the map is read-only and private; a file that another process shortens while it is mapped ends this
     // process (SIGBUS) as it would any program that maps weights, and can write to nothing.
     let map = unsafe { memmap2::Mmap::map(&file) }.map_err(broken)?;
-    Ok((name, Bytes::Mapped(map)))
+    Ok((name, Bytes::Mapped(map), stamp))
 }
 
 /// The tensors of a file of safetensors.

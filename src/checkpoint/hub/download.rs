@@ -1,5 +1,5 @@
 //! One blob: its bytes gathered in `<hash>.incomplete`, over as many connections as it takes, checked, then renamed.
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::thread::sleep;
@@ -11,7 +11,7 @@ use super::layout::{Folder, disk_error};
 use super::name::Name;
 use super::progress::Event;
 use crate::checkpoint::contents::LARGEST_SMALL_FILE;
-use crate::{Error, Result};
+use crate::{Error, Result, plain};
 
 const BUFFER: usize = 256 << 10;
 /// After this much progress, earlier failures of a connection are forgiven.
@@ -195,8 +195,7 @@ impl Sink<'_> {
 }
 
 fn open(part: &Path) -> Result<File> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(part);
-    file.map_err(|error| disk_error("write", part, &error))
+    plain::append_own(part).map_err(|error| disk_error("write", part, &error))
 }
 
 /// Where the part of a file that an answer carries begins: `bytes 100-199/200`.

@@ -1,6 +1,6 @@
 //! The cache's folders, as `huggingface_hub` lays them out.
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
@@ -10,7 +10,7 @@ use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
 use super::digest::Digest;
 use super::name::{Name, is_commit};
-use crate::{Error, Result};
+use crate::{Error, Result, plain};
 
 /// How often a lock that another process holds is tried again.
 const LOCK_POLL: Duration = Duration::from_millis(100);
@@ -64,7 +64,7 @@ impl Folder {
         }
         let write = || {
             fs::create_dir_all(path.parent().unwrap_or(&self.root))?;
-            self.replace(&path, |fresh| fs::write(fresh, commit))
+            self.replace(&path, |fresh| File::create_new(fresh)?.write_all(commit.as_bytes()))
         };
         write().map_err(|error| disk_error("write", &path, &error))
     }
@@ -97,7 +97,7 @@ impl Folder {
         let open = || {
             fs::create_dir_all(&blobs)?;
             fs::create_dir_all(&self.locks)?;
-            OpenOptions::new().create(true).truncate(false).write(true).open(&path)
+            plain::append_own(&path)
         };
         let file = open().map_err(|error| disk_error("write", &path, &error))?;
         let part = |suffix: String| blobs.join(format!("{}{suffix}.incomplete", digest.hex()));
@@ -160,10 +160,7 @@ impl Drop for Lock {
 
 /// The commit in a reference file, if it is one.
 pub(super) fn read_ref(path: &Path) -> Option<String> {
-    if fs::metadata(path).ok()?.len() > LONGEST_REF {
-        return None;
-    }
-    let text = fs::read_to_string(path).ok()?;
+    let text = String::from_utf8(plain::read(path, LONGEST_REF).ok()?).ok()?;
     Some(text.trim().to_owned()).filter(|commit| is_commit(commit))
 }
 

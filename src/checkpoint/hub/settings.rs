@@ -4,11 +4,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hf_hub::Cache;
-
-use crate::{Error, Result};
+use crate::{Error, Result, plain};
 
 const ENDPOINT: &str = "https://huggingface.co";
+/// Far more than a token ever has, in bytes.
+const LONGEST_TOKEN: u64 = 1 << 16;
 
 /// A hub token. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -72,9 +72,13 @@ impl Environment {
             .or_else(|| path("HUGGINGFACE_HUB_CACHE"))
             .or_else(|| Some(home.as_ref()?.join("hub")))
             .ok_or_else(|| Error::failed("no home folder for the model cache").hint("set HF_HUB_CACHE to a folder"))?;
-        let token_file = || match path("HF_TOKEN_PATH") {
-            Some(path) => Some(std::fs::read_to_string(path).ok()?.trim().to_owned()),
-            None => Cache::new(home?.join("hub")).token(),
+        let token_file = || {
+            // A path that is named may be a pipe; no other is waited for.
+            let bytes = match path("HF_TOKEN_PATH") {
+                Some(path) => plain::read_at_most(std::fs::File::open(path).ok()?, LONGEST_TOKEN),
+                None => plain::read(&home?.join("token"), LONGEST_TOKEN),
+            };
+            Some(String::from_utf8(bytes.ok()?).ok()?.trim().to_owned())
         };
         let token = text("HF_TOKEN")
             .or_else(|| text("HUGGING_FACE_HUB_TOKEN"))

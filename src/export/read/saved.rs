@@ -6,10 +6,10 @@ use super::npz::MOST_UNPACKED;
 use super::raw::{Held, Numbers, attention_shape};
 use super::{Patterns, named, read_from};
 use crate::error::{Error, Result};
+use crate::plain;
 use crate::record::Record;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek};
 use std::path::Path;
 
@@ -45,13 +45,10 @@ pub fn saved(path: &Path) -> Result<Saved> {
     let name = path.display().to_string();
     let unread = |error: std::io::Error| {
         Error::failed(format!("cannot read {name}: {error}"))
-            .hint("give a .json, .npz or .safetensors file that exists")
+            .hint("give a .json, .npz or .safetensors file that exists; a pipe cannot be read")
     };
-    let file = File::open(path).map_err(unread)?;
-    let about = file.metadata().map_err(unread)?;
-    if !about.is_file() {
-        return Err(Error::failed(format!("{name} is not a regular file")).hint("give a file; a pipe cannot be read"));
-    }
+    let file = plain::open(path).map_err(unread)?;
+    let length = file.metadata().map_err(unread)?.len();
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let found = if is_json {
         match read_at_most(file, MOST_JSON) {
@@ -61,7 +58,7 @@ pub fn saved(path: &Path) -> Result<Saved> {
             read => json::load(&read.map_err(unread)?).and_then(of_json),
         }
     } else {
-        binary(BufReader::new(file), about.len(), &name)
+        binary(BufReader::new(file), length, &name)
     };
     let found = found.map_err(|error| named(error, &name))?;
     if found.patterns.is_none() && found.arrays.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::comparison::{ComparedAttention, Comparison};
 use super::words::{excerpts, short};
+use crate::checkpoint::identity;
 use crate::figure::ScaleKind;
 
 impl Comparison<'_> {
@@ -54,14 +55,14 @@ impl Comparison<'_> {
     fn named(&self) -> [String; 2] {
         let [a, b] = &self.sides;
         let (one_model, one_name) = (a.has_model_of(b), a.model.name == b.model.name);
+        let [a_hash, b_hash] = identity::told_apart(&a.model.hash, &b.model.hash);
         let [a_text, b_text] = excerpts(&a.prompt.written(), &b.prompt.written());
-        [("A", a, a_text), ("B", b, b_text)].map(|(letter, side, text)| {
+        [("A", a, a_hash, a_text), ("B", b, b_hash, b_text)].map(|(letter, side, hash, text)| {
             let mut said = Vec::new();
             said.extend(side.input.as_ref().map(|input| input.name.clone()));
             let name = &side.model.name;
             if !name.is_empty() && (!one_model || side.input.is_some()) {
-                let weights: String = side.model.hash.chars().take(8).collect();
-                said.push(if one_name && !one_model { format!("{name} ({weights})") } else { name.clone() });
+                said.push(if one_name && !one_model { format!("{name} ({hash})") } else { name.clone() });
             }
             said.push(text);
             said.extend(side.next.clone());
