@@ -108,6 +108,7 @@ mod json;
 pub mod model;
 pub mod named;
 pub mod prompt;
+mod python;
 pub mod record;
 pub mod render;
 pub mod session;

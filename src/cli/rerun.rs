@@ -10,8 +10,7 @@ use attnviz::checkpoint::hub::Name;
 use attnviz::compare::{Tolerance, differences};
 use attnviz::error::{Error, Result};
 use attnviz::export::{read_at_most, record};
-use attnviz::findings::attention::View;
-use attnviz::findings::recorded::RecordedAttention;
+use attnviz::findings::recorded::{Options, RecordedAttention};
 use attnviz::findings::{self, Asked, Findings, Output, Ready, Subject};
 use attnviz::format::Format;
 use attnviz::prompt::Prompt;
@@ -122,7 +121,7 @@ impl Again<'_> {
 
     /// From a file that `render` read.
     fn of_file(&self) -> Result<()> {
-        let view: View = self.options()?;
+        let options: Options = self.options()?;
         let Some(input) = &self.record.input else { return Err(self.silent("from which file it was drawn")) };
         let [path] = &self.args.input[..] else {
             return Err(self
@@ -130,15 +129,15 @@ impl Again<'_> {
                 .hint(format!("give that file: attnviz rerun {} --input {}", self.name, input.name)));
         };
         let outputs = self.outputs();
-        view.check(&outputs).map_err(|e| self.named(e))?;
-        let mut recorded = RecordedAttention::read(path)?;
+        options.view.check(&outputs).map_err(|e| self.named(e))?;
+        let mut recorded = RecordedAttention::read(path, options.wanted)?;
         let change = format!(
             "the file that it was drawn from had the hash {}, {} has {}",
             input.hash, recorded.input.name, recorded.input.hash
         );
         let change = (recorded.input.hash != input.hash).then_some(change);
         recorded.input.name.clone_from(&input.name); // a file keeps what it holds under any name
-        self.finish(&recorded.find(&view, &self.record.line, &outputs)?, change)
+        self.finish(&recorded.find(&options, &self.record.line, &outputs)?, change)
     }
 
     /// The options of a command that is not of one prompt.
