@@ -107,12 +107,16 @@ mod tests {
     use super::*;
     use crate::prompt::WordRule;
 
-    #[track_caller]
-    fn words(tokens: &[&str]) -> (Vec<String>, Vec<String>) {
+    fn read(tokens: &[&str], text: Option<&str>) -> (Prompt, Option<String>) {
         let tokens: Vec<String> = tokens.iter().map(|token| (*token).to_owned()).collect();
-        let prompt = Prompt::from_tokens(&tokens, Vec::new(), None);
+        Prompt::from_tokens(&tokens, Vec::new(), text.map(str::to_owned))
+    }
+
+    #[track_caller]
+    fn words(tokens: &[&str], text: Option<&str>) -> (Vec<String>, Vec<String>, bool) {
+        let (prompt, guess) = read(tokens, text);
         let labels = prompt.tokens.iter().map(|token| token.label.clone()).collect();
-        (labels, prompt.words(WordRule::Default).into_iter().map(|word| word.label).collect())
+        (labels, prompt.words(WordRule::Default).into_iter().map(|word| word.label).collect(), guess.is_some())
     }
 
     #[test]
@@ -122,16 +126,94 @@ mod tests {
             (&["Once", "Ġup", "on"], &["Once", "·up", "on"]),
             (&["▁Once", "▁up", "on"], &["·Once", "·up", "on"]),
             (&["Once", "up", "##on"], &["Once", "up", "##on"]),
+            (&["Once</w>", "up", "on</w>"], &["Once·", "up", "on·"]),
+            (&["'Once'", "' up'", "'on'"], &["Once", "·up", "on"]),
+            (&["b'Once'", "b' up'", "b'on'"], &["Once", "·up", "on"]),
         ];
-        for (tokens, labels) in all {
+        for (tokens, wanted) in all {
+            let (labels, found, _) = words(tokens, None);
+            assert_eq!(labels, wanted);
+            assert_eq!(found.iter().map(|word| word.trim_end_matches('·')).collect::<Vec<_>>(), ["Once", "upon"]);
+        }
+        let (labels, found, guessed) = words(&["[CLS]", "up", "##on", "[SEP]"], None);
+        assert_eq!(labels, ["[CLS]", "up", "##on", "[SEP]"]);
+        assert_eq!((&found[..], guessed), (&["[CLS]", "upon", "[SEP]"].map(String::from)[..], false));
+        assert_eq!(words(&["<s>", "Ġa", "<", ">"], None).1, ["<s>", "a", "<>"]);
+    }
+
+    #[test]
+    fn what_a_few_marks_say_is_a_guess_and_said() {
+        for (tokens, wanted, guessed) in [
+            (&["Once", "upon", "a", "."][..], &["Once", "upon", "a", "."][..], true), // the spaces are lost
+            (&["a", "ĉ", "b"], &["a", "⇥b"], true),
+            (&["a", ".Ċ", "b"], &["a", ".⏎", "b"], true),
+            (&["na", "Ã¯", "ve"], &["naïve"], true),
+            (&[" caf", "Ã", "©"], &["café"], true),
+            (&["ĠcafÃ", "©", "Ġthe"], &["café", "the"], false),
+            (&["Ġcafé", "Ġthe"], &["café", "the"], true),
+            (&["Ġ世界", "Ġthe"], &["世界", "the"], true),
+            (&["Hello", "Ġthere", "<speaker 1>", "Ġmy"], &["Hello", "there", "<speaker·1>", "my"], false),
+            (&["<| end of text |>", "Ġa"], &["<|·end·of·text·|>", "a"], false),
+            (&["<s>", "▁Hi", "▁", "<0xF0>", "<0x9F>", "<0x98>", "<0x80>"], &["<s>", "Hi", "😀"], false),
+            (&["caf", "<0xC3>", "<0xA9>"], &["café"], true),
+            // Plain Latin-1 stays plain, with its spaces or without.
+            (&["café", " au", " lait"], &["café", "au", "lait"], false),
+            (&["café", "au", "lait"], &["café", "au", "lait"], true),
+            (&["Ã"], &["Ã"], false),
+            (&["Žižek", " čte"], &["Žižek", "čte"], false),
+            (&["a", "\t", "\n", " b"], &["a", "⇥⏎·b"], false),
+            (&["#", "##", " x"], &["###", "x"], false),
+        ] {
+            let (_, found, is_guess) = words(tokens, None);
             assert_eq!(
-                words(tokens),
-                (labels.iter().map(|l| l.to_string()).collect(), vec!["Once".into(), "upon".into()])
+                (&found.iter().map(String::as_str).collect::<Vec<_>>()[..], is_guess),
+                (wanted, guessed),
+                "{tokens:?}"
             );
         }
-        let (labels, found) = words(&["[CLS]", "up", "##on", "[SEP]"]);
-        assert_eq!(labels, ["[CLS]", "up", "##on", "[SEP]"]);
-        assert_eq!(found, ["[CLS]", "upon", "[SEP]"]);
-        assert_eq!(words(&["<s>", "Ġa", "<", ">"]).1, ["<s>", "a", "<>"]);
+        assert!(read(&["Once", "upon"], None).1.unwrap().contains("lost their spaces"));
+    }
+
+    #[test]
+    fn the_reading_that_spells_the_prompt_is_no_guess() {
+        for (tokens, text, wanted) in [
+            (&["Once", "up", "on"][..], "Once upon", &["Once", "upon"][..]), // spaces are found again
+            (&["Ã©", "Ã"], "Ã©Ã", &["Ã©", "Ã"]),
+            (&["Ã©", "t", "Ã©"], "été", &["été"]),
+            (&["a", "ĉ", "b"], "a ĉ b", &["a", "ĉ", "b"]),
+            (&["a", "ĉ", "b"], "a\tb", &["a", "⇥b"]),
+            (&["[CLS]", "over", "##fit", "[SEP]"], "Overfit", &["[CLS]", "overfit", "[SEP]"]),
+            (&["'a'", "' b'"], "'a'' b'", &["'", "a", "''", "b", "'"]),
+            (&["<s>", "▁a", "▁b"], "<s> a b", &["<s>", "a", "b"]),
+        ] {
+            let (_, found, guessed) = words(tokens, Some(text));
+            assert_eq!(
+                (&found.iter().map(String::as_str).collect::<Vec<_>>()[..], guessed),
+                (wanted, false),
+                "{tokens:?}"
+            );
+        }
+        let (prompt, guess) = read(&["a", "ĉ"], Some("something else"));
+        assert_eq!(prompt.text.as_deref(), Some("something else"));
+        assert!(guess.unwrap().contains("none of them spells the prompt"));
+    }
+
+    #[test]
+    fn any_list_of_tokens_keeps_its_length_and_shows_no_control_character() {
+        for token in [
+            "", "\0", "<0x", "<0xFF>", "▁", "Ġ", "##", "</w>", "''", "b'\\xff'", "<>", "[]", "\u{202e}", "Ã",
+            "\u{feff}",
+        ] {
+            for other in ["", "a", "Ġa", "▁a", "##a", "'a'"] {
+                let prompt = read(&[token, other, token], None).0;
+                assert_eq!(prompt.tokens.len(), 3);
+                assert!(
+                    prompt
+                        .tokens
+                        .iter()
+                        .all(|token| !token.label.contains(|c: char| c.is_control() || c == '\u{202e}'))
+                );
+            }
+        }
     }
 }

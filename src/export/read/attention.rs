@@ -198,8 +198,9 @@ impl Patterns {
             (_, kept) => kept,
         };
         let key_tokens = if is_decoder { tokens } else { key_tokens.or(tokens) };
-        self.token_ids = if words.is_some() { None } else { fit(ids, keys, kept.as_ref(), "keys")? };
+        let ids = ids.filter(|_| words.is_none());
         self.tokens = fit(words.or(key_tokens), keys, kept.as_ref(), "keys")?;
+        self.token_ids = fit(ids, keys, kept.as_ref(), "keys")?;
         self.query_tokens = fit(query_tokens, queries, kept_queries.as_ref(), "queries")?;
         self.cut(kept.as_ref(), kept_queries.as_ref())?;
         self.decide(wanted.or(self.record.as_ref().and(kind)), kind)?;

@@ -1,6 +1,7 @@
 //! What was found of attention patterns, as figures, data and tables.
 
 use super::View;
+use crate::analysis::attention::Extent;
 use crate::analysis::attention::received::{Rank, rank};
 use crate::analysis::{Attention, Reduction, Sink};
 use crate::error::Result;
@@ -92,7 +93,15 @@ impl<'a> Patterns<'a> {
     }
 
     fn subtitle(&self, map: Option<usize>) -> Vec<String> {
-        let mut lines = vec![self.about.line(&self.what(map))];
+        let Extent { queries, keys, .. } = self.attention.extent;
+        let mut lines = vec![match self.rows {
+            None => self.about.line(&self.what(map)),
+            Some(_) => format!(
+                "{} · {} · cross-attention: {queries} queries, {keys} keys",
+                self.about.source(),
+                self.what(map)
+            ),
+        }];
         lines.extend(self.next.clone());
         lines.extend(self.oddities());
         let (first, shares) = (self.first(), self.attention.has_shares());
@@ -118,12 +127,6 @@ impl<'a> Patterns<'a> {
     fn oddities(&self) -> Option<String> {
         let (extent, (least, most)) = (self.attention.extent, self.attention.row_sums);
         let mut odd = Vec::new();
-        if self.rows.is_some() {
-            odd.push(format!(
-                "cross-attention: {} queries of one text, {} keys of another",
-                extent.queries, extent.keys
-            ));
-        }
         if extent.past() > 0 {
             odd.push(format!("queries are the last {} of {} tokens", extent.queries, extent.keys));
         }

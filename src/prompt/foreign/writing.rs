@@ -89,6 +89,7 @@ impl Writing {
             }
             Self::WordPiece => token.strip_prefix("##").map_or_else(|| apart(token), str::to_owned).into_bytes(),
             Self::EndOfWord => token.replace("</w>", " ").into_bytes(),
+            Self::Quoted if token.is_empty() => Vec::new(),
             Self::Quoted => return unquoted(token),
         })
     }
