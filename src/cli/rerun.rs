@@ -17,6 +17,7 @@ use attnviz::prompt::Prompt;
 use attnviz::record::{Identity, Record};
 use attnviz::render::Fonts;
 use attnviz::session::{self, Session};
+use attnviz::text::shell_word;
 use clap::Args;
 use serde::de::DeserializeOwned;
 use std::fs::File;
@@ -124,9 +125,11 @@ impl Again<'_> {
         let options: Options = self.options()?;
         let Some(input) = &self.record.input else { return Err(self.silent("from which file it was drawn")) };
         let [path] = &self.args.input[..] else {
-            return Err(self
-                .named(Error::failed(format!("it was drawn from a file {:?}", input.name)))
-                .hint(format!("give that file: attnviz rerun {} --input {}", self.name, input.name)));
+            return Err(self.named(Error::failed(format!("it was drawn from a file {:?}", input.name))).hint(format!(
+                "give that file: attnviz rerun {} --input {}",
+                shell_word(self.name),
+                shell_word(&input.name)
+            )));
         };
         let outputs = self.outputs();
         options.view.check(&outputs).map_err(|e| self.named(e))?;
@@ -167,7 +170,7 @@ impl Again<'_> {
             (None, None) => {
                 return Err(self
                     .named(Error::failed(format!("its model was a folder {name:?}")))
-                    .hint(format!("say where it is: attnviz rerun {} {flag} DIR", self.name)));
+                    .hint(format!("say where it is: attnviz rerun {} {flag} DIR", shell_word(self.name))));
             }
         };
         Ok(self.args.model.instead(&model))
@@ -205,7 +208,7 @@ impl Again<'_> {
         }
         changes.extend(found);
         Err(Error::different(format!("{name} is not what is made now: {}", changes.join("; ")))
-            .hint(format!("write what is made now, and look: attnviz rerun {name} -o PATH")))
+            .hint(format!("write what is made now, and look: attnviz rerun {} -o PATH", shell_word(name))))
     }
 
     /// Which part of what was found the file holds.

@@ -183,7 +183,7 @@ mod tests {
             (&["a", "ĉ", "b"], "a ĉ b", &["a", "ĉ", "b"]),
             (&["a", "ĉ", "b"], "a\tb", &["a", "⇥b"]),
             (&["[CLS]", "over", "##fit", "[SEP]"], "Overfit", &["[CLS]", "overfit", "[SEP]"]),
-            (&["'a'", "' b'"], "'a'' b'", &["'", "a", "''", "b", "'"]),
+            (&["'a'", "' b'"], "'a'' b'", &["'a''·b'"]),
             (&["<s>", "▁a", "▁b"], "<s> a b", &["<s>", "a", "b"]),
         ] {
             let (_, found, guessed) = words(tokens, Some(text));
