@@ -109,6 +109,7 @@ pub mod model;
 pub mod named;
 mod plain;
 pub mod prompt;
+mod python;
 pub mod record;
 pub mod render;
 pub mod session;

@@ -109,6 +109,16 @@ pub fn excerpt(text: &str, most: usize) -> String {
     }
 }
 
+/// A text as one word of a shell, for commands that somebody pastes: in quotes unless it is plain. What acts on a terminal is spelled
+/// out by whoever prints it.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._/-+:@%=,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) && !text.starts_with('-') {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// A text for an element of XML or an attribute in quotes. Lines are kept; what acts becomes a replacement character.
 pub fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -207,6 +217,21 @@ mod tests {
         assert_eq!(printable("e\u{301}\u{3000}中\u{a0}\u{e000}"), "e\u{301}\u{3000}中\u{a0}\u{e000}");
         assert_eq!(excerpt("abc", 3), "abc");
         assert_eq!(excerpt("a\u{1b}bc", 3), "a␛b…");
+    }
+
+    #[test]
+    fn a_word_of_a_shell_is_one_word() {
+        for (text, word) in [
+            ("a/b-1.npz", "a/b-1.npz"),
+            ("org/name@main", "org/name@main"),
+            ("", "''"),
+            ("-o", "'-o'"),
+            ("a.npz; curl x|sh #", "'a.npz; curl x|sh #'"),
+            ("it's $HOME `x`", "'it'\\''s $HOME `x`'"),
+            ("~", "'~'"),
+        ] {
+            assert_eq!(shell_word(text), word);
+        }
     }
 
     #[test]

@@ -387,7 +387,6 @@ fn what_cannot_be_attention_is_named() {
     let stored = ::zip::CompressionMethod::Stored;
     let one = |member: Vec<u8>| refused(&archive(&[("attention", member)], stored));
     assert!(one(npy("'|O'", "(1, 1, 1, 1)", &[0; 8])).contains("|O"));
-    assert!(one(npy("'>f4'", "(1, 1, 1, 1)", &[0; 4])).contains("big-endian"));
     assert!(one(npy("[('a', '<f4')]", "(1, 1, 1, 1)", &[0; 4])).contains("several parts"));
     assert!(one(b"no array".to_vec()).contains("no NumPy array"));
     let mut nan = sample();

@@ -68,6 +68,8 @@ pub struct Request {
     pub sink: Sink,
     /// The tokens of each word: keys of one word are summed, queries of one word averaged.
     pub words: Option<Vec<Range<usize>>>,
+    /// The queries of each word, where they are not the last of the keys.
+    pub query_words: Option<Vec<Range<usize>>>,
     /// Makes one map of each layer's heads.
     pub heads_to: Option<Reduction>,
     /// Makes one map of all layers.
@@ -101,11 +103,23 @@ pub struct Attention {
     pub sink_share: f32,
     /// In how many rows of patterns the sink policy left nothing, though their queries see other tokens, too.
     pub empty_rows: usize,
-    /// The least and the most that a row of a pattern sums to.
+    /// How many rows of recorded patterns are NaN throughout: they stand for nothing.
+    pub absent_rows: usize,
+    /// The least and the most that another row of a pattern sums to.
     pub row_sums: (f32, f32),
 }
 
+/// Rows whose sums are further than this from 1 are no shares; bf16 alone takes them half as far.
+const LOOSE: f32 = 0.01;
+
 impl Attention {
+    /// Whether the weights are shares: every row that is there sums to 1, as nearly as half precision can.
+    pub fn has_shares(&self) -> bool {
+        let (least, most) = self.row_sums;
+        // No row at all has no sum.
+        least >= 1.0 - LOOSE && most <= 1.0 + LOOSE || least > most
+    }
+
     /// What each row of maps is: a layer's number, or how the layers were reduced.
     pub fn layer_names(&self) -> Vec<String> {
         names(&self.layers, self.layers_to)
@@ -178,7 +192,7 @@ pub fn packed(model: &dyn Model, prompts: &[&[u32]], requests: &[Request]) -> Re
 /// Patterns that any program recorded.
 #[derive(Clone, Copy, Debug)]
 pub struct Recorded<'a> {
-    /// `[layer, head, query, key]`, finite.
+    /// `[layer, head, query, key]`, finite but for rows of NaN, which are absent.
     pub values: &'a [f32],
     /// The number of each layer that is there.
     pub layers: &'a [usize],

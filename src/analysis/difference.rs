@@ -8,7 +8,7 @@ use rayon::prelude::*;
 /// The second minus the first, head by head, on the common axis of their tokens.
 ///
 /// A key that only one of the two has gets no attention in the other, so that rows still add up: where both sum to 1, a row of
-/// differences sums to 0. A query that only one of them has is not compared: its row is NaN.
+/// differences sums to 0. A query that only one of them has, or whose row is absent (NaN) in both, is not compared: its row is NaN.
 #[derive(Clone, Debug)]
 pub struct Difference {
     /// `[layer, head]` of `[query, key]`, both slots of the alignment; the queries are the last of them.
@@ -27,7 +27,7 @@ pub struct Change {
     /// The mean over the compared queries of the total variation distance `½ Σ_key |b − a|` (Levin and Peres, Markov Chains and
     /// Mixing Times, prop. 4.2): the share of attention that went elsewhere, from 0 to 1 where rows sum to 1.
     pub changed: f32,
-    /// The largest difference of any weight, whatever its sign.
+    /// The largest difference of any weight, whatever its sign; infinite where a row is absent in one of the two only.
     pub max_abs: f32,
     /// The row and the column of that difference.
     pub at: (usize, usize),
@@ -96,9 +96,18 @@ impl Axis {
         let (rows, cols) = (self.queries.len(), self.keys.len());
         let mut values = vec![f32::NAN; rows * cols];
         let (mut apart, mut removed, mut added, mut change) = (0.0f64, 0.0f64, 0.0f64, Change::default());
+        let mut compared = 0;
         for (row, out) in values.chunks_mut(cols.max(1)).enumerate() {
             let Some((in_a, in_b)) = self.queries[row] else { continue };
             let (from, to) = (&a.values[in_a * a.cols..][..a.cols], &b.values[in_b * b.cols..][..b.cols]);
+            match (from[0].is_nan(), to[0].is_nan()) {
+                (false, false) => compared += 1,
+                (true, true) => continue,
+                _ => {
+                    (change.max_abs, change.at) = (f32::INFINITY, (row, 0));
+                    continue;
+                }
+            }
             for (col, (out, key)) in out.iter_mut().zip(&self.keys).enumerate() {
                 *out = match *key {
                     (Some(in_a), Some(in_b)) => to[in_b] - from[in_a],
@@ -118,7 +127,7 @@ impl Axis {
                 }
             }
         }
-        let mean = |sum: f64| (sum / self.compared as f64) as f32;
+        let mean = |sum: f64| if compared > 0 { (sum / f64::from(compared)) as f32 } else { 0.0 };
         (change.changed, change.removed, change.added) = (mean(apart / 2.0), mean(removed), mean(added));
         (Map { rows, cols, values }, change)
     }

@@ -9,6 +9,7 @@ use attnviz::format::Format;
 use attnviz::prompt::{Prompt, Remark};
 use attnviz::session::Session;
 pub use attnviz::text::printable;
+use attnviz::text::shell_word;
 use clap::Args;
 use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
@@ -95,7 +96,7 @@ impl OutputArgs {
         let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| !folder.is_dir() && !folder.to_string_lossy().contains('{')) {
             return Err(Error::failed(format!("-o {path}: there is no folder {}", folder.display()))
-                .hint(format!("create it: mkdir -p {}", folder.display())));
+                .hint(format!("create it: mkdir -p {}", shell_word(&folder.to_string_lossy()))));
         }
         Ok(Destination::File(Template::parse(path)?, format))
     }

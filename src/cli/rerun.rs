@@ -11,14 +11,14 @@ use attnviz::checkpoint::identity;
 use attnviz::compare::{Tolerance, differences};
 use attnviz::error::{Error, Result};
 use attnviz::export::{read_plain, record};
-use attnviz::findings::attention::View;
-use attnviz::findings::recorded::RecordedAttention;
+use attnviz::findings::recorded::{Options, RecordedAttention};
 use attnviz::findings::{self, Asked, Findings, Output, Ready, Subject};
 use attnviz::format::Format;
 use attnviz::prompt::Prompt;
 use attnviz::record::{Identity, Record};
 use attnviz::render::Fonts;
 use attnviz::session::{self, Session};
+use attnviz::text::shell_word;
 use clap::Args;
 use serde::de::DeserializeOwned;
 use std::io::ErrorKind;
@@ -123,23 +123,25 @@ impl Again<'_> {
 
     /// From a file that `render` read.
     fn of_file(&self) -> Result<()> {
-        let view: View = self.options()?;
+        let options: Options = self.options()?;
         let Some(input) = &self.record.input else { return Err(self.silent("from which file it was drawn")) };
         let [path] = &self.args.input[..] else {
-            return Err(self
-                .named(Error::failed(format!("it was drawn from a file {:?}", input.name)))
-                .hint(format!("give that file: attnviz rerun {} --input {}", self.name, input.name)));
+            return Err(self.named(Error::failed(format!("it was drawn from a file {:?}", input.name))).hint(format!(
+                "give that file: attnviz rerun {} --input {}",
+                shell_word(self.name),
+                shell_word(&input.name)
+            )));
         };
         let outputs = self.outputs();
-        view.check(&outputs).map_err(|e| self.named(e))?;
-        let mut recorded = RecordedAttention::read(path)?;
+        options.view.check(&outputs).map_err(|e| self.named(e))?;
+        let mut recorded = RecordedAttention::read(path, options.wanted)?;
         let change = format!(
             "the file that it was drawn from had the hash {}, {} has {}",
             input.hash, recorded.input.name, recorded.input.hash
         );
         let change = (recorded.input.hash != input.hash).then_some(change);
         recorded.input.name.clone_from(&input.name); // a file keeps what it holds under any name
-        self.finish(&recorded.find(&view, &self.record.line, &outputs)?, change)
+        self.finish(&recorded.find(&options, &self.record.line, &outputs)?, change)
     }
 
     /// The options of a command that is not of one prompt.
@@ -169,7 +171,7 @@ impl Again<'_> {
             (None, None) => {
                 return Err(self
                     .named(Error::failed(format!("its model was a folder {name:?}")))
-                    .hint(format!("say where it is: attnviz rerun {} {flag} DIR", self.name)));
+                    .hint(format!("say where it is: attnviz rerun {} {flag} DIR", shell_word(self.name))));
             }
         };
         Ok(self.args.model.instead(&model))
@@ -207,7 +209,7 @@ impl Again<'_> {
         }
         changes.extend(found);
         Err(Error::different(format!("{name} is not what is made now: {}", changes.join("; ")))
-            .hint(format!("write what is made now, and look: attnviz rerun {name} -o PATH")))
+            .hint(format!("write what is made now, and look: attnviz rerun {} -o PATH", shell_word(name))))
     }
 
     /// Which part of what was found the file holds.

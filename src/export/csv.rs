@@ -22,31 +22,55 @@ pub fn write_attention(
     causal: bool,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let (shape, fits) = (&attention.shape, size(&attention.shape) == Some(attention.values.len()));
-    let [layer_count, head_count, queries, keys] = shape[..] else {
-        return Err(Error::failed(format!("attention has shape {shape:?}, not [layer, head, query, key]")));
+    let past = match attention.shape[..] {
+        [_, _, queries, keys] if queries <= keys && tokens.len() == keys => keys - queries, // keys before the first query
+        _ => return Err(unfit(&attention.shape, &[layers.len(), heads.len(), tokens.len()])),
     };
-    if !fits || queries > keys || [layers.len(), heads.len(), tokens.len()] != [layer_count, head_count, keys] {
-        let labels = [layers.len(), heads.len(), tokens.len()];
-        return Err(Error::failed(format!("attention has shape {shape:?}, but there are {labels:?} labels")));
-    }
-    let past = keys - queries; // keys before the first query
-    let seen = |query| if causal { query + 1 } else { keys };
-    let pairs: usize = (past..keys).map(seen).sum();
-    check_text_size(layer_count.saturating_mul(head_count).saturating_mul(pairs), "CSV")?;
+    write_pairs(attention, [layers, heads, &tokens[past..], tokens], past, causal, out)
+}
 
-    let tokens: Vec<_> = tokens.iter().map(|token| quote(token)).collect();
-    let layers: Vec<_> = layers.iter().map(|label| quote(label)).collect();
-    let heads: Vec<_> = heads.iter().map(|label| quote(label)).collect();
+/// The same of cross-attention: each query with each key, which have tokens of their own and are both counted from 0.
+///
+/// # Errors
+/// As [`write_attention`].
+pub fn write_cross_attention(
+    attention: &Array,
+    layers: &[String],
+    heads: &[String],
+    [queries, keys]: [&[String]; 2],
+    out: &mut dyn Write,
+) -> Result<()> {
+    write_pairs(attention, [layers, heads, queries, keys], 0, false, out)
+}
+
+/// Writes a row for each query and key; the first query has this number.
+fn write_pairs(
+    attention: &Array,
+    labels: [&[String]; 4],
+    first: usize,
+    causal: bool,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let (shape, counts) = (&attention.shape, labels.map(<[_]>::len));
+    if size(shape) != Some(attention.values.len()) || shape[..] != counts {
+        return Err(unfit(shape, &counts));
+    }
+    let [_, _, queries, keys] = counts;
+    let seen = |query| if causal { query + 1 } else { keys };
+    let pairs: usize = (first..first + queries).map(seen).sum();
+    check_text_size(counts[0].saturating_mul(counts[1]).saturating_mul(pairs), "CSV")?;
+
+    let quoted = |labels: &'_ [String]| labels.iter().map(|label| quote(label).into_owned()).collect::<Vec<_>>();
+    let [layers, heads, query_tokens, key_tokens] = labels.map(quoted);
     let mut out = BufWriter::new(out);
     let mut rows = attention.values.chunks_exact(keys.max(1)); // [key] for each layer, head and query
     let mut write = || {
         writeln!(out, "layer,head,query,query_token,key,key_token,attention")?;
         for layer in &layers {
             for head in &heads {
-                for (query, row) in (past..keys).zip(&mut rows) {
+                for ((query, from), row) in (first..).zip(&query_tokens).zip(&mut rows) {
                     for (key, weight) in row[..seen(query)].iter().enumerate() {
-                        let (from, to) = (&tokens[query], &tokens[key]);
+                        let to = &key_tokens[key];
                         writeln!(out, "{layer},{head},{query},{from},{key},{to},{weight:?}")?;
                     }
                 }
@@ -55,6 +79,10 @@ pub fn write_attention(
         out.flush()
     };
     write().map_err(unwritten)
+}
+
+fn unfit(shape: &[usize], labels: &[usize]) -> Error {
+    Error::failed(format!("attention has shape {shape:?}, but there are {labels:?} labels"))
 }
 
 /// Writes a table, a row a line; an empty cell stays empty.

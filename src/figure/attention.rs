@@ -12,7 +12,7 @@ const MOST_BARS: usize = 12;
 /// The map as a figure's matrix: of causal attention, NaN where no query can see a key.
 pub fn matrix(map: &Map, causal: bool) -> Matrix {
     let mut values = map.values.clone();
-    let past = map.cols - map.rows;
+    let past = map.cols.saturating_sub(map.rows);
     for (row, values) in values.chunks_mut(map.cols.max(1)).enumerate().filter(|_| causal) {
         // Pooled maps have their NaNs already, and their diagonal may lie a block further right.
         values.iter_mut().skip(past + row + 1).filter(|value| **value == 0.0).for_each(|value| *value = f32::NAN);
@@ -53,22 +53,30 @@ pub fn heatmap(values: Matrix, labels: &[String], scale: Scale) -> Panel {
         col_labels: labels.to_vec(),
         row_axis: "query".into(),
         col_axis: "key".into(),
+        first_row: first_query,
         cell_labels: Vec::new(),
         scale,
     })
 }
 
-/// The ranked words as bars, the sink in a note.
-pub fn bars(attention: &Attention, ranks: &[Rank], prompt: &Prompt, most: Option<usize>) -> Panel {
+/// The same map with labels of its own for the queries, which are not among the keys.
+pub fn with_queries(panel: Panel, labels: Vec<String>) -> Panel {
+    match panel {
+        Panel::Heatmap(map) => Panel::Heatmap(Heatmap { row_labels: labels, ..map }),
+        other => other,
+    }
+}
+
+/// The ranked words as bars, the sink in a note; `first` is what that is, such as `first token`.
+pub fn bars(attention: &Attention, ranks: &[Rank], prompt: &Prompt, first: &str, most: Option<usize>) -> Panel {
     let shown = &ranks[..ranks.len().min(most.unwrap_or(MOST_BARS))];
-    let first = attention.sink_share;
     let label = prompt.tokens.first().map_or("", |token| &token.label);
+    let what = if attention.has_shares() { "share" } else { "weight" };
     Panel::Bars(Bars {
         title: "Attention received".into(),
         labels: shown.iter().map(|rank| rank.word.label.clone()).collect(),
         values: shown.iter().map(|rank| rank.received).collect(),
-        unit: if attention.extent.causal { "mean share of each later query" } else { "mean share of each query" }
-            .into(),
-        note: format!("first token {label}: {first:.2}"),
+        unit: format!("mean {what} of each {}query", if attention.extent.causal { "later " } else { "" }),
+        note: format!("{first} {label}: {:.2}", attention.sink_share),
     })
 }

@@ -5,20 +5,37 @@ use super::{About, Output, Selected, Selection};
 use crate::analysis::attention::Extent;
 use crate::analysis::{Attention, Recorded, Reduction, Request, recorded};
 use crate::error::{Error, Result};
+use crate::export::read::{AttentionKind, Wanted};
 use crate::export::{self, file::hash};
 use crate::named::Named;
-use crate::prompt::{Prompt, Word};
+use crate::prompt::{Prompt, Token, Word};
 use crate::record::{Input, Record};
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Layers and heads are not numbered higher than this by any model.
 const MOST_NUMBER: usize = 1 << 16;
 
+/// The options of `render`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Which attention of the file is meant.
+    pub wanted: Wanted,
+    /// How the patterns are looked at.
+    pub view: View,
+}
+
 /// Attention patterns that were read from a file.
 pub struct RecordedAttention {
     /// The file.
     pub input: Input,
+    /// How it was understood where it does not say.
+    pub assumed: Vec<String>,
     patterns: export::Patterns,
+    prompt: Prompt,
+    /// What the queries are, where they are not the last of the keys.
+    queries: Option<Prompt>,
     layers: Axis,
     heads: Axis,
 }
@@ -38,25 +55,39 @@ pub(super) struct Gathered {
     /// Whether what counts as tokens are words already.
     pub(super) by_word: bool,
     pub(super) attention: Attention,
+    /// What the rows are, where they are not the last of the columns.
+    pub(super) rows: Option<Vec<Word>>,
 }
 
 impl RecordedAttention {
-    /// Reads a `.safetensors` or `.npz` file.
+    /// Reads a `.safetensors`, `.npz` or `.npy` file.
     ///
     /// # Errors
-    /// As [`export::read()`].
-    pub fn read(path: &Path) -> Result<Self> {
-        let patterns = export::read(path)?;
+    /// As [`export::read::read_as`].
+    pub fn read(path: &Path, wanted: Wanted) -> Result<Self> {
+        let patterns = export::read::read_as(path, wanted)?;
         Ok(Self::new(patterns, input(path)?))
     }
 
     /// Patterns, and the file that they were read from.
-    pub fn new(patterns: export::Patterns, input: Input) -> Self {
-        let [layers, heads, ..] = patterns.shape;
+    pub fn new(mut patterns: export::Patterns, input: Input) -> Self {
+        let [layers, heads, queries, _] = patterns.shape;
         let reduction = |name: &Option<String>| name.as_deref().and_then(Reduction::named);
         let layers = Axis::new(&patterns.layers, reduction(&patterns.reduce_layers), layers);
         let heads = Axis::new(&patterns.heads, reduction(&patterns.reduce_heads), heads);
-        Self { input, patterns, layers, heads }
+        let mut assumed = std::mem::take(&mut patterns.assumed);
+        let (prompt, guess) = prompt(&patterns);
+        assumed.extend(guess);
+        let queries = (patterns.kind == AttentionKind::Cross).then(|| match &patterns.query_tokens {
+            Some(tokens) if patterns.record.is_some() => Prompt::from_own_tokens(tokens, Vec::new(), None),
+            Some(tokens) => {
+                let (prompt, guess) = Prompt::from_tokens(tokens, Vec::new(), None);
+                assumed.extend(guess.map(|guess| format!("of the queries, {guess}")));
+                prompt
+            }
+            None => positions(queries, None),
+        });
+        Self { input, assumed, patterns, prompt, queries, layers, heads }
     }
 
     /// The file as the findings of `render`; `line` is what was typed, for people. The view is one that [`View::check`] lets through.
@@ -64,15 +95,27 @@ impl RecordedAttention {
     /// # Errors
     /// A layer or head that the file does not hold, words of a file that holds words or does not say what its tokens are, a negative
     /// weight.
-    pub fn find<'a>(&self, view: &'a View, line: &str, outputs: &[Output]) -> Result<attention::Patterns<'a>> {
+    pub fn find<'a>(&self, options: &'a Options, line: &str, outputs: &[Output]) -> Result<attention::Patterns<'a>> {
+        let view = &options.view;
         let request = |selected, words: &[Word], tokens| view.request(selected, words, tokens, outputs);
-        let Gathered { prompt, words, by_word, attention } = self.gather(&view.selection, request)?;
+        let Gathered { prompt, words, by_word, attention, rows } = self.gather(&view.selection, request)?;
         let model = self.patterns.record.as_ref().map(|record| record.model.clone()).unwrap_or_default();
         let (line, input) = (line.to_owned(), Some(self.input.clone()));
-        let record = Record { line, model, input, ..Record::of("render", view)? };
+        let record = Record { line, model, input, ..Record::of("render", options)? };
         let mut found = attention::Patterns::new(view, About::new(record, prompt), words, attention);
-        found.by_word = by_word;
+        (found.by_word, found.left_out) = (by_word, self.patterns.left_out.clone());
+        found.rows = rows.map(|rows| rows.iter().map(|row| self.row(row)).collect());
         Ok(found)
+    }
+
+    /// The text and the label of a query or of a word of queries.
+    fn row(&self, word: &Word) -> (String, String) {
+        match (&self.queries, word.tokens.len()) {
+            (Some(queries), 1) if queries.tokens[word.tokens.start].label == word.label => {
+                (queries.tokens[word.tokens.start].text.clone(), word.label.clone())
+            }
+            _ => (word.label.clone(), word.label.clone()),
+        }
     }
 
     /// Whether the file says what its tokens are.
@@ -86,7 +129,7 @@ impl RecordedAttention {
         selection: &Selection,
         request: impl FnOnce(Selected, &[Word], usize) -> Request,
     ) -> Result<Gathered> {
-        let Self { input, patterns, layers, heads } = self;
+        let Self { input, patterns, prompt, queries, layers, heads, .. } = self;
         let by_word = patterns.by_word;
         if selection.words.is_some() && (by_word || patterns.tokens.is_none()) {
             let (why, hint) = match by_word {
@@ -96,25 +139,28 @@ impl RecordedAttention {
             return Err(Error::usage(format!("words: {} {why}", input.name)).hint(hint).option("words"));
         }
         let selected = selection.among("the file", &layers.numbers, &heads.numbers)?;
-        let prompt = prompt(patterns);
         let words = match &patterns.tokens {
             Some(_) if !by_word => prompt.words(selection.word_rule()),
-            _ => prompt
-                .tokens
-                .iter()
-                .enumerate()
-                .map(|(at, token)| Word { tokens: at..at + 1, label: token.label.clone() })
-                .collect(),
+            _ => each(prompt),
         };
-        let [.., queries, keys] = patterns.shape;
-        let whole = Recorded {
-            values: &patterns.attention,
-            layers: &layers.numbers,
-            heads: &heads.numbers,
-            extent: Extent { queries, keys, causal: is_causal(patterns) },
+        let rows = queries.as_ref().map(|queries| match (&patterns.query_tokens, selection.words) {
+            (Some(_), Some(rule)) => queries.words(rule),
+            _ => each(queries),
+        });
+        let extent = Extent {
+            queries: patterns.shape[2],
+            keys: patterns.shape[3],
+            causal: patterns.kind == AttentionKind::Causal,
         };
-        let found = recorded(&whole, &request(selected, &words, keys)).map_err(|error| error.of(&input.name))?;
-        Ok(Gathered { prompt, words, by_word, attention: named(found, layers, heads) })
+        let (layer_numbers, head_numbers) = (&layers.numbers[..], &heads.numbers[..]);
+        let whole = Recorded { values: &patterns.attention, layers: layer_numbers, heads: head_numbers, extent };
+        let mut request = request(selected, &words, extent.queries.max(extent.keys));
+        request.query_words = rows
+            .as_ref()
+            .filter(|_| selection.words.is_some())
+            .map(|rows| rows.iter().map(|word| word.tokens.clone()).collect());
+        let found = recorded(&whole, &request).map_err(|error| error.of(&input.name))?;
+        Ok(Gathered { prompt: prompt.clone(), words, by_word, attention: named(found, layers, heads), rows })
     }
 }
 
@@ -144,26 +190,28 @@ fn named(mut attention: Attention, layers: &Axis, heads: &Axis) -> Attention {
     attention
 }
 
-/// The tokens that the file names, else their positions.
-fn prompt(patterns: &export::Patterns) -> Prompt {
-    let keys = patterns.shape[3];
+/// The tokens that the file names, else their positions; and what is to be said where how they are written is a guess.
+fn prompt(patterns: &export::Patterns) -> (Prompt, Option<String>) {
     let ids = patterns.token_ids.as_ref().and_then(|ids| ids.iter().map(|id| u32::try_from(*id).ok()).collect());
-    let (tokens, text) = match &patterns.tokens {
-        Some(tokens) => (tokens.clone(), patterns.prompt.clone()),
-        // Positions are no text.
-        None => ((0..keys).map(|at| at.to_string()).collect(), Some(patterns.prompt.clone().unwrap_or_default())),
-    };
-    Prompt::from_tokens(&tokens, ids.unwrap_or_default(), text)
+    let (ids, text): (Vec<u32>, _) = (ids.unwrap_or_default(), patterns.prompt.clone());
+    match &patterns.tokens {
+        // What attnviz wrote is not guessed.
+        Some(tokens) if patterns.record.is_some() => (Prompt::from_own_tokens(tokens, ids, text), None),
+        Some(tokens) => Prompt::from_tokens(tokens, ids, text),
+        None => (Prompt { ids, ..positions(patterns.shape[3], text) }, None),
+    }
 }
 
-/// Whether no query looks past its own position.
-fn is_causal(patterns: &export::Patterns) -> bool {
-    let [.., queries, keys] = patterns.shape;
-    patterns
-        .attention
-        .chunks_exact(keys)
-        .enumerate()
-        .all(|(row, weights)| weights[keys - queries + row % queries + 1..].iter().all(|weight| *weight == 0.0))
+/// Positions as tokens, which are no text.
+fn positions(count: usize, text: Option<String>) -> Prompt {
+    let tokens: Vec<String> = (0..count).map(|at| at.to_string()).collect();
+    Prompt::from_own_tokens(&tokens, Vec::new(), Some(text.unwrap_or_default()))
+}
+
+/// Each token as a word.
+fn each(prompt: &Prompt) -> Vec<Word> {
+    let word = |(at, token): (usize, &Token)| Word { tokens: at..at + 1, label: token.label.clone() };
+    prompt.tokens.iter().enumerate().map(word).collect()
 }
 
 /// A file that is read, as results name it.
@@ -188,15 +236,10 @@ mod tests {
         let patterns = export::Patterns {
             attention: vec![1.0, 0.0, 0.25, 0.75, 1.0, 0.0, 0.5, 0.5],
             shape: [2, 1, 2, 2],
-            tokens: None,
-            token_ids: None,
-            prompt: None,
-            record: None,
             layers: layers.to_vec(),
             heads: vec![0, 1, 2],
-            reduce_layers: None,
             reduce_heads: reduce_heads.map(|how| how.name().into()),
-            by_word: false,
+            ..export::Patterns::default()
         };
         RecordedAttention::new(patterns, Input { name: "x.npz".into(), hash: "0".into() })
     }
@@ -209,8 +252,8 @@ mod tests {
             (&[1, MOST_NUMBER], None, ["0-0", "1-0"]),
             (&[], Some(Reduction::Mean), ["0-mean", "1-mean"]),
         ] {
-            let view = View::default();
-            let found = patterns(layers, heads).find(&view, "", &[Output::whole(Format::Json)]).unwrap();
+            let (options, recorded) = (Options::default(), patterns(layers, heads));
+            let found = recorded.find(&options, "", &[Output::whole(Format::Json)]).unwrap();
             let names: Vec<_> = found.parts().iter().map(|part| format!("{}-{}", part.layer, part.head)).collect();
             assert_eq!(names, wanted);
         }
@@ -220,18 +263,21 @@ mod tests {
     fn the_record_says_what_it_takes_to_look_again() {
         let selection = Selection { layer: Some("7".parse().unwrap()), ..Selection::default() };
         let view = View { selection, received: true, ..View::default() };
-        let found = patterns(&[3, 7], None).find(&view, "attnviz render --received", &[]).unwrap();
+        let wanted = Wanted { kind: None, item: Some(-1) };
+        let (asked, recorded) = (Options { wanted, view }, patterns(&[3, 7], None));
+        let found = recorded.find(&asked, "attnviz render --received", &[]).unwrap();
         let Record { command, options: said, line, input, .. } = &found.about().record;
         assert_eq!((command.as_str(), line.as_str()), ("render", "attnviz render --received"));
         assert_eq!(input.as_ref().unwrap().name, "x.npz");
-        assert_eq!(options::<View>(said.clone().into()).unwrap(), view);
+        assert_eq!(options::<Options>(said.clone().into()).unwrap(), asked);
     }
 
     #[test]
     fn words_need_tokens() {
         let selection = Selection { words: Some(WordRule::Default), ..Selection::default() };
-        let view = View { selection, ..View::default() };
-        let error = patterns(&[], None).find(&view, "", &[]).err().unwrap();
+        let asked = Options { view: View { selection, ..View::default() }, ..Options::default() };
+        let recorded = patterns(&[], None);
+        let error = recorded.find(&asked, "", &[]).err().unwrap();
         assert_eq!(
             (error.message.as_str(), error.option),
             ("words: x.npz does not say what its tokens are", Some("words"))

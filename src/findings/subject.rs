@@ -193,16 +193,21 @@ impl About {
 
     /// The first line under the headline: the model or the file, what is drawn, the prompt's length.
     pub fn line(&self, what: &str) -> String {
+        let what = format!("{} · {what}", self.source());
+        match self.prompt.tokens.len() {
+            0 => what,
+            1 => format!("{what} · 1 token"),
+            count => format!("{what} · {count} tokens"),
+        }
+    }
+
+    /// The model or the file that it is of.
+    pub fn source(&self) -> String {
         let model = self.model_name();
-        let from = match &self.record.input {
+        match &self.record.input {
             None => model.to_owned(),
             Some(input) if model.is_empty() => input.name.clone(),
             Some(input) => format!("{} from {model}", input.name),
-        };
-        match self.prompt.tokens.len() {
-            0 => format!("{from} · {what}"),
-            1 => format!("{from} · {what} · 1 token"),
-            count => format!("{from} · {what} · {count} tokens"),
         }
     }
 

@@ -40,7 +40,7 @@ pub fn decode_bpe(token: &str) -> Vec<u8> {
 }
 
 /// GPT-2 writes visible Latin-1 bytes as themselves and the other 68, in order, as the characters from U+0100.
-fn byte_of(c: char) -> Option<u8> {
+pub(super) fn byte_of(c: char) -> Option<u8> {
     let code = c as u32;
     let byte = match code {
         0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff => code,

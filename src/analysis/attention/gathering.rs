@@ -15,6 +15,9 @@ pub(super) struct Gathering<'a> {
     /// Attention on the first key, summed over the queries that see others, too.
     sink: f64,
     empty_rows: usize,
+    absent_rows: usize,
+    /// How many of the queries that can see each key are absent; nothing where all are there.
+    missing: Vec<u32>,
     row_sums: (f32, f32),
     deepest: usize,
 }
@@ -23,10 +26,12 @@ impl<'a> Gathering<'a> {
     pub(super) fn new(request: &'a Request, extent: Extent) -> Self {
         let (rows, columns) = (vec![Vec::new(); request.layers.len()], vec![0.0; extent.keys]);
         let row_sums = (f32::INFINITY, f32::NEG_INFINITY);
-        Self { request, extent, rows, columns, sink: 0.0, empty_rows: 0, row_sums, deepest: 0 }
+        let (empty_rows, absent_rows, missing) = (0, 0, Vec::new());
+        Self { request, extent, rows, columns, sink: 0.0, empty_rows, absent_rows, missing, row_sums, deepest: 0 }
     }
 
-    /// Adds the heads at these indices of one layer, `[head, query, key]`. Rows must sum to 1 within the tolerance.
+    /// Adds the heads at these indices of one layer, `[head, query, key]`. Rows must sum to 1 within the tolerance; where there is none,
+    /// rows of NaN are absent.
     pub(super) fn layer(&mut self, layer: usize, values: &[f32], heads: &[usize], tolerance: f32) -> Result<()> {
         let Self { request, extent, .. } = *self;
         self.deepest += 1;
@@ -37,12 +42,19 @@ impl<'a> Gathering<'a> {
             heads.par_iter().map(|at| Head::gather(&values[at * size..][..size], extent, request, pool)).collect();
         let mut maps = Vec::with_capacity(heads.len());
         for (head, number) in heads.into_iter().zip(&request.heads) {
-            for sum in [head.row_sums.0, head.row_sums.1] {
+            let nan = if tolerance.is_finite() && !head.absent.is_empty() { f32::NAN } else { 1.0 };
+            for sum in [head.row_sums.0, head.row_sums.1, nan] {
                 if sum.is_nan() || (sum - 1.0).abs() > tolerance {
                     return Err(Error::failed(format!(
                         "attention of layer {layer}, head {number} does not sum to 1 (it is {sum})"
                     )));
                 }
+            }
+            let absent = head.absent.iter().filter(|_| tolerance.is_infinite());
+            for query in absent {
+                self.absent_rows += 1;
+                self.missing.resize(extent.keys, 0);
+                self.missing[..extent.seen(*query)].iter_mut().for_each(|count| *count += 1);
             }
             self.row_sums = (self.row_sums.0.min(head.row_sums.0), self.row_sums.1.max(head.row_sums.1));
             self.sink += f64::from(head.sink);
@@ -87,9 +99,15 @@ impl<'a> Gathering<'a> {
             maps = maps.into_iter().map(|map| map.pooled(extent.causal, request.pool)).collect();
         }
         let patterns = (self.deepest * request.heads.len()).max(1) as f64;
-        let mean = |(key, sum): (usize, &f64)| (sum / extent.seers(key) as f64 / patterns) as f32;
+        // Means are over the rows that are there.
+        let there = |count: usize, key: usize| match self.missing.get(key) {
+            Some(missing) => (count as f64 * patterns - f64::from(*missing)).max(1.0) / patterns,
+            None => count as f64,
+        };
+        let mean = |(key, sum): (usize, &f64)| (sum / there(extent.seers(key), key) / patterns) as f32;
         let queries = (0..extent.queries).filter(|query| extent.seen(*query) > 1).count();
-        let sink_share = if queries > 0 { (self.sink / patterns / queries as f64) as f32 } else { 0.0 };
+        // Whoever sees the second key sees the first one and another.
+        let sink_share = if queries > 0 { (self.sink / patterns / there(queries, 1)) as f32 } else { 0.0 };
         let mut received: Vec<f32> = self.columns.iter().enumerate().map(mean).collect();
         received.iter_mut().take(1).for_each(|first| *first = sink_share);
         Attention {
@@ -102,6 +120,7 @@ impl<'a> Gathering<'a> {
             received,
             sink_share,
             empty_rows: self.empty_rows,
+            absent_rows: self.absent_rows,
             row_sums: self.row_sums,
         }
     }
@@ -116,7 +135,9 @@ struct Head {
     sink: f32,
     /// Rows in which the sink policy left nothing.
     empty_rows: usize,
-    /// The least and the most that a row sums to; NaN if one does.
+    /// The queries whose rows are NaN throughout.
+    absent: Vec<usize>,
+    /// The least and the most that another row sums to; NaN if one does.
     row_sums: (f32, f32),
 }
 
@@ -125,9 +146,14 @@ impl Head {
         let Extent { queries, keys, .. } = extent;
         let (mut columns, mut sink) = (vec![0.0f32; keys], 0.0);
         let (mut least, mut most) = (f32::INFINITY, f32::NEG_INFINITY);
+        let mut absent = Vec::new();
         for (i, row) in pattern.chunks_exact(keys).enumerate() {
             let seen = &row[..extent.seen(i)];
             let sum = lane_sum(seen);
+            if sum.is_nan() && row.iter().all(|a| a.is_nan()) {
+                absent.push(i);
+                continue;
+            }
             // A comparison alone would drop NaN.
             least = if sum < least || sum.is_nan() { sum } else { least };
             most = if sum > most || sum.is_nan() { sum } else { most };
@@ -143,13 +169,13 @@ impl Head {
                 let mut values = pattern.to_vec();
                 empty_rows = hide_sink(&mut values, extent, request.sink);
                 let map = match &request.words {
-                    Some(words) => gather_words(&values, extent, words),
+                    Some(words) => gather_words(&values, extent, words, request.query_words.as_deref()),
                     None => Map { rows: queries, cols: keys, values },
                 };
                 map.pooled(extent.causal, pool)
             }
         };
-        Self { map, columns, sink, empty_rows, row_sums: (least, most) }
+        Self { map, columns, sink, empty_rows, absent, row_sums: (least, most) }
     }
 }
 

@@ -9,7 +9,7 @@ const LEAST_LEFT: f32 = 1e-3;
 /// A map from queries to keys, row by row. Where no query can see a key, a full map holds 0, and a pooled one NaN.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Map {
-    /// Queries, or blocks of them. Where there are fewer than keys, they are the last positions.
+    /// Queries, or blocks of them. Where there are fewer than keys in causal attention, they are the last positions.
     pub rows: usize,
     /// Keys, or blocks of them.
     pub cols: usize,
@@ -22,7 +22,7 @@ pub struct Map {
 pub struct Extent {
     /// Rows.
     pub queries: usize,
-    /// Columns; at least as many as queries.
+    /// Columns; of causal attention at least as many as queries.
     pub keys: usize,
     /// Whether a query sees only itself and what comes before it; the last query is at the last key.
     pub causal: bool,
@@ -34,9 +34,9 @@ impl Extent {
         Self { queries: n, keys: n, causal: true }
     }
 
-    /// The keys before the first query.
+    /// The keys before the first query, where queries are keys.
     pub fn past(&self) -> usize {
-        self.keys - self.queries
+        if self.causal { self.keys - self.queries } else { 0 }
     }
 
     /// How many keys, from the first, a query can see.
@@ -56,7 +56,7 @@ pub fn hide_sink(values: &mut [f32], extent: Extent, sink: Sink) -> usize {
     if sink == Sink::Keep {
         return empty;
     }
-    for (query, row) in values.chunks_exact_mut(extent.keys).enumerate() {
+    for (query, row) in values.chunks_exact_mut(extent.keys).enumerate().filter(|(_, row)| !row[0].is_nan()) {
         let hidden = std::mem::take(&mut row[0]);
         if sink == Sink::Mask {
             continue;
@@ -72,20 +72,22 @@ pub fn hide_sink(values: &mut [f32], extent: Extent, sink: Sink) -> usize {
     empty
 }
 
-/// Keys of one word summed, queries of one word averaged: rows still sum to what they did. The words are ranges of keys; one
-/// that has no query has no row.
-pub fn gather_words(values: &[f32], extent: Extent, words: &[Range<usize>]) -> Map {
+/// Keys of one word summed, queries of one word averaged: rows still sum to what they did. The words are ranges of keys, and of
+/// queries where these are no keys; one that has no query has no row. Rows that are absent count as none.
+pub fn gather_words(values: &[f32], extent: Extent, words: &[Range<usize>], rows: Option<&[Range<usize>]>) -> Map {
     let (cols, past) = (words.len(), extent.past());
-    let with_queries = words.iter().filter(|word| word.end > past);
-    let mut out = vec![0.0; cols * with_queries.clone().count()];
-    for (row, word) in out.chunks_exact_mut(cols.max(1)).zip(with_queries) {
-        let queries = word.start.max(past) - past..word.end - past;
-        for i in queries.clone() {
+    let own = || words.iter().filter(|word| word.end > past).map(|word| word.start.max(past) - past..word.end - past);
+    let rows = rows.map_or_else(|| own().collect(), <[_]>::to_vec);
+    let mut out = vec![0.0; cols * rows.len()];
+    for (row, queries) in out.chunks_exact_mut(cols.max(1)).zip(rows) {
+        let mut there = 0;
+        for values in queries.map(|i| &values[i * extent.keys..][..extent.keys]).filter(|values| !values[0].is_nan()) {
+            there += 1;
             for (cell, keys) in row.iter_mut().zip(words) {
-                *cell += values[i * extent.keys..][keys.clone()].iter().sum::<f32>();
+                *cell += values[keys.clone()].iter().sum::<f32>();
             }
         }
-        row.iter_mut().for_each(|cell| *cell /= queries.len().max(1) as f32);
+        row.iter_mut().for_each(|cell| *cell /= there as f32);
     }
     Map { rows: out.len() / cols.max(1), cols, values: out }
 }
@@ -120,7 +122,7 @@ impl Map {
 }
 
 /// Block maximum with the smallest whole block that brings the keys to at most `most`, NaN where a block has nothing that a
-/// query can see.
+/// query can see, or nothing that is there.
 pub(super) fn pool_rows(values: &[f32], extent: Extent, most: usize) -> Map {
     let Extent { queries, keys, .. } = extent;
     let block = keys.div_ceil(most.max(1)).max(1);
@@ -130,13 +132,13 @@ pub(super) fn pool_rows(values: &[f32], extent: Extent, most: usize) -> Map {
     for (index, row) in out.chunks_exact_mut(cols).enumerate() {
         let (first, end) = (index * block, ((index + 1) * block).min(queries));
         let reach = extent.seen(end - 1);
-        peaks[..reach].fill(0.0);
+        peaks[..reach].fill(f32::NAN);
         for i in first..end {
             let seen = &values[i * keys..][..extent.seen(i)];
-            peaks.iter_mut().zip(seen).for_each(|(peak, a)| *peak = if *a > *peak { *a } else { *peak });
+            peaks.iter_mut().zip(seen).for_each(|(peak, a)| *peak = peak.max(*a));
         }
         for (cell, peaks) in row.iter_mut().zip(peaks[..reach].chunks(block)) {
-            *cell = peaks.iter().copied().fold(0.0, f32::max);
+            *cell = peaks.iter().copied().fold(f32::NAN, f32::max);
         }
     }
     Map { rows, cols, values: out }
@@ -169,15 +171,29 @@ mod tests {
         assert_eq!((extent.seen(0), extent.seers(3), extent.seers(4), extent.seers(0)), (4, 2, 1, 2));
         let map = pool_rows(&values, extent, 3);
         assert_eq!((map.rows, map.cols, map.values), (1, 3, vec![7.0, 9.0, 10.0]));
-        let words = gather_words(&values, extent, &[0..1, 1..4, 4..5]);
+        let words = gather_words(&values, extent, &[0..1, 1..4, 4..5], None);
         assert_eq!((words.rows, words.cols), (2, 3)); // the second word has one query of its three tokens
         assert_eq!(words.values, [1.0, 2.0 + 3.0 + 4.0, 0.0, 6.0, 7.0 + 8.0 + 9.0, 10.0]);
     }
 
     #[test]
+    fn a_row_that_is_absent_is_no_row_of_zeros() {
+        let (nan, extent) = (f32::NAN, Extent { queries: 3, keys: 2, causal: false });
+        let values = [nan, nan, 0.25, 0.75, nan, nan];
+        let map = gather_words(&values, extent, &[0..1, 1..2], Some(&[0..2, 2..3]));
+        assert_eq!((map.rows, &map.values[..2]), (2, &[0.25, 0.75][..]));
+        assert!(map.values[2..].iter().all(|value| value.is_nan()));
+        let map = pool_rows(&values, extent, 1); // blocks of two
+        assert!(map.values[0] == 0.75 && map.values[1].is_nan(), "{map:?}");
+        let mut hidden = values;
+        assert_eq!(hide_sink(&mut hidden, extent, Sink::Renorm), 0);
+        assert!(hidden[0].is_nan() && hidden[2..4] == [0.0, 1.0]);
+    }
+
+    #[test]
     fn words_keep_the_mass_of_every_row() {
         let values = [1.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.0, 0.25, 0.25, 0.5, 0.0, 0.1, 0.2, 0.3, 0.4];
-        let map = gather_words(&values, Extent::causal(4), &[0..1, 1..3, 3..4]);
+        let map = gather_words(&values, Extent::causal(4), &[0..1, 1..3, 3..4], None);
         assert_eq!((map.rows, map.cols), (3, 3));
         for row in map.values.chunks(3) {
             assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);

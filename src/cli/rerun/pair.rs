@@ -7,6 +7,7 @@ use attnviz::error::{Error, Result};
 use attnviz::findings::difference::{Comparison, Options, Run, of_files, of_runs};
 use attnviz::record::{Input, Other};
 use attnviz::session::Session;
+use attnviz::text::shell_word;
 
 impl Again<'_> {
     /// From two files, two prompts, or two models.
@@ -24,7 +25,12 @@ impl Again<'_> {
         let [first, second] = &self.args.input[..] else {
             return Err(self
                 .named(Error::failed(format!("it compares two files {:?} and {:?}", a.name, b.name)))
-                .hint(format!("give both: attnviz rerun {} --input {} --input {}", self.name, a.name, b.name)));
+                .hint(format!(
+                    "give both: attnviz rerun {} --input {} --input {}",
+                    shell_word(self.name),
+                    shell_word(&a.name),
+                    shell_word(&b.name)
+                )));
         };
         let mut found = of_files(options, [first, second])?;
         let changed = found.hashes() != [Some(&a.hash[..]), Some(&b.hash[..])];

@@ -1,44 +1,52 @@
 //! The header of a `.npy` array: a Python dictionary in plain text.
 use super::numbers::Kind;
+use super::raw::{Announced, Order};
 use crate::error::{Error, Result};
 use std::io::Read;
 
 /// How every array begins.
-const MAGIC: &[u8; 6] = b"\x93NUMPY";
+pub(super) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// The longest header that is read, in bytes: NumPy itself warns of more than 10 000.
 const MOST_HEADER: usize = 1 << 16;
 
 /// An array's header.
 pub(super) struct Npy {
-    name: String,
     /// NumPy's name of its type, such as `<f4`.
     pub(super) descr: String,
+    /// How its numbers lie.
+    pub(super) order: Order,
     /// The length of each axis.
     pub(super) shape: Vec<usize>,
 }
 
 impl Npy {
+    /// The array, called `name`.
+    pub(super) fn announced<'a>(&'a self, name: &'a str) -> Announced<'a> {
+        Announced { name, kind: self.kind(), shape: &self.shape, order: self.order }
+    }
+
     /// The kind of its numbers.
-    pub(super) fn kind(&self) -> Result<Kind> {
-        if self.descr.starts_with('>') {
-            return Err(Error::failed(format!("{} has big-endian numbers ({})", self.name, self.descr))
-                .hint("save it as a.astype(a.dtype.newbyteorder('<'))"));
+    fn kind(&self) -> Kind {
+        match self.descr.trim_start_matches(['<', '>', '|', '=']) {
+            "f2" => Kind::F16,
+            "f4" => Kind::F32,
+            "f8" => Kind::F64,
+            "b1" => Kind::Bool,
+            "i1" => Kind::I8,
+            "i2" => Kind::I16,
+            "i4" => Kind::I32,
+            "i8" => Kind::I64,
+            "u1" => Kind::U8,
+            "u2" => Kind::U16,
+            "u4" => Kind::U32,
+            "u8" => Kind::U64,
+            _ => Kind::Other(self.descr.clone()),
         }
-        Ok(match self.descr.as_str() {
-            "<f2" => Kind::F16,
-            "<f4" => Kind::F32,
-            "<f8" => Kind::F64,
-            "<i4" => Kind::I32,
-            "<i8" => Kind::I64,
-            "<u4" => Kind::U32,
-            "<u8" => Kind::U64,
-            other => Kind::Other(other.to_owned()),
-        })
     }
 }
 
 /// Reads up to the first number.
-pub(super) fn header(name: &str, input: &mut dyn Read) -> Result<Npy> {
+pub(super) fn header(name: &str, input: &mut (impl Read + ?Sized)) -> Result<Npy> {
     let broken = |what: &str| Error::failed(format!("{name} is no NumPy array: {what}")).hint("save it with np.savez");
     let short = |_| broken("it is cut short");
     let mut start = [0; 8];
@@ -62,10 +70,10 @@ pub(super) fn header(name: &str, input: &mut dyn Read) -> Result<Npy> {
         Error::failed(format!("{name} has entries of several parts")).hint("save a plain array of numbers")
     })?;
     let shape = value(&text, "shape").and_then(tuple).ok_or_else(|| broken("its shape cannot be read"))?;
-    if shape.len() > 1 && value(&text, "fortran_order").is_none_or(|order| !order.starts_with("False")) {
-        return Err(Error::failed(format!("{name} is stored in Fortran order")).hint("save np.ascontiguousarray of it"));
-    }
-    Ok(Npy { name: name.to_owned(), descr: descr.to_owned(), shape })
+    let fortran = value(&text, "fortran_order").map(|order| order.starts_with("True"));
+    let fortran = fortran.ok_or_else(|| broken("it does not say in which order its numbers are"))? && shape.len() > 1;
+    let order = Order { big_endian: descr.starts_with('>'), fortran };
+    Ok(Npy { descr: descr.to_owned(), order, shape })
 }
 
 /// What follows `'key':`.

@@ -1,128 +1,116 @@
-//! An NPZ trace: a zip of `.npy` members, stored or deflated.
+//! An NPZ file: a zip of `.npy` members, stored or deflated.
+use super::archive::{Archive, Take};
+use super::known;
 use super::npy::{self, Npy};
 use super::numbers::Kind;
-use super::raw::{Announced, Named, Notes, Raw, WHAT_FITS};
+use super::raw::Announced;
 use crate::axes::size;
 use crate::error::{Error, Result};
-use crate::record::NAME;
+use crate::python::Texts;
 use std::io::{Read, Seek};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-/// The largest compressed member that is unpacked, in bytes: a small file may claim any size.
-pub(super) const MOST_UNPACKED: u64 = 1 << 32;
+/// What may be unpacked of any file, in bytes, and how many more for each byte of it: a small file may claim any size, and attention
+/// that is mostly zeros is deflated to a tenth.
+const FREE: u64 = 64 << 20;
+const PER_BYTE: u64 = 20;
+/// The most that is unpacked of a file that is not as large itself, in bytes.
+const MOST_UNPACKED: u64 = 1 << 32;
 /// The largest text that is read, in bytes: a long prompt's tokens take a few megabytes.
 const MOST_TEXT: usize = 1 << 28;
-/// Members that are text.
-const TEXTS: [&str; 3] = ["tokens", "prompt", NAME];
 
-/// Every array whose name is wanted; they may take `most` bytes together.
-pub(super) fn all(
-    input: impl Read + Seek,
-    length: u64,
-    most: u64,
-    mut wanted: impl FnMut(&str) -> bool,
-) -> Result<(Vec<Named>, Notes)> {
-    let mut zip = open(input)?;
-    let names = named(&zip).into_iter().filter(|name| !TEXTS.contains(&name.as_str()) && wanted(name));
-    let (mut arrays, mut room) = (Vec::new(), most);
-    for name in names.collect::<Vec<_>>() {
-        let array = member(&mut zip, &name, length, |npy, input| {
-            let announced = Announced { name: &name, kind: npy.kind()?, shape: &npy.shape };
-            // Narrow floats are widened to four bytes.
-            let bytes = size(&npy.shape).and_then(|count| count.checked_mul(announced.kind.width().max(4)));
-            let left = bytes.and_then(|bytes| room.checked_sub(bytes as u64));
-            room = left.ok_or_else(|| {
-                Error::failed(format!("{name} has shape {:?}: that is too large", npy.shape))
-                    .hint("save it with np.savez, which does not compress")
-            })?;
-            announced.held(input)
+/// An open zip.
+pub(super) struct Npz<R> {
+    zip: ZipArchive<R>,
+    /// How many bytes may still be unpacked: members may lie upon one another.
+    room: u64,
+}
+
+impl<R: Read + Seek> Npz<R> {
+    /// Opens a file of so many bytes; hints call it `name`.
+    pub(super) fn open(input: R, length: u64, name: &str) -> Result<Self> {
+        let zip = ZipArchive::new(input).map_err(|error| {
+            Error::failed(format!("the NPZ file cannot be opened: {error}"))
+                .hint("the file is cut short or damaged; copy or save it again")
         })?;
-        arrays.extend(array);
-    }
-    Ok((arrays, notes(&mut zip, length)?))
-}
-
-/// `attention`, and what is said of it.
-pub(super) fn load(input: impl Read + Seek, length: u64) -> Result<Raw> {
-    let mut zip = open(input)?;
-    let attention = member(&mut zip, "attention", length, |npy, input| {
-        let announced = Announced { name: "attention", kind: npy.kind()?, shape: &npy.shape };
-        Ok((announced.attention(input)?, npy.shape.clone()))
-    })?;
-    let Some((attention, shape)) = attention else {
-        return Err(
-            Error::failed(format!("there is no array `attention`, only: {}", named(&zip).join(", "))).hint(WHAT_FITS)
-        );
-    };
-    let token_ids = member(&mut zip, "token_ids", length, |npy, input| {
-        Announced { name: "token_ids", kind: npy.kind()?, shape: &npy.shape }.token_ids(input)
-    })?;
-    Ok(Raw { attention, shape, token_ids, notes: notes(&mut zip, length)? })
-}
-
-fn open<R: Read + Seek>(input: R) -> Result<ZipArchive<R>> {
-    ZipArchive::new(input).map_err(|error| {
-        Error::failed(format!("the NPZ file cannot be opened: {error}"))
-            .hint("the file is cut short or damaged; copy or save it again")
-    })
-}
-
-fn notes<R: Read + Seek>(zip: &mut ZipArchive<R>, length: u64) -> Result<Notes> {
-    let tokens = member(zip, "tokens", length, |npy, input| texts("tokens", npy, 1, input))?;
-    Ok(Notes { tokens, prompt: text(zip, "prompt", length)?, header: text(zip, NAME, length)? })
-}
-
-/// The names of all arrays.
-fn named<R: Read + Seek>(zip: &ZipArchive<R>) -> Vec<String> {
-    zip.file_names().flatten().filter_map(|name| name.strip_suffix(".npy").map(str::to_owned)).collect()
-}
-
-/// A single text.
-fn text<R: Read + Seek>(zip: &mut ZipArchive<R>, name: &str, length: u64) -> Result<Option<String>> {
-    let texts = member(zip, name, length, |npy, input| texts(name, npy, 0, input))?;
-    Ok(texts.and_then(|texts| texts.into_iter().next()))
-}
-
-/// Opens `name`, where there is one, and hands its header and its numbers to `take`.
-fn member<T, R: Read + Seek>(
-    zip: &mut ZipArchive<R>,
-    name: &str,
-    length: u64,
-    take: impl FnOnce(&Npy, &mut dyn Read) -> Result<T>,
-) -> Result<Option<T>> {
-    let mut file = match zip.by_name(&format!("{name}.npy")) {
-        Ok(file) => file,
-        Err(ZipError::FileNotFound) => return Ok(None),
-        Err(error) => {
-            return Err(Error::failed(format!("{name} cannot be opened: {error}"))
-                .hint("save it with np.savez or np.savez_compressed"));
+        if zip.file_names().flatten().any(|member| member.ends_with("data.pkl")) {
+            return Err(known::torch(name));
         }
-    };
-    let size = file.size();
-    if size > length && size > MOST_UNPACKED {
-        return Err(Error::failed(format!("{name} would unpack to {size} bytes"))
-            .hint("save it with np.savez, which does not compress"));
+        let most = FREE.saturating_add(length.saturating_mul(PER_BYTE));
+        Ok(Self { zip, room: most.min(MOST_UNPACKED.max(length.saturating_mul(2))) })
     }
-    let npy = npy::header(name, &mut file)?;
-    take(&npy, &mut file).map(Some)
+
+    /// Opens `name`, where there is one, and hands its header and its bytes to `take`.
+    fn member<T>(&mut self, name: &str, take: impl FnOnce(&Npy, &mut dyn Read) -> Result<T>) -> Result<Option<T>> {
+        let mut file = match self.zip.by_name(&format!("{name}.npy")) {
+            Ok(file) => file,
+            Err(ZipError::FileNotFound) => return Ok(None),
+            Err(error) => {
+                return Err(Error::failed(format!("{name} cannot be opened: {error}"))
+                    .hint("save it with np.savez or np.savez_compressed"));
+            }
+        };
+        let npy = npy::header(name, &mut file)?;
+        let width = npy.descr.strip_prefix(['<', '>']).and_then(|kind| kind.strip_prefix('U'));
+        let bytes = match width.and_then(|count| count.parse::<u64>().ok()) {
+            Some(characters) => size(&npy.shape).and_then(|count| (count as u64).checked_mul(characters.max(1) * 4)),
+            None => npy.announced(name).bytes(),
+        };
+        self.room = bytes.and_then(|bytes| self.room.checked_sub(bytes)).ok_or_else(|| {
+            let shape = &npy.shape;
+            Error::failed(format!("{name} announces {} of shape {shape:?}: that is too large for this file", npy.descr))
+                .hint("save it with np.savez, which does not compress")
+        })?;
+        take(&npy, &mut file).map(Some)
+    }
 }
 
-/// The entries of a `<U` array with this many axes: UTF-32, padded with NUL.
-fn texts(name: &str, npy: &Npy, axes: usize, input: &mut dyn Read) -> Result<Vec<String>> {
+impl<R: Read + Seek> Archive for Npz<R> {
+    fn names(&self) -> Vec<String> {
+        self.zip.file_names().flatten().filter_map(|name| name.strip_suffix(".npy").map(str::to_owned)).collect()
+    }
+
+    fn array(&mut self, name: &str, take: Take) -> Result<bool> {
+        let found = self.member(name, |npy, input| take(&npy.announced(name), input))?;
+        Ok(found.is_some())
+    }
+
+    fn texts(&mut self, name: &str) -> Result<Option<Texts>> {
+        let list = |npy: &Npy, texts: Vec<String>| match npy.shape[..] {
+            [_] => Ok(Texts::List(texts)),
+            [_, count] => Ok(Texts::Lists(texts.chunks(count.max(1)).map(<[String]>::to_vec).collect())),
+            _ => Err(Error::failed(format!("{name} has shape {:?}", npy.shape))
+                .hint("it should be [token] or [item, token], or left out")),
+        };
+        self.member(name, |npy, input| list(npy, texts(name, npy, input)?))
+    }
+
+    fn text(&mut self, name: &str) -> Result<Option<String>> {
+        let found = self.member(name, |npy, input| match npy.shape[..] {
+            [] | [1] => texts(name, npy, input),
+            _ => Err(Error::failed(format!("{name} has shape {:?}", npy.shape)).hint("it should be a single text")),
+        })?;
+        Ok(found.and_then(|texts| texts.into_iter().next()))
+    }
+}
+
+/// The entries of a `<U` array: UTF-32, padded with NUL.
+fn texts(name: &str, npy: &Npy, input: &mut dyn Read) -> Result<Vec<String>> {
     let wrong = |what: String, hint: &str| Err(Error::failed(format!("{name} {what}")).hint(hint));
-    let Some(characters) = npy.descr.strip_prefix("<U").and_then(|count| count.parse::<usize>().ok()) else {
+    let width = npy.descr.strip_prefix(['<', '>']).and_then(|kind| kind.strip_prefix('U'));
+    let Some(characters) = width.and_then(|count| count.parse::<usize>().ok()) else {
         return wrong(format!("has entries of type {}, not text", npy.descr), "save it as np.array(list_of_str)");
     };
-    if npy.shape.len() != axes {
-        return wrong(format!("has shape {:?}", npy.shape), "tokens should be [token], any other text a single one");
-    }
-    let count = npy.shape.first().copied().unwrap_or(1);
+    let count = size(&npy.shape).unwrap_or(usize::MAX);
     if count.checked_mul(characters.max(1)).is_none_or(|total| total > MOST_TEXT / 4) {
         return wrong(format!("announces {count} texts of {characters} characters"), "the file is damaged");
     }
+    if npy.order.fortran {
+        return wrong("is stored in Fortran order".to_owned(), "save np.ascontiguousarray of it");
+    }
     let shape = [count, characters];
-    let announced = Announced { name, kind: Kind::U32, shape: &shape }; // one u32 per character
+    let announced = Announced { name, kind: Kind::U32, shape: &shape, order: npy.order }; // one u32 per character
     let codes: Vec<char> = announced.numbers(characters_of, input)?;
     if codes.len() < count * characters {
         return wrong("holds a code that is no character".to_owned(), "the file is damaged");

@@ -1,16 +1,14 @@
-//! What the readers of both binary formats hand over: arrays that a file announces, and what it says of them.
+//! Arrays that a file announces, and their numbers.
 
-use super::json::{self, Document};
 use super::numbers::{Append, Kind};
-use crate::axes::size;
+use crate::axes::{place, size};
 use crate::error::{Error, Result};
 use std::io::Read;
 
 /// Bytes that are read at once: a multiple of every number's width.
 const BLOCK: usize = 1 << 20;
 /// The way out when a file holds something else.
-pub(super) const WHAT_FITS: &str =
-    "`attention` should hold numbers [layer, head, query, key] or [layer, 1, head, query, key]";
+pub(super) const WHAT_FITS: &str = "`attention` should hold numbers [layer, head, query, key] or [layer, item, head, query, key], or `attention_0`, `attention_1` … those of each layer";
 
 /// The numbers of one array.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,55 +31,45 @@ pub struct Held {
 /// A named array; none where what it holds is not read as numbers.
 pub(super) type Named = (String, Option<Held>);
 
-/// Attention patterns before they are compared with what is said of them.
-pub(super) struct Raw {
-    pub(super) attention: Vec<f32>,
-    pub(super) shape: Vec<usize>,
-    pub(super) token_ids: Option<Vec<i64>>,
-    pub(super) notes: Notes,
+/// How an array's numbers lie, where it is not the lowest byte first and the last axis fastest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Order {
+    /// The highest byte comes first.
+    pub(super) big_endian: bool,
+    /// The first axis is the fastest.
+    pub(super) fortran: bool,
 }
 
-/// What a file says in words.
-#[derive(Default)]
-pub(super) struct Notes {
-    /// As any program may write them.
-    pub(super) tokens: Option<Vec<String>>,
-    pub(super) prompt: Option<String>,
-    /// The JSON object that attnviz writes.
-    pub(super) header: Option<String>,
-}
-
-impl Notes {
-    /// What attnviz itself says; nothing where another program wrote the file.
-    pub(super) fn said(&self) -> Option<Document> {
-        json::load(self.header.as_deref()?.as_bytes()).ok()
-    }
-}
-
-/// A tensor that a file announces: nothing of it is read before its shape and kind are checked.
+/// An array that a file announces: nothing of it is read before its shape and kind are checked.
 pub(super) struct Announced<'a> {
     pub(super) name: &'a str,
     pub(super) kind: Kind,
     pub(super) shape: &'a [usize],
+    pub(super) order: Order,
 }
 
 impl Announced<'_> {
-    pub(super) fn attention(&self, input: &mut dyn Read) -> Result<Vec<f32>> {
-        attention_shape(self.shape)?;
-        let append = self.kind.floats().ok_or_else(|| {
-            Error::failed(format!("{} has numbers of type {}", self.name, self.kind.name()))
-                .hint("save it as f16, bf16, f32 or f64")
-        })?;
-        self.numbers(append, input)
+    /// How many bytes its numbers take in memory, where there is a number for that.
+    pub(super) fn bytes(&self) -> Option<u64> {
+        size(self.shape)?.checked_mul(self.kind.width().max(4)).map(|bytes| bytes as u64)
     }
 
-    pub(super) fn token_ids(&self, input: &mut dyn Read) -> Result<Vec<i64>> {
-        let (name, shape) = (self.name, self.shape);
-        if !matches!(shape, [_] | [1, _]) {
-            return Err(Error::failed(format!("{name} has shape {shape:?}")).hint("it should be [token]"));
-        }
+    /// How to read its floats.
+    pub(super) fn floats(&self) -> Result<Append<f32>> {
+        self.kind.floats().ok_or_else(|| {
+            Error::failed(format!("{} has numbers of type {}", self.name, self.kind.name())).hint(match self.kind {
+                Kind::Other(ref name) if name.ends_with('O') => {
+                    "it holds Python objects, which are not read; in Python: np.stack([np.asarray(a) for a in attention])"
+                }
+                _ => "save it as f16, bf16, f32 or f64",
+            })
+        })
+    }
+
+    /// Its integers, such as ids or a mask.
+    pub(super) fn integers(&self, input: &mut dyn Read) -> Result<Vec<i64>> {
         let append = self.kind.integers().ok_or_else(|| {
-            Error::failed(format!("{name} has numbers of type {}", self.kind.name()))
+            Error::failed(format!("{} has numbers of type {}", self.name, self.kind.name()))
                 .hint("save it as i32, i64, u32 or u64, or leave it out")
         })?;
         self.numbers(append, input)
@@ -98,7 +86,7 @@ impl Announced<'_> {
     }
 
     /// Reads exactly the announced numbers, block by block: memory grows with what is there, not with what is claimed.
-    pub(super) fn numbers<T>(&self, append: Append<T>, input: &mut dyn Read) -> Result<Vec<T>> {
+    pub(super) fn numbers<T: Copy>(&self, append: Append<T>, input: &mut dyn Read) -> Result<Vec<T>> {
         let Self { name, shape, .. } = self;
         let wanted = size(shape).and_then(|count| count.checked_mul(self.kind.width()));
         let wanted = wanted
@@ -114,17 +102,22 @@ impl Announced<'_> {
                 return Err(Error::failed(format!("{name} needs {wanted} bytes, but {there} are there"))
                     .hint("the file is cut short; copy or save it again"));
             }
+            if self.order.big_endian {
+                block.chunks_exact_mut(self.kind.width()).for_each(<[u8]>::reverse);
+            }
             append(&block, &mut numbers);
             left -= most;
         }
-        Ok(numbers)
+        Ok(if self.order.fortran { last_axis_fastest(&numbers, shape) } else { numbers })
     }
 }
 
-/// `[layer, head, query, key]` from that or from `[layer, 1, head, query, key]`.
-pub(super) fn attention_shape(shape: &[usize]) -> Result<[usize; 4]> {
-    match *shape {
-        [layers, heads, queries, keys] | [layers, 1, heads, queries, keys] => Ok([layers, heads, queries, keys]),
-        _ => Err(Error::failed(format!("attention has shape {shape:?}")).hint(WHAT_FITS)),
+/// Numbers whose first axis is the fastest, the other way round.
+fn last_axis_fastest<T: Copy>(numbers: &[T], shape: &[usize]) -> Vec<T> {
+    let mut strides = vec![1; shape.len()];
+    for axis in 1..shape.len() {
+        strides[axis] = strides[axis - 1] * shape[axis - 1];
     }
+    let from = |to: usize| place(to, shape).iter().zip(&strides).map(|(at, stride)| at * stride).sum::<usize>();
+    (0..numbers.len()).map(|to| numbers[from(to)]).collect()
 }

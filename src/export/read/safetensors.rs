@@ -1,9 +1,10 @@
-//! A safetensors trace: the header is checked by the crate, then only the tensors that are used are read.
+//! A safetensors file: the header is checked by the crate, then only the tensors that are used are read.
+use super::archive::{Archive, Take};
 use super::numbers::Kind;
-use super::raw::{Announced, Named, Notes, Raw, WHAT_FITS};
+use super::raw::{Announced, Order};
 use crate::error::{Error, Result};
-use crate::record::NAME;
-use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use crate::python::Texts;
+use safetensors::tensor::{Dtype, Metadata};
 use std::io::{Read, Seek, SeekFrom};
 
 /// The longest header that the format allows, in bytes.
@@ -11,39 +12,49 @@ const MOST_HEADER: u64 = 100_000_000;
 /// The header's length before the header.
 const PREFIX: u64 = 8;
 
-/// `attention`, and what is said of it.
-pub(super) fn load(mut input: impl Read + Seek, length: u64) -> Result<Raw> {
-    let (header, first) = header(&mut input, length)?;
-    let find = |name| header.info(name).map(|info| (first + info.data_offsets.0 as u64, info));
-    let Some((start, info)) = find("attention") else {
-        let names = header.offset_keys().join(", ");
-        return Err(Error::failed(format!("there is no tensor `attention`, only: {names}")).hint(WHAT_FITS));
-    };
-    input.seek(SeekFrom::Start(start)).map_err(unread)?;
-    let attention = announced("attention", info).attention(&mut input)?;
-    let mut token_ids = None;
-    if let Some((start, info)) = find("token_ids") {
-        input.seek(SeekFrom::Start(start)).map_err(unread)?;
-        token_ids = Some(announced("token_ids", info).token_ids(&mut input)?);
-    }
-    let shape = info.shape.clone();
-    Ok(Raw { attention, shape, token_ids, notes: notes(&header)? })
+/// An open file.
+pub(super) struct Safetensors<R> {
+    input: R,
+    header: Metadata,
+    /// Where the numbers begin.
+    first: u64,
 }
 
-/// Every array whose name is wanted.
-pub(super) fn all(
-    mut input: impl Read + Seek,
-    length: u64,
-    mut wanted: impl FnMut(&str) -> bool,
-) -> Result<(Vec<Named>, Notes)> {
-    let (header, first) = header(&mut input, length)?;
-    let mut arrays = Vec::new();
-    for name in header.offset_keys().into_iter().filter(|name| wanted(name)) {
-        let Some(info) = header.info(&name) else { continue };
-        input.seek(SeekFrom::Start(first + info.data_offsets.0 as u64)).map_err(unread)?;
-        arrays.push(announced(&name, info).held(&mut input)?);
+impl<R: Read + Seek> Safetensors<R> {
+    /// Opens a file of so many bytes.
+    pub(super) fn open(mut input: R, length: u64) -> Result<Self> {
+        let (header, first) = header(&mut input, length)?;
+        Ok(Self { input, header, first })
     }
-    Ok((arrays, notes(&header)?))
+
+    fn said(&self, name: &str) -> Option<&String> {
+        self.header.metadata().as_ref()?.get(name)
+    }
+}
+
+impl<R: Read + Seek> Archive for Safetensors<R> {
+    fn names(&self) -> Vec<String> {
+        self.header.offset_keys()
+    }
+
+    fn array(&mut self, name: &str, take: Take) -> Result<bool> {
+        let Some(info) = self.header.info(name) else { return Ok(false) };
+        self.input.seek(SeekFrom::Start(self.first + info.data_offsets.0 as u64)).map_err(unread)?;
+        let announced = Announced { name, kind: kind(info.dtype), shape: &info.shape, order: Order::default() };
+        take(&announced, &mut self.input).map(|()| true)
+    }
+
+    fn texts(&mut self, name: &str) -> Result<Option<Texts>> {
+        let wrong = || {
+            Error::failed(format!("the metadata `{name}` is not a list of texts"))
+                .hint(format!("in Python: metadata={{\"{name}\": json.dumps({name})}}"))
+        };
+        self.said(name).map(|text| Texts::parse(text).ok_or_else(wrong)).transpose()
+    }
+
+    fn text(&mut self, name: &str) -> Result<Option<String>> {
+        Ok(self.said(name).cloned())
+    }
 }
 
 /// The header, and where the numbers begin.
@@ -75,31 +86,17 @@ fn unread(error: std::io::Error) -> Error {
     broken(format!("the tensors cannot be read: {error}"))
 }
 
-fn announced<'a>(name: &'a str, info: &'a TensorInfo) -> Announced<'a> {
-    Announced { name, kind: kind(info.dtype), shape: &info.shape }
-}
-
-fn notes(header: &Metadata) -> Result<Notes> {
-    let mut notes = Notes::default();
-    let Some(metadata) = header.metadata() else { return Ok(notes) };
-    notes.prompt = metadata.get("prompt").cloned();
-    if let Some(tokens) = metadata.get("tokens") {
-        let tokens = serde_json::from_str(tokens).map_err(|error| {
-            Error::failed(format!("the metadata `tokens` is not a JSON list of texts: {error}"))
-                .hint("in Python: metadata={\"tokens\": json.dumps(tokens)}")
-        })?;
-        notes.tokens = Some(tokens);
-    }
-    notes.header = metadata.get(NAME).cloned();
-    Ok(notes)
-}
-
 fn kind(dtype: Dtype) -> Kind {
     match dtype {
         Dtype::F16 => Kind::F16,
         Dtype::BF16 => Kind::Bf16,
         Dtype::F32 => Kind::F32,
         Dtype::F64 => Kind::F64,
+        Dtype::BOOL => Kind::Bool,
+        Dtype::I8 => Kind::I8,
+        Dtype::I16 => Kind::I16,
+        Dtype::U8 => Kind::U8,
+        Dtype::U16 => Kind::U16,
         Dtype::I32 => Kind::I32,
         Dtype::I64 => Kind::I64,
         Dtype::U32 => Kind::U32,

@@ -1,13 +1,15 @@
 //! A file of results as attnviz wrote it, whichever format and command: its attention, its other arrays, its settings.
 use super::super::{Array, read_at_most};
-use super::contents::all;
+use super::archive::{all, open};
+use super::attention::{self, of_document};
 use super::json::{self, Document, Field, Fields};
-use super::npz::MOST_UNPACKED;
-use super::raw::{Held, Numbers, attention_shape};
-use super::{Patterns, named, read_from};
+use super::names::find;
+use super::raw::{Held, Numbers};
+use super::{Patterns, Wanted, named};
 use crate::error::{Error, Result};
 use crate::plain;
-use crate::record::Record;
+use crate::python::Texts;
+use crate::record::{NAME, Record};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufReader, ErrorKind, Read, Seek};
@@ -48,7 +50,6 @@ pub fn saved(path: &Path) -> Result<Saved> {
             .hint("give a .json, .npz or .safetensors file that exists; a pipe cannot be read")
     };
     let file = plain::open(path).map_err(unread)?;
-    let length = file.metadata().map_err(unread)?.len();
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let found = if is_json {
         match read_at_most(file, MOST_JSON) {
@@ -58,7 +59,7 @@ pub fn saved(path: &Path) -> Result<Saved> {
             read => json::load(&read.map_err(unread)?).and_then(of_json),
         }
     } else {
-        binary(BufReader::new(file), length, &name)
+        binary(BufReader::new(file), &name)
     };
     let found = found.map_err(|error| named(error, &name))?;
     if found.patterns.is_none() && found.arrays.is_empty() {
@@ -75,34 +76,12 @@ fn of_json(Document { record, tokens, results }: Document) -> Result<Saved> {
     for mut fields in results {
         let patterns = fields.method() == Some("attention");
         if patterns && let Some(Field::Numbers { shape, values }) = fields.0.remove("attention") {
-            saved.patterns = Some(patterns_of(&saved, &record, values, &shape, &mut fields)?);
+            saved.patterns = Some(of_document(values, &shape, &record, &saved.tokens, &mut fields)?);
         }
         saved.take(fields)?;
     }
     saved.record = Some(record);
     Ok(saved.without_derived())
-}
-
-/// The patterns of a JSON file.
-fn patterns_of(
-    saved: &Saved,
-    record: &Record,
-    attention: Vec<f32>,
-    shape: &[usize],
-    fields: &mut Fields,
-) -> Result<Patterns> {
-    let ids = || record.token_ids.iter().map(|id| i64::from(*id)).collect();
-    let mut patterns = Patterns {
-        attention,
-        shape: attention_shape(shape)?,
-        tokens: (!saved.tokens.is_empty()).then(|| saved.tokens.clone()),
-        token_ids: (!record.token_ids.is_empty()).then(ids),
-        prompt: Some(record.prompt.clone()),
-        record: Some(record.clone()),
-        ..Patterns::default()
-    };
-    patterns.note(fields);
-    patterns.check()
 }
 
 impl Saved {
@@ -132,20 +111,28 @@ impl Saved {
 }
 
 /// NPZ or safetensors: attention as [`super::read`] takes it, every other array of numbers, and what is said of them.
-fn binary(mut input: impl Read + Seek, length: u64, name: &str) -> Result<Saved> {
-    let mut has_patterns = false;
-    // They are read below, and checked.
-    let other = |name: &str| {
-        has_patterns |= name == "attention";
-        name != "attention"
-    };
-    let (arrays, notes) = all(&mut input, length, length.max(MOST_UNPACKED), other)?;
-    let said = notes.said();
-    let mut saved = Saved { tokens: notes.tokens.unwrap_or_default(), ..Saved::default() };
-    saved.prompt = notes.prompt.unwrap_or_default();
-    if has_patterns {
-        let read = read_from(&mut input, name);
-        saved.patterns = Some(read.map_err(|error| Error { message: unnamed(&error.message, name), ..error })?);
+fn binary(input: impl Read + Seek, name: &str) -> Result<Saved> {
+    let mut archive = open(input, name)?;
+    let archive = &mut *archive;
+    // What holds no attention is compared by its other numbers.
+    let own = find(&archive.names(), None).map(|found| found.names).unwrap_or_default();
+    let mut saved = Saved::default();
+    if !own.is_empty() {
+        saved.patterns = Some(attention::load(archive, Wanted::default()).map_err(of_one)?);
+    }
+    let arrays = all(archive, |name| !own.iter().any(|own| own == name))?;
+    let said = archive.text(NAME)?.and_then(|header| json::load(header.as_bytes()).ok());
+    match &saved.patterns {
+        Some(patterns) => {
+            saved.tokens = patterns.tokens.clone().unwrap_or_default();
+            saved.prompt = patterns.prompt.clone().unwrap_or_default();
+        }
+        None => {
+            if let Some(Texts::List(tokens)) = archive.texts("tokens")? {
+                saved.tokens = tokens;
+            }
+            saved.prompt = archive.text("prompt")?.unwrap_or_default();
+        }
     }
     for (name, held) in arrays {
         match held {
@@ -179,7 +166,11 @@ fn binary(mut input: impl Read + Seek, length: u64, name: &str) -> Result<Saved>
     Ok(saved.without_derived())
 }
 
-/// A message that names the file already.
-fn unnamed(message: &str, name: &str) -> String {
-    message.strip_prefix(&format!("{name}: ")).unwrap_or(message).to_owned()
+/// An error whose way out is a flag of `render`.
+fn of_one(error: Error) -> Error {
+    match error.option {
+        None => error,
+        Some(option) => Error { option: None, ..error }
+            .hint(format!("make a file of what is meant first: attnviz render FILE --{option} … -o one.npz")),
+    }
 }

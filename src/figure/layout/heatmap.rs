@@ -53,7 +53,7 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room) -> 
     let (w, h) = roomy(map, text, space_w, space_h).unwrap_or_else(|| extent(rows, cols, space_w, space_h));
     let (cw, ch) = (w / cols as f32, h / rows as f32);
 
-    let row_labels = Rows::new(face, &map.row_labels, rows, ch, widest);
+    let row_labels = Rows::new(face, &map.row_labels, (map.first_row, rows), ch, widest);
     let left = axis_left + row_labels.gutter();
     block.put(
         left,

@@ -6,6 +6,10 @@ use crate::figure::Ink;
 
 pub(super) const LARGEST: f32 = 12.0;
 const SMALLEST: f32 = 8.5;
+/// Labels that are measured for a first guess.
+const MOST_MEASURED: usize = 4096;
+/// A flat label takes more room than this beside its letters.
+const BESIDE: f32 = 6.0;
 /// From a map to its labels.
 const PAD: f32 = 7.0;
 
@@ -26,11 +30,11 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Labels for `n` rows of that height, none wider than `widest`.
-    pub fn new(face: &dyn Typeface, labels: &[String], n: usize, pitch: f32, widest: f32) -> Self {
+    /// Labels for `n` rows of that height, none wider than `widest`; they are numbered from `first`.
+    pub fn new(face: &dyn Typeface, labels: &[String], (first, n): (usize, usize), pitch: f32, widest: f32) -> Self {
         let size = (pitch * 0.62).clamp(SMALLEST, LARGEST);
         let every = thin(size, pitch);
-        Self { lines: fit_all(face, labels, n, every, size, widest), every, size, pitch }
+        Self { lines: fit_all(face, labels, (first, n), every, size, widest), every, size, pitch }
     }
 
     /// The room that they take, the gap to the map included.
@@ -52,7 +56,7 @@ impl Rows {
 
 /// About as much room as labels of the largest size take.
 pub(super) fn rough_gutter(face: &dyn Typeface, labels: &[String], n: usize, widest: f32) -> f32 {
-    gutter(&fit_all(face, labels, n, 1, LARGEST, widest))
+    gutter(&fit_all(face, labels, (0, n.min(MOST_MEASURED)), 1, LARGEST, widest))
 }
 
 /// Puts labels under `cols` columns of width `cw`, below a map whose lower left corner is at `left`, `below`. Returns how deep they reach.
@@ -78,17 +82,19 @@ pub(super) fn put_cols(
     deepest
 }
 
-/// Every so many-th label, cut to a width; where some are left out, those that stay say which they are.
+/// Every so many-th label, cut to a width; where some are left out, those that stay say which they are, counted from `first`.
 fn fit_all(
     face: &dyn Typeface,
     labels: &[String],
-    n: usize,
+    (first, n): (usize, usize),
     every: usize,
     size: f32,
     limit: f32,
 ) -> Vec<(usize, Line)> {
     let style = Style::regular(size);
-    let numbered = |i: usize| if every > 1 { format!("{i} {}", labels[i]) } else { labels[i].clone() };
+    // Where all labels are such numbers, they say so themselves.
+    let named = every > 1 && labels.iter().take(n).enumerate().any(|(i, label)| *label != (first + i).to_string());
+    let numbered = |i: usize| if named { format!("{} {}", first + i, labels[i]) } else { labels[i].clone() };
     (0..n.min(labels.len())).step_by(every).map(|i| (i, Line::fit(face, &numbered(i), style, limit))).collect()
 }
 
@@ -106,10 +112,10 @@ fn col_labels(
     left: f32,
     widest: f32,
 ) -> Vec<(Label, bool)> {
-    let flat = fit_all(face, labels, cols, 1, LARGEST, widest);
-    let need = flat.iter().map(|(_, line)| line.width).fold(0.0, f32::max) + 6.0;
+    let flat = if cw > BESIDE { fit_all(face, labels, (0, cols), 1, LARGEST, widest) } else { Vec::new() };
+    let need = flat.iter().map(|(_, line)| line.width).fold(0.0, f32::max) + BESIDE;
     let slant = match cw {
-        _ if need <= cw => Slant::Flat,
+        _ if cw > BESIDE && need <= cw => Slant::Flat,
         _ if cw >= 17.0 => Slant::Diagonal,
         _ => Slant::Upright,
     };
@@ -122,7 +128,7 @@ fn col_labels(
     // A diagonal label of the first column may reach as far to the left as the row labels do.
     let limit =
         if slant == Slant::Diagonal { widest.min((left + cw / 2.0 - 2.0) / 0.75).max(size * 2.0) } else { widest };
-    let lines = if slant == Slant::Flat { flat } else { fit_all(face, labels, cols, every, size, limit) };
+    let lines = if slant == Slant::Flat { flat } else { fit_all(face, labels, (0, cols), every, size, limit) };
     let place = |(i, line): (usize, Line)| {
         let x = (i as f32 + 0.5) * cw;
         let label = match slant {

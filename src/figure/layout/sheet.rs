@@ -87,7 +87,7 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
         block.items.push(Item::Label(note.at(at, y - 7.0, Anchor::Start, Ink::Soft)));
         block.h = block.h.max(y + h);
         if labelled && col == 0 {
-            Rows::new(face, &sheet.row_labels, rows, cell, widest).put(&mut block, x, y);
+            Rows::new(face, &sheet.row_labels, (0, rows), cell, widest).put(&mut block, x, y);
         }
         if labelled && i + across >= count {
             let deep = labels::put_cols(&mut block, face, &sheet.col_labels, (cols, cell), (x, y + h), widest);

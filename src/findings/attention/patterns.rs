@@ -1,16 +1,19 @@
 //! What was found of attention patterns, as figures, data and tables.
 
 use super::View;
+use crate::analysis::attention::Extent;
 use crate::analysis::attention::received::{Rank, rank};
 use crate::analysis::{Attention, Reduction, Sink};
 use crate::error::Result;
-use crate::export::csv::{write_attention, write_table};
+use crate::export::csv::{write_attention, write_cross_attention, write_table};
+use crate::export::read::AttentionKind;
 use crate::export::table::{Cell, Column, Kind, number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
-use crate::figure::attention::{bars, heatmap, matrix, panel, scale};
+use crate::figure::attention::{bars, heatmap, matrix, panel, scale, with_queries};
 use crate::figure::{Figure, Matrix, Panel, Scale};
 use crate::findings::subject::{empty_rows, percent};
 use crate::findings::{About, Advice, Findings, Reduce};
+use crate::named::Named;
 use crate::prompt::Word;
 use crate::record::Part;
 use serde_json::{Map, Value, json};
@@ -18,7 +21,7 @@ use std::sync::OnceLock;
 
 /// Attention on the first token above which it is spoken of.
 const LARGE_SINK: f32 = 0.4;
-/// Rows whose sums are further than this from 1 are spoken of; bf16 alone takes them half as far.
+/// Sums of rows that are as near to one another as this are given as one number.
 const LOOSE: f32 = 0.01;
 
 /// Everything that is known once the model has run, or the file is read.
@@ -29,6 +32,10 @@ pub struct Patterns<'a> {
     attention: Attention,
     /// Whether what counts as tokens are words already.
     pub(in crate::findings) by_word: bool,
+    /// The text and the label of each row of cross-attention; none where queries are keys.
+    pub(in crate::findings) rows: Option<Vec<(String, String)>>,
+    /// What was left out of a file.
+    pub(in crate::findings) left_out: Vec<String>,
     /// The line that names the next tokens, if anybody knows them.
     pub(super) next: Option<String>,
     /// More arrays that were asked for.
@@ -42,8 +49,17 @@ pub struct Patterns<'a> {
 impl<'a> Patterns<'a> {
     /// Patterns of tokens of which nothing else is known.
     pub(in crate::findings) fn new(view: &'a View, about: About, words: Vec<Word>, attention: Attention) -> Self {
-        let (ranks, scale) = (OnceLock::new(), OnceLock::new());
-        Self { view, about, words, attention, by_word: false, next: None, extras: Vec::new(), ranks, scale }
+        let (ranks, scale, left_out) = (OnceLock::new(), OnceLock::new(), Vec::new());
+        let (by_word, rows, next, extras) = (false, None, None, Vec::new());
+        Self { view, about, words, attention, by_word, rows, left_out, next, extras, ranks, scale }
+    }
+
+    /// One scale for all maps, of weights that are shares or something else.
+    fn colours(&self) -> Scale {
+        let style = &self.view.style;
+        let scale = scale(style.scale, style.colormap, &self.attention.maps);
+        let shares = self.attention.has_shares() || self.view.selection.sink == Sink::Renorm;
+        Scale { unit: if shares { scale.unit } else { "weight as saved".into() }, ..scale }
     }
 
     /// The names of the layers and heads of all maps, or of one.
@@ -77,19 +93,29 @@ impl<'a> Patterns<'a> {
     }
 
     fn subtitle(&self, map: Option<usize>) -> Vec<String> {
-        let mut lines = vec![self.about.line(&self.what(map))];
+        let Extent { queries, keys, .. } = self.attention.extent;
+        let mut lines = vec![match self.rows {
+            None => self.about.line(&self.what(map)),
+            Some(_) => format!(
+                "{} · {} · cross-attention: {queries} queries, {keys} keys",
+                self.about.source(),
+                self.what(map)
+            ),
+        }];
         lines.extend(self.next.clone());
         lines.extend(self.oddities());
+        let (first, shares) = (self.first(), self.attention.has_shares());
         let share = percent(f64::from(self.attention.sink_share));
+        let hidden = if shares {
+            format!("attention on the {first}, {share} of all, is hidden")
+        } else {
+            format!("attention on the {first} is hidden")
+        };
         match self.view.selection.sink {
-            Sink::Keep if self.has_sink() => lines.push(format!("{share} of the attention is on the first token")),
+            Sink::Keep if self.has_sink() => lines.push(format!("{share} of the attention is on the {first}")),
             Sink::Keep => {}
-            Sink::Mask => lines.push(format!("attention on the first token, {share} of all, is hidden")),
-            Sink::Renorm => {
-                lines.push(format!(
-                    "attention on the first token, {share} of all, is hidden and rows are rescaled to 1"
-                ));
-            }
+            Sink::Mask => lines.push(hidden),
+            Sink::Renorm => lines.push(format!("{hidden} and rows are rescaled to 1")),
         }
         lines.extend(self.remarks());
         lines
@@ -97,7 +123,7 @@ impl<'a> Patterns<'a> {
 
     /// Whether much of the attention that is shown is on the first token.
     fn has_sink(&self) -> bool {
-        self.view.selection.sink == Sink::Keep && self.attention.sink_share >= LARGE_SINK
+        self.view.selection.sink == Sink::Keep && self.attention.has_shares() && self.attention.sink_share >= LARGE_SINK
     }
 
     /// What a reader of patterns would not expect of them.
@@ -107,11 +133,24 @@ impl<'a> Patterns<'a> {
         if extent.past() > 0 {
             odd.push(format!("queries are the last {} of {} tokens", extent.queries, extent.keys));
         }
-        if least < 1.0 - LOOSE || most > 1.0 + LOOSE {
+        if !self.attention.has_shares() {
             let range = if most - least < LOOSE { format!("{least:.2}") } else { format!("{least:.2} to {most:.2}") };
-            odd.push(format!("rows sum to {range}, not 1"));
+            odd.push(format!("weights as saved: rows sum to {range}, not 1"));
         }
         (!odd.is_empty()).then(|| odd.join(" · "))
+    }
+
+    /// What the first column is.
+    fn first(&self) -> &'static str {
+        if self.rows.is_some() { "first key" } else { "first token" }
+    }
+
+    /// A panel with the queries' own labels, where they have some.
+    fn of_queries(&self, panel: Panel) -> Panel {
+        match &self.rows {
+            Some(rows) => with_queries(panel, rows.iter().map(|(_, label)| label.clone()).collect()),
+            None => panel,
+        }
     }
 
     /// What is drawn, in words.
@@ -155,6 +194,9 @@ impl<'a> Patterns<'a> {
         if self.by_word || self.view.selection.words.is_some() {
             fields.insert("words".into(), json!(self.labels()));
         }
+        if let Some(rows) = &self.rows {
+            fields.insert("query_tokens".into(), rows.iter().map(|(text, _)| text.clone()).collect());
+        }
         let mut arrays = vec![self.array(map)];
         arrays.extend(self.extras.iter().filter(|_| map.is_none()).cloned());
         Entry { method: "attention".into(), settings: self.settings(), fields, arrays }
@@ -164,6 +206,13 @@ impl<'a> Patterns<'a> {
         let reduce = Reduce { heads: self.attention.heads_to, layers: self.attention.layers_to };
         let mut settings = self.view.selection.settings(reduce);
         settings.insert("bos".into(), self.about.prompt.bos.into());
+        if !self.attention.extent.causal {
+            let kind = if self.rows.is_some() { AttentionKind::Cross } else { AttentionKind::Encoder };
+            settings.insert("kind".into(), kind.name().into());
+        }
+        if self.attention.absent_rows > 0 {
+            settings.insert("absent_rows".into(), self.attention.absent_rows.into());
+        }
         if self.attention.empty_rows > 0 {
             settings.insert("empty_rows".into(), self.attention.empty_rows.into());
         }
@@ -182,7 +231,7 @@ impl<'a> Patterns<'a> {
             ("first_token".into(), column(&|rank| rank.first_token().into())),
             ("last_token".into(), column(&|rank| rank.last_token().into())),
             ("received".into(), column(&|rank| json!(rank.received))),
-            ("sink_share".into(), json!(self.attention.sink_share)),
+            ("sink_share".into(), json!(self.attention.has_shares().then_some(self.attention.sink_share))),
         ]);
         Entry { method: "attention-received".into(), settings, fields, arrays: Vec::new() }
     }
@@ -203,11 +252,17 @@ impl Findings for Patterns<'_> {
     }
 
     fn remarks(&self) -> Vec<String> {
-        empty_rows(self.attention.empty_rows).into_iter().collect()
+        let absent = self.attention.absent_rows;
+        let absent = (absent > 0).then(|| {
+            let rows = if absent == 1 { "1 row is".into() } else { format!("{absent} rows are") };
+            format!("{rows} absent: the file holds NaN throughout")
+        });
+        let empty = empty_rows(self.attention.empty_rows).map(|text| text.replace("first token", self.first()));
+        self.left_out.iter().cloned().chain(absent).chain(empty).collect()
     }
 
     fn advice(&self) -> Vec<Advice> {
-        let hide = || Advice::new("sink", "mask", "hides the attention on the first token");
+        let hide = || Advice::new("sink", "mask", format!("hides the attention on the {}", self.first()));
         self.has_sink().then(hide).into_iter().collect()
     }
 
@@ -223,18 +278,19 @@ impl Findings for Patterns<'_> {
     /// All maps and the ranked words, or one map.
     fn figure(&self, map: Option<usize>) -> Figure {
         let style = &self.view.style;
-        let scale = || self.scale.get_or_init(|| scale(style.scale, style.colormap, &self.attention.maps)).clone();
+        let scale = || self.scale.get_or_init(|| self.colours()).clone();
+        let first = self.first();
         let panels: Vec<Panel> = match map {
             _ if self.view.received => {
-                vec![bars(&self.attention, self.ranks(), &self.about.prompt, Some(usize::MAX))]
+                vec![bars(&self.attention, self.ranks(), &self.about.prompt, first, Some(usize::MAX))]
             }
-            Some(map) => vec![heatmap(self.matrix(map), &self.labels(), scale())],
+            Some(map) => vec![self.of_queries(heatmap(self.matrix(map), &self.labels(), scale()))],
             None => {
                 let (layers, heads) = self.axes(None);
                 let all: Vec<Matrix> = (0..self.attention.maps.len()).map(|map| self.matrix(map)).collect();
-                let maps = panel(&layers, &heads, all, &self.labels(), scale());
+                let maps = self.of_queries(panel(&layers, &heads, all, &self.labels(), scale()));
                 let ranks = self.ranks();
-                let bars = (!ranks.is_empty()).then(|| bars(&self.attention, ranks, &self.about.prompt, None));
+                let bars = (!ranks.is_empty()).then(|| bars(&self.attention, ranks, &self.about.prompt, first, None));
                 std::iter::once(maps).chain(bars).collect()
             }
         };
@@ -274,6 +330,13 @@ impl Findings for Patterns<'_> {
             return write_table(&self.ranking(), out);
         }
         let (layers, heads) = self.axes(map);
-        write_attention(&self.array(map), &layers, &heads, &self.axis_texts(), self.attention.extent.causal, out)
+        let (array, keys) = (self.array(map), self.axis_texts());
+        match &self.rows {
+            Some(rows) => {
+                let queries: Vec<String> = rows.iter().map(|(text, _)| text.clone()).collect();
+                write_cross_attention(&array, &layers, &heads, [&queries, &keys], out)
+            }
+            None => write_attention(&array, &layers, &heads, &keys, self.attention.extent.causal, out),
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::{Comparison, Options};
 use crate::analysis::Attention;
 use crate::analysis::difference::apart;
 use crate::error::{Error, Result};
+use crate::export::read::AttentionKind;
 use crate::export::{Patterns, Saved, saved};
 use crate::findings::Selection;
 use crate::findings::attention::request;
@@ -34,8 +35,8 @@ pub fn of_files<'a>(options: &'a Options, paths: [&Path; 2]) -> Result<Compariso
     remarks.extend(settings(&files));
     let found = match files.each_mut().map(|file| file.patterns.take()) {
         [Some(a), Some(b)] => {
-            let (a, a_attention) = options.recorded(&files[0], a, paths[0])?;
-            let (b, b_attention) = options.recorded(&files[1], b, paths[1])?;
+            let (a, a_attention) = options.recorded(&files[0], a, paths[0], &mut remarks)?;
+            let (b, b_attention) = options.recorded(&files[1], b, paths[1], &mut remarks)?;
             Comparison::of_attention(options, [a, b], [a_attention, b_attention])?
         }
         patterns => {
@@ -58,11 +59,27 @@ pub fn of_files<'a>(options: &'a Options, paths: [&Path; 2]) -> Result<Compariso
 }
 
 impl Options {
-    /// A file's attention.
-    fn recorded(&self, file: &Saved, patterns: Patterns, path: &Path) -> Result<(Side, Attention)> {
-        let recorded = RecordedAttention::new(patterns, input(path)?);
+    /// A file's attention; how it was understood and what was left out of it goes among the remarks.
+    fn recorded(
+        &self,
+        file: &Saved,
+        patterns: Patterns,
+        path: &Path,
+        remarks: &mut Vec<String>,
+    ) -> Result<(Side, Attention)> {
+        if patterns.kind == AttentionKind::Cross {
+            return Err(Error::usage(format!(
+                "{} is cross-attention, of which no difference is taken",
+                file_name(path)
+            ))
+            .hint("compare attention of one text with itself"));
+        }
+        let left_out = patterns.left_out.clone();
+        let mut recorded = RecordedAttention::new(patterns, input(path)?);
+        let said = std::mem::take(&mut recorded.assumed).into_iter().chain(left_out);
+        remarks.extend(said.map(|said| format!("{}: {said}", recorded.input.name)));
         let select = |selected, words: &[Word], _| request(&self.selection, selected, words);
-        let Gathered { prompt, words, by_word, attention } = recorded.gather(&self.selection, select)?;
+        let Gathered { prompt, words, by_word, attention, .. } = recorded.gather(&self.selection, select)?;
         let axis = match self.selection.words {
             Some(_) => Key::words(&words),
             None if !recorded.has_tokens() => Vec::new(),
@@ -89,7 +106,11 @@ fn given(selection: &Selection) -> Option<&'static str> {
 
 /// A file whose other numbers are compared.
 fn other(file: &Saved, path: &Path) -> Result<Side> {
-    let prompt = Prompt::from_tokens(&file.tokens, file.token_ids.clone(), Some(file.prompt.clone()));
+    let (ids, text) = (file.token_ids.clone(), Some(file.prompt.clone()));
+    let prompt = match file.record {
+        Some(_) => Prompt::from_own_tokens(&file.tokens, ids, text),
+        None => Prompt::from_tokens(&file.tokens, ids, text).0,
+    };
     Ok(Side { model: model(file), input: Some(input(path)?), prompt, ..Side::default() })
 }
 
