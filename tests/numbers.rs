@@ -153,25 +153,26 @@ fn ids_stand_for_their_text() {
     assert_eq!(shell.says(&["-m", BASE, "--ids", "5,6"]), "attention-ids.png\n");
 }
 #[test]
-fn received_ranks_words_by_the_mean_over_the_queries_that_see_them() {
+fn received_ranks_words_by_how_many_times_an_even_spread_they_get() {
     let shell = Shell::new();
     let csv = shell.says(&["-m", BASE, TEXT, "--received", "-o", "-", "--format", "csv"]);
     let golden = floats(&golden()["attention"]);
-    let token = |key: usize| {
-        let column = (0..4).flat_map(|map| (key..N).map(move |query| (map * N + query) * N + key));
-        column.map(|at| golden[at]).sum::<f32>() / (4 * (N - key)) as f32
-    };
+    let at = |map: usize, query: usize, key: usize| golden[(map * N + query) * N + key];
+    let each = |key: usize| (0..4).flat_map(move |map| (key..N).map(move |query| (map, query)));
+    let sum = |key: usize| each(key).map(|(map, query)| at(map, query, key)).sum::<f32>();
+    let even = |key: usize| each(key).map(|(map, query)| (1.0 - at(map, query, 0)) / query as f32).sum::<f32>();
     let mut lines = csv.lines();
-    assert_eq!(lines.next(), Some("rank,word,first_token,last_token,received"));
+    assert_eq!(lines.next(), Some("rank,word,first_token,last_token,lift,share"));
     let (mut last, mut covered, mut words) = (f32::MAX, 0, Vec::new());
-    for (at, line) in lines.enumerate() {
+    for (place, line) in lines.enumerate() {
         let cells: Vec<&str> = line.split(',').collect();
         let (first, end) = (cells[2].parse::<usize>().unwrap(), cells[3].parse::<usize>().unwrap());
-        let received: f32 = cells[4].parse().unwrap();
-        assert_eq!(cells[0], (at + 1).to_string());
-        near(&[received], &[(first..=end).map(token).sum()], 1e-5);
-        assert!(received <= last);
-        last = received;
+        let [lift, share] = [4, 5].map(|cell| cells[cell].parse::<f32>().unwrap());
+        assert_eq!(cells[0], (place + 1).to_string());
+        let total = (first..=end).map(sum).sum::<f32>();
+        near(&[lift, share], &[total / (first..=end).map(even).sum::<f32>(), total / (4 * N) as f32], 1e-5);
+        assert!(lift <= last);
+        last = lift;
         covered += end - first + 1;
         words.push(cells[1].to_string());
     }

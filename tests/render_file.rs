@@ -164,7 +164,7 @@ fn a_file_of_attnviz_keeps_the_numbers_of_its_layers_and_what_was_done_to_them()
 fn ranked_words_and_templates_work_as_with_a_model() {
     let shell = Shell::new();
     let csv = shell.says(&["render", &trace("bert.npz"), "--received", "-o", "-", "--format", "csv"]);
-    assert!(csv.starts_with("rank,word,first_token,last_token,received\n1,"), "{csv}");
+    assert!(csv.starts_with("rank,word,first_token,last_token,lift,share\n1,"), "{csv}");
     assert_eq!(csv.lines().count(), 1 + 3, "all words but the first token");
     shell.ok(&["render", GALLERY, "--layer", "4", "--head", "11,0", "-o", "{slug}-{layer}.{head}.png"]);
     assert_eq!(shell.files(), ["gpt2-4.0.png", "gpt2-4.11.png"]);

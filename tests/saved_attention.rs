@@ -183,10 +183,12 @@ fn rows_of_nan_are_absent_and_said_and_no_mean_counts_them() {
     let drawn = json(&shell.read("pad.json"));
     assert_eq!(drawn["results"][0]["absent_rows"], 2);
     assert!(drawn["results"][0]["attention"][0][0][0][0].is_null());
-    // Of the queries that can see the second token, those that are there: ½ and ¼ of one head, nothing of the other.
-    let (words, received) = (&drawn["results"][1]["words"], flat(&drawn["results"][1]["received"]));
+    // Of the queries that can see the second token, those that are there give it ½ and ¼ of one head, nothing of the other; evenly it
+    // would get ½ and 3/8.
+    let (words, lift) = (&drawn["results"][1]["words"], flat(&drawn["results"][1]["lift"]));
     let second = words.as_array().unwrap().iter().position(|word| word == "1").unwrap();
-    assert!((received[second] - 0.75 / 4.0).abs() < 1e-6, "{words} {received:?}");
+    assert!((lift[second] - 0.75 / 0.875).abs() < 1e-6, "{words} {lift:?}");
+    assert!((flat(&drawn["results"][1]["share"])[second] - 0.75 / 4.0).abs() < 1e-6);
     assert!((flat(&drawn["results"][1]["sink_share"])[0] - 2.75 / 4.0).abs() < 1e-6);
     assert!(floats(&npz(&shell.path("pad.npz"))["attention"])[0].is_nan());
     for again in ["pad.npz", "pad.json"] {

@@ -95,9 +95,8 @@ pub struct Attention {
     pub extent: Extent,
     /// `[layer, head]` of `[query, key]`.
     pub maps: Vec<Map>,
-    /// For each token: the attention it receives, a mean over the queries that can see it, the heads and the layers; for the first
-    /// token, which the first query must look at, that is `sink_share`.
-    pub received: Vec<f32>,
+    /// What each token receives, `[key]`.
+    pub received: Vec<Received>,
     /// The share of all attention that lies on the first token, a mean over the queries that see others too, the heads and the
     /// layers.
     pub sink_share: f32,
@@ -107,6 +106,30 @@ pub struct Attention {
     pub absent_rows: usize,
     /// The least and the most that another row of a pattern sums to.
     pub row_sums: (f32, f32),
+}
+
+/// The attention that a token, or several together, receive, summed over queries, heads and layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Received {
+    /// What it is, over the queries that see more than the first token.
+    pub sum: f64,
+    /// What it would be if each of these queries spread what it does not give to the first token evenly over the others that it sees.
+    pub even: f64,
+    /// Its part of all attention of all queries: those of all tokens sum to 1.
+    pub share: f64,
+}
+
+impl Received {
+    /// How many times an even spread it is: 1 is no more than that, wherever the token stands.
+    pub fn lift(&self) -> f64 {
+        if self.even > 0.0 { self.sum / self.even } else { 0.0 }
+    }
+}
+
+impl std::iter::Sum for Received {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |a, b| Self { sum: a.sum + b.sum, even: a.even + b.even, share: a.share + b.share })
+    }
 }
 
 /// Rows whose sums are further than this from 1 are no shares; bf16 alone takes them half as far.

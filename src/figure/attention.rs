@@ -71,12 +71,11 @@ pub fn with_queries(panel: Panel, labels: Vec<String>) -> Panel {
 pub fn bars(attention: &Attention, ranks: &[Rank], prompt: &Prompt, first: &str, most: Option<usize>) -> Panel {
     let shown = &ranks[..ranks.len().min(most.unwrap_or(MOST_BARS))];
     let label = prompt.tokens.first().map_or("", |token| &token.label);
-    let what = if attention.has_shares() { "share" } else { "weight" };
     Panel::Bars(Bars {
         title: "Attention received".into(),
         labels: shown.iter().map(|rank| rank.word.label.clone()).collect(),
-        values: shown.iter().map(|rank| rank.received).collect(),
-        unit: format!("mean {what} of each {}query", if attention.extent.causal { "later " } else { "" }),
+        values: shown.iter().map(|rank| rank.received.lift() as f32).collect(),
+        unit: "times what an even spread would give".into(),
         note: format!("{first} {label}: {:.2}", attention.sink_share),
     })
 }

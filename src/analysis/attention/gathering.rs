@@ -1,7 +1,7 @@
 //! From the patterns of one layer after the other to maps and sums: each number is read once.
 
 use super::map::{gather_words, hide_sink, pool_rows};
-use super::{Attention, Extent, Map, Request, Sink};
+use super::{Attention, Extent, Map, Received, Request, Sink};
 use crate::error::{Error, Result};
 use rayon::prelude::*;
 
@@ -12,6 +12,8 @@ pub(super) struct Gathering<'a> {
     rows: Vec<Vec<Map>>,
     /// Attention on each key, summed over queries, heads and layers.
     columns: Vec<f64>,
+    /// What each query gives to every key but the first that it sees, were it the same, summed over heads and layers, `[query]`.
+    even: Vec<f64>,
     /// Attention on the first key, summed over the queries that see others, too.
     sink: f64,
     empty_rows: usize,
@@ -26,8 +28,8 @@ impl<'a> Gathering<'a> {
     pub(super) fn new(request: &'a Request, extent: Extent) -> Self {
         let (rows, columns) = (vec![Vec::new(); request.layers.len()], vec![0.0; extent.keys]);
         let row_sums = (f32::INFINITY, f32::NEG_INFINITY);
-        let (empty_rows, absent_rows, missing) = (0, 0, Vec::new());
-        Self { request, extent, rows, columns, sink: 0.0, empty_rows, absent_rows, missing, row_sums, deepest: 0 }
+        let (even, empty_rows, absent_rows, missing) = (vec![0.0; extent.queries], 0, 0, Vec::new());
+        Self { request, extent, rows, columns, even, sink: 0.0, empty_rows, absent_rows, missing, row_sums, deepest: 0 }
     }
 
     /// Adds the heads at these indices of one layer, `[head, query, key]`. Rows must sum to 1 within the tolerance; where there is none,
@@ -60,6 +62,7 @@ impl<'a> Gathering<'a> {
             self.sink += f64::from(head.sink);
             self.empty_rows += head.empty_rows;
             self.columns.iter_mut().zip(&head.columns).for_each(|(sum, column)| *sum += f64::from(*column));
+            self.even.iter_mut().zip(&head.even).for_each(|(sum, even)| *sum += f64::from(*even));
             maps.push(head.map);
         }
         if let Some(how) = request.heads_to {
@@ -104,12 +107,10 @@ impl<'a> Gathering<'a> {
             Some(missing) => (count as f64 * patterns - f64::from(*missing)).max(1.0) / patterns,
             None => count as f64,
         };
-        let mean = |(key, sum): (usize, &f64)| (sum / there(extent.seers(key), key) / patterns) as f32;
         let queries = (0..extent.queries).filter(|query| extent.seen(*query) > 1).count();
         // Whoever sees the second key sees the first one and another.
         let sink_share = if queries > 0 { (self.sink / patterns / there(queries, 1)) as f32 } else { 0.0 };
-        let mut received: Vec<f32> = self.columns.iter().enumerate().map(mean).collect();
-        received.iter_mut().take(1).for_each(|first| *first = sink_share);
+        let received = received(&self.columns, &self.even, extent);
         Attention {
             layers: request.layers.clone(),
             heads: request.heads.clone(),
@@ -131,6 +132,8 @@ struct Head {
     map: Map,
     /// Attention on each key, summed over all queries, before the sink policy.
     columns: Vec<f32>,
+    /// What each query would give to every key but the first that it sees, were it the same, `[query]`.
+    even: Vec<f32>,
     /// Attention on the first key, summed over the queries that see others, too.
     sink: f32,
     /// Rows in which the sink policy left nothing.
@@ -146,7 +149,7 @@ impl Head {
         let Extent { queries, keys, .. } = extent;
         let (mut columns, mut sink) = (vec![0.0f32; keys], 0.0);
         let (mut least, mut most) = (f32::INFINITY, f32::NEG_INFINITY);
-        let mut absent = Vec::new();
+        let (mut absent, mut even) = (Vec::new(), vec![0.0f32; queries]);
         for (i, row) in pattern.chunks_exact(keys).enumerate() {
             let seen = &row[..extent.seen(i)];
             let sum = lane_sum(seen);
@@ -159,6 +162,7 @@ impl Head {
             most = if sum > most || sum.is_nan() { sum } else { most };
             if seen.len() > 1 {
                 sink += seen[0];
+                even[i] = (sum - seen[0]) / (seen.len() - 1) as f32;
             }
             columns.iter_mut().zip(seen).for_each(|(c, a)| *c += a);
         }
@@ -175,8 +179,23 @@ impl Head {
                 map.pooled(extent.causal, pool)
             }
         };
-        Self { map, columns, sink, empty_rows, absent, row_sums: (least, most) }
+        Self { map, columns, even, sink, empty_rows, absent, row_sums: (least, most) }
     }
+}
+
+/// What each key receives of sums over columns, and of what every query would give evenly.
+fn received(columns: &[f64], even: &[f64], extent: Extent) -> Vec<Received> {
+    let mass: f64 = columns.iter().sum();
+    let mut all: Vec<Received> = columns
+        .iter()
+        .map(|sum| Received { sum: *sum, even: 0.0, share: if mass > 0.0 { sum / mass } else { 0.0 } })
+        .collect();
+    // A key gets it of every query that sees so far.
+    even.iter().enumerate().for_each(|(query, even)| all[extent.seen(query) - 1].even += even);
+    for key in (1..all.len()).rev() {
+        all[key - 1].even += all[key].even;
+    }
+    all
 }
 
 /// A sum in sixteen lanes, which vectorises: every number of every pattern passes here.

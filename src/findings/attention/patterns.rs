@@ -230,7 +230,8 @@ impl<'a> Patterns<'a> {
             ("words".into(), column(&|rank| rank.word.label.clone().into())),
             ("first_token".into(), column(&|rank| rank.first_token().into())),
             ("last_token".into(), column(&|rank| rank.last_token().into())),
-            ("received".into(), column(&|rank| json!(rank.received))),
+            ("lift".into(), column(&|rank| json!(rank.received.lift() as f32))),
+            ("share".into(), column(&|rank| json!(rank.received.share as f32))),
             ("sink_share".into(), json!(self.attention.has_shares().then_some(self.attention.sink_share))),
         ]);
         Entry { method: "attention-received".into(), settings, fields, arrays: Vec::new() }
@@ -239,9 +240,17 @@ impl<'a> Patterns<'a> {
     fn ranking(&self) -> Table {
         let row = |(place, rank): (usize, &Rank)| {
             let (first, last) = (rank.first_token().into(), rank.last_token().into());
-            vec![place.into(), rank.word.label.clone().into(), first, last, rank.received.into()]
+            let (lift, share) = (rank.received.lift() as f32, rank.received.share as f32);
+            vec![place.into(), rank.word.label.clone().into(), first, last, lift.into(), share.into()]
         };
-        let columns = vec![whole("rank"), text("word"), whole("first_token"), whole("last_token"), number("received")];
+        let columns = vec![
+            whole("rank"),
+            text("word"),
+            whole("first_token"),
+            whole("last_token"),
+            number("lift"),
+            number("share"),
+        ];
         Table { columns, rows: (1usize..).zip(self.ranks()).map(row).collect() }
     }
 }
