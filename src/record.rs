@@ -70,6 +70,9 @@ pub struct Identity {
     pub revision: Option<String>,
     /// The hashes of its weights, config and tokenizer; empty where nobody knows them. Only `checkpoint::identity` takes it apart.
     pub hash: String,
+    /// Whose tokenizer it was, where that was another's: a hub id, a folder's name, or `builtin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<String>,
 }
 
 /// One of the files of a run that writes one for each layer and head.

@@ -22,6 +22,8 @@ pub struct Session {
     model: Box<dyn Model>,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
+    /// Whose it is, where that is another's.
+    lent: Option<String>,
     remarks: Vec<String>,
     weights: Option<Weights>,
     /// Its other files, where there are some.
@@ -68,9 +70,10 @@ impl Session {
             rayon::join(|| tokenizer(&checkpoint), || rayon::join(load, rest));
         let (model, hash) = (model?, weights_hash + &beside?);
         let remarks = [model.remarks(), tokenizer.remarks()].concat();
+        let lent = checkpoint.tokenizer_name().map(str::to_owned);
         let Checkpoint { name, revision, .. } = checkpoint;
         let session =
-            Self { name, revision, hash, model, tokenizer, remarks, weights: Some(weights), files: Some(files) };
+            Self { name, revision, hash, model, tokenizer, lent, remarks, weights: Some(weights), files: Some(files) };
         session.unchanged()?;
         Ok(session)
     }
@@ -85,7 +88,17 @@ impl Session {
         tokenizer: Tokenizer,
     ) -> Self {
         let remarks = [model.remarks(), tokenizer.remarks()].concat();
-        Self { name: name.into(), revision, hash: hash.into(), model, tokenizer, remarks, weights: None, files: None }
+        Self {
+            name: name.into(),
+            revision,
+            hash: hash.into(),
+            model,
+            tokenizer,
+            lent: None,
+            remarks,
+            weights: None,
+            files: None,
+        }
     }
 
     /// The model.
@@ -100,7 +113,12 @@ impl Session {
 
     /// What files say of the model.
     pub fn identity(&self) -> Identity {
-        Identity { name: self.name.clone(), revision: self.revision.clone(), hash: self.hash.clone() }
+        Identity {
+            name: self.name.clone(),
+            revision: self.revision.clone(),
+            hash: self.hash.clone(),
+            tokenizer: self.lent.clone(),
+        }
     }
 
     /// Logits of the token after each prompt, `[prompt, vocab]`, from the last row of its last `resid_post`.

@@ -30,7 +30,12 @@ fn sample() -> Data {
             command: "attention".into(),
             options: object(json!({"view": {"selection": {"layer": "0,5"}}})),
             line: "attnviz attention --layer=0,5".into(),
-            model: Identity { name: "gpt2".into(), revision: Some("607a30d".into()), hash: "c0ffee".into() },
+            model: Identity {
+                name: "gpt2".into(),
+                revision: Some("607a30d".into()),
+                hash: "c0ffee".into(),
+                ..Identity::default()
+            },
             prompt: "a, \"b\"\n😀".into(),
             token_ids: vec![64, 50256, 7],
             ..Record::default()

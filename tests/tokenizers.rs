@@ -276,3 +276,29 @@ fn what_is_not_understood_of_a_tokenizer_is_refused_by_name() {
         assert_eq!(ids(&folder, &["--ids", "1"]).0, json!([1]), "{fields}");
     }
 }
+
+#[test]
+fn a_file_says_whose_tokenizer_it_was_made_with() {
+    let lent = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/vocab-merges");
+    let folder = base().without(TOKENIZER);
+    folder.asks(&["attention", "The café", "--tokenizer", lent, "-o", "a.json"]).ok();
+    let (message, hint) = folder.asks(&["rerun", "a.json"]).fails(1);
+    assert!(message.contains("vocab-merges") && hint.contains("--tokenizer"), "{message} {hint}");
+    let same = String::from_utf8(folder.asks(&["rerun", "a.json", "--tokenizer", lent]).ok()).unwrap();
+    assert!(same.contains("the same bytes"), "{same}");
+}
+
+#[test]
+fn a_batch_says_once_what_is_so_of_its_prompts_and_refuses_a_model_without_a_tokenizer() {
+    let with = |tokens: Value| base().with("tokenizer_config.json", tokens.to_string());
+    let folder = with(json!({"tokenizer_class": "PreTrainedTokenizerFast"})).json(TOKENIZER, |tokenizer| {
+        tokenizer["model"]["vocab"].as_object_mut().unwrap().remove("z");
+    });
+    folder.write_beside("p.txt", "zz\nThe z\nThe\n");
+    let ran = folder.asks(&["batch", "p.txt", "--out", "d", "--format", "json"]);
+    assert_eq!(ran.err.matches("of the text is in no token").count(), 2, "{}", ran.err);
+    let without = base().without(TOKENIZER);
+    without.write_beside("p.txt", "The\n");
+    let (message, _) = without.asks(&["batch", "p.txt", "--out", "d"]).fails(1);
+    assert!(message.contains("no tokenizer"), "{message}");
+}

@@ -13,16 +13,21 @@ use crate::error::{Error, Result};
 use crate::export::Draft;
 use crate::findings::{Asked, Findings, Group, Output, Subject};
 use crate::prompt::Prompt;
+use crate::prompt::Remark;
 use crate::render::Fonts;
 use crate::session::Session;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
 
 /// How a run went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// How many prompts there were in this share.
     pub prompts: u64,
     /// How many of them failed.
     pub failed: u64,
+    /// What people should know of how prompts were read, each thing once, and no more than eight.
+    pub remarks: BTreeSet<Remark>,
 }
 
 /// Fails where a run cannot be meant, before a model is loaded and anything is written.
@@ -75,8 +80,10 @@ pub fn run(
         settings: run.settings()?,
         shard: options.shard.is_part().then(|| options.shard.to_string()),
         run,
+        remarks: Mutex::default(),
     };
-    let summary = job.run(blocks, &mut folder)?;
+    let mut summary = job.run(blocks, &mut folder)?;
+    summary.remarks = job.remarks.into_inner().unwrap_or_default();
     folder.finish()?;
     Ok(summary)
 }
@@ -95,6 +102,8 @@ pub(super) struct Job<'a> {
     pub settings: String,
     /// The share of the work, where it is not all.
     pub shard: Option<String>,
+    /// What was to be said of prompts so far.
+    pub remarks: Mutex<BTreeSet<Remark>>,
 }
 
 /// A prompt that was worked on, or why not.

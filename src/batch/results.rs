@@ -13,12 +13,20 @@ use crate::prompt::Prompt;
 use rayon::prelude::*;
 use std::collections::HashSet;
 
+/// More is not said of how prompts were read.
+const MOST_REMARKS: usize = 8;
+
 impl Job<'_> {
     /// The prompt of a line as the model will see it.
     pub(super) fn read(&self, item: &Item) -> Result<Subject<'_>> {
         let text = item.text.clone().map_err(|reason| Error::failed(reason).hint("mend the line"))?;
         let reading = self.asked.analysis().reading();
         let prompt = reading.read(Words::Text(text), &self.session.tokenizer, self.session.spec())?;
+        if let Ok(mut said) = self.remarks.lock().map_err(drop)
+            && said.len() < MOST_REMARKS
+        {
+            said.extend(prompt.remarks.iter().cloned());
+        }
         self.subject(prompt, item.index as usize)
     }
 

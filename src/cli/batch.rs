@@ -122,6 +122,7 @@ pub fn run(args: &BatchArgs, command: &dyn PromptCommand, line: &str) -> Result<
     let bar = bar(args, &options)?;
     let summary = batch::run(&options, &asked, line, &session, &|| bar.inc(1))?;
     bar.finish_and_clear();
+    summary.remarks.iter().filter(|_| !args.quiet).for_each(output::say);
     finish(args, summary)
 }
 
@@ -146,7 +147,7 @@ fn refuse_what_is_ignored(args: &BatchArgs, command: &dyn PromptCommand, line: &
 }
 
 /// What is said at the end.
-fn finish(args: &BatchArgs, Summary { prompts, failed }: Summary) -> Result<()> {
+fn finish(args: &BatchArgs, Summary { prompts, failed, .. }: Summary) -> Result<()> {
     let manifest = args.out.join(MANIFEST);
     output::list(std::slice::from_ref(&manifest))?;
     if failed == 0 {

@@ -157,7 +157,7 @@ impl Again<'_> {
     fn model_of(
         &self,
         given: Option<&str>,
-        Identity { name, revision, .. }: &Identity,
+        Identity { name, revision, tokenizer, .. }: &Identity,
         flag: &str,
     ) -> Result<ModelArgs> {
         let model = match (given, revision) {
@@ -174,7 +174,16 @@ impl Again<'_> {
                     .hint(format!("say where it is: attnviz rerun {} {flag} DIR", shell_word(self.name))));
             }
         };
-        Ok(self.args.model.instead(&model))
+        let mut model = self.args.model.instead(&model);
+        if let Some(lent) = tokenizer.as_ref().filter(|_| model.tokenizer.is_none()) {
+            if lent != "builtin" {
+                return Err(self
+                    .named(Error::failed(format!("its tokenizer was that of {lent:?}")))
+                    .hint(format!("say where it is: attnviz rerun {} --tokenizer DIR", shell_word(self.name))));
+            }
+            model.tokenizer = Some(lent.clone());
+        }
+        Ok(model)
     }
 
     /// What is computed depends on what for.

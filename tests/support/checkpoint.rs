@@ -42,6 +42,11 @@ impl Copy {
         self
     }
 
+    /// A file beside the folder.
+    pub fn write_beside(&self, name: &str, text: &str) {
+        self.shell.write(name, text);
+    }
+
     pub fn without(self, name: &str) -> Self {
         fs::remove_file(self.path(name)).unwrap();
         self
