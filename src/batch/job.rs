@@ -42,6 +42,7 @@ pub fn check(options: &Options, asked: &Asked) -> Result<()> {
 fn targets(options: &Options, asked: &Asked) -> Result<Vec<Target>> {
     let targets = options.targets()?;
     asked.analysis().check(&outputs(&targets))?;
+    asked.analysis().check_prompt()?;
     Ok(targets)
 }
 

@@ -7,7 +7,7 @@ pub use divide::divide;
 use super::args::one_of;
 use super::model::{ModelArgs, Opened};
 use super::output;
-use super::run::PromptCommand;
+use super::run::{Groups, PromptCommand};
 use attnviz::batch::{self, Kind, MANIFEST, Options, Shard, Summary, watch_for_interrupts};
 use attnviz::error::{Error, Result};
 use attnviz::format::Format;
@@ -60,7 +60,7 @@ pub struct BatchArgs {
     #[arg(long, value_name = "K/N")]
     pub shard: Option<String>,
     /// Join the folders of all shards into --out
-    #[arg(long, conflicts_with_all = ["resume", "shard", "strict", "column", "input_format"])]
+    #[arg(long, conflicts_with_all = ["resume", "shard", "strict", "column", "input_format", "format", "name", "run"])]
     pub merge: bool,
     #[command(flatten)]
     pub model: ModelArgs,
@@ -103,12 +103,13 @@ impl BatchArgs {
 
 /// Runs the command for every prompt, or joins shares; `line` is what was typed of the command.
 pub fn run(args: &BatchArgs, command: &dyn PromptCommand, line: &str) -> Result<()> {
+    refuse(args, command, line)?;
+    args.model.start_threads()?;
     if args.merge {
         return finish(args, batch::merge(&args.inputs, &args.out)?);
     }
     let (options, asked) = (args.options()?, command.asked()?);
     batch::check(&options, &asked)?;
-    args.model.start_threads()?;
     let Opened { checkpoint, .. } = args.model.open(false, args.quiet)?;
     asked.analysis().fits(session::family(&checkpoint)?.spec())?;
     let session = Session::new(checkpoint)?;
@@ -118,6 +119,26 @@ pub fn run(args: &BatchArgs, command: &dyn PromptCommand, line: &str) -> Result<
     let summary = batch::run(&options, &asked, line, &session, &|| bar.inc(1))?;
     bar.finish_and_clear();
     finish(args, summary)
+}
+
+/// Fails for flags of the command that a batch has no place for.
+fn refuse(args: &BatchArgs, command: &dyn PromptCommand, line: &str) -> Result<()> {
+    let Groups { prompt, output, .. } = command.groups();
+    let prompts = "a batch reads its prompts from INPUT";
+    let places = [
+        (prompt.ids.is_some(), "--ids", prompts),
+        (prompt.file.is_some(), "--file", prompts),
+        (!output.output.is_empty(), "--output", "a batch writes to --out, under --name"),
+        (output.verbose, "--verbose", "a batch does its prompts together"),
+    ];
+    if let Some((_, flag, why)) = places.into_iter().find(|(given, ..)| *given) {
+        return Err(Error::usage(format!("{flag} does not go with batch")).hint(format!("{why}; leave {flag} out")));
+    }
+    match line.split_once(" --") {
+        Some((_, flags)) if args.merge => Err(Error::usage(format!("--{flags} does not go with --merge"))
+            .hint("shards are joined as they were made; leave it out")),
+        _ => Ok(()),
+    }
 }
 
 /// What is said at the end.

@@ -2,6 +2,7 @@
 
 use super::attention::ViewArgs;
 use super::deliver::deliver;
+use super::model::start_threads;
 use super::output::{Destination, OutputArgs};
 use attnviz::error::Result;
 use attnviz::findings::recorded::RecordedAttention;
@@ -22,6 +23,7 @@ pub struct RenderArgs {
 
 /// Draws or exports what the file holds; `line` is what was typed, for people.
 pub fn run(args: &RenderArgs, line: &str) -> Result<()> {
+    start_threads(None)?;
     let destinations = args.output.destinations("render")?;
     let outputs: Vec<_> = destinations.iter().map(Destination::output).collect();
     let view = args.view.view()?;
