@@ -4,6 +4,8 @@
 pub trait Named: Copy + PartialEq + Send + Sync + 'static {
     /// All of them in the order of the documentation: the choice, its name, what it is.
     const ALL: &'static [(Self, &'static str, &'static str)];
+    /// Other names that people type. Files have one name for each.
+    const ALSO: &'static [(Self, &'static str)] = &[];
 
     /// Its name.
     fn name(self) -> &'static str {
@@ -13,6 +15,13 @@ pub trait Named: Copy + PartialEq + Send + Sync + 'static {
     /// The choice of that name.
     fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, known, _)| *known == name).map(|(one, ..)| *one)
+    }
+
+    /// The choice that somebody typed: by its name or another one, in upper or lower case, with hyphens or underscores.
+    fn typed(text: &str) -> Option<Self> {
+        let name = text.to_ascii_lowercase().replace('_', "-");
+        let other = || Self::ALSO.iter().find(|(_, other)| *other == name).map(|(one, _)| *one);
+        Self::named(&name).or_else(other)
     }
 
     /// All choices.
@@ -47,6 +56,10 @@ mod tests {
             assert_eq!(serde_json::from_value::<T>((*name).into()).unwrap(), *one);
             assert_eq!((one.name(), T::named(name)), (*name, Some(*one)));
             assert!(!about.is_empty() && !about.ends_with('.'), "{about}");
+            assert_eq!(T::typed(&name.to_uppercase().replace('-', "_")), Some(*one), "{name}");
+        }
+        for (one, other) in T::ALSO {
+            assert_eq!((T::named(other), T::typed(other)), (None, Some(*one)), "{other}");
         }
     }
 

@@ -227,6 +227,16 @@ fn what_cannot_be_meant_is_said_before_anything_is_done() {
     assert!(fails(&["p.txt", "--layer", "99"]).contains("layers"));
     assert!(fails(&["p.txt", "--shard", "4/3"]).contains("4/3"));
     assert!(fails(&["p.txt", "--format", "png,png"]).contains("twice"));
+    assert!(fails(&["p.txt", "--run", "heads", "--seed", "3"]).contains("seed"));
+    assert!(fails(&["p.txt", "--run", "heads", "--with", "draws", "--format", "npz"]).contains("draws"));
+    for (flag, value) in [("--ids", "1"), ("--file", "p.txt"), ("--output", "x.png")] {
+        assert!(fails(&["p.txt", flag, value]).contains(&format!("{flag} does not go with batch")));
+    }
+    assert!(fails(&["p.txt", "--verbose"]).contains("--verbose"));
+    assert!(fails(&["a", "--merge", "--layer", "3"]).contains("--layer=3"));
+    for flag in ["--format=json", "--name={index}", "--run=heads"] {
+        assert!(fails(&["a", "--merge", flag]).contains("--merge"), "{flag}");
+    }
     assert!(!shell.path("d").exists());
     std::fs::create_dir(shell.path("full")).unwrap();
     shell.write("full/mine.txt", "precious");

@@ -127,6 +127,26 @@ fn another_format_is_made_from_the_same_options() {
 }
 
 #[test]
+fn a_picture_made_beside_more_arrays_is_made_again_alone() {
+    let shell = Shell::new();
+    let (b, methods) = (["-m", "builtin", "-q"], "smoothgrad,gradient-shap");
+    shell
+        .ok(&[&["saliency", TEXT, "--method", methods, "--with", "draws", "-o", "a.png", "-o", "a.npz"][..], &b]
+            .concat());
+    shell.ok(&[&[TEXT, "--with", "hidden,logits", "-o", "b.svg", "-o", "b.safetensors"][..], &b].concat());
+    shell.ok(&[&[TEXT, "--with", "scores", "-o", "c-{layer}-{head}.svg", "-o", "c.npz"][..], &b].concat());
+    shell.ok(&[&["heads", "--with", "draws", "-o", "d.png", "-o", "d.json"][..], &b].concat());
+    for name in ["a.png", "a.npz", "b.svg", "b.safetensors", "c-2-1.svg", "d.png"] {
+        same(&shell, &[name]);
+    }
+    shell.ok(&["rerun", "a.png", "-q", "-o", "e.svg"]);
+    shell
+        .ok(&[&["saliency", TEXT, "--method", methods, "--with", "draws", "-o", "f.svg", "-o", "f.npz"][..], &b]
+            .concat());
+    assert_eq!(shell.text("e.svg"), shell.text("f.svg"));
+}
+
+#[test]
 fn what_differs_is_said_and_the_exit_code_is_3() {
     let shell = Shell::new();
     shell.ok(&["-m", "builtin", TEXT, "-o", "a.json", "-o", "a.svg"]);

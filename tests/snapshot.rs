@@ -136,6 +136,18 @@ fn three_lines_are_a_suite_and_the_lock_says_nothing_of_this_machine() {
 }
 
 #[test]
+fn what_is_assumed_of_a_model_is_said_by_both_and_by_neither_where_nobody_wants_to_know() {
+    let shell = Shell::new();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/nanogpt");
+    shell.write("snapshot.toml", format!("model = {model:?}\n[[case]]\nprompt = \"The café\"\nformats = [\"json\"]"));
+    for words in [["record", "--out", "s"], ["check", "--out", "s"]] {
+        let said = shell.run(&[&["snapshot"], &words[..]].concat()).err;
+        assert!(said.contains("_orig_mod.") && said.matches("are turned").count() == 1, "{words:?}: {said}");
+    }
+    assert_eq!(shell.run(&["snapshot", "check", "--out", "s", "-q"]).err, "");
+}
+
+#[test]
 fn one_changed_weight_is_reported_as_that_weight() {
     let shell = Shell::new();
     fs::create_dir(shell.path("m")).unwrap();

@@ -49,6 +49,21 @@ impl Named for Method {
         (Self::Occlusion, "occlusion", "What is lost where the baseline replaces the token"),
         (Self::AttentionXGradient, "attention-x-gradient", "Relevance through the attention patterns"),
     ];
+    const ALSO: &'static [(Self, &'static str)] = &[
+        (Self::Gradient, "grad"),
+        (Self::Gradient, "saliency"),
+        (Self::InputXGradient, "ixg"),
+        (Self::InputXGradient, "inputxgradient"),
+        (Self::InputXGradient, "gradient-x-input"),
+        (Self::IntegratedGradients, "ig"),
+        (Self::IntegratedGradients, "integratedgradients"),
+        (Self::Smoothgrad, "sg"),
+        (Self::Smoothgrad, "smooth-grad"),
+        (Self::GradientShap, "gs"),
+        (Self::GradientShap, "gradientshap"),
+        (Self::Occlusion, "occ"),
+        (Self::AttentionXGradient, "axg"),
+    ];
 }
 
 impl Method {

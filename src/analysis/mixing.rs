@@ -41,6 +41,13 @@ impl Named for Method {
         (Self::ValueZeroing, "value-zeroing", "How far a representation turns without a token's values"),
         (Self::AttentionXGradient, "attention-x-gradient", "Patterns weighted by the gradient of the prediction"),
     ];
+    const ALSO: &'static [(Self, &'static str)] = &[
+        (Self::Rollout, "attention-rollout"),
+        (Self::Flow, "attention-flow"),
+        (Self::Norm, "norms"),
+        (Self::ValueZeroing, "vz"),
+        (Self::AttentionXGradient, "axg"),
+    ];
 }
 
 impl Method {

@@ -23,6 +23,13 @@ impl Named for Of {
         (Self::LogProb, "logprob", "The natural logarithm of the probability"),
         (Self::Probability, "prob", "The probability"),
     ];
+    const ALSO: &'static [(Self, &'static str)] = &[
+        (Self::Logit, "logits"),
+        (Self::LogProb, "log-prob"),
+        (Self::LogProb, "logp"),
+        (Self::LogProb, "log-probability"),
+        (Self::Probability, "probability"),
+    ];
 }
 
 /// A next token at a position, or a class of the text, alone or against another one.

@@ -8,24 +8,48 @@ use attnviz::export::read_at_most;
 use attnviz::figure::{Colormap, ScaleKind, Theme};
 use attnviz::findings::{Reading, Reduce, Selection, Style, Words};
 use attnviz::prompt::{Truncate, WordRule};
-use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use std::io::{ErrorKind, Read};
+use clap::error::ErrorKind;
+use clap::{Arg, Args, Command};
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::marker::PhantomData;
 use std::path::PathBuf;
 
 /// Reads one of a few names.
-pub fn one_of<T: Named>() -> impl TypedValueParser<Value = T> {
-    let value = |(_, name, about): &(T, &'static str, &'static str)| PossibleValue::new(*name).help(*about);
-    PossibleValuesParser::new(T::ALL.iter().map(value)).try_map(|name| T::named(&name).ok_or("it is unknown"))
+pub fn one_of<T: Named>() -> OneOf<T> {
+    OneOf(PhantomData)
+}
+
+/// Reads one of a few names, however it is written; help and completions have each choice's own name.
+#[derive(Clone)]
+pub struct OneOf<T>(PhantomData<T>);
+
+impl<T: Named> TypedValueParser for OneOf<T> {
+    type Value = T;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<T, clap::Error> {
+        if let Some(one) = value.to_str().and_then(T::typed) {
+            return Ok(one);
+        }
+        // clap says what is wrong, and which names there are.
+        let wrong = |_| command.clone().error(ErrorKind::InvalidValue, "it is unknown");
+        let names = T::ALL.iter().map(|(_, name, _)| *name);
+        PossibleValuesParser::new(names).parse_ref(command, arg, value).and_then(|name| Err(wrong(name)))
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(T::ALL.iter().map(|(_, name, about)| PossibleValue::new(*name).help(*about))))
+    }
 }
 
 /// The methods of these names in the order typed; `all` stands for all of them.
 pub fn methods<M: Named>(typed: &[String]) -> Result<Vec<M>> {
     let mut methods = Vec::new();
     for name in typed {
-        match M::named(name) {
+        match M::typed(name) {
             Some(method) => methods.push(method),
-            None if name == "all" => methods.extend(M::all()),
+            None if name.eq_ignore_ascii_case("all") => methods.extend(M::all()),
             None => {
                 return Err(Error::usage(format!("--method {name:?} is not a method"))
                     .hint(format!("methods are {}, or all", M::names())));
@@ -39,7 +63,7 @@ pub fn methods<M: Named>(typed: &[String]) -> Result<Vec<M>> {
 #[derive(Args)]
 #[command(next_help_heading = "Prompt")]
 pub struct PromptArgs {
-    /// The prompt; `-` reads standard input, `--` goes before one that begins with a dash
+    /// The prompt; `-` reads standard input, `--` goes before one that begins with a dash or is one
     #[arg(value_name = "TEXT")]
     pub text: Option<String>,
     /// Read the prompt from a file (one final newline is dropped, and a byte-order mark)
@@ -91,9 +115,15 @@ impl PromptArgs {
     }
 }
 
+/// What stands before a dash that is the prompt itself; no word of a command line can hold it.
+pub const ITSELF: char = '\0';
+
 /// A text as typed; a dash is standard input.
 pub fn words(typed: &str) -> Result<Words> {
-    not_empty(if typed == "-" { read_text(std::io::stdin().lock(), "standard input")? } else { typed.to_owned() })
+    not_empty(match typed {
+        "-" => read_text(std::io::stdin().lock(), "standard input")?,
+        text => text.strip_prefix(ITSELF).unwrap_or(text).to_owned(),
+    })
 }
 
 fn not_empty(text: String) -> Result<Words> {
@@ -105,7 +135,7 @@ fn not_empty(text: String) -> Result<Words> {
 
 fn read_text(from: impl Read, name: &str) -> Result<String> {
     let mut bytes = read_at_most(from, LARGEST_PROMPT).map_err(|e| match e.kind() {
-        ErrorKind::FileTooLarge => Error::usage(format!("{name} is larger than 4 MiB")).hint("give a part of it"),
+        io::ErrorKind::FileTooLarge => Error::usage(format!("{name} is larger than 4 MiB")).hint("give a part of it"),
         _ => Error::failed(format!("cannot read {name}: {e}")).hint("give a text file"),
     })?;
     let start = mark(name, &bytes[..bytes.len().min(START)])?;
@@ -162,8 +192,8 @@ fn reduce(typed: &[String]) -> Result<Reduce> {
                 .hint("write heads=mean, heads=max, layers=mean or layers=max, two of them with a comma")
         };
         let (what, how) = item.split_once('=').ok_or_else(wrong)?;
-        let how = Some(Reduction::named(how).ok_or_else(wrong)?);
-        match what {
+        let how = Some(Reduction::typed(how).ok_or_else(wrong)?);
+        match &what.to_ascii_lowercase()[..] {
             "heads" => reduce.heads = how,
             "layers" => reduce.layers = how,
             _ => return Err(wrong()),
@@ -209,5 +239,5 @@ impl FigureArgs {
 }
 
 fn colormap(name: &str) -> Result<Colormap, String> {
-    Colormap::named(name).ok_or_else(|| format!("there is no such colour map; known are {}", Colormap::names()))
+    Colormap::typed(name).ok_or_else(|| format!("there is no such colour map; known are {}", Colormap::names()))
 }

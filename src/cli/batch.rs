@@ -104,13 +104,13 @@ impl BatchArgs {
 
 /// Runs the command for every prompt, or joins shares; `line` is what was typed of the command.
 pub fn run(args: &BatchArgs, command: &dyn PromptCommand, line: &str) -> Result<()> {
-    refuse_what_is_ignored(args, command, line)?;
+    refuse(args, command, line)?;
+    args.model.start_threads()?;
     if args.merge {
         return finish(args, batch::merge(&args.inputs, &args.out)?);
     }
     let (options, asked) = (args.options()?, command.asked()?);
     batch::check(&options, &asked)?;
-    args.model.start_threads()?;
     let Opened { checkpoint, .. } = args.model.open(false, args.quiet)?;
     asked.analysis().fits(session::family(&checkpoint)?.spec())?;
     let session = Session::new(checkpoint)?;
@@ -126,23 +126,23 @@ pub fn run(args: &BatchArgs, command: &dyn PromptCommand, line: &str) -> Result<
     finish(args, summary)
 }
 
-/// Refuses flags of the command that mean nothing here: the inputs are the prompts, and results go into the folder.
-fn refuse_what_is_ignored(args: &BatchArgs, command: &dyn PromptCommand, line: &str) -> Result<()> {
+/// Fails for flags of the command that a batch has no place for.
+fn refuse(args: &BatchArgs, command: &dyn PromptCommand, line: &str) -> Result<()> {
     let Groups { prompt, output, .. } = command.groups();
-    let ignored = [
-        (prompt.is_given(), "--file and --ids name one prompt", "its prompts are its inputs"),
-        (
-            !output.output.is_empty(),
-            "--output names a file of one prompt",
-            "name the folder with --out, the files with --name",
-        ),
-        (output.verbose, "--verbose is about one prompt", "leave it out"),
-        // The line is of two words where no flag was typed.
-        (args.merge && line.contains(" --"), "--merge takes results as they are", "leave the command's flags out"),
+    let prompts = "a batch reads its prompts from INPUT";
+    let places = [
+        (prompt.ids.is_some(), "--ids", prompts),
+        (prompt.file.is_some(), "--file", prompts),
+        (!output.output.is_empty(), "--output", "a batch writes to --out, under --name"),
+        (output.verbose, "--verbose", "a batch does its prompts together"),
     ];
-    match ignored.into_iter().find(|(given, ..)| *given) {
-        Some((_, what, hint)) => Err(Error::usage(format!("{what}, and batch is of many")).hint(hint)),
-        None => Ok(()),
+    if let Some((_, flag, why)) = places.into_iter().find(|(given, ..)| *given) {
+        return Err(Error::usage(format!("{flag} does not go with batch")).hint(format!("{why}; leave {flag} out")));
+    }
+    match line.split_once(" --") {
+        Some((_, flags)) if args.merge => Err(Error::usage(format!("--{flags} does not go with --merge"))
+            .hint("shards are joined as they were made; leave it out")),
+        _ => Ok(()),
     }
 }
 

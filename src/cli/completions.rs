@@ -14,7 +14,7 @@ Examples:
   attnviz completions fish > ~/.config/fish/completions/attnviz.fish")]
 pub struct CompletionsArgs {
     /// The shell
-    #[arg(value_name = "SHELL")]
+    #[arg(value_name = "SHELL", ignore_case = true)]
     shell: Shell,
 }
 

@@ -23,7 +23,9 @@ mod run;
 mod saliency;
 mod snapshot;
 mod target;
+mod typo;
 
+use args::ITSELF;
 use attnviz::error::{Error, Kind};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -123,6 +125,8 @@ impl From<Error> for Stop {
 pub struct Words {
     typed: Typed<Cli>,
     of_batch: Option<Typed<Cli>>,
+    /// The first word, where it is a prompt but nearly a command, and that command.
+    meant: Option<(String, String)>,
 }
 
 /// What was typed.
@@ -131,7 +135,11 @@ pub fn parse() -> Result<Words, Stop> {
     let read = |words| line::parse::<Cli>(words, DEFAULT).map_err(|error| Stop::Clap(Box::new(error)));
     let (program, rest) = match &words[..] {
         [program, command, rest @ ..] if command == "batch" => (program, rest),
-        _ => return Ok(Words { typed: read(words)?, of_batch: None }),
+        _ => {
+            let meant = typo::meant(&words);
+            let typed = read(literal(words)).map_err(|stop| typed_wrong(stop, meant.as_ref()))?;
+            return Ok(Words { typed, of_batch: None, meant });
+        }
     };
     let (name, own, theirs) = batch::divide(rest, &Cli::command());
     let typed = read([vec![program.clone(), "batch".into()], own].concat())?;
@@ -142,7 +150,33 @@ pub fn parse() -> Result<Words, Stop> {
     if !matches!(inner.cli.command, Some(Command::OfPrompt(_))) {
         return Err(no_prompt_command(&name).into());
     }
-    Ok(Words { typed, of_batch: Some(inner) })
+    Ok(Words { typed, of_batch: Some(inner), meant: None })
+}
+
+/// The same words, with a mark at a dash that is a prompt because it stands behind `--`.
+fn literal(mut words: Vec<OsString>) -> Vec<OsString> {
+    let Some(end) = words.iter().position(|word| word == "--") else { return words };
+    let command = words.get(1).and_then(|name| Cli::command().find_subcommand(name).cloned());
+    let reads_text =
+        |command: &clap::Command| command.get_arguments().any(|arg| ["text", "a"].contains(&arg.get_id().as_str()));
+    if command.is_none_or(|command| reads_text(&command)) {
+        words[end..].iter_mut().filter(|word| *word == "-").for_each(|word| *word = format!("{ITSELF}-").into());
+    }
+    words
+}
+
+/// The same, unless a command was meant whose name was typed wrong.
+fn typed_wrong(stop: Stop, meant: Option<&(String, String)>) -> Stop {
+    match (stop, meant) {
+        (Stop::Clap(error), Some((word, command)))
+            if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
+        {
+            Error::usage(format!("{word:?} is no command of attnviz"))
+                .hint(format!("did you mean attnviz {command}? As a prompt it goes into attnviz attention {word}"))
+                .into()
+        }
+        (stop, _) => stop,
+    }
 }
 
 /// The command where none is named.
@@ -164,9 +198,14 @@ pub fn prompt_command(name: &str, args: &[String]) -> Result<(Box<dyn PromptComm
 }
 
 /// Does it.
-pub fn run(Words { typed: Typed { cli, name, line }, of_batch }: Words) -> Result<(), Stop> {
+pub fn run(Words { typed: Typed { cli, name, line }, of_batch, meant }: Words) -> Result<(), Stop> {
     match cli.command {
-        None => run::run(&cli.attention, &name, &line)?,
+        None => {
+            run::run(&cli.attention, &name, &line)?;
+            if let Some((word, command)) = meant.filter(|_| !cli.attention.groups().output.quiet) {
+                output::remark(&format!("{word:?} was taken as the prompt; the command is called {command}"));
+            }
+        }
         Some(Command::OfPrompt(command)) => run::run(&*command.boxed(), &name, &line)?,
         Some(Command::Diff(args)) => diff::run(&args, &line)?,
         Some(Command::Batch(args)) => {

@@ -13,6 +13,9 @@ const DEFAULT: [&str; 2] = ["gpt2", "openai-community/gpt2"];
 /// What names another model where there is no `--model`.
 const VARIABLE: &str = "ATTNVIZ_MODEL";
 
+/// The most threads that can be asked for.
+const MOST_THREADS: usize = 1024;
+
 /// Which model.
 #[derive(Args)]
 #[command(next_help_heading = "Model")]
@@ -90,23 +93,20 @@ impl ModelArgs {
     }
 
     fn open_default(&self, may_fall_back: bool, quiet: bool) -> Result<Opened> {
-        let hub = self.hub.hub(Limits::impatient())?;
+        let may_fall_back = may_fall_back && !self.hub.refresh;
+        let hub = match self.hub.hub(Limits::impatient()) {
+            Err(reason) if may_fall_back && reason.kind == Kind::Unreachable => {
+                return self.fall_back(&reason.message, "no cache", quiet);
+            }
+            hub => hub?,
+        };
         let names = DEFAULT.map(|id| Name::new(id, None)).into_iter().collect::<Result<Vec<_>>>()?;
         let cached = names.iter().find(|name| hub.find(name).is_some());
-        if cached.is_none() && may_fall_back && !self.hub.refresh {
+        if cached.is_none() && may_fall_back {
             let answer = download::asking(&hub, quiet, || hub.ask(&names[0]));
             if let Some(reason) = answer.err().filter(|error| error.kind == Kind::Unreachable) {
-                if !quiet {
-                    output::remark(&format!(
-                        "{}; using the small built-in model (-m builtin skips the question)",
-                        reason.message
-                    ));
-                }
                 let why = if hub.is_offline() { "offline" } else { "hub out of reach" };
-                return Ok(Opened {
-                    checkpoint: self.lend(session::open(&Source::Builtin)?, quiet)?,
-                    note: Some(format!("built-in model ({why}, none was named)")),
-                });
+                return self.fall_back(&reason.message, why, quiet);
             }
         }
         let checkpoint = self.hub.checkpoint(cached.unwrap_or(&names[0]), quiet).map_err(|error| match error.kind {
@@ -118,6 +118,15 @@ impl ModelArgs {
         Ok(Opened { checkpoint: self.lend(checkpoint, quiet)?, note: None })
     }
 
+    /// The built-in model in place of the default one, and why.
+    fn fall_back(&self, reason: &str, why: &str, quiet: bool) -> Result<Opened> {
+        if !quiet {
+            output::remark(&format!("{reason}; using the small built-in model (-m builtin skips the question)"));
+        }
+        let note = Some(format!("built-in model ({why}, none was named)"));
+        Ok(Opened { checkpoint: self.lend(session::open(&Source::Builtin)?, quiet)?, note })
+    }
+
     /// Another model, asked for in the same way.
     pub fn instead(&self, model: &str) -> Self {
         Self { model: Some(model.to_owned()), tokenizer: self.tokenizer.clone(), hub: self.hub, threads: None }
@@ -125,12 +134,20 @@ impl ModelArgs {
 
     /// Sizes the thread pool, once, before anything is computed.
     pub fn start_threads(&self) -> Result<()> {
-        let Some(threads) = self.threads else { return Ok(()) };
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.into())
-            .build_global()
-            .map_err(|e| Error::failed(format!("cannot start {threads} threads: {e}")).hint("ask for fewer --threads"))
+        start_threads(self.threads)
     }
+}
+
+/// Sizes the thread pool, once: by a flag, else by what the surroundings say, up to as many as a flag may ask for.
+pub fn start_threads(threads: Option<u16>) -> Result<()> {
+    let said = |name: &str| std::env::var(name).ok()?.parse::<usize>().ok().filter(|threads| *threads > 0);
+    let surroundings = || ["RAYON_NUM_THREADS", "RAYON_RS_NUM_CPUS"].into_iter().find_map(said);
+    let most = || surroundings().filter(|threads| *threads > MOST_THREADS).map(|_| MOST_THREADS);
+    let Some(threads) = threads.map(usize::from).or_else(most) else { return Ok(()) };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|e| Error::failed(format!("cannot start {threads} threads: {e}")).hint("ask for fewer --threads"))
 }
 
 impl HubArgs {

@@ -4,7 +4,7 @@ use super::model::HubArgs;
 use super::output::{print, printable, remark};
 use attnviz::checkpoint;
 use attnviz::checkpoint::hub::{Cached, Environment, Hub, Name, Options};
-use attnviz::error::{Error, Result};
+use attnviz::error::{Error, Kind, Result};
 use attnviz::model::Family;
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::DecimalBytes;
@@ -27,7 +27,7 @@ pub struct ModelsArgs {
     #[command(subcommand)]
     command: Option<Command>,
     /// A table to read, or a list for programs
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    #[arg(long, value_name = "FORMAT", default_value = "table", ignore_case = true)]
     format: Listing,
     /// Print nothing on stderr
     #[arg(short, long, global = true)]
@@ -77,8 +77,12 @@ fn get(args: &GetArgs, quiet: bool) -> Result<()> {
 }
 
 fn list(format: Listing, quiet: bool) -> Result<()> {
-    let hub = Hub::new(Environment::of_process()?, Options { model_types: Family::MODEL_TYPES, ..Options::default() })?;
-    let cached = hub.cached();
+    // Without a place for a cache there is none.
+    let hub = match Environment::of_process() {
+        Err(error) if error.kind == Kind::Unreachable => Err(error.message),
+        environment => Ok(Hub::new(environment?, Options { model_types: Family::MODEL_TYPES, ..Options::default() })?),
+    };
+    let cached = hub.as_ref().map_or_else(|_| Vec::new(), Hub::cached);
     match format {
         Listing::Json => {
             let builtin = json!({
@@ -105,7 +109,10 @@ fn list(format: Listing, quiet: bool) -> Result<()> {
                 rows.iter().map(|[model, size, revision]| format!("{model:models$}  {size:>sizes$}  {revision}\n"));
             print(lines.collect::<String>().as_bytes())?;
             if !quiet {
-                remark(&format!("cache: {} (`attnviz models get ID` adds to it)", hub.cache().display()));
+                remark(&match hub {
+                    Ok(hub) => format!("cache: {} (`attnviz models get ID` adds to it)", hub.cache().display()),
+                    Err(none) => none,
+                });
             }
             Ok(())
         }

@@ -3,6 +3,7 @@
 use super::args::one_of;
 use super::attention::ViewArgs;
 use super::deliver::deliver;
+use super::model::start_threads;
 use super::output::{Destination, OutputArgs, remark};
 use attnviz::error::Result;
 use attnviz::export::read::{AttentionKind, Wanted};
@@ -31,6 +32,7 @@ pub struct RenderArgs {
 
 /// Draws or exports what the file holds; `line` is what was typed, for people.
 pub fn run(args: &RenderArgs, line: &str) -> Result<()> {
+    start_threads(None)?;
     let destinations = args.output.destinations("render")?;
     let outputs: Vec<_> = destinations.iter().map(Destination::output).collect();
     let options = Options { wanted: Wanted { kind: args.kind, item: args.item }, view: args.view.view()? };

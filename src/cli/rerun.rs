@@ -99,8 +99,8 @@ impl Again<'_> {
     fn of_prompt(&self) -> Result<()> {
         let Self { args, record, .. } = self;
         let asked = Asked::of(record).map_err(|e| self.named(e))?;
-        let (analysis, outputs) = (asked.analysis(), self.outputs());
-        analysis.check(&outputs).map_err(|e| self.named(e))?;
+        let analysis = asked.analysis();
+        let outputs = self.outputs(&|outputs| analysis.check(outputs))?;
         let Opened { checkpoint, .. } = self.model()?.open(false, args.output.quiet)?;
         analysis.fits(session::family(&checkpoint)?.spec()).map_err(|e| self.named(e))?;
         let session = Session::new(checkpoint)?;
@@ -132,8 +132,7 @@ impl Again<'_> {
                 shell_word(&input.name)
             )));
         };
-        let outputs = self.outputs();
-        options.view.check(&outputs).map_err(|e| self.named(e))?;
+        let outputs = self.outputs(&|outputs| options.view.check(outputs))?;
         let mut recorded = RecordedAttention::read(path, options.wanted)?;
         let change = format!(
             "the file that it was drawn from had the hash {}, {} has {}",
@@ -186,12 +185,18 @@ impl Again<'_> {
         Ok(model)
     }
 
-    /// What is computed depends on what for.
-    fn outputs(&self) -> Vec<Output> {
-        match (&self.record.part, self.args.output.output.is_empty()) {
+    /// What is computed depends on what for. A picture may have been made beside a file of arrays that alone holds what was asked for.
+    fn outputs(&self, check: &dyn Fn(&[Output]) -> Result<()>) -> Result<Vec<Output>> {
+        let outputs = match (&self.record.part, self.args.output.output.is_empty()) {
             (Some(_), _) => vec![Output { format: self.format, by_part: true }],
             (None, true) => vec![Output::whole(self.format)],
             (None, false) => self.destinations.iter().map(Destination::output).collect(),
+        };
+        let beside = [&outputs[..], &[Output::whole(Format::Npz)]].concat();
+        match check(&outputs) {
+            Ok(()) => Ok(outputs),
+            Err(_) if check(&beside).is_ok() => Ok(beside),
+            Err(error) => Err(self.named(error)),
         }
     }
 

@@ -38,7 +38,7 @@ pub struct SaliencyArgs {
     #[command(flatten)]
     output: OutputArgs,
     /// More arrays in a .safetensors, .npz or .json file: what was drawn at random, for another implementation to repeat
-    #[arg(long, value_name = "draws", help_heading = "Output")]
+    #[arg(long, value_name = "draws", ignore_case = true, help_heading = "Output")]
     #[arg(value_parser = [PossibleValue::new("draws").help("Noise, interpolation weights, baselines; with --evaluate the random orders")])]
     with: Option<String>,
 }

@@ -38,7 +38,7 @@ Examples:
   attnviz snapshot check --out snapshots --update  accept what changed")]
 pub struct SnapshotArgs {
     /// What to do
-    #[arg(value_name = "ACTION")]
+    #[arg(value_name = "ACTION", ignore_case = true)]
     action: Action,
     /// The suite: prompts, commands, models and formats
     #[arg(value_name = "SUITE", default_value = "snapshot.toml")]
@@ -85,15 +85,15 @@ pub fn run(args: &SnapshotArgs) -> Result<()> {
         Source::Hub(name) => args.hub.checkpoint(name, args.quiet),
         local => session::open(local),
     };
-    if args.action == Action::Record {
-        return list(&snapshot::record(&suite, &args.out, &open)?);
-    }
-    let options = Options { out: args.out.clone(), update: args.update, report: args.report.clone() };
     let say = |text: &str| {
         if !args.quiet {
             remark(text);
         }
     };
+    if args.action == Action::Record {
+        return list(&snapshot::record(&suite, &args.out, &open, &say)?);
+    }
+    let options = Options { out: args.out.clone(), update: args.update, report: args.report.clone() };
     let checked = snapshot::check(&suite, &options, &open, &say)?;
     if args.update {
         if checked.changes.is_empty() {

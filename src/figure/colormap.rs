@@ -42,6 +42,13 @@ impl Named for Colormap {
         (Self::Cividis, "cividis", "matplotlib's cividis"),
         (Self::Balance, "balance", "Diverging: orange below 0, the page's colour at 0, blue above"),
     ];
+    const ALSO: &'static [(Self, &'static str)] = &[
+        (Self::Grey, "gray"),
+        (Self::Grey, "greys"),
+        (Self::Grey, "grays"),
+        (Self::Grey, "greyscale"),
+        (Self::Grey, "grayscale"),
+    ];
 }
 
 impl Colormap {

@@ -22,6 +22,7 @@ impl Named for ScaleKind {
         (Self::Sqrt, "sqrt", "By square root: small numbers show"),
         (Self::Log, "log", "By logarithm: every decade gets the same room"),
     ];
+    const ALSO: &'static [(Self, &'static str)] = &[(Self::Linear, "lin"), (Self::Log, "log10")];
 }
 
 /// A logarithmic scale without a positive minimum shows this many decades.

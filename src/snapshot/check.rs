@@ -7,7 +7,7 @@ use super::options::Options;
 use super::outcome::{Outcome, Verdict};
 use super::report::Report;
 use super::suite::{Case, Suite, format};
-use super::{Open, model};
+use super::{Open, Remark, model};
 use crate::compare::{Tolerance, differences, side_by_side};
 use crate::error::{Error, Kind, Result};
 use crate::format::Format;
@@ -56,7 +56,7 @@ impl fmt::Display for Change {
 /// # Errors
 /// A folder that holds no snapshot or cannot be written, a model that cannot be had; a case that fails, but only where what is made now
 /// is to be accepted.
-pub fn check(suite: &Suite, options: &Options, open: Open, remark: &dyn Fn(&str)) -> Result<Checked> {
+pub fn check(suite: &Suite, options: &Options, open: Open, remark: Remark) -> Result<Checked> {
     let old = Lock::read(&options.out)?;
     let mut report = Report::open(options)?;
     let mut new = Lock::new(suite.tolerance.clone());
@@ -69,7 +69,7 @@ pub fn check(suite: &Suite, options: &Options, open: Open, remark: &dyn Fn(&str)
     let (mut models, mut cases) = (Vec::new(), Vec::new());
     cases.resize_with(suite.cases.len(), || None);
     let mut accepted = Accepted { dir: &options.out, changes: Vec::new() };
-    make(suite, open, &mut |piece| {
+    make(suite, open, remark, &mut |piece| {
         match piece {
             Piece::Model { label, weights, model } => {
                 let (changes, remarks) = model::compare(old.models.get(label), &model, weights);

@@ -1,7 +1,7 @@
 //! Makes everything that a suite asks for: each model is loaded once, and prompts of one job run together.
 
 use super::suite::{Case, Job, Suite};
-use super::{Open, lock, model};
+use super::{Open, Remark, lock, model};
 use crate::error::{Error, Result};
 use crate::findings::{Findings, Group, Output, Ready, Subject, find_all};
 use crate::format::Format;
@@ -34,11 +34,11 @@ pub struct CaseOutputs<'a> {
 /// Is given what is made, as soon as there is something.
 type Take<'a> = &'a mut dyn FnMut(Piece) -> Result<()>;
 
-/// Makes it all.
+/// Makes it all. `remark` is told what was assumed to read each model.
 ///
 /// # Errors
 /// A model that cannot be had, two of one name, what `take` returns. A case that fails is a piece.
-pub fn make(suite: &Suite, open: Open, take: Take) -> Result<()> {
+pub fn make(suite: &Suite, open: Open, remark: Remark, take: Take) -> Result<()> {
     let fonts = Fonts::bundled();
     let mut labels: Vec<(String, &str)> = Vec::new();
     for (first, job) in suite.jobs.iter().enumerate() {
@@ -51,6 +51,7 @@ pub fn make(suite: &Suite, open: Open, take: Take) -> Result<()> {
                 .hint("rename one of the folders: a snapshot knows models by name, not by path"));
         }
         let session = Session::new(checkpoint)?;
+        session.remarks().iter().for_each(|text| remark(text));
         let weights =
             session.weights().ok_or_else(|| Error::failed(format!("model {label} has no weights in files")))?;
         let model = lock::Model {

@@ -33,3 +33,5 @@ use crate::findings::Asked;
 pub type Parse<'a> = &'a dyn Fn(&str, &[String]) -> Result<(Asked, String)>;
 /// Opens a model.
 pub type Open<'a> = &'a dyn Fn(&Source) -> Result<Checkpoint>;
+/// Is told what is worth knowing besides, a line at a time.
+pub type Remark<'a> = &'a dyn Fn(&str);

@@ -1,23 +1,24 @@
 //! Writes a snapshot, all of it or nothing.
 
-use super::Open;
 use super::file::write;
 use super::lock::{LOCK, Lock};
 use super::make::{Piece, make};
 use super::suite::Suite;
+use super::{Open, Remark};
 use crate::error::{Error, Result};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Records what a suite gives, in a folder that is empty or not there yet. Returns the files, in order.
+/// Records what a suite gives, in a folder that is empty or not there yet. Returns the files, in order. `remark` is told what was assumed
+/// to read the models.
 ///
 /// # Errors
 /// A folder that holds something or cannot be written, a model that cannot be had, a case that fails.
-pub fn record(suite: &Suite, out: &Path, open: Open) -> Result<Vec<PathBuf>> {
+pub fn record(suite: &Suite, out: &Path, open: Open, remark: Remark) -> Result<Vec<PathBuf>> {
     let mut fresh = Fresh::open(out)?;
     let mut lock = Lock::new(suite.tolerance.clone());
-    make(suite, open, &mut |piece| {
+    make(suite, open, remark, &mut |piece| {
         match piece {
             Piece::Model { label, model, .. } => drop(lock.models.insert(label.to_owned(), model)),
             Piece::Cases(all) => {

@@ -41,18 +41,19 @@ impl Environment {
     /// The environment of this process.
     ///
     /// # Errors
-    /// No variable names a cache folder and there is no home folder either.
+    /// [`Kind::Unreachable`](crate::Kind::Unreachable) where no variable names a cache folder and there is no home folder either.
     pub fn of_process() -> Result<Self> {
         // A process without HOME has a user with a home folder all the same.
         let home = |name: &str| std::env::home_dir().filter(|_| name == "HOME").map(Into::into);
-        let environment = Self::from_variables(|name| std::env::var_os(name).or_else(|| home(name)))?;
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let environment = Self::from_variables(|name| set(name).or_else(|| home(name)))?;
         Ok(Self { proxy: true, ..environment })
     }
 
     /// The environment that `get` answers for; the proxy variables do not count.
     ///
     /// # Errors
-    /// No variable names a cache folder and there is no home folder either.
+    /// [`Kind::Unreachable`](crate::Kind::Unreachable) where no variable names a cache folder and there is no home folder either.
     pub fn from_variables(get: impl Fn(&str) -> Option<OsString>) -> Result<Self> {
         let get = |name: &str| get(name).filter(|value| !value.is_empty());
         let text = |name: &str| get(name).and_then(|value| value.into_string().ok());
@@ -71,7 +72,10 @@ impl Environment {
         let cache = path("HF_HUB_CACHE")
             .or_else(|| path("HUGGINGFACE_HUB_CACHE"))
             .or_else(|| Some(home.as_ref()?.join("hub")))
-            .ok_or_else(|| Error::failed("no home folder for the model cache").hint("set HF_HUB_CACHE to a folder"))?;
+            .ok_or_else(|| {
+                Error::unreachable("there is no home folder for the cache of models")
+                    .hint("set HF_HUB_CACHE to a folder")
+            })?;
         let token_file = || {
             // A path that is named may be a pipe; no other is waited for.
             let bytes = match path("HF_TOKEN_PATH") {
@@ -151,5 +155,23 @@ impl Limits {
     /// no second try.
     pub fn impatient() -> Self {
         Self { connect: Duration::from_secs(3), answer: Duration::from_secs(5), retries: 0, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+
+    #[test]
+    fn without_a_home_folder_there_is_no_cache() {
+        let cache = |variables: &[(&str, &str)]| {
+            let get = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+            Environment::from_variables(get).map(|environment| environment.cache).map_err(|error| error.kind)
+        };
+        assert_eq!(cache(&[]), Err(Kind::Unreachable));
+        assert_eq!(cache(&[("HOME", "")]), Err(Kind::Unreachable));
+        assert_eq!(cache(&[("HOME", "/h")]), Ok("/h/.cache/huggingface/hub".into()));
+        assert_eq!(cache(&[("HF_HUB_CACHE", "/c")]), Ok("/c".into()));
     }
 }

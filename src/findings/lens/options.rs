@@ -59,6 +59,7 @@ impl Named for Colour {
         (Self::Kl, "kl", "What the layer does not yet know of the final answer: KL(final ‖ layer), in bits"),
         (Self::Difference, "difference", "The logit of the target minus that of the foil"),
     ];
+    const ALSO: &'static [(Self, &'static str)] = &[(Self::Probability, "prob")];
 }
 
 impl Options {
