@@ -27,5 +27,5 @@ pub fn run(args: &RenderArgs, line: &str) -> Result<()> {
     let view = args.view.view()?;
     view.check(&outputs)?;
     let found = RecordedAttention::read(&args.file)?.find(&view, line, &outputs)?;
-    deliver(&found, &destinations, args.output.quiet)
+    deliver(&found, &destinations, &view.style.fonts(), args.output.quiet)
 }
