@@ -82,8 +82,8 @@ impl Entry {
 /// All tensors of a checkpoint, in one file or in shards.
 pub struct Weights {
     files: Vec<(String, Arc<Bytes>)>,
-    /// The files that are mapped, as they were then.
-    mapped: Vec<(PathBuf, Stamp)>,
+    /// The files that are mapped, as they were just before.
+    mapped: Vec<(PathBuf, Option<Stamp>)>,
     entries: HashMap<String, Entry>,
 }
 
@@ -100,8 +100,8 @@ impl Weights {
             let broken = |e: std::io::Error| {
                 Error::failed(format!("cannot read {name}: {e}")).hint("check that the file exists and can be read")
             };
+            mapped.push((path.to_path_buf(), Stamp::at(path)));
             let file = plain::open(path).map_err(broken)?;
-            mapped.push((path.to_path_buf(), Stamp::of(&file.metadata().map_err(broken)?)));
             // SAFETY: the map is read-only and private; a file that another process shortens while it is mapped ends this
             // process (SIGBUS) as it would any program that maps weights, and can write to nothing.
             let map = unsafe { memmap2::Mmap::map(&file) }.map_err(broken)?;
@@ -113,7 +113,7 @@ impl Weights {
 
     /// A file that was written, replaced or cut short since it was mapped: what the weights are then is not known.
     pub fn changed(&self) -> Option<&Path> {
-        self.mapped.iter().find(|(path, then)| Stamp::at(path).as_ref() != Some(then)).map(|(path, _)| path.as_path())
+        self.mapped.iter().find(|(path, then)| Stamp::at(path) != *then).map(|(path, _)| path.as_path())
     }
 
     /// A file that is part of the program: of safetensors, unless its name ends as one of PyTorch's.
