@@ -38,6 +38,23 @@ pub fn append_own(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// As [`append_own`]; or a device that takes characters, by whatever name, where it does no harm: one that is always full stands for a disk
+/// that is.
+///
+/// # Errors
+/// As [`append_own`].
+pub fn append_own_or_device(path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        let is_device = |about: Metadata| std::os::unix::fs::FileTypeExt::is_char_device(&about.file_type());
+        if fs::metadata(path).is_ok_and(is_device) {
+            let file = options(false).append(true).open(path)?;
+            return if file.metadata().is_ok_and(is_device) { Ok(file) } else { Err(io::Error::other(LINK)) };
+        }
+    }
+    append_own(path)
+}
+
 /// All of a plain file; more than so many bytes are [`ErrorKind::FileTooLarge`], and not held.
 ///
 /// # Errors

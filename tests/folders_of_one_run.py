@@ -26,6 +26,8 @@ JOURNAL = ".manifest.jsonl.part"
 LOCK = ".attnviz-batch.lock"
 # Prompts of the inputs: two whole blocks and some, so that every share has work and the last block is short.
 COUNT = 140
+# How many runs each signal has ended.
+HITS = Counter()
 WORDS = "Once upon a time the fox met the crow by the well and said nothing more than that".split()
 
 
@@ -273,7 +275,8 @@ def kill(program, rng):
         left = sorted(path.name for path in bench.folder.iterdir() if path.name.startswith("."))
         if left:
             raise AssertionError(f"left behind: {left}")
-        return f"{format} in {shares}", ", ".join(f"{count} {name}" for name, count in sorted(hit.items()) if count) or "too quick"
+        HITS.update(hit)
+        return f"{format} in {shares}", "the same"
 
 
 def main():
@@ -297,6 +300,7 @@ def main():
         for (kind, outcome), times in sorted(outcomes.items()):
             print(f"  {times:3} {kind}: {outcome}")
         sys.stdout.flush()
+    print("ended by", dict(HITS))
     sys.exit(failed > 0)
 
 

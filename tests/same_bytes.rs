@@ -116,3 +116,22 @@ fn a_model_is_known_by_its_folders_name_and_weights_and_not_by_its_path() {
         assert!(!text.contains("x/base") && !text.contains("fixtures"), "{format} names a path");
     }
 }
+
+#[test]
+fn every_command_draws_with_the_bundled_fonts_unless_the_systems_are_asked_for() {
+    let shell = Shell::new();
+    let text = "日本語 ᚠᚢ 한국어";
+    shell.write("p.txt", text);
+    for (name, flags, asked) in [("bundled", &[][..], false), ("system", &["--system-fonts"], true)] {
+        let one = format!("{name}.png");
+        let run = |args: &[&str]| shell.run(&[args, flags, &["-m", "builtin", "--layer", "0", "--head", "0"]].concat());
+        let ran = run(&[text, "-o", &one]);
+        assert!(asked || !ran.err.contains("taken from the system's"), "{}", ran.err);
+        ran.ok();
+        run(&["batch", "p.txt", "--out", name, "--name", "{index}", "-q"]).ok();
+        assert!(shell.read(&one) == shell.read(&format!("{name}/000000.png")), "{name}");
+        assert!(shell.says(&["rerun", &one]).ends_with("the same bytes\n"), "{name}");
+        let (_, record) = attnviz::export::record::read(&shell.read(&one)).unwrap();
+        assert_eq!(record.options["view"]["style"]["system_fonts"], asked);
+    }
+}

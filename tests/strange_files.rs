@@ -95,6 +95,24 @@ fn twin(shell: &Shell, name: &str) {
 }
 
 #[test]
+fn a_name_that_nobody_typed_leads_nowhere() {
+    let shell = Shell::new();
+    shell.write("victim", "precious");
+    for plant in [link, pipe, zero] {
+        for (args, name) in [(&[][..], "attention-the-fox.png"), (&["-o", "{slug}.csv"], "the-fox.csv")] {
+            plant(&shell, name);
+            shell.ok(&[&["The fox", "-m", "builtin", "-q"], args].concat());
+            assert!(fs::symlink_metadata(shell.path(name)).unwrap().is_file(), "{name}");
+            fs::remove_file(shell.path(name)).unwrap();
+        }
+    }
+    // A name that was typed is what it is.
+    link(&shell, "typed.csv");
+    shell.ok(&["The fox", "-m", "builtin", "-q", "-o", "typed.csv"]);
+    assert!(shell.text("victim").starts_with("layer,") && fs::read_link(shell.path("typed.csv")).is_ok());
+}
+
+#[test]
 fn a_share_is_read_from_plain_files_only() {
     let shell = batched();
     for plant in [link, pipe, zero] {

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 const JOURNAL: &str = ".manifest.jsonl.part";
 /// The lock file of the run that writes here.
 const LOCK: &str = ".attnviz-batch.lock";
+/// How often it is taken again, where another run has removed it meanwhile.
+const LOCK_TRIES: u32 = 4;
 /// How the names of unfinished files begin and end.
 const DRAFT: (&str, &str) = (".attnviz-", ".tmp");
 
@@ -44,7 +46,7 @@ impl Folder {
             _ => {}
         }
         let names = Self::check(dir, resume)?;
-        let lock = lock(dir)?;
+        let lock = lock(dir, LOCK_TRIES)?;
         for name in names {
             let text = name.to_string_lossy();
             if text.starts_with(DRAFT.0) && text.ends_with(DRAFT.1) {
@@ -174,7 +176,7 @@ impl Folder {
     /// As [`Self::open`]; a folder in it, which is none of ours.
     pub fn remove(dir: &Path) -> Result<()> {
         let failed = |error| failure(dir, &error);
-        let (names, lock) = (Self::check(dir, true)?, lock(dir)?);
+        let (names, lock) = (Self::check(dir, true)?, lock(dir, LOCK_TRIES)?);
         names
             .iter()
             .filter(|name| *name != LOCK)
@@ -195,13 +197,15 @@ impl Drop for Folder {
     }
 }
 
-/// Keeps other runs off as long as it is open.
-fn lock(dir: &Path) -> Result<File> {
+/// Keeps other runs off as long as it is open. On file systems that number their files anew at every look it is not tried for ever.
+fn lock(dir: &Path, again: u32) -> Result<File> {
     let path = dir.join(LOCK);
     let lock = plain::append_own(&path).map_err(|error| odd(&path, &error))?;
     match lock.try_lock() {
         // A run that ended meanwhile has removed it: another may have made and locked a new one.
-        Ok(()) if Stamp::at(&path) != lock.metadata().ok().map(|about| Stamp::of(&about)) => self::lock(dir),
+        Ok(()) if again > 0 && Stamp::at(&path) != lock.metadata().ok().map(|about| Stamp::of(&about)) => {
+            self::lock(dir, again - 1)
+        }
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(Error::failed(format!("another run is writing to {}", dir.display()))
             .hint("wait for it, or name another folder")

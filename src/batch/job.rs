@@ -74,7 +74,7 @@ pub fn run(
         options,
         asked,
         session,
-        fonts: Fonts::bundled(),
+        fonts: asked.analysis().style().fonts(),
         outputs: outputs(&targets),
         targets,
         settings: run.settings()?,

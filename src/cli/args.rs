@@ -228,13 +228,16 @@ pub struct FigureArgs {
     /// Dark ink on white, or light ink on black
     #[arg(long, value_name = "THEME", default_value = "light", value_parser = one_of::<Theme>())]
     pub theme: Theme,
+    /// Take characters that the bundled fonts lack from the system's: the picture then depends on the machine
+    #[arg(long)]
+    pub system_fonts: bool,
 }
 
 impl FigureArgs {
     /// What is meant.
     pub fn style(&self) -> Style {
-        let Self { scale, colormap, width, height, dpi, theme, .. } = *self;
-        Style { scale, colormap, title: self.title.clone(), width, height, dpi, theme }
+        let Self { scale, colormap, width, height, dpi, theme, system_fonts, .. } = *self;
+        Style { scale, colormap, title: self.title.clone(), width, height, dpi, theme, system_fonts }
     }
 }
 

@@ -11,15 +11,15 @@ use rayon::prelude::*;
 use std::collections::HashSet;
 
 /// Writes what was found, lists the files on standard output, and shows it to whoever looks.
-pub fn deliver(found: &dyn Findings, destinations: &[Destination], quiet: bool) -> Result<()> {
-    let (fonts, ready) = (Fonts::with_system(), Ready::new(found));
+pub fn deliver(found: &dyn Findings, destinations: &[Destination], fonts: &Fonts, quiet: bool) -> Result<()> {
+    let ready = Ready::new(found);
     let files = plan(&ready, destinations)?;
     for destination in destinations {
         if let Destination::Stdout(format) = destination {
-            output::print(&ready.bytes(*format, None, &fonts)?)?;
+            output::print(&ready.bytes(*format, None, fonts)?)?;
         }
     }
-    let write = |file: &File| output::write(file.template, &file.fields, &ready.bytes(file.format, file.part, &fonts)?);
+    let write = |file: &File| output::write(file.template, &file.fields, &ready.bytes(file.format, file.part, fonts)?);
     let mut paths = Vec::new();
     // One destination after the other, so that of two failures the first one is told.
     for files in files.chunk_by(|a, b| std::ptr::eq(a.template, b.template)) {
@@ -30,9 +30,9 @@ pub fn deliver(found: &dyn Findings, destinations: &[Destination], quiet: bool) 
     if !quiet {
         found.remarks().iter().for_each(|remark| output::remark(remark));
         found.advice().iter().for_each(output::advise);
-        mention_fonts(found.about(), &fonts);
+        mention_fonts(found.about(), fonts);
         if !alone {
-            preview(&|| ready.figure(), &fonts);
+            preview(&|| ready.figure(), fonts);
         }
     }
     if alone { Ok(()) } else { output::list(&paths) }
@@ -75,6 +75,11 @@ fn mention_fonts(about: &About, fonts: &Fonts) {
         output::remark(&format!("the bundled font lacks {}; taken from the system's {font}", list(&found)));
     }
     if !lost.is_empty() {
-        output::remark(&format!("no font here has {}; drawn as code points", list(&lost)));
+        let which = if fonts.has_system() { "no font here has" } else { "the bundled fonts lack" };
+        output::remark(&format!(
+            "{which} {}; drawn as code points{}",
+            list(&lost),
+            if fonts.has_system() { "" } else { " (--system-fonts)" }
+        ));
     }
 }

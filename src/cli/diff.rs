@@ -90,7 +90,7 @@ pub fn run(args: &DiffArgs, line: &str) -> Result<()> {
     if found.parts().is_empty() && destinations.iter().any(|destination| destination.output().by_part) {
         return Err(Error::usage("these results have no layers and heads").hint("leave {layer} and {head} out of -o"));
     }
-    deliver(&found, &destinations, quiet)?;
+    deliver(&found, &destinations, &options.style.fonts(), quiet)?;
     found.verdict()
 }
 

@@ -3,7 +3,7 @@
 use super::args::one_of;
 use attnviz::Named;
 use attnviz::error::{Error, Result};
-use attnviz::export::{Fields, Template, write_bytes};
+use attnviz::export::{Fields, Template, write_bytes, write_own_bytes};
 use attnviz::findings::{Advice, Output};
 use attnviz::format::Format;
 use attnviz::prompt::{Prompt, Remark};
@@ -152,9 +152,12 @@ pub fn say(Remark { text, option }: &Remark) {
     }
 }
 
-/// The file that a template names for these fields, written whole or not at all.
+/// The file that a template names for these fields, written whole or not at all. A link or a pipe is what the user means where its name was
+/// typed as it is; a name that comes of a prompt was typed by nobody, and such a thing there is replaced.
 pub fn write(template: &Template, fields: &Fields, bytes: &[u8]) -> Result<PathBuf> {
     let path = template.fill(fields);
-    write_bytes(&path, bytes)?;
+    let is_odd = || path.symlink_metadata().is_ok_and(|there| !there.is_file() && !there.is_dir());
+    let write = if !template.fields().is_empty() && is_odd() { write_own_bytes } else { write_bytes };
+    write(&path, bytes)?;
     Ok(path)
 }

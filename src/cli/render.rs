@@ -41,5 +41,6 @@ pub fn run(args: &RenderArgs, line: &str) -> Result<()> {
     if !args.output.quiet {
         recorded.assumed.iter().for_each(|assumed| remark(assumed));
     }
-    deliver(&recorded.find(&options, line, &outputs)?, &destinations, args.output.quiet)
+    let found = recorded.find(&options, line, &outputs)?;
+    deliver(&found, &destinations, &options.view.style.fonts(), args.output.quiet)
 }

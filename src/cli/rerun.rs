@@ -118,7 +118,7 @@ impl Again<'_> {
         (subject.record.line, subject.record.note) = (record.line.clone(), record.note.clone());
         let found = findings::find(analysis, subject, &outputs);
         progress.finish();
-        self.finish(&*found?, changed(&record.model, &session))
+        self.finish(&*found?, &analysis.style().fonts(), changed(&record.model, &session))
     }
 
     /// From a file that `render` read.
@@ -140,7 +140,7 @@ impl Again<'_> {
         );
         let change = (recorded.input.hash != input.hash).then_some(change);
         recorded.input.name.clone_from(&input.name); // a file keeps what it holds under any name
-        self.finish(&recorded.find(&options, &self.record.line, &outputs)?, change)
+        self.finish(&recorded.find(&options, &self.record.line, &outputs)?, &options.view.style.fonts(), change)
     }
 
     /// The options of a command that is not of one prompt.
@@ -201,7 +201,7 @@ impl Again<'_> {
     }
 
     /// Compares what was found with the file, or writes it.
-    fn finish(&self, found: &dyn Findings, change: Option<String>) -> Result<()> {
+    fn finish(&self, found: &dyn Findings, fonts: &Fonts, change: Option<String>) -> Result<()> {
         let Self { args, name, record, .. } = self;
         let (version, ready) = (env!("CARGO_PKG_VERSION"), Ready::new(found));
         let part = self.part(&ready)?;
@@ -211,9 +211,9 @@ impl Again<'_> {
             if !args.output.quiet {
                 changes.iter().for_each(|change| output::remark(&format!("{name}: {change}")));
             }
-            return self.write(&ready, part);
+            return self.write(&ready, part, fonts);
         }
-        let new = ready.bytes(self.format, part, &Fonts::with_system())?;
+        let new = ready.bytes(self.format, part, fonts)?;
         if self.old == new {
             return output::print(format!("{}: the same bytes\n", output::printable(name)).as_bytes());
         }
@@ -237,11 +237,13 @@ impl Again<'_> {
         place.map(Some).ok_or_else(|| self.named(missing()))
     }
 
-    fn write(&self, ready: &Ready, part: Option<usize>) -> Result<()> {
-        let Some(place) = part else { return deliver(ready.found(), self.destinations, self.args.output.quiet) };
-        let (fields, fonts) = (ready.found().about().fields().of(&ready.parts()[place]), Fonts::with_system());
+    fn write(&self, ready: &Ready, part: Option<usize>, fonts: &Fonts) -> Result<()> {
+        let Some(place) = part else {
+            return deliver(ready.found(), self.destinations, fonts, self.args.output.quiet);
+        };
+        let fields = ready.found().about().fields().of(&ready.parts()[place]);
         for destination in self.destinations {
-            let bytes = ready.bytes(destination.output().format, part, &fonts)?;
+            let bytes = ready.bytes(destination.output().format, part, fonts)?;
             match destination {
                 Destination::Stdout(_) => output::print(&bytes)?,
                 Destination::File(template, _) => output::list(&[output::write(template, &fields, &bytes)?])?,

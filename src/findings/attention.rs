@@ -95,6 +95,10 @@ impl Analysis for Options {
         self.reading
     }
 
+    fn style(&self) -> Style {
+        self.view.style.clone()
+    }
+
     fn check(&self, outputs: &[Output]) -> Result<()> {
         if self.view.received && !self.with.is_empty() {
             return Err(Error::usage("more arrays and the attention received do not go together")

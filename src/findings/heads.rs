@@ -41,6 +41,10 @@ impl Analysis for Options {
         self.reading
     }
 
+    fn style(&self) -> Style {
+        self.style.clone()
+    }
+
     fn needs_prompt(&self) -> bool {
         false
     }

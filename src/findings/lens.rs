@@ -6,7 +6,7 @@ pub use options::{Colour, Options};
 
 use super::direct::DirectAttribution;
 use super::subject::{About, Subject};
-use super::{Analysis, Findings, Output, Reading, refuse_parts, within};
+use super::{Analysis, Findings, Output, Reading, Style, refuse_parts, within};
 use crate::analysis::{Answer, Lens, Prediction, lens};
 use crate::error::{Error, Result};
 use crate::export::table::{Cell, number, text, whole};
@@ -23,6 +23,10 @@ const MOST: u16 = 100;
 impl Analysis for Options {
     fn reading(&self) -> Reading {
         self.reading
+    }
+
+    fn style(&self) -> Style {
+        self.style.clone()
     }
 
     fn check(&self, outputs: &[Output]) -> Result<()> {

@@ -59,6 +59,10 @@ impl Analysis for Options {
         self.reading
     }
 
+    fn style(&self) -> Style {
+        self.style.clone()
+    }
+
     fn check(&self, outputs: &[Output]) -> Result<()> {
         refuse_parts("mix", outputs)?;
         if self.method.is_empty() {

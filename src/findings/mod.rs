@@ -145,6 +145,10 @@ impl Output {
 pub trait Analysis: Sync {
     /// How the prompt is read.
     fn reading(&self) -> Reading;
+    /// How its figures look.
+    fn style(&self) -> Style {
+        Style::default()
+    }
     /// Whether there is nothing to look at without a prompt. Where there is, the subject's prompt is empty.
     fn needs_prompt(&self) -> bool {
         true

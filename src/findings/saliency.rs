@@ -8,7 +8,7 @@ pub use options::{Absent, Like, Options};
 
 use super::generated::Generated;
 use super::subject::Subject;
-use super::{Analysis, Findings, Output, Reading, Target, need_arrays, refuse_parts, within};
+use super::{Analysis, Findings, Output, Reading, Style, Target, need_arrays, refuse_parts, within};
 use crate::analysis::attribution::{Method, Steps};
 use crate::error::{Error, Result};
 use crate::named::Named;
@@ -21,6 +21,10 @@ const MOST_SAMPLES: u32 = 100_000;
 impl Analysis for Options {
     fn reading(&self) -> Reading {
         self.reading
+    }
+
+    fn style(&self) -> Style {
+        self.style.clone()
     }
 
     fn check(&self, outputs: &[Output]) -> Result<()> {

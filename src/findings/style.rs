@@ -3,6 +3,7 @@
 use super::subject::About;
 use crate::error::{Error, Result};
 use crate::figure::{Colormap, Figure, Panel, ScaleKind, Theme};
+use crate::render::Fonts;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
@@ -29,6 +30,8 @@ pub struct Style {
     pub dpi: f32,
     /// Dark ink on white, unless the other theme is named.
     pub theme: Theme,
+    /// Take characters that the bundled fonts lack from the system's, so that the picture depends on the machine; off unless asked for.
+    pub system_fonts: bool,
 }
 
 impl Default for Style {
@@ -41,6 +44,7 @@ impl Default for Style {
             height: None,
             dpi: 96.0,
             theme: Theme::Light,
+            system_fonts: false,
         }
     }
 }
@@ -65,6 +69,11 @@ impl Style {
                 .option("dpi"));
         }
         Ok(())
+    }
+
+    /// The fonts that it is drawn with.
+    pub fn fonts(&self) -> Fonts {
+        if self.system_fonts { Fonts::with_system() } else { Fonts::bundled() }
     }
 
     /// Pixels of a PNG for each pixel at 96 dpi, at least 1.

@@ -73,6 +73,11 @@ impl Fonts {
         Self::new(Some(OnceLock::new()))
     }
 
+    /// Whether the system's are wanted.
+    pub fn has_system(&self) -> bool {
+        self.system.is_some()
+    }
+
     fn new(system: Option<OnceLock<System>>) -> Self {
         let mut database = Database::new();
         let bundled = BUNDLED.iter().filter_map(|(_, bytes)| {

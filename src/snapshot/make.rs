@@ -39,7 +39,7 @@ type Take<'a> = &'a mut dyn FnMut(Piece) -> Result<()>;
 /// # Errors
 /// A model that cannot be had, two of one name, what `take` returns. A case that fails is a piece.
 pub fn make(suite: &Suite, open: Open, remark: Remark, take: Take) -> Result<()> {
-    let fonts = Fonts::bundled();
+    let fonts = [Fonts::bundled(), Fonts::with_system()];
     let mut labels: Vec<(String, &str)> = Vec::new();
     for (first, job) in suite.jobs.iter().enumerate() {
         if suite.jobs[..first].iter().any(|earlier| earlier.model == job.model) {
@@ -62,7 +62,8 @@ pub fn make(suite: &Suite, open: Open, remark: Remark, take: Take) -> Result<()>
         take(Piece::Model { label: &label, weights, model })?;
         for (number, job) in suite.jobs.iter().enumerate().filter(|(_, other)| other.model == job.model) {
             let outputs = job.outputs();
-            Run { job, label: &label, session: &session, fonts: &fonts, outputs }.cases(suite, number, take)?;
+            let fonts = &fonts[usize::from(job.asked.analysis().style().system_fonts)];
+            Run { job, label: &label, session: &session, fonts, outputs }.cases(suite, number, take)?;
         }
         labels.push((label, &job.model));
     }

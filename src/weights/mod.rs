@@ -83,8 +83,8 @@ impl Entry {
 /// All tensors of a checkpoint, in one file or in shards.
 pub struct Weights {
     files: Vec<(String, Arc<Bytes>)>,
-    /// The files that are mapped, as they were then.
-    mapped: Vec<(PathBuf, Stamp)>,
+    /// The files that are mapped, as they were just before.
+    mapped: Vec<(PathBuf, Option<Stamp>)>,
     entries: HashMap<String, Entry>,
 }
 
@@ -95,17 +95,16 @@ impl Weights {
     /// What is no such file, which its name tells; a tensor that two files hold.
     pub fn open(paths: &[impl AsRef<Path>]) -> Result<Self> {
         let (mut files, mut mapped) = (Vec::new(), Vec::new());
-        for path in paths {
-            let (name, bytes, stamp) = map(path.as_ref())?;
-            mapped.push((path.as_ref().to_path_buf(), stamp));
-            files.push((name, bytes));
+        for path in paths.iter().map(AsRef::as_ref) {
+            mapped.push((path.to_path_buf(), Stamp::at(path)));
+            files.push(map(path)?);
         }
         Ok(Self { mapped, ..Self::index(files)? })
     }
 
     /// A file that was written, replaced or cut short since it was mapped: what the weights are then is not known.
     pub fn changed(&self) -> Option<&Path> {
-        self.mapped.iter().find(|(path, then)| Stamp::at(path).as_ref() != Some(then)).map(|(path, _)| path.as_path())
+        self.mapped.iter().find(|(path, then)| Stamp::at(path) != *then).map(|(path, _)| path.as_path())
     }
 
     /// A file that is part of the program: of safetensors, unless its name ends as one of PyTorch's.
@@ -238,18 +237,17 @@ impl Weights {
     }
 }
 
-/// A file's name, its bytes, mapped, and what it is when they are.
-fn map(path: &Path) -> Result<(String, Bytes, Stamp)> {
+/// A file's name and its bytes, mapped.
+fn map(path: &Path) -> Result<(String, Bytes)> {
     let name = path.display().to_string();
     let broken = |e: std::io::Error| {
         Error::failed(format!("cannot read {name}: {e}")).hint("check that the file exists and can be read")
     };
     let file = plain::open(path).map_err(broken)?;
-    let stamp = Stamp::of(&file.metadata().map_err(broken)?);
     // SAFETY: the map is read-only and private; a file that another process shortens while it is mapped ends this
     // process (SIGBUS) as it would any program that maps weights, and can write to nothing.
     let map = unsafe { memmap2::Mmap::map(&file) }.map_err(broken)?;
-    Ok((name, Bytes::Mapped(map), stamp))
+    Ok((name, Bytes::Mapped(map)))
 }
 
 /// The tensors of a file of safetensors.

@@ -18,7 +18,7 @@ pub const ASSUMED: &str = "there is no config.json: the sizes are those of its m
 /// # Errors
 /// A file that cannot be read. What is no file of `torch.save` has no `model_args`: [`super::Weights::open`] says what it is.
 pub fn config(path: &Path) -> Result<Option<Vec<u8>>> {
-    let (_, bytes, _) = map(path)?;
+    let (_, bytes) = map(path)?;
     Ok(torch::whole(&bytes)
         .ok()
         .and_then(|(root, _)| Some(of(torch::get(&root, "model_args")?)?.to_string().into_bytes())))

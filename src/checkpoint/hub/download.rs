@@ -195,7 +195,7 @@ impl Sink<'_> {
 }
 
 fn open(part: &Path) -> Result<File> {
-    plain::append_own(part).map_err(|error| disk_error("write", part, &error))
+    plain::append_own_or_device(part).map_err(|error| disk_error("write", part, &error))
 }
 
 /// Where the part of a file that an answer carries begins: `bytes 100-199/200`.

@@ -35,7 +35,7 @@ impl Again<'_> {
         let mut found = of_files(options, [first, second])?;
         let changed = found.hashes() != [Some(&a.hash[..]), Some(&b.hash[..])];
         found.rename([&a.name, &b.name]); // a file keeps what it holds under any name
-        self.done(found, changed.then(|| "the files that it compares have changed".into()))
+        self.done(found, options, changed.then(|| "the files that it compares have changed".into()))
     }
 
     fn of_runs(&self, options: &Options, other: &Other) -> Result<()> {
@@ -59,11 +59,11 @@ impl Again<'_> {
             Run { session: b, prompt: prompt(b, &other.prompt, &other.token_ids)? },
         ];
         let change = changed(&record.model, a).or_else(|| changed(&other.model, b));
-        self.done(of_runs(options, runs)?, change)
+        self.done(of_runs(options, runs)?, options, change)
     }
 
-    fn done(&self, mut found: Comparison, change: Option<String>) -> Result<()> {
+    fn done(&self, mut found: Comparison, options: &Options, change: Option<String>) -> Result<()> {
         found.about.record.line.clone_from(&self.record.line);
-        self.finish(&found, change)
+        self.finish(&found, &options.style.fonts(), change)
     }
 }
