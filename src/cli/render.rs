@@ -12,16 +12,25 @@ use std::path::PathBuf;
 
 /// The flags of `render`.
 #[derive(Args)]
+#[command(after_help = "\
+Names that are read, of arrays in .npz and tensors in .safetensors (texts: its metadata, as JSON lists):
+  attention, attentions, arr_0             all layers: [layer, head, query, key] or [layer, item, head, query, key]
+  attention_0 …, layer_0 …, arr_0 arr_1 …,
+  blocks.0.attn.hook_pattern …             one for each layer: [head, query, key] or [item, head, query, key]
+  encoder_, decoder_, cross_attention …    of an encoder with a decoder; --kind says which
+  tokens, token_ids (or input_ids), prompt, attention_mask (1 token, 0 padding)
+  key_, source_, encoder_tokens            what the keys of cross-attention are
+  query_, target_, decoder_tokens          what its queries are")]
 pub struct RenderArgs {
     /// A .safetensors, .npz or .npy file with `attention` [layer, head, query, key], or an array for each layer; `tokens`, `token_ids`,
     /// `attention_mask` and `prompt` are optional
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// What attends to what, where weights and names do not say
-    #[arg(long, value_name = "KIND", value_parser = one_of::<AttentionKind>(), help_heading = "Input")]
+    #[arg(long, value_name = "KIND", value_parser = one_of::<AttentionKind>(), help_heading = "Selection")]
     kind: Option<AttentionKind>,
     /// Which text of a batch, counted from 0; -1 is the last
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Input")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Selection")]
     item: Option<i64>,
     #[command(flatten)]
     view: ViewArgs,

@@ -11,8 +11,9 @@ use crate::named::Named;
 use crate::record::{NAME, Record};
 use serde_json::Value;
 
-/// More maps, and more queries or keys, no figure shows: the largest models have 16 thousand heads.
-const MOST_MAPS: usize = 1 << 15;
+/// More layers or heads, more heads of all layers, more queries or keys no figure shows: the largest models have 128 heads in 126 layers.
+const MOST_LAYERS: usize = 1 << 10;
+const MOST_MAPS: usize = 1 << 14;
 const MOST_TOKENS: usize = 1 << 17;
 
 /// The attention that is meant.
@@ -90,13 +91,10 @@ fn axes(name: &str, shape: &[usize], layers: Option<usize>) -> Result<[usize; 5]
     if all.contains(&0) {
         return Err(Error::failed(format!("{name} has shape {shape:?}: it is empty")).hint(WHAT_FITS));
     }
-    if layers.saturating_mul(heads) > MOST_MAPS
-        || queries.max(keys) > MOST_TOKENS
-        || size(&all).is_none()
-        || items > MOST_MAPS
-    {
+    let many = layers.max(heads) > MOST_LAYERS || layers * heads > MOST_MAPS || items > MOST_TOKENS;
+    if many || queries.max(keys) > MOST_TOKENS || size(&all).is_none() {
         return Err(Error::failed(format!("{name} has shape {shape:?}: that is too large")).hint(format!(
-            "at most {MOST_MAPS} heads of all layers and {MOST_TOKENS} tokens are drawn: save some of them"
+            "at most {MOST_LAYERS} layers and heads, {MOST_MAPS} of both, and {MOST_TOKENS} tokens are drawn: save some of them"
         )));
     }
     Ok(all)

@@ -34,6 +34,8 @@ pub struct Patterns<'a> {
     pub(in crate::findings) by_word: bool,
     /// The text and the label of each row of cross-attention; none where queries are keys.
     pub(in crate::findings) rows: Option<Vec<(String, String)>>,
+    /// The text of the queries of cross-attention, where it is known.
+    pub(in crate::findings) asking: Option<String>,
     /// What was left out of a file.
     pub(in crate::findings) left_out: Vec<String>,
     /// The line that names the next tokens, if anybody knows them.
@@ -50,8 +52,8 @@ impl<'a> Patterns<'a> {
     /// Patterns of tokens of which nothing else is known.
     pub(in crate::findings) fn new(view: &'a View, about: About, words: Vec<Word>, attention: Attention) -> Self {
         let (ranks, scale, left_out) = (OnceLock::new(), OnceLock::new(), Vec::new());
-        let (by_word, rows, next, extras) = (false, None, None, Vec::new());
-        Self { view, about, words, attention, by_word, rows, left_out, next, extras, ranks, scale }
+        let (by_word, rows, asking, next, extras) = (false, None, None, None, Vec::new());
+        Self { view, about, words, attention, by_word, rows, asking, left_out, next, extras, ranks, scale }
     }
 
     /// One scale for all maps, of weights that are shares or something else.
@@ -102,6 +104,7 @@ impl<'a> Patterns<'a> {
                 self.what(map)
             ),
         }];
+        lines.extend(self.asking.as_ref().map(|text| format!("queries: {text}")));
         lines.extend(self.next.clone());
         lines.extend(self.oddities());
         let (first, shares) = (self.first(), self.attention.has_shares());
@@ -303,17 +306,22 @@ impl Findings for Patterns<'_> {
         let (layers, heads) = self.axes(map);
         let Array { shape, values, .. } = self.array(map);
         let (queries, keys, texts) = (shape[2], shape[3], self.axis_texts());
+        let own: Option<Vec<String>> =
+            self.rows.as_ref().map(|rows| rows.iter().map(|(text, _)| text.clone()).collect());
         let places = layers.iter().flat_map(|layer| heads.iter().map(move |head| (layer, head)));
         let row = |((layer, head), pattern): ((&String, &String), &[f32])| {
             let pattern = Cell::Numbers(pattern.to_vec());
             let place = [layer, head].map(|name| name.parse::<usize>().ok().into()); // a reduced axis has no number
-            place.into_iter().chain([Cell::Texts(texts.clone()), queries.into(), keys.into(), pattern]).collect()
+            let own = own.clone().map(Cell::Texts);
+            let axes = [Cell::Texts(texts.clone())].into_iter().chain(own).chain([queries.into(), keys.into()]);
+            place.into_iter().chain(axes).chain([pattern]).collect()
         };
         let list = |name, kind| Column { name, kind };
-        let place = [whole("layer"), whole("head"), list("tokens", Kind::Texts)];
-        let pattern = [whole("queries"), whole("keys"), list("attention", Kind::Numbers)];
+        let place = vec![whole("layer"), whole("head"), list("tokens", Kind::Texts)];
+        let own = own.iter().map(|_| list("query_tokens", Kind::Texts)).collect();
+        let pattern = vec![whole("queries"), whole("keys"), list("attention", Kind::Numbers)];
         let rows = places.zip(values.chunks_exact((queries * keys).max(1))).map(row).collect();
-        Ok(Table { columns: [place, pattern].concat(), rows })
+        Ok(Table { columns: [place, own, pattern].concat(), rows })
     }
 
     /// A row for each pair of tokens.
