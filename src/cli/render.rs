@@ -13,12 +13,14 @@ use std::path::PathBuf;
 /// The flags of `render`.
 #[derive(Args)]
 #[command(after_help = "\
-Names that are read, of arrays in .npz and tensors in .safetensors (texts: its metadata, as JSON lists):
-  attention, attentions, arr_0             all layers: [layer, head, query, key] or [layer, item, head, query, key]
-  attention_0 …, layer_0 …, arr_0 arr_1 …,
-  blocks.0.attn.hook_pattern …             one for each layer: [head, query, key] or [item, head, query, key]
+Arrays that are read, of .npz and .safetensors:
+  attention, attentions, arr_0             [layer, head, query, key] or [layer, item, head, query, key]
+  attention_0 …, layer_0 …, arr_0 …,
+  blocks.0.attn.hook_pattern …             of each layer: [head, query, key] or [item, head, query, key]
   encoder_, decoder_, cross_attention …    of an encoder with a decoder; --kind says which
-  tokens, token_ids (or input_ids), prompt, attention_mask (1 token, 0 padding)
+  token_ids, input_ids; attention_mask     [key] or [item, key]; 1 is a token, 0 is padding
+Texts, arrays of .npz and metadata of .safetensors (JSON lists):
+  tokens, prompt                           [key] or [item, key]; one text
   key_, source_, encoder_tokens            what the keys of cross-attention are
   query_, target_, decoder_tokens          what its queries are")]
 pub struct RenderArgs {
