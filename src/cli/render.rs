@@ -13,16 +13,27 @@ use std::path::PathBuf;
 
 /// The flags of `render`.
 #[derive(Args)]
+#[command(after_help = "\
+Arrays that are read, of .npz and .safetensors:
+  attention, attentions, arr_0             [layer, head, query, key] or [layer, item, head, query, key]
+  attention_0 …, layer_0 …, arr_0 …,
+  blocks.0.attn.hook_pattern …             of each layer: [head, query, key] or [item, head, query, key]
+  encoder_, decoder_, cross_attention …    of an encoder with a decoder; --kind says which
+  token_ids, input_ids; attention_mask     [key] or [item, key]; 1 is a token, 0 is padding
+Texts, arrays of .npz and metadata of .safetensors (JSON lists):
+  tokens, prompt                           [key] or [item, key]; one text
+  key_, source_, encoder_tokens            what the keys of cross-attention are
+  query_, target_, decoder_tokens          what its queries are")]
 pub struct RenderArgs {
     /// A .safetensors, .npz or .npy file with `attention` [layer, head, query, key], or an array for each layer; `tokens`, `token_ids`,
     /// `attention_mask` and `prompt` are optional
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// What attends to what, where weights and names do not say
-    #[arg(long, value_name = "KIND", value_parser = one_of::<AttentionKind>(), help_heading = "Input")]
+    #[arg(long, value_name = "KIND", value_parser = one_of::<AttentionKind>(), help_heading = "Selection")]
     kind: Option<AttentionKind>,
     /// Which text of a batch, counted from 0; -1 is the last
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Input")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Selection")]
     item: Option<i64>,
     #[command(flatten)]
     view: ViewArgs,

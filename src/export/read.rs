@@ -12,6 +12,7 @@ mod names;
 mod npy;
 mod npz;
 mod numbers;
+mod padding;
 mod raw;
 mod safetensors;
 mod saved;

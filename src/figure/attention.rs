@@ -53,7 +53,6 @@ pub fn heatmap(values: Matrix, labels: &[String], scale: Scale) -> Panel {
         col_labels: labels.to_vec(),
         row_axis: "query".into(),
         col_axis: "key".into(),
-        first_row: first_query,
         cell_labels: Vec::new(),
         scale,
     })

@@ -23,7 +23,6 @@ pub fn atlas(heads: &[Head], across: usize, score: Option<Score>, scale: Scale) 
         col_labels: (0..across).map(|head| head.to_string()).collect(),
         row_axis: "layer".into(),
         col_axis: "head".into(),
-        first_row: 0,
         cell_labels: heads.iter().map(text).collect(),
         scale,
     })

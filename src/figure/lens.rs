@@ -36,7 +36,6 @@ pub fn answers(values: Vec<f32>, labels: Labels, scale: Scale) -> Vec<Panel> {
             col_labels: labels.tokens[columns.clone()].to_vec(),
             row_axis: "answer after".into(),
             col_axis: "token read".into(),
-            first_row: 0,
             cell_labels: pick.map(|at| labels.tops[at].clone()).collect(),
             scale: scale.clone(),
         })
@@ -54,7 +53,6 @@ pub fn direct(parts: &Parts, heads: usize, scale: Scale) -> Vec<Panel> {
         col_labels: (0..heads).map(|head| head.to_string()).collect(),
         row_axis: "layer".into(),
         col_axis: "head".into(),
-        first_row: 0,
         cell_labels: parts.heads.iter().map(|x| decimals(*x as f32, scale.max, 2)).collect(),
         scale: scale.clone(),
     };

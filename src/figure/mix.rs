@@ -60,7 +60,6 @@ pub fn agreement(found: &[Mixing], rho: &[f32]) -> Panel {
         col_labels: names,
         row_axis: String::new(),
         col_axis: String::new(),
-        first_row: 0,
         cell_labels: rho.iter().map(text).collect(),
         scale: Scale {
             colormap: Colormap::Balance,

@@ -40,8 +40,6 @@ pub struct Heatmap {
     pub row_axis: String,
     /// What a column is, such as `key`.
     pub col_axis: String,
-    /// The number of the first row, where rows are numbered because there are too many for all labels.
-    pub first_row: usize,
     /// One text per cell, row by row, such as the token whose probability its colour is. Cells are made wide enough for short
     /// ones; where that is too much to ask, texts are cut, or left out altogether.
     pub cell_labels: Vec<String>,

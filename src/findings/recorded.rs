@@ -105,6 +105,8 @@ impl RecordedAttention {
         let mut found = attention::Patterns::new(view, About::new(record, prompt), words, attention);
         (found.by_word, found.left_out) = (by_word, self.patterns.left_out.clone());
         found.rows = rows.map(|rows| rows.iter().map(|row| self.row(row)).collect());
+        let known = self.queries.as_ref().filter(|_| self.patterns.query_tokens.is_some());
+        found.asking = known.map(|queries| queries.written().split_whitespace().collect::<Vec<_>>().join(" "));
         Ok(found)
     }
 

@@ -3,63 +3,54 @@ use super::archive::Archive;
 use super::json::{self, Document, Field, Fields};
 use super::labels::{Item, Labels, Said};
 use super::names::{Found, find};
+use super::padding::{Kept, fit};
 use super::raw::WHAT_FITS;
 use super::{AttentionKind, Patterns, Wanted};
-use crate::axes::{place, size};
+use crate::axes::size;
 use crate::error::{Error, Result};
 use crate::named::Named;
 use crate::record::{NAME, Record};
 use serde_json::Value;
 
-/// More maps, and more queries or keys, no figure shows: the largest models have 16 thousand heads.
-const MOST_MAPS: usize = 1 << 15;
+/// More layers or heads, more heads of all layers, more queries or keys no figure shows: the largest models have 128 heads in 126 layers.
+const MOST_LAYERS: usize = 1 << 10;
+const MOST_MAPS: usize = 1 << 14;
 const MOST_TOKENS: usize = 1 << 17;
 
 /// The attention that is meant.
 pub(super) fn load(archive: &mut dyn Archive, wanted: Wanted) -> Result<Patterns> {
     let Found { names, layers, kind } = find(&archive.names(), wanted.kind)?;
-    let mut shape: Option<Vec<usize>> = None;
+    let (mut attention, mut first, mut by_layer) = (Vec::new(), None, !layers.is_empty());
     for name in &names {
-        archive.array(name, &mut |array, _| {
-            array.floats()?;
-            match &shape {
-                Some(shape) if shape != array.shape => {
-                    Err(Error::failed(format!("{name} has shape {:?}, {} has {shape:?}", array.shape, names[0]))
-                        .hint("save the layers of one text: they have one shape"))
-                }
-                _ => {
-                    shape = Some(array.shape.to_vec());
-                    Ok(())
-                }
-            }
-        })?;
-    }
-    let shape = shape.unwrap_or_default();
-    let by_layer = !layers.is_empty() && !(names == ["arr_0"] && shape.len() != 3);
-    let [count, items, heads, queries, keys] = axes(&names[0], &shape, by_layer.then_some(names.len()))?;
-    let at = wanted.item(items, &shape)?;
-    let mut attention = Vec::new();
-    for name in &names {
-        let per_item = heads * queries * keys;
         archive.array(name, &mut |array, input| {
-            let numbers = array.numbers(array.floats()?, input)?;
+            let append = array.floats()?;
+            let shape = &first.get_or_insert(array.shape.to_vec())[..];
+            if shape != array.shape {
+                let what = format!("{name} has shape {:?}, {} has {shape:?}", array.shape, names[0]);
+                return Err(Error::failed(what).hint("save the layers of one text: they have one shape"));
+            }
+            by_layer &= names != ["arr_0"] || shape.len() == 3;
+            let [_, items, heads, queries, keys] = axes(&names[0], shape, by_layer.then_some(names.len()))?;
+            let (at, per_item) = (wanted.item(items, shape)?, heads * queries * keys);
+            let numbers = array.numbers(append, input)?;
             if items == 1 && names.len() == 1 {
                 attention = numbers;
             } else {
-                numbers
-                    .chunks_exact((items * per_item).max(1))
-                    .for_each(|layer| attention.extend_from_slice(&layer[at * per_item..][..per_item]));
+                let layers = numbers.chunks_exact(items * per_item).map(|layer| &layer[at * per_item..][..per_item]);
+                layers.for_each(|layer| attention.extend_from_slice(layer));
             }
             Ok(())
         })?;
     }
+    let shape = first.unwrap_or_default();
+    let [count, items, heads, queries, keys] = axes(&names[0], &shape, by_layer.then_some(names.len()))?;
     let mut found = Patterns { attention, shape: [count, heads, queries, keys], ..Patterns::default() };
     if by_layer {
         found.layers = layers;
     } else if names == ["arr_0"] && shape.len() == 4 && count > 1 {
         found.assumed.push(format!("arr_0 {shape:?} is read as [layer, head, query, key]"));
     }
-    let labels = Labels::read(archive, Item { at, of: items })?;
+    let labels = Labels::read(archive, Item { at: wanted.item(items, &shape)?, of: items })?;
     let mut said = archive.text(NAME)?.and_then(|header| json::load(header.as_bytes()).ok());
     let own = said.as_mut().map(|Document { record, tokens, results }| {
         let fields = results.iter_mut().find(|fields| fields.method() == Some("attention"));
@@ -90,13 +81,10 @@ fn axes(name: &str, shape: &[usize], layers: Option<usize>) -> Result<[usize; 5]
     if all.contains(&0) {
         return Err(Error::failed(format!("{name} has shape {shape:?}: it is empty")).hint(WHAT_FITS));
     }
-    if layers.saturating_mul(heads) > MOST_MAPS
-        || queries.max(keys) > MOST_TOKENS
-        || size(&all).is_none()
-        || items > MOST_MAPS
-    {
+    let many = layers.max(heads) > MOST_LAYERS || layers * heads > MOST_MAPS || items > MOST_TOKENS;
+    if many || queries.max(keys) > MOST_TOKENS || size(&all).is_none() {
         return Err(Error::failed(format!("{name} has shape {shape:?}: that is too large")).hint(format!(
-            "at most {MOST_MAPS} heads of all layers and {MOST_TOKENS} tokens are drawn: save some of them"
+            "at most {MOST_LAYERS} layers and heads, {MOST_MAPS} of both, and {MOST_TOKENS} tokens are drawn: save some of them"
         )));
     }
     Ok(all)
@@ -114,48 +102,6 @@ struct Own<'a> {
     fields: Option<&'a mut Fields>,
 }
 
-/// Which positions of an axis are tokens, and the name of the mask that says so.
-struct Kept(&'static str, Vec<bool>);
-
-impl Kept {
-    /// What a mask says of an axis of so many positions; none where all of them are tokens.
-    fn of(mask: Said<bool>, count: usize, axis: &str) -> Result<Option<Self>> {
-        let Some((name, mask)) = mask else { return Ok(None) };
-        if mask.len() != count {
-            return Err(miscounted(name, mask.len(), count, axis));
-        }
-        match mask.iter().filter(|kept| **kept).count() {
-            0 => {
-                Err(Error::failed(format!("{name} calls all of the {axis} padding")).hint("1 is a token, 0 is padding"))
-            }
-            kept => Ok((kept < count).then_some(Self(name, mask))),
-        }
-    }
-
-    fn count(&self) -> usize {
-        self.1.iter().filter(|kept| **kept).count()
-    }
-}
-
-/// What is said of an axis, an entry for each position that is kept.
-fn fit<T>(said: Said<T>, count: usize, kept: Option<&Kept>, axis: &str) -> Result<Option<Vec<T>>> {
-    let Some((name, all)) = said else { return Ok(None) };
-    match kept {
-        Some(kept) if all.len() == count => {
-            Ok(Some(all.into_iter().zip(&kept.1).filter(|(_, kept)| **kept).map(|(one, _)| one).collect()))
-        }
-        Some(kept) if all.len() == kept.count() => Ok(Some(all)),
-        None if all.len() == count => Ok(Some(all)),
-        _ => Err(miscounted(name, all.len(), count, axis)),
-    }
-}
-
-fn miscounted(name: &str, there: usize, count: usize, axis: &str) -> Error {
-    let one = axis.trim_end_matches('s').replace("querie", "query");
-    Error::failed(format!("{name} has {there} entries, but attention has {count} {axis}"))
-        .hint(format!("give {name} one entry for each {one}, or leave it out"))
-}
-
 impl Patterns {
     /// What a file holds, completed by its labels and by what attnviz says in it.
     fn complete(
@@ -165,7 +111,6 @@ impl Patterns {
         wanted: Option<AttentionKind>,
         named: Option<AttentionKind>,
     ) -> Result<Self> {
-        self.check_numbers()?;
         let Labels { mut tokens, key_tokens, mut query_tokens, ids, mask, query_mask, prompt } = labels;
         let (mut kind, mut words) = (named, None);
         self.prompt = prompt;
@@ -181,28 +126,27 @@ impl Patterns {
         }
         let [.., queries, keys] = self.shape;
         let is_cross = wanted.or(kind) == Some(AttentionKind::Cross);
-        if !is_cross
-            && (kind == Some(AttentionKind::Causal) || key_tokens.is_none() && tokens.is_none() && queries == keys)
-        {
-            // Of a decoder's own attention, both axes are what cross-attention calls the queries.
+        // Of a decoder's own attention, both axes are what cross-attention calls the queries.
+        let is_decoder = !is_cross && kind == Some(AttentionKind::Causal);
+        let is_alone = !is_cross && key_tokens.is_none() && tokens.is_none() && queries == keys;
+        if is_decoder || is_alone {
             (tokens, query_tokens) = (tokens.or(query_tokens), None);
         } else if kind == Some(AttentionKind::Encoder) {
             query_tokens = None;
         }
-        let is_decoder = !is_cross && kind == Some(AttentionKind::Causal);
         let (mask, query_mask) = if is_decoder { (query_mask.or(mask), None) } else { (mask, query_mask) };
         let kept = Kept::of(mask, keys, "keys")?;
-        let tail = |kept: &Kept| Kept(kept.0, kept.1[keys.saturating_sub(queries)..].to_vec());
-        let kept_queries = match (is_cross || query_tokens.is_some(), Kept::of(query_mask, queries, "queries")?) {
-            (false, None) if queries <= keys => kept.as_ref().map(tail),
-            (_, kept) => kept,
-        };
+        // Where the queries are keys, they are the last of them.
+        let own = !is_cross && query_tokens.is_none() && query_mask.is_none() && queries <= keys;
+        let tail = kept.as_ref().filter(|_| own).map(|kept| (kept.0, kept.1[keys - queries..].to_vec()));
+        let kept_queries = Kept::of(query_mask.or(tail), queries, "queries")?;
         let key_tokens = if is_decoder { tokens } else { key_tokens.or(tokens) };
         let ids = ids.filter(|_| words.is_none());
         self.tokens = fit(words.or(key_tokens), keys, kept.as_ref(), "keys")?;
         self.token_ids = fit(ids, keys, kept.as_ref(), "keys")?;
         self.query_tokens = fit(query_tokens, queries, kept_queries.as_ref(), "queries")?;
-        self.cut(kept.as_ref(), kept_queries.as_ref())?;
+        self.check_numbers(kept.as_ref(), kept_queries.as_ref())?;
+        self.cut(kept.as_ref(), kept_queries.as_ref());
         self.decide(wanted.or(self.record.as_ref().and(kind)), kind)?;
         if self.kind == AttentionKind::Cross && !is_cross && self.query_tokens.is_none() && kept.is_some() {
             return Err(Error::failed(
@@ -215,50 +159,6 @@ impl Patterns {
             self.query_tokens = None;
         }
         Ok(self)
-    }
-
-    /// Fails where a number is none, but for rows of nothing else.
-    fn check_numbers(&self) -> Result<()> {
-        let [_, heads, queries, keys] = self.shape;
-        let absent = |row: &[f32]| row.iter().all(|weight| weight.is_nan());
-        let mut rows = self.attention.chunks_exact(keys).enumerate();
-        let broken = rows.find(|(_, row)| row.iter().any(|weight| !weight.is_finite()) && !absent(row));
-        if let Some((row, weights)) = broken {
-            let at = weights.iter().position(|weight| !weight.is_finite()).unwrap_or_default();
-            let (weight, place) = (weights[at], place(row * keys + at, &[usize::MAX, heads, queries, keys]));
-            return Err(Error::failed(format!("attention holds {weight} at [layer, head, query, key] = {place:?}"))
-                .hint("save the weights after the softmax; of padding, only whole rows may be NaN"));
-        }
-        if absent(&self.attention) {
-            return Err(Error::failed("attention holds nothing but NaN").hint("save the weights after the softmax"));
-        }
-        Ok(())
-    }
-
-    /// Leaves out what is padding.
-    fn cut(&mut self, keys: Option<&Kept>, queries: Option<&Kept>) -> Result<()> {
-        let [.., rows, cols] = self.shape;
-        let is_kept = |kept: Option<&Kept>, at: usize| kept.is_none_or(|kept| kept.1[at]);
-        for (kept, axis, count) in [(keys, "keys", cols), (queries, "queries", rows)] {
-            if let Some(kept) = kept {
-                let padding = count - kept.count();
-                self.left_out.push(format!("{padding} of {count} {axis} are padding and left out ({})", kept.0));
-            }
-        }
-        if keys.is_none() && queries.is_none() {
-            return Ok(());
-        }
-        let whole = std::mem::take(&mut self.attention);
-        let rows_kept = whole.chunks_exact(cols).enumerate().filter(|(row, _)| is_kept(queries, row % rows));
-        self.attention = rows_kept
-            .flat_map(|(_, row)| row.iter().enumerate().filter(|(at, _)| is_kept(keys, *at)).map(|(_, weight)| *weight))
-            .collect();
-        self.shape[2] = queries.map_or(rows, Kept::count);
-        self.shape[3] = keys.map_or(cols, Kept::count);
-        if self.shape[2] == 0 {
-            return Err(Error::failed("no query is left without padding").hint("1 is a token, 0 is padding"));
-        }
-        self.check_numbers()
     }
 
     /// Takes what a result says of its axes; gives the words, where tokens were gathered to words.

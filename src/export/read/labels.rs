@@ -53,8 +53,9 @@ impl Item {
         if rows.len() == self.of {
             return Ok(rows.swap_remove(self.at));
         }
-        let (count, plural) = (rows.len(), if rows.len() == 1 { "" } else { "s" });
-        Err(Error::failed(format!("{name} has {count} list{plural}, but attention has {} items", self.of))
+        let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let (lists, items) = (counted(rows.len(), "list"), counted(self.of, "item"));
+        Err(Error::failed(format!("{name} has {lists}, but attention has {items}"))
             .hint(format!("save {name} [item, token], or leave it out")))
     }
 }

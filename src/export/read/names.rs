@@ -30,6 +30,9 @@ const NUMBERED: [&str; 3] = ["layer", "layers", "arr"];
 /// Names that an error lists.
 const MOST_LISTED: usize = 6;
 
+/// An array's layer, where its name has a number, and its name.
+type Member<'a> = (Option<usize>, &'a String);
+
 /// The arrays that are one file's attention.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Found {
@@ -47,7 +50,7 @@ pub(super) fn find(names: &[String], wanted: Option<AttentionKind>) -> Result<Fo
     if names.iter().any(|name| name == "attention") {
         return Ok(whole("attention"));
     }
-    let mut groups: BTreeMap<String, (Option<AttentionKind>, Vec<(Option<usize>, &String)>)> = BTreeMap::new();
+    let mut groups: BTreeMap<String, (Option<AttentionKind>, Vec<Member>)> = BTreeMap::new();
     for name in names {
         if let Some(Name { template, kind, layer }) = Name::of(name) {
             groups.entry(template).or_insert((kind, Vec::new())).1.push((layer, name));
@@ -84,7 +87,7 @@ pub(super) fn find(names: &[String], wanted: Option<AttentionKind>) -> Result<Fo
 }
 
 /// An array for each layer, in the order of their numbers.
-fn in_order(mut members: Vec<(Option<usize>, &String)>) -> Result<Found> {
+fn in_order(mut members: Vec<Member>) -> Result<Found> {
     members.sort();
     let names: Vec<String> = members.iter().map(|(_, name)| (*name).clone()).collect();
     let layers: Vec<usize> = members.iter().filter_map(|(layer, _)| *layer).collect();
@@ -136,7 +139,7 @@ impl Name {
         let has = |word: &str| words.iter().any(|known| known == word);
         let known = |word: &String| NOUNS.contains(&&word[..]) || OTHERS.contains(&&word[..]);
         let nouns = |word: &&str| has(word) && (layer.is_some() || !NUMBERED.contains(word));
-        if !words.iter().all(known) || !NOUNS.iter().any(|noun| nouns(&noun)) {
+        if !words.iter().all(known) || !NOUNS.iter().any(nouns) {
             return None;
         }
         let kind = match () {

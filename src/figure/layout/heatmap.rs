@@ -53,7 +53,10 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room) -> 
     let (w, h) = roomy(map, text, space_w, space_h).unwrap_or_else(|| extent(rows, cols, space_w, space_h));
     let (cw, ch) = (w / cols as f32, h / rows as f32);
 
-    let row_labels = Rows::new(face, &map.row_labels, (map.first_row, rows), ch, widest);
+    // Where there is no room for all labels they are numbered, rows that are the last of the columns as these are.
+    let first_row =
+        if map.col_labels.ends_with(&map.row_labels) { map.col_labels.len() - map.row_labels.len() } else { 0 };
+    let row_labels = Rows::new(face, &map.row_labels, (first_row, rows), ch, widest);
     let left = axis_left + row_labels.gutter();
     block.put(
         left,

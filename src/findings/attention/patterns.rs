@@ -1,9 +1,10 @@
 //! What was found of attention patterns, as figures, data and tables.
 
+mod said;
+
 use super::View;
-use crate::analysis::attention::Extent;
 use crate::analysis::attention::received::{Rank, rank};
-use crate::analysis::{Attention, Reduction, Sink};
+use crate::analysis::{Attention, Sink};
 use crate::error::Result;
 use crate::export::csv::{write_attention, write_cross_attention, write_table};
 use crate::export::read::AttentionKind;
@@ -11,18 +12,12 @@ use crate::export::table::{Cell, Column, Kind, number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
 use crate::figure::attention::{bars, heatmap, matrix, panel, scale, with_queries};
 use crate::figure::{Figure, Matrix, Panel, Scale};
-use crate::findings::subject::{empty_rows, percent};
 use crate::findings::{About, Advice, Findings, Reduce};
 use crate::named::Named;
 use crate::prompt::Word;
 use crate::record::Part;
 use serde_json::{Map, Value, json};
 use std::sync::OnceLock;
-
-/// Attention on the first token above which it is spoken of.
-const LARGE_SINK: f32 = 0.4;
-/// Sums of rows that are as near to one another as this are given as one number.
-const LOOSE: f32 = 0.01;
 
 /// Everything that is known once the model has run, or the file is read.
 pub struct Patterns<'a> {
@@ -34,6 +29,8 @@ pub struct Patterns<'a> {
     pub(in crate::findings) by_word: bool,
     /// The text and the label of each row of cross-attention; none where queries are keys.
     pub(in crate::findings) rows: Option<Vec<(String, String)>>,
+    /// The text of the queries of cross-attention, where it is known.
+    pub(in crate::findings) asking: Option<String>,
     /// What was left out of a file.
     pub(in crate::findings) left_out: Vec<String>,
     /// The line that names the next tokens, if anybody knows them.
@@ -50,8 +47,8 @@ impl<'a> Patterns<'a> {
     /// Patterns of tokens of which nothing else is known.
     pub(in crate::findings) fn new(view: &'a View, about: About, words: Vec<Word>, attention: Attention) -> Self {
         let (ranks, scale, left_out) = (OnceLock::new(), OnceLock::new(), Vec::new());
-        let (by_word, rows, next, extras) = (false, None, None, Vec::new());
-        Self { view, about, words, attention, by_word, rows, left_out, next, extras, ranks, scale }
+        let (by_word, rows, asking, next, extras) = (false, None, None, None, Vec::new());
+        Self { view, about, words, attention, by_word, rows, asking, left_out, next, extras, ranks, scale }
     }
 
     /// One scale for all maps, of weights that are shares or something else.
@@ -92,85 +89,12 @@ impl<'a> Patterns<'a> {
         if self.view.selection.sink == Sink::Renorm { matrix.without_empty_rows() } else { matrix }
     }
 
-    fn subtitle(&self, map: Option<usize>) -> Vec<String> {
-        let Extent { queries, keys, .. } = self.attention.extent;
-        let mut lines = vec![match self.rows {
-            None => self.about.line(&self.what(map)),
-            Some(_) => format!(
-                "{} · {} · cross-attention: {queries} queries, {keys} keys",
-                self.about.source(),
-                self.what(map)
-            ),
-        }];
-        lines.extend(self.next.clone());
-        lines.extend(self.oddities());
-        let (first, shares) = (self.first(), self.attention.has_shares());
-        let share = percent(f64::from(self.attention.sink_share));
-        let hidden = if shares {
-            format!("attention on the {first}, {share} of all, is hidden")
-        } else {
-            format!("attention on the {first} is hidden")
-        };
-        match self.view.selection.sink {
-            Sink::Keep if self.has_sink() => lines.push(format!("{share} of the attention is on the {first}")),
-            Sink::Keep => {}
-            Sink::Mask => lines.push(hidden),
-            Sink::Renorm => lines.push(format!("{hidden} and rows are rescaled to 1")),
-        }
-        lines.extend(self.remarks());
-        lines
-    }
-
-    /// Whether much of the attention that is shown is on the first token.
-    fn has_sink(&self) -> bool {
-        self.view.selection.sink == Sink::Keep && self.attention.has_shares() && self.attention.sink_share >= LARGE_SINK
-    }
-
-    /// What a reader of patterns would not expect of them.
-    fn oddities(&self) -> Option<String> {
-        let (extent, (least, most)) = (self.attention.extent, self.attention.row_sums);
-        let mut odd = Vec::new();
-        if extent.past() > 0 {
-            odd.push(format!("queries are the last {} of {} tokens", extent.queries, extent.keys));
-        }
-        if !self.attention.has_shares() {
-            let range = if most - least < LOOSE { format!("{least:.2}") } else { format!("{least:.2} to {most:.2}") };
-            odd.push(format!("weights as saved: rows sum to {range}, not 1"));
-        }
-        (!odd.is_empty()).then(|| odd.join(" · "))
-    }
-
-    /// What the first column is.
-    fn first(&self) -> &'static str {
-        if self.rows.is_some() { "first key" } else { "first token" }
-    }
-
     /// A panel with the queries' own labels, where they have some.
     fn of_queries(&self, panel: Panel) -> Panel {
         match &self.rows {
             Some(rows) => with_queries(panel, rows.iter().map(|(_, label)| label.clone()).collect()),
             None => panel,
         }
-    }
-
-    /// What is drawn, in words.
-    fn what(&self, map: Option<usize>) -> String {
-        if self.view.received {
-            return "words ranked by the attention they receive".into();
-        }
-        let (layers, heads) = self.axes(map);
-        let one = |what: &str, names: &[String], reduced: Option<Reduction>, all: usize| match (reduced, names) {
-            (Some(_), [how]) => format!("{how} of {all} {what}s"),
-            (None, [number]) => format!("{what} {number}"),
-            (_, many) => format!("{} {what}s", many.len()),
-        };
-        let attention = &self.attention;
-        format!(
-            "{}, {}{}",
-            one("layer", &layers, attention.layers_to, attention.layers.len()),
-            one("head", &heads, attention.heads_to, attention.heads.len()),
-            if self.by_word || self.view.selection.words.is_some() { ", by word" } else { "" }
-        )
     }
 
     /// The numbers of all maps, or of one: `[layer, head, query, key]`.
@@ -261,13 +185,7 @@ impl Findings for Patterns<'_> {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let absent = self.attention.absent_rows;
-        let absent = (absent > 0).then(|| {
-            let rows = if absent == 1 { "1 row is".into() } else { format!("{absent} rows are") };
-            format!("{rows} absent: the file holds NaN throughout")
-        });
-        let empty = empty_rows(self.attention.empty_rows).map(|text| text.replace("first token", self.first()));
-        self.left_out.iter().cloned().chain(absent).chain(empty).collect()
+        self.left_out_rows()
     }
 
     fn advice(&self) -> Vec<Advice> {
@@ -320,17 +238,22 @@ impl Findings for Patterns<'_> {
         let (layers, heads) = self.axes(map);
         let Array { shape, values, .. } = self.array(map);
         let (queries, keys, texts) = (shape[2], shape[3], self.axis_texts());
+        let own: Option<Vec<String>> =
+            self.rows.as_ref().map(|rows| rows.iter().map(|(text, _)| text.clone()).collect());
         let places = layers.iter().flat_map(|layer| heads.iter().map(move |head| (layer, head)));
         let row = |((layer, head), pattern): ((&String, &String), &[f32])| {
             let pattern = Cell::Numbers(pattern.to_vec());
             let place = [layer, head].map(|name| name.parse::<usize>().ok().into()); // a reduced axis has no number
-            place.into_iter().chain([Cell::Texts(texts.clone()), queries.into(), keys.into(), pattern]).collect()
+            let own = own.clone().map(Cell::Texts);
+            let axes = [Cell::Texts(texts.clone())].into_iter().chain(own).chain([queries.into(), keys.into()]);
+            place.into_iter().chain(axes).chain([pattern]).collect()
         };
         let list = |name, kind| Column { name, kind };
-        let place = [whole("layer"), whole("head"), list("tokens", Kind::Texts)];
-        let pattern = [whole("queries"), whole("keys"), list("attention", Kind::Numbers)];
+        let place = vec![whole("layer"), whole("head"), list("tokens", Kind::Texts)];
+        let own = own.iter().map(|_| list("query_tokens", Kind::Texts)).collect();
+        let pattern = vec![whole("queries"), whole("keys"), list("attention", Kind::Numbers)];
         let rows = places.zip(values.chunks_exact((queries * keys).max(1))).map(row).collect();
-        Ok(Table { columns: [place, pattern].concat(), rows })
+        Ok(Table { columns: [place, own, pattern].concat(), rows })
     }
 
     /// A row for each pair of tokens.

@@ -1,0 +1,99 @@
+//! What figures of attention patterns say in words.
+
+use super::Patterns;
+use crate::analysis::attention::Extent;
+use crate::analysis::{Reduction, Sink};
+use crate::findings::subject::{empty_rows, percent};
+
+/// Attention on the first token above which it is spoken of.
+const LARGE_SINK: f32 = 0.4;
+/// Sums of rows that are as near to one another as this are given as one number.
+const LOOSE: f32 = 0.01;
+
+impl Patterns<'_> {
+    pub(super) fn subtitle(&self, map: Option<usize>) -> Vec<String> {
+        let Extent { queries, keys, .. } = self.attention.extent;
+        let mut lines = vec![match self.rows {
+            None => self.about.line(&self.what(map)),
+            Some(_) => format!(
+                "{} · {} · cross-attention: {queries} queries, {keys} keys",
+                self.about.source(),
+                self.what(map)
+            ),
+        }];
+        lines.extend(self.asking.as_ref().map(|text| format!("queries: {text}")));
+        lines.extend(self.next.clone());
+        lines.extend(self.oddities());
+        let (first, shares) = (self.first(), self.attention.has_shares());
+        let share = percent(f64::from(self.attention.sink_share));
+        let hidden = if shares {
+            format!("attention on the {first}, {share} of all, is hidden")
+        } else {
+            format!("attention on the {first} is hidden")
+        };
+        match self.view.selection.sink {
+            Sink::Keep if self.has_sink() => lines.push(format!("{share} of the attention is on the {first}")),
+            Sink::Keep => {}
+            Sink::Mask => lines.push(hidden),
+            Sink::Renorm => lines.push(format!("{hidden} and rows are rescaled to 1")),
+        }
+        lines.extend(self.left_out_rows());
+        lines
+    }
+
+    /// Whether much of the attention that is shown is on the first token.
+    pub(super) fn has_sink(&self) -> bool {
+        let is_kept = self.view.selection.sink == Sink::Keep;
+        is_kept && self.attention.has_shares() && self.attention.sink_share >= LARGE_SINK
+    }
+
+    /// What a reader of patterns would not expect of them.
+    fn oddities(&self) -> Option<String> {
+        let (extent, (least, most)) = (self.attention.extent, self.attention.row_sums);
+        let mut odd = Vec::new();
+        if extent.past() > 0 {
+            odd.push(format!("queries are the last {} of {} tokens", extent.queries, extent.keys));
+        }
+        if !self.attention.has_shares() {
+            let range = if most - least < LOOSE { format!("{least:.2}") } else { format!("{least:.2} to {most:.2}") };
+            odd.push(format!("weights as saved: rows sum to {range}, not 1"));
+        }
+        (!odd.is_empty()).then(|| odd.join(" · "))
+    }
+
+    /// What is drawn, in words.
+    fn what(&self, map: Option<usize>) -> String {
+        if self.view.received {
+            return "words ranked by the attention they receive".into();
+        }
+        let (layers, heads) = self.axes(map);
+        let one = |what: &str, names: &[String], reduced: Option<Reduction>, all: usize| match (reduced, names) {
+            (Some(_), [how]) => format!("{how} of {all} {what}s"),
+            (None, [number]) => format!("{what} {number}"),
+            (_, many) => format!("{} {what}s", many.len()),
+        };
+        let attention = &self.attention;
+        format!(
+            "{}, {}{}",
+            one("layer", &layers, attention.layers_to, attention.layers.len()),
+            one("head", &heads, attention.heads_to, attention.heads.len()),
+            if self.by_word || self.view.selection.words.is_some() { ", by word" } else { "" }
+        )
+    }
+
+    /// What the first column is.
+    pub(super) fn first(&self) -> &'static str {
+        if self.rows.is_some() { "first key" } else { "first token" }
+    }
+
+    /// What is left out, or is not there.
+    pub(super) fn left_out_rows(&self) -> Vec<String> {
+        let absent = self.attention.absent_rows;
+        let absent = (absent > 0).then(|| {
+            let rows = if absent == 1 { "1 row is".into() } else { format!("{absent} rows are") };
+            format!("{rows} absent: the file holds NaN throughout")
+        });
+        let empty = empty_rows(self.attention.empty_rows).map(|text| text.replace("first token", self.first()));
+        self.left_out.iter().cloned().chain(absent).chain(empty).collect()
+    }
+}
