@@ -4,11 +4,12 @@ or refused by a message that names what is wrong. Every way of saving is drawn a
     python tests/differential_saved.py target/release/attnviz --count 200 --seed 0
     python tests/differential_saved.py target/release/attnviz --freeze    # the sample that tests/saved_attention.rs reads
 
-It needs numpy, torch and safetensors; cases of inseq are left out, and counted, where inseq is not installed.
+It needs numpy, torch, safetensors and tokenizers; cases of inseq are left out, and counted, where inseq is not installed.
 """
 
 import argparse
 import collections
+import functools
 import json
 import pathlib
 import pickle
@@ -30,7 +31,7 @@ class Case:
 
     def __init__(self, style):
         self.style, self.flags = style, []
-        self.attention = self.tokens = self.queries = self.kind = self.refused = None
+        self.attention = self.tokens = self.queries = self.kind = self.prompt = self.refused = None
         self.hint_makes = False  # whether the lines of the hint make a file that is read
 
     def right(self, attention, tokens=None, queries=None, kind=None):
@@ -397,24 +398,84 @@ def foreign(rng, numbers, path):
 
 
 def inseq(rng, numbers, path):
-    """inseq: out.save of attention as attribution, [key, step, layer, head], of a decoder that began with a prompt."""
+    """inseq: out.save of attention as attribution, [key, step, layer, head]: of a decoder that began with a prompt, or of its encoder."""
     from inseq.data.attribution import FeatureAttributionOutput, FeatureAttributionSequenceOutput
     from inseq.utils.typing import TokenWithId
 
     layers, heads, n = sizes(rng)
     start = rng.randint(1, n - 1)
-    array = patterns(numbers, layers, heads, n - start, n).astype("f4")
-    scores = torch.tensor(array).permute(3, 2, 0, 1)
     target = [TokenWithId(f"{'Ġ' if at else ''}t{at}", at) for at in range(n)]
-    sequence = FeatureAttributionSequenceOutput(source=target[:start], target=target, target_attributions=scores, attr_pos_start=start, attr_pos_end=n)
+    source, texts = target[:start], [f"{' ' if at else ''}t{at}" for at in range(n)]
     case = Case("inseq, out.save")
     case.path = path.with_suffix(".json")
-    FeatureAttributionOutput(sequence_attributions=[sequence], info={"input_texts": [""], "generated_texts": [""]}).save(case.path, overwrite=True)
+    if rng.random() < 0.5:
+        array = patterns(numbers, layers, heads, n - start, n).astype("f4")
+        attributions = {"target_attributions": torch.tensor(array).permute(3, 2, 0, 1)}
+        case.right(array, texts)
+    else:
+        m = rng.randint(2, 6)
+        source = [TokenWithId(f"{'Ġ' if at else ''}s{at}", at) for at in range(m)]
+        array = patterns(numbers, layers, heads, n - start, m, kind="cross").astype("f4")
+        attributions = {"source_attributions": torch.tensor(array).permute(3, 2, 0, 1)}
+        case.right(array, [f"{' ' if at else ''}s{at}" for at in range(m)], texts[start:], "cross")
+    sequence = FeatureAttributionSequenceOutput(source=source, target=target, attr_pos_start=start, attr_pos_end=n, **attributions)
+    info = {"input_texts": [""], "generated_texts": [""]}
+    FeatureAttributionOutput(sequence_attributions=[sequence], info=info).save(case.path, overwrite=True)
     case.refused, case.hint_makes = "JSON of inseq", True
-    return case.right(array, [f"{' ' if at else ''}t{at}" for at in range(n)])
+    return case
 
 
-WAYS = [whole, whole, cached, per_layer, transformer_lens, bertviz, cross, batch, odd, odd, foreign, inseq]
+@functools.cache
+def trained():
+    """Small tokenizers of each kind, trained on the words above."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    texts = [" ".join(random.Random(seed).choices(WORDS, k=8)) for seed in range(200)]
+    level = Tokenizer(models.BPE())
+    level.pre_tokenizer, level.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    level.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=290, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    piece = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>"))
+    piece.pre_tokenizer, piece.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    fallback = [f"<0x{byte:02X}>" for byte in range(256)]
+    piece.train_from_iterator([text.replace("😀", "").replace("世界", "") for text in texts],
+                              trainers.BpeTrainer(vocab_size=320, special_tokens=["<unk>", *fallback]))
+    words = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    words.pre_tokenizer, words.decoder = pre_tokenizers.Whitespace(), decoders.WordPiece()
+    words.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=90, special_tokens=["[UNK]", "[CLS]"]))
+    return {"byte-level": level, "byte fallback": piece, "WordPiece": words}
+
+
+def bytes_of(token, kind):
+    """What a token stands for."""
+    if kind == "byte-level":
+        back = {char: byte for byte, char in BYTES.items()}
+        return bytes(back[char] for char in token)
+    if token.startswith("<0x"):
+        return bytes([int(token[3:5], 16)])
+    return token.replace("▁", " ").encode()
+
+
+def tokenizers(rng, numbers, path):
+    """Tokens of a real tokenizer, with its text or without."""
+    kind = rng.choice(["byte-level", "byte fallback", "WordPiece"])
+    text = " ".join(rng.choices(WORDS, k=rng.randint(2, 5)))
+    tokens = trained()[kind].encode(text).tokens
+    marks = {"byte-level": "Ġ", "byte fallback": "▁", "WordPiece": "##"}
+    if "[UNK]" in tokens or not any(token.startswith(marks[kind]) for token in tokens):
+        return tokenizers(rng, numbers, path)
+    case, saved = Case(f"tokenizers, {kind}"), rng.random() < 0.5
+    n = len(tokens)
+    case.path, arrays = save(rng, path, {"attention": patterns(numbers, 1, 1, n, n)}, tokens, prompt=text if saved else None)
+    if kind == "WordPiece":
+        return case.right(arrays["attention"], tokens)
+    parts = [bytes_of(token, kind) for token in tokens]
+    assert b"".join(parts).decode().strip() == text
+    case.right(arrays["attention"], [part.decode(errors="replace") for part in parts])
+    case.prompt = text if saved or kind == "byte-level" else " " + text
+    return case
+
+
+WAYS = [whole, whole, cached, per_layer, transformer_lens, bertviz, cross, batch, odd, odd, foreign, inseq, tokenizers]
 
 
 # --- comparing --------------------------------------------------------------------------------------------------------------
@@ -454,10 +515,14 @@ def check(binary, case, folder):
     if drawn.shape != case.attention.shape or not np.array_equal(drawn, case.attention, equal_nan=True):
         return "drawn", f"numbers differ: shape {drawn.shape}, not {case.attention.shape}"
     keys = case.tokens or [str(at) for at in range(drawn.shape[3])]
-    if said["tokens"] != keys:
+    # A piece of a character is shown byte by byte.
+    same = [drawn == key or "\N{REPLACEMENT CHARACTER}" in key for drawn, key in zip(said["tokens"], keys)]
+    if len(said["tokens"]) != len(keys) or not all(same):
         return "drawn", f"tokens are {said['tokens']}, not {keys}"
     if result.get("query_tokens") != case.queries:
         return "drawn", f"queries are {result.get('query_tokens')}, not {case.queries}"
+    if case.prompt is not None and said["prompt"] != case.prompt:
+        return "drawn", f"the prompt is {said['prompt']!r}, not {case.prompt!r}"
     if result.get("kind") != case.kind:
         return "drawn", f"it is {result.get('kind')}, not {case.kind}"
     return "refused" if refused else "equal", None

@@ -65,9 +65,10 @@ fn json(file: &str, arrays: &str, first: &[u8]) -> Error {
     let is_inseq = String::from_utf8_lossy(first).contains("FeatureAttributionOutput");
     if is_inseq {
         return Error::failed("it is JSON of inseq, neither safetensors nor NPZ").hint(format!(
-            "in Python: import inseq, numpy as np; s = inseq.FeatureAttributionOutput.load({file})[0]; a = s.target_attributions; \
+            "in Python: import inseq, numpy as np; s = inseq.FeatureAttributionOutput.load({file})[0]; \
+             k, a = (s.target, s.target_attributions) if s.source_attributions is None else (s.source, s.source_attributions); \
              np.savez({arrays}, attention=np.nan_to_num(a.permute(2, 3, 1, 0).float().numpy()), \
-             key_tokens=[t.token for t in s.target], query_tokens=[t.token for t in s.target[s.attr_pos_start:s.attr_pos_end]])"
+             key_tokens=[t.token for t in k], query_tokens=[t.token for t in s.target[s.attr_pos_start:s.attr_pos_end]])"
         ));
     }
     Error::failed("it is JSON, neither safetensors nor NPZ").hint(format!(
