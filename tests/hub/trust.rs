@@ -4,7 +4,8 @@ use super::*;
 #[test]
 fn a_model_that_was_renamed_is_found_under_its_old_name() {
     let bench = Bench::new();
-    for file in ["config.json", WEIGHTS, "tokenizer.json"] {
+    let beside = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+    for file in ["config.json", WEIGHTS, "tokenizer.json"].into_iter().chain(beside) {
         for at in ["main", COMMIT] {
             let location = vec![("Location", format!("/{ID}/resolve/{at}/{file}"))];
             let path = format!("/tiny/resolve/{at}/{file}");

@@ -112,12 +112,12 @@ impl<'a> Fetch<'a> {
     }
 
     fn tokenizer(&mut self) -> Result<()> {
+        let is_here = VOCABULARIES.iter().any(|files| files.iter().all(|file| self.has(file)));
+        if is_here && !self.refresh {
+            return Ok(());
+        }
         for file in VOCABULARY_EXTRAS {
             self.want(file)?;
-        }
-        let here = VOCABULARIES.iter().find(|files| files.iter().all(|file| self.has(file)));
-        if here.is_some() && !self.refresh {
-            return Ok(());
         }
         for files in VOCABULARIES {
             let mut there = true;
@@ -128,7 +128,7 @@ impl<'a> Fetch<'a> {
                 return Ok(());
             }
         }
-        Err(Error::failed(format!("model '{}' has neither {TOKENIZER} nor another tokenizer", self.name))
+        Err(Error::failed(format!("model '{}' has neither {TOKENIZER} nor vocab.json or another vocabulary", self.name))
             .hint("copy a tokenizer into a local directory with the checkpoint, and name that directory"))
     }
 
