@@ -178,7 +178,7 @@ fn what_a_classifier_cannot_be_asked_is_refused_by_name() {
     for (words, says) in [
         (&["--target", "Good"][..], "no class"),
         (&["--target", "3"], "classes 0 to 2"),
-        (&["--target", "good", "--foil", "2"], "the same"),
+        (&["--target", "good", "--foil", "2"], "the same class"),
         (&["--foil", "1"], "foil"),
         (&["--position", "2"], "position"),
         (&["--generate", "2"], "GPT2ForSequenceClassification"),

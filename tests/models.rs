@@ -135,7 +135,7 @@ fn without_a_name_the_model_is_gpt2_from_the_cache_under_either_of_its_names() {
             let made = bench.json(args);
             assert_eq!(named(&made), (Some(id), Some(COMMIT)));
         }
-        assert_eq!(bench.ok(&["--ids", "1,2,3"]).1, "", "nothing needs to be said");
+        assert_eq!(bench.ok(&["--ids", "1,2,3", "--sink", "mask"]).1, "", "nothing needs to be said");
         assert_eq!(bench.server.requests().len(), 0);
     }
 }

@@ -1,8 +1,9 @@
 //! What `snapshot check` and `rerun` do with an expected file: it is compared with one of each format that is good.
 #![no_main]
 
-use attnviz::compare::{Format, Tolerance, differences, side_by_side};
+use attnviz::compare::{Tolerance, differences, side_by_side};
 use attnviz::figure::Figure;
+use attnviz::format::Format;
 use attnviz::render::{Fonts, png, svg};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
@@ -23,5 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (json, csv) = (b"{\"results\": [{\"method\": \"m\", \"map\": [[0.5]]}]}", b"a,b\n1,x\n");
     differences(Format::Json, bytes, json, &tolerance);
     differences(Format::Csv, bytes, csv, &tolerance);
-    differences(Format::Arrays, bytes, bytes.get(1..).unwrap_or_default(), &tolerance);
+    for format in [Format::Npz, Format::Safetensors] {
+        differences(format, bytes, bytes.get(1..).unwrap_or_default(), &tolerance);
+    }
 });

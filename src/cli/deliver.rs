@@ -29,9 +29,9 @@ pub fn deliver(found: &dyn Findings, destinations: &[Destination], fonts: &Fonts
     let alone = destinations.iter().any(|destination| matches!(destination, Destination::Stdout(_)));
     if !quiet {
         found.remarks().iter().for_each(|remark| output::remark(remark));
-        found.advice().iter().for_each(output::advise);
         mention_fonts(found.about(), fonts);
         if !alone {
+            found.advice().iter().for_each(output::advise);
             preview(&|| ready.figure(), fonts);
         }
     }

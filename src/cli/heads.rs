@@ -5,7 +5,7 @@ use super::model::ModelArgs;
 use super::output::OutputArgs;
 use super::run::{Groups, PromptCommand};
 use attnviz::analysis::heads::Score;
-use attnviz::error::Result;
+use attnviz::error::{Error, Result};
 use attnviz::findings::Asked;
 use attnviz::findings::heads::Options;
 use clap::Args;
@@ -48,6 +48,11 @@ impl PromptCommand for HeadsArgs {
     }
 
     fn asked(&self) -> Result<Asked> {
+        let of_chance = [("--seed", self.seed.is_some()), ("--with draws", self.with.is_some())];
+        if let Some((flag, _)) = of_chance.iter().find(|(_, given)| *given && self.prompt.is_given()) {
+            return Err(Error::usage(format!("{flag} is for random tokens, but there is a prompt"))
+                .hint("leave one of the two out"));
+        }
         let (reading, style) = (self.prompt.reading(), self.figure.style());
         Ok(Asked::Heads(Options { reading, sort: self.sort, seed: self.seed, draws: self.with.is_some(), style }))
     }

@@ -42,9 +42,6 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     let analysis = asked.analysis();
     analysis.check(&outputs)?;
     let words = if analysis.needs_prompt() || prompt.is_given() { Some(prompt.words()?) } else { None };
-    if words.is_some() {
-        analysis.check_prompt()?;
-    }
     model.start_threads()?;
     let Opened { checkpoint, note } = model.open(true, output.quiet)?;
     analysis.fits(session::family(&checkpoint)?.spec())?;

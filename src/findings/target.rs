@@ -71,7 +71,7 @@ impl Target {
     /// A text that is not one token, an id or a position that there is not, a foil that is the target.
     pub fn within(&self, subject: &Subject) -> Result<Wanted> {
         let (tokenizer, vocab) = (&subject.session.tokenizer, subject.session.spec().vocab);
-        let [target, foil] = self.both(|option, token| {
+        let [target, foil] = self.both("token", |option, token| {
             subject.session.has_next_tokens()?;
             token.id(option, tokenizer, vocab)
         })?;
@@ -87,11 +87,11 @@ impl Target {
     }
 
     /// Target and foil by their numbers.
-    fn both(&self, one: impl Fn(&'static str, &Token) -> Result<u32>) -> Result<[Option<u32>; 2]> {
+    fn both(&self, kind: &str, one: impl Fn(&'static str, &Token) -> Result<u32>) -> Result<[Option<u32>; 2]> {
         let of = |option, token: &Option<Token>| token.as_ref().map(|token| one(option, token)).transpose();
         let (target, foil) = (of("target", &self.target)?, of("foil", &self.foil)?);
         if target.is_some() && target == foil {
-            return Err(Error::usage("target and foil are the same").hint("name two that differ"));
+            return Err(Error::usage(format!("target and foil are the same {kind}")).hint("name two that differ"));
         }
         Ok([target, foil])
     }
@@ -110,7 +110,7 @@ impl Target {
     /// As [`Self::explained`]; a class that there is not, a position, a probability of what has none.
     pub fn answered(&self, subject: &Subject, of: Of) -> Result<Explained> {
         let Some(classes) = subject.session.model().classes() else { return self.explained(subject, of) };
-        let [target, foil] = self.both(|option, token| class(option, token, classes))?;
+        let [target, foil] = self.both("class", |option, token| class(option, token, classes))?;
         if self.position.is_some() {
             return Err(Error::usage("position: a classifier answers once, for the whole text")
                 .hint("leave it out, or shorten the text")

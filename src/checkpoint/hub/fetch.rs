@@ -128,8 +128,11 @@ impl<'a> Fetch<'a> {
                 return Ok(());
             }
         }
-        Err(Error::failed(format!("model '{}' has neither {TOKENIZER} nor vocab.json or another vocabulary", self.name))
-            .hint("copy a tokenizer into a local directory with the checkpoint, and name that directory"))
+        Err(Error::failed(format!(
+            "model '{}' has neither {TOKENIZER} nor vocab.json or another vocabulary",
+            self.name
+        ))
+        .hint("copy a tokenizer into a local directory with the checkpoint, and name that directory"))
     }
 
     /// Only what makes the tokenizer: its files, and the configuration that says of which class it is.
