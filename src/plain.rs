@@ -58,7 +58,7 @@ pub fn append_own_or_device(path: &Path) -> io::Result<File> {
 /// All of a plain file; more than so many bytes are [`ErrorKind::FileTooLarge`], and not held.
 ///
 /// # Errors
-/// As [`open`], that, or a failed read.
+/// What cannot be opened or is no plain file, that, or a failed read.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     read_at_most(open(path)?, most)
 }
