@@ -72,8 +72,11 @@ fn a_sample_of_what_programs_save_is_drawn_as_numpy_reads_it_or_refused_by_name(
         assert_eq!(json!(shape), right["shape"], "{what}");
         let same = |(a, b): (&f32, &f32)| a == b || a.is_nan() && b.is_nan();
         assert!(numbers.iter().zip(&flat(&right["attention"])).all(same), "{what}: {numbers:?}");
-        if right["tokens"].is_array() {
-            assert_eq!(drawn["tokens"], right["tokens"], "{what}");
+        // A piece of a character is shown byte by byte.
+        let pieces = |token: &Value| token.as_str().is_some_and(|token| token.contains('\u{fffd}'));
+        let (ours, theirs) = (drawn["tokens"].as_array().unwrap(), right["tokens"].as_array());
+        for (at, token) in theirs.into_iter().flatten().enumerate().filter(|(_, token)| !pieces(token)) {
+            assert_eq!(&ours[at], token, "{what}");
         }
         assert_eq!(drawn["results"][0]["query_tokens"], right["query_tokens"], "{what}");
         assert_eq!(drawn["results"][0]["kind"], right["kind"], "{what}");
@@ -213,9 +216,8 @@ fn rows_of_nan_are_absent_and_said_and_no_mean_counts_them() {
     // A row that only one of two files has is a difference.
     shell.write("whole.safetensors", one(&[1, 1, 2, 2], vec![1.0, 0.0, 0.5, 0.5]));
     shell.write("half.safetensors", one(&[1, 1, 2, 2], vec![nan, nan, 0.5, 0.5]));
-    assert!(
-        shell.fails(3, &["diff", "whole.safetensors", "half.safetensors", "-q", "-o", "d.svg"]).0.contains("differ")
-    );
+    let ran = shell.run(&["diff", "whole.safetensors", "half.safetensors", "-q", "-o", "d.svg"]);
+    assert!(ran.code == Some(3) && ran.err.contains("a number on one side only"), "{}", ran.err);
 }
 
 #[test]

@@ -14,16 +14,19 @@ use std::path::PathBuf;
 /// The flags of `render`.
 #[derive(Args)]
 #[command(after_help = "\
-Arrays that are read, of .npz and .safetensors:
-  attention, attentions, arr_0             [layer, head, query, key] or [layer, item, head, query, key]
-  attention_0 …, layer_0 …, arr_0 …,
-  blocks.0.attn.hook_pattern …             of each layer: [head, query, key] or [item, head, query, key]
-  encoder_, decoder_, cross_attention …    of an encoder with a decoder; --kind says which
-  token_ids, input_ids; attention_mask     [key] or [item, key]; 1 is a token, 0 is padding
-Texts, arrays of .npz and metadata of .safetensors (JSON lists):
-  tokens, prompt                           [key] or [item, key]; one text
-  key_, source_, encoder_tokens            what the keys of cross-attention are
-  query_, target_, decoder_tokens          what its queries are")]
+Arrays that are read, in .npz or .safetensors:
+  attention, attentions, arr_0        [layer, head, query, key],
+                                      or [layer, item, head, query, key]
+  attention_0 …, layer_0 …, arr_0 …,  of each layer: [head, query, key],
+  blocks.0.attn.hook_pattern …        or [item, head, query, key]
+  encoder_attention, decoder_attention, cross_attention: --kind says which
+  token_ids, input_ids                [key], or [item, key]
+  attention_mask                      the same; 1 is a token, 0 is padding
+Texts, arrays of .npz or metadata of .safetensors (as JSON lists):
+  tokens                              [key], or [item, key]
+  key_tokens, source_tokens, encoder_tokens: the keys of cross-attention
+  query_tokens, target_tokens, decoder_tokens: its queries
+  prompt                              a text")]
 pub struct RenderArgs {
     /// A .safetensors, .npz or .npy file with `attention` [layer, head, query, key], or an array for each layer; `tokens`, `token_ids`,
     /// `attention_mask` and `prompt` are optional
