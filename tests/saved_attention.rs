@@ -226,7 +226,9 @@ fn percentages_are_weights_as_saved_and_no_share() {
     shell.write("percent.safetensors", one(&[1, 1, 4, 5], vec![20.0; 20]));
     shell.ok(&["render", "percent.safetensors", "-o", "p.svg", "-o", "p.json"]);
     let picture = svg(&shell.text("p.svg"));
-    for says in ["weights as saved: rows sum to 100.00, not 1", "weight as saved", "mean weight of each query"] {
+    for says in
+        ["weights as saved: rows sum to 100.00, not 1", "weight as saved", "times what an even spread would give"]
+    {
         assert!(picture.shows(says), "{says}: {:?}", picture.texts);
     }
     assert!(!picture.texts.iter().any(|text| text.contains('%') || text.contains("share")), "{:?}", picture.texts);
@@ -291,7 +293,7 @@ fn encoder_attention_keeps_its_upper_half() {
     let drawing = Drawing::of(&shell.text("e.svg"));
     assert_eq!(drawing.frames.len(), 2, "the map and the scale");
     let picture = svg(&shell.text("e.svg"));
-    assert!(picture.shows("mean share of each query") && !picture.shows("later"), "{:?}", picture.texts);
+    assert!(picture.shows("times what an even spread would give"), "{:?}", picture.texts);
 }
 
 #[test]

@@ -18,12 +18,8 @@ pub use words::{Word, WordRule};
 
 use crate::error::{Error, Result};
 use crate::named::Named;
-use crate::text::excerpt;
 use serde::{Deserialize, Serialize};
 use tokenizer::Encoded;
-
-/// Characters that a remark quotes.
-const SHOWN: usize = 40;
 
 /// One token of a prompt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -135,8 +131,10 @@ impl Prompt {
         (prompt.text, prompt.behind) = (Some(text.to_owned()), behind);
         prompt.front = prompt.front.max(inserted + front);
         prompt.remarks.extend(put(&prompt.tokens[inserted..], front, behind));
-        prompt.remarks.extend((!lost.is_empty()).then(|| {
-            format!("{:?} of the text is in no token: the tokenizer has nothing for it", excerpt(&lost, SHOWN)).into()
+        prompt.remarks.extend((lost > 0).then(|| {
+            let (characters, are) = if lost == 1 { ("character", "is") } else { ("characters", "are") };
+            format!("{lost} {characters} of the text {are} in no token: the tokenizer has nothing for what it drops")
+                .into()
         }));
         prompt.remarks.extend(unknown.filter(|(count, _)| *count > 0).map(|(count, id)| {
             let (tokens, are) = if count == 1 { ("token", "is") } else { ("tokens", "are") };
