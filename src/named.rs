@@ -40,6 +40,7 @@ mod tests {
     use super::Named;
     use crate::analysis::attention::Extra;
     use crate::analysis::{Of, Reduction, Sink, attribution, heads, mixing};
+    use crate::export::read::AttentionKind;
     use crate::figure::{Colormap, ScaleKind, Theme};
     use crate::findings::lens::Colour;
     use crate::findings::saliency::Absent;
@@ -65,6 +66,7 @@ mod tests {
 
     #[test]
     fn every_choice_has_one_name_in_files_and_on_the_command_line() {
+        check::<AttentionKind>();
         check::<Extra>();
         check::<Of>();
         check::<Reduction>();
