@@ -108,9 +108,8 @@ impl Settings {
             // A tokenizer.json has its own post-processor.
             fields.retain(|name, _| name != "add_bos_token" && name != "add_eos_token");
         }
-        let mut settings = Self::default();
-        settings.class =
-            fields.remove("tokenizer_class").map(|class| value("tokenizer_class", &class)).transpose()?.flatten();
+        let class = fields.remove("tokenizer_class").map(|class| value("tokenizer_class", &class)).transpose()?;
+        let mut settings = Self { class: class.flatten(), ..Self::default() };
         rename(&mut fields, |extra| !is_list(extra));
         if let Some(decoder) = fields.remove("added_tokens_decoder") {
             for (id, written) in value::<Map<String, Value>>("added_tokens_decoder", &decoder)? {
