@@ -23,7 +23,7 @@ pub fn png(figure: &Figure, fonts: &Fonts) -> Result<Vec<u8>> {
     encode(&pixmap, figure)
 }
 
-/// An SVG that [`svg`] made, drawn at `detail` pixels per unit.
+/// An SVG that [`super::svg`] made, drawn at `detail` pixels per unit.
 ///
 /// # Errors
 /// A text that is no SVG, or more than 150 million pixels.
