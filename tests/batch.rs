@@ -233,9 +233,10 @@ fn what_cannot_be_meant_is_said_before_anything_is_done() {
         assert!(fails(&["p.txt", flag, value]).contains(&format!("{flag} does not go with batch")));
     }
     assert!(fails(&["p.txt", "--verbose"]).contains("--verbose"));
-    assert!(fails(&["a", "--merge", "--layer", "3"]).contains("--layer=3"));
-    for flag in ["--format=json", "--name={index}", "--run=heads"] {
-        assert!(fails(&["a", "--merge", flag]).contains("--merge"), "{flag}");
+    let merge = |flag: &str| shell.fails(2, &["batch", "a", "--merge", "--out", "d", flag]).0;
+    assert!(merge("--layer=3").contains("--layer=3"));
+    for flag in ["--format=json", "--name={index}", "--run=heads", "--model=builtin"] {
+        assert!(merge(flag).contains("--merge"), "{flag}");
     }
     assert!(!shell.path("d").exists());
     std::fs::create_dir(shell.path("full")).unwrap();

@@ -25,9 +25,11 @@
 
 mod answers;
 pub mod attention;
+mod checks;
 pub mod difference;
 mod direct;
 mod faithfulness;
+mod found;
 mod generated;
 mod group;
 pub mod heads;
@@ -42,6 +44,7 @@ mod style;
 mod subject;
 mod target;
 
+pub use found::{Advice, Findings};
 pub use group::Group;
 pub use reading::{Reading, Words};
 pub use ready::{Ready, rows};
@@ -51,12 +54,13 @@ pub use subject::{About, NEXT, Subject, Watch, next_line, next_of_all};
 pub use target::{Target, Token};
 
 use crate::error::{Error, Kind, Result};
-use crate::export::{Data, Table, csv};
-use crate::figure::Figure;
 use crate::format::Format;
 use crate::model::Spec;
-use crate::record::{Part, Record};
+use crate::record::Record;
 use crate::session::Session;
+#[cfg(test)]
+use checks::check_json;
+use checks::{each_once, need_arrays, refuse_parts, within};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -183,60 +187,6 @@ pub trait Analysis: Sync {
     }
 }
 
-/// What an option with another value would do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Advice {
-    /// The option.
-    pub option: &'static str,
-    /// Its value; empty where the effect says which.
-    pub value: &'static str,
-    /// What it does, as the rest of a sentence.
-    pub effect: String,
-}
-
-impl Advice {
-    pub(crate) fn new(option: &'static str, value: &'static str, effect: impl Into<String>) -> Self {
-        Self { option, value, effect: effect.into() }
-    }
-}
-
-/// What was found, ready for any format: all of it, or one part where a file for each layer or head was asked for.
-pub trait Findings: Send + Sync {
-    /// What was looked at.
-    fn about(&self) -> &About;
-    /// As a picture.
-    fn figure(&self, part: Option<usize>) -> Figure;
-    /// As numbers.
-    ///
-    /// # Errors
-    /// Numbers that do not fit their axes.
-    fn data(&self, part: Option<usize>) -> Result<Data>;
-    /// As a table.
-    ///
-    /// # Errors
-    /// Numbers that do not fit their axes.
-    fn table(&self, part: Option<usize>) -> Result<Table>;
-    /// As CSV.
-    ///
-    /// # Errors
-    /// More rows than a text should hold.
-    fn csv(&self, part: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
-        csv::write_table(&self.table(part)?, out)
-    }
-    /// What a reader of the numbers should know, one line each.
-    fn remarks(&self) -> Vec<String> {
-        Vec::new()
-    }
-    /// What whoever asked may ask instead. It is not said on a figure, whose readers did not ask.
-    fn advice(&self) -> Vec<Advice> {
-        Vec::new()
-    }
-    /// The layer and head of each part; none where there are no parts.
-    fn parts(&self) -> Vec<Part> {
-        Vec::new()
-    }
-}
-
 /// Looks at one prompt; where that fails for a broken weight, says which.
 ///
 /// # Errors
@@ -304,55 +254,4 @@ fn together<'a, T: Send>(
         Err(error) if subjects.len() == 1 => vec![Err(error)],
         Err(_) => subjects.into_iter().map(alone).collect(),
     }
-}
-
-/// Refuses a file for each layer and head where there are none.
-fn refuse_parts(command: &str, outputs: &[Output]) -> Result<()> {
-    if outputs.iter().any(|output| output.by_part) {
-        return Err(
-            Error::usage(format!("{command} has no file for each layer or head")).hint("leave {layer} and {head} out")
-        );
-    }
-    Ok(())
-}
-
-/// Refuses more arrays where no output holds them.
-fn need_arrays(outputs: &[Output]) -> Result<()> {
-    if outputs.iter().any(|output| output.format.has_arrays()) {
-        return Ok(());
-    }
-    Err(Error::usage("more arrays need a data file").hint("write a .safetensors, .npz or .json file").option("with"))
-}
-
-/// Refuses a number outside of its bounds.
-fn within<T: PartialOrd + std::fmt::Display>(option: &'static str, value: T, least: T, most: T) -> Result<()> {
-    if value >= least && value <= most {
-        return Ok(());
-    }
-    Err(Error::usage(format!("{option} {value} is not from {least} to {most}"))
-        .hint(format!("give {least} to {most}"))
-        .option(option))
-}
-
-/// A list of choices without those that stand in it already.
-fn each_once<T: Copy + PartialEq>(all: &[T]) -> Vec<T> {
-    let mut once: Vec<T> = Vec::with_capacity(all.len());
-    all.iter().for_each(|one| {
-        if !once.contains(one) {
-            once.push(*one);
-        }
-    });
-    once
-}
-
-/// Checks that an analysis' options survive JSON, that none given are the defaults, and that `unknown` is refused.
-#[cfg(test)]
-fn check_json<O>(unknown: &str)
-where
-    O: Default + PartialEq + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
-{
-    let json = serde_json::to_string(&O::default()).unwrap();
-    assert_eq!(serde_json::from_str::<O>(&json).unwrap(), O::default());
-    assert_eq!(serde_json::from_str::<O>("{}").unwrap(), O::default());
-    assert!(serde_json::from_str::<O>(unknown).is_err());
 }

@@ -1,0 +1,60 @@
+//! What several analyses check of their options.
+
+use super::Output;
+use crate::error::{Error, Result};
+
+/// Refuses a file for each layer and head where there are none.
+pub(super) fn refuse_parts(command: &str, outputs: &[Output]) -> Result<()> {
+    if outputs.iter().any(|output| output.by_part) {
+        return Err(
+            Error::usage(format!("{command} has no file for each layer or head")).hint("leave {layer} and {head} out")
+        );
+    }
+    Ok(())
+}
+
+/// Refuses more arrays where no output holds them.
+pub(super) fn need_arrays(outputs: &[Output]) -> Result<()> {
+    if outputs.iter().any(|output| output.format.has_arrays()) {
+        return Ok(());
+    }
+    Err(Error::usage("more arrays need a data file").hint("write a .safetensors, .npz or .json file").option("with"))
+}
+
+/// Refuses a number outside of its bounds.
+pub(super) fn within<T: PartialOrd + std::fmt::Display>(
+    option: &'static str,
+    value: T,
+    least: T,
+    most: T,
+) -> Result<()> {
+    if value >= least && value <= most {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{option} {value} is not from {least} to {most}"))
+        .hint(format!("give {least} to {most}"))
+        .option(option))
+}
+
+/// A list of choices without those that stand in it already.
+pub(super) fn each_once<T: Copy + PartialEq>(all: &[T]) -> Vec<T> {
+    let mut once: Vec<T> = Vec::with_capacity(all.len());
+    all.iter().for_each(|one| {
+        if !once.contains(one) {
+            once.push(*one);
+        }
+    });
+    once
+}
+
+/// Checks that an analysis' options survive JSON, that none given are the defaults, and that `unknown` is refused.
+#[cfg(test)]
+pub(super) fn check_json<O>(unknown: &str)
+where
+    O: Default + PartialEq + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
+{
+    let json = serde_json::to_string(&O::default()).unwrap();
+    assert_eq!(serde_json::from_str::<O>(&json).unwrap(), O::default());
+    assert_eq!(serde_json::from_str::<O>("{}").unwrap(), O::default());
+    assert!(serde_json::from_str::<O>(unknown).is_err());
+}
