@@ -6,6 +6,7 @@ use tokenizers::models::unigram::Unigram;
 use tokenizers::{AddedToken, ModelWrapper, PostProcessorWrapper, PreTokenizerWrapper};
 
 use super::parts::{Parts, check_ids};
+use super::pieces::extra_tokens;
 use super::settings::Settings;
 
 /// How a class builds.
@@ -158,7 +159,7 @@ impl Class {
     fn extra(self, settings: &Settings) -> Result<Vec<AddedToken>, String> {
         if self == Self::T5 && settings.extra.is_none() {
             let count: u32 = settings.get("extra_ids")?.unwrap_or(100);
-            return Ok((0..count.min(10_000)).map(|i| AddedToken::from(format!("<extra_id_{i}>"), true)).collect());
+            return Ok(extra_tokens(count).map(|token| AddedToken::from(token, true)).collect());
         }
         Ok(settings.extra.clone().unwrap_or_default())
     }

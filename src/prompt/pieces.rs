@@ -96,7 +96,7 @@ impl Model {
     pub(super) fn parts(&self, class: Class, legacy: bool, extra_ids: u32) -> Result<Parts, String> {
         match class {
             Class::T5 => {
-                let extra = (0..extra_ids.min(MOST_EXTRA)).rev().map(|id| (format!("<extra_id_{id}>"), 0.0));
+                let extra = extra_tokens(extra_ids).rev().map(|token| (token, 0.0));
                 let parts = self.unigram(self.scored().chain(extra), Some(2), false)?;
                 Ok(Parts { normalizer: self.charsmap(), ..parts })
             }
@@ -113,7 +113,7 @@ impl Model {
             .map(|piece| AddedToken::from(piece.piece(), piece.kind() == Kind::Control).normalized(false))
             .collect();
         if class == Class::T5 && !added.iter().any(|token| token.content.contains("<extra_id_")) {
-            added.extend((0..extra_ids.min(MOST_EXTRA)).map(|i| AddedToken::from(format!("<extra_id_{i}>"), true)));
+            added.extend(extra_tokens(extra_ids).map(|token| AddedToken::from(token, true)));
         }
         added
     }
@@ -261,6 +261,11 @@ impl Model {
             ..parts
         })
     }
+}
+
+/// T5's own tokens.
+pub(super) fn extra_tokens(count: u32) -> impl DoubleEndedIterator<Item = String> {
+    (0..count.min(MOST_EXTRA)).map(|id| format!("<extra_id_{id}>"))
 }
 
 /// A text as a pattern that only it matches.
