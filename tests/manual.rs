@@ -206,21 +206,25 @@ fn folder_for(line: &str) -> Shell {
     shell
 }
 
-/// Runs one line in a folder with everything that examples name, through a real shell. Only `diff` may find a difference.
+/// Runs one line in a folder with everything that examples name.
 fn runs(line: &str) {
-    let line = line.replace("cargo run --release -- ", "attnviz "); // that has been built
-    let shell = folder_for(&line);
+    runs_in(&folder_for(line), line, Path::new("the help"));
+}
+
+/// Runs one line of a page through a real shell. Only `diff` may find a difference.
+fn runs_in(shell: &Shell, line: &str, page: &Path) {
     let before = shell.files();
     let binary = Path::new(env!("CARGO_BIN_EXE_attnviz")).parent().unwrap();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths([binary.to_path_buf()].into_iter().chain(std::env::split_paths(&path))).unwrap();
     let mut sh = shell.program("sh");
-    sh.args(["-c", &line]).env("PATH", path).env("HOME", shell.folder()).env("HF_HOME", CACHE.path());
+    sh.args(["-c", line]).env("PATH", path).env("HOME", shell.folder()).env("HF_HOME", CACHE.path());
     let ran = ran(sh.stdin(Stdio::null()));
     let differs = ran.code == Some(3) && line.contains("attnviz diff ");
-    assert!(differs || ran.code == Some(0) && !ran.err.contains("error:"), "{line}: {}", ran.err);
-    let elsewhere = line.starts_with("export ") || line.contains("> ~/");
-    assert!(elsewhere || !ran.out.is_empty() || shell.files() != before, "{line} does nothing");
+    let page = page.display();
+    assert!(differs || ran.code == Some(0) && !ran.err.contains("error:"), "{page}: {line}: {}", ran.err);
+    let elsewhere = line.starts_with("export ") || line.contains("> ");
+    assert!(elsewhere || !ran.out.is_empty() || shell.files() != before, "{page}: {line} does nothing");
 }
 
 /// The program that a line gives its output to and that is not installed, and what stands before it.
@@ -254,22 +258,57 @@ fn every_example_of_the_help_runs() {
     lines.iter().for_each(|line| runs_as_far_as_it_can(line));
 }
 
+/// README.md and the pages of docs/.
+fn pages() -> Vec<PathBuf> {
+    let docs = fs::read_dir(Path::new(TREE).join("docs")).unwrap().map(|page| page.unwrap().path());
+    let mut pages: Vec<PathBuf> = docs.filter(|page| page.extension().is_some_and(|end| end == "md")).collect();
+    pages.sort();
+    pages.insert(0, Path::new(TREE).join("README.md"));
+    pages
+}
+
 #[cfg_attr(not(unix), ignore = "needs sh")]
 #[test]
-fn every_example_of_the_readme_runs() {
-    let lines = shell_lines(&fs::read_to_string(Path::new(TREE).join("README.md")).unwrap());
-    assert!(lines.len() >= 10, "{lines:?}");
-    for line in lines {
-        if let Some((_, asked)) = line.split_once("cargo test") {
-            // What runs this; only a target that it names can be wrong.
-            let target = asked.split_once("--test ").map(|(_, rest)| rest.split(' ').next().unwrap());
-            let file =
-                target.map_or(PathBuf::from("README.md"), |name| Path::new("tests").join(name).with_extension("rs"));
-            assert!(Path::new(TREE).join(file).exists(), "{line}");
-            continue;
+fn every_page_runs_from_top_to_bottom_in_one_folder() {
+    for page in pages() {
+        let lines = shell_lines(&fs::read_to_string(&page).unwrap());
+        // A model of the reader's own is the only thing that is there.
+        let shell = folder_for("");
+        for file in shell.files().iter().filter(|file| *file != "my-gpt2") {
+            let path = shell.path(file);
+            if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
         }
-        let ours = ["attnviz", "ATTNVIZ_", "cargo run"].iter().any(|word| line.contains(word));
-        assert!(ours, "{line} is no example of attnviz");
-        runs_as_far_as_it_can(&line);
+        for line in &lines {
+            if let Some((_, asked)) = line.split_once("cargo test") {
+                // What runs this; only a target that it names can be wrong.
+                let target = asked.split_once("--test ").map(|(_, rest)| rest.split(' ').next().unwrap());
+                let file = target
+                    .map_or(PathBuf::from("README.md"), |name| Path::new("tests").join(name).with_extension("rs"));
+                assert!(Path::new(TREE).join(file).exists(), "{line}");
+                continue;
+            }
+            let line = line.replace("cargo run --release -- ", "attnviz "); // that has been built
+            match lacking(&line) {
+                None => runs_in(&shell, &line, &page),
+                Some((program, _)) => skip(&format!("{program} is not installed: {line}")),
+            }
+        }
+    }
+}
+
+#[test]
+fn pages_lead_only_to_what_is_there() {
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        let targets = text.split("](").skip(1).map(|rest| rest.split([')', '#']).next().unwrap());
+        for target in targets.filter(|target| !target.starts_with("http") && !target.is_empty()) {
+            assert!(page.with_file_name(target).exists(), "{}: {target}", page.display());
+        }
+    }
+    let readme = fs::read_to_string(Path::new(TREE).join("README.md")).unwrap();
+    assert!(readme.lines().count() < 220, "the README is for the first five minutes; docs/ has the rest");
+    for page in pages().iter().skip(1) {
+        let name = page.file_name().unwrap().to_string_lossy();
+        assert!(readme.contains(&format!("](docs/{name})")), "the README does not lead to {name}");
     }
 }
