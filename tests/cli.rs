@@ -30,19 +30,66 @@ fn near(ours: &[f32], theirs: &[f32], most: f32) {
 #[test]
 fn without_output_a_sheet_is_named_after_the_command_and_the_prompt() {
     let shell = Shell::new();
+    let name = "attention-the-foxs-the-crow-builtin.png";
     let out = shell.says(&["-m", "builtin", "The Fox's, the crow!"]);
-    assert_eq!(out, "attention-the-foxs-the-crow.png\n");
-    assert_eq!(shell.files(), ["attention-the-foxs-the-crow.png"]);
-    let sheet = shell.read("attention-the-foxs-the-crow.png");
+    assert_eq!(out, format!("{name}\n"));
+    assert_eq!(shell.files(), [name]);
+    let sheet = shell.read(name);
     let picture = png(&sheet);
     assert_eq!(picture.record["prompt"], "The Fox's, the crow!");
     assert!(picture.width > 400 && picture.height > 400 && picture.dpi == 96);
 
     let named = Shell::new();
     named.ok(&["attention", "-m", "builtin", "The Fox's, the crow!", "--quiet"]);
-    assert_eq!(named.read("attention-the-foxs-the-crow.png"), sheet);
+    assert_eq!(named.read(name), sheet);
     named.ok(&["-m", "builtin", "Zoë", "--format", "svg"]);
-    assert_eq!(named.files(), ["attention-the-foxs-the-crow.png", "attention-zo.svg"]);
+    assert_eq!(named.files(), [name, "attention-zo-builtin.svg"]);
+}
+
+#[test]
+fn runs_that_ask_for_something_else_have_names_of_their_own() {
+    let shell = Shell::new();
+    let lines: [&[&str]; 9] = [
+        &["The fox ran", "-m", BASE],
+        &["The fox ran", "-m", "builtin"],
+        &["The fox ran", "-m", "builtin", "--layer", "1"],
+        &["The fox ran", "-m", "builtin", "--layer=-1"],
+        &["The fox ran", "-m", "builtin", "--layer", "0,2"],
+        &["The fox ran", "-m", "builtin", "--layer", "0-2"],
+        &["The fox ran", "-m", "builtin", "--layer", "1", "--sink", "mask"],
+        &["saliency", "The fox ran", "-m", "builtin", "--target", " her"],
+        &["saliency", "The fox ran", "-m", "builtin", "--target", " the"],
+    ];
+    let names: Vec<String> = lines.iter().map(|line| shell.says(&[line, &["-q"][..]].concat())).collect();
+    assert_eq!(shell.files().len(), lines.len(), "{names:?}");
+    assert_eq!(names[2], "attention-the-fox-ran-builtin-layer-1.png\n");
+    assert_eq!(names[6], "attention-the-fox-ran-builtin-layer-1-sink-mask.png\n");
+    // Nothing that is said of a prediction gets out of its place.
+    let odd = shell.says(&["saliency", "The fox", "-m", "builtin", "-q", "--title", "../../x\n{slug}/é"]);
+    assert!(odd.starts_with("saliency-the-fox-builtin-title-x-slug-") && shell.path(odd.trim_end()).exists(), "{odd}");
+}
+
+#[test]
+fn the_folder_of_a_template_is_made_and_that_of_a_plain_name_is_not() {
+    let shell = Shell::new();
+    shell.ok(&["The fox", "-m", "builtin", "-q", "--layer", "4", "-o", "new/{layer}/{head}.svg"]);
+    assert_eq!(shell.files(), ["new"]);
+    assert!(shell.path("new/4/0.svg").exists());
+    let (message, hint) = shell.fails(1, &["The fox", "-m", "builtin", "-o", "typo/x.svg"]);
+    assert!(message.contains("there is no folder typo") && hint.contains("mkdir -p typo"), "{message} {hint}");
+    shell.write("file", "");
+    shell.fails(1, &["The fox", "-m", "builtin", "-o", "file/{slug}.svg"]);
+}
+
+#[test]
+fn a_target_without_its_space_is_doubted_where_the_other_is_likelier() {
+    let shell = Shell::new();
+    let said = |target: &str| shell.run(&["saliency", "The old king and his", "-m", "builtin", "--target", target]).err;
+    let doubt = said("son");
+    assert!(doubt.contains("--target \"·son\"") || doubt.contains("--target \" son\""), "{doubt}");
+    assert!(doubt.contains('%'), "{doubt}");
+    assert!(!said(" son").contains("likelier"));
+    assert!(!said("her").contains("likelier"), "neither is likely");
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn differs(ran: Ran) -> String {
     let lines: Vec<&str> = ran.err.trim_end().split('\n').collect();
     let [.., message, hint] = lines[..] else { panic!("not two lines: {:?}", ran.err) };
     assert!(hint.starts_with("hint: ") && !ran.out.is_empty(), "{ran:?}");
-    message.strip_prefix("error: ").unwrap().to_owned()
+    message.strip_prefix("different: ").unwrap().to_owned()
 }
 
 /// What a comparison that ends with this code says as JSON.
@@ -471,7 +471,7 @@ fn words_sinks_and_templates_work_as_for_attention() {
     assert!(svg(&shell.text("1-2.svg")).shows("layer 1, head 2"));
     // Without -o, a picture named after both.
     let ran = shell.run(&[&["diff"], &args[..], &["-q"]].concat());
-    assert_eq!(ran.out, b"diff-the-cats-whiskers-the-dogs-whiskers.png\n");
+    assert_eq!(ran.out, b"diff-the-cats-whiskers-the-dogs-whiskers-builtin.png\n");
 }
 
 #[test]

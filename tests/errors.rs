@@ -155,8 +155,8 @@ fn outputs_are_checked_before_anything_is_read() {
     refused(2, &with(&["{nope}.png"]), "{nope}", "{layer}");
     refused(2, &with(&["{layer.png"]), "{", "{{");
     refused(1, &with(&["no/a.png"]), "no", "mkdir -p no");
-    refused(1, &with(&["no/{layer}/{head}.png"]), "no", "mkdir -p");
     refused(1, &with(&["/dev/null/a.png"]), "/dev/null", "");
+    refused(1, &with(&["/dev/null/{slug}/{head}.png"]), "/dev/null", "");
     let shell = Shell::new();
     fs::create_dir(shell.path("folder.png")).unwrap();
     let (message, _) = shell.fails(1, &with(&["folder.png"]));

@@ -80,6 +80,35 @@ fn every_command_has_a_manual_page_and_completions() {
     }
 }
 
+#[test]
+fn a_shell_completes_values_folders_and_models_of_the_cache() {
+    let shell = Shell::new();
+    fs::create_dir(shell.path("my-model")).unwrap();
+    let script = shell.ok(&["completions", "bash"]);
+    shell.write("script", &script);
+    let offers = |words: &str| {
+        let last = words.rsplit(' ').next().unwrap();
+        let count = words.split(' ').count() - 1;
+        let before = words.split(' ').nth(count - 1).unwrap();
+        let line = format!(
+            "source ./script; COMP_WORDS=({words}); COMP_CWORD={count}; _attnviz attnviz {last} {before}; echo ${{COMPREPLY[@]}}"
+        );
+        let binary = Path::new(env!("CARGO_BIN_EXE_attnviz")).parent().unwrap().display().to_string();
+        let path = format!("{binary}:{}", std::env::var("PATH").unwrap_or_default());
+        let run = shell.program("bash").args(["-c", &line]).env("PATH", path).env("HF_HOME", CACHE.path()).output();
+        String::from_utf8(run.unwrap().stdout).unwrap()
+    };
+    if shell.program("bash").arg("--version").output().is_err() {
+        return skip("bash is not installed");
+    }
+    assert_eq!(offers("attnviz mix --model dis"), "distilgpt2\n");
+    assert_eq!(offers("attnviz lens -m my"), "my-model\n");
+    assert_eq!(offers("attnviz diff --against bu"), "builtin\n");
+    assert_eq!(offers("attnviz saliency --method int"), "integrated-gradients\n");
+    assert_eq!(offers("attnviz --colormap vi"), "viridis\n");
+    assert_eq!(offers("attnviz --reduce heads=me"), "heads=mean\n");
+}
+
 /// The long flags that a help describes.
 fn flags(help: &str) -> Vec<String> {
     let described = help.lines().map(str::trim).filter(|line| line.starts_with('-') && !line.starts_with("- "));

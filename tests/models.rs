@@ -185,6 +185,18 @@ fn the_built_in_model_stands_in_where_the_hub_is_out_of_reach_and_says_so() {
 }
 
 #[test]
+fn a_repository_without_a_tokenizer_reads_ids_or_borrows_one() {
+    let bench = Bench::with("org/bare", &fixture("base", &["config.json", WEIGHTS]));
+    bench.ok_with(&[&["-m", "org/bare"], &TO_JSON[..]].concat(), &[]);
+    let base = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
+    let text = ["-m", "org/bare", "the cat", "-o", "-", "--format", "json"];
+    bench.ok_with(&[&text[..], &["--tokenizer", base]].concat(), &[]);
+    let refused = bench.run_with(&text, &[]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("has no tokenizer") && said.contains("--tokenizer"), "{said}");
+}
+
+#[test]
 fn a_hub_that_stays_busy_is_out_of_reach_for_a_model_that_nobody_named() {
     let bench = Bench::new("gpt2");
     bench.server.fault("HEAD", "config.json", 99, Fault::Status(503, vec![]));

@@ -150,7 +150,7 @@ fn ids_stand_for_their_text() {
         let all = [&["-m", BASE, "-o", "-", "--format", "json"], &args[..]].concat();
         assert!(json(&shell.pipe(&all, format!("{TEXT}\n").as_bytes()).ok()) == by_text, "{args:?}");
     }
-    assert_eq!(shell.says(&["-m", BASE, "--ids", "5,6"]), "attention-ids.png\n");
+    assert_eq!(shell.says(&["-m", BASE, "--ids", "5,6"]), "attention-ids-base.png\n");
 }
 #[test]
 fn received_ranks_words_by_how_many_times_an_even_spread_they_get() {

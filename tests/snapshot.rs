@@ -53,7 +53,7 @@ fn check(shell: &Shell) -> Ran {
 fn differs(shell: &Shell) -> (Vec<String>, String) {
     let Ran { code, out, err } = check(shell);
     assert_eq!(code, Some(3), "{err}");
-    assert!(err.contains("error: ") && err.contains("\nhint: ") && err.contains("--update"), "{err}");
+    assert!(err.contains("different: ") && err.contains("\nhint: ") && err.contains("--update"), "{err}");
     let out = String::from_utf8(out).unwrap();
     assert!(!out.chars().any(|c| c.is_control() && c != '\n'), "{out:?}");
     let lines = out.lines().filter(|line| !line.starts_with("ok ")).map(String::from).collect();

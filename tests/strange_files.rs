@@ -99,7 +99,7 @@ fn a_name_that_nobody_typed_leads_nowhere() {
     let shell = Shell::new();
     shell.write("victim", "precious");
     for plant in [link, pipe, zero] {
-        for (args, name) in [(&[][..], "attention-the-fox.png"), (&["-o", "{slug}.csv"], "the-fox.csv")] {
+        for (args, name) in [(&[][..], "attention-the-fox-builtin.png"), (&["-o", "{slug}.csv"], "the-fox.csv")] {
             plant(&shell, name);
             shell.ok(&[&["The fox", "-m", "builtin", "-q"], args].concat());
             assert!(fs::symlink_metadata(shell.path(name)).unwrap().is_file(), "{name}");

@@ -35,7 +35,7 @@ fn a_closed_pipe_is_no_error() {
     drop(child.stdout.take());
     let ran: Ran = child.wait_with_output().unwrap().into();
     assert!(ran.code == Some(0) && !ran.err.contains("error"), "{}", ran.err);
-    assert_eq!(shell.files(), ["attention-the-ca.png"]);
+    assert_eq!(shell.files(), ["attention-the-ca-base.png"]);
 }
 
 #[cfg_attr(not(target_os = "linux"), ignore = "needs /dev/full")]

@@ -71,7 +71,7 @@ pub(super) fn lacking(dir: &Path) -> Vec<String> {
         },
         None => lacking.push(WEIGHTS.into()),
     }
-    if !has_vocabulary(dir) {
+    if !has_vocabulary(dir) && !is_without_vocabulary(dir) {
         lacking.push(TOKENIZER.into());
     }
     lacking
@@ -80,6 +80,16 @@ pub(super) fn lacking(dir: &Path) -> Vec<String> {
 /// Whether a folder has a tokenizer.
 pub(super) fn has_vocabulary(dir: &Path) -> bool {
     VOCABULARIES.iter().any(|files| files.iter().all(|file| has(dir, file)))
+}
+
+/// Where the hub's cache notes which files a commit does not have.
+pub(super) const NO_EXIST: &str = ".no_exist";
+
+/// Whether the hub has said of this folder of its cache that the repository has no tokenizer of any kind.
+fn is_without_vocabulary(dir: &Path) -> bool {
+    let absent = || Some(dir.parent()?.parent()?.join(NO_EXIST).join(dir.file_name()?));
+    let absent = absent().filter(|_| dir.parent().is_some_and(|parent| parent.ends_with("snapshots")));
+    absent.is_some_and(|absent| VOCABULARIES.iter().all(|files| files.iter().any(|file| absent.join(file).is_file())))
 }
 
 /// The files that hold the weights: one, or the shards that a list names, safetensors before PyTorch's; else the one file of a training

@@ -8,7 +8,7 @@ use attnviz::export::read_at_most;
 use attnviz::figure::{Colormap, ScaleKind, Theme};
 use attnviz::findings::{Reading, Reduce, Selection, Style, Words};
 use attnviz::prompt::{Truncate, WordRule};
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, Args, Command};
 use std::ffi::OsStr;
@@ -41,6 +41,27 @@ impl<T: Named> TypedValueParser for OneOf<T> {
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         Some(Box::new(T::ALL.iter().map(|(_, name, about)| PossibleValue::new(*name).help(*about))))
     }
+}
+
+/// Takes any text, of which completions offer these; what it means is asked later.
+#[derive(Clone)]
+pub struct Suggested(pub Vec<&'static str>);
+
+impl TypedValueParser for Suggested {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(|name| PossibleValue::new(*name))))
+    }
+}
+
+/// The names of methods, and `all`.
+pub fn method_names<M: Named>() -> Suggested {
+    Suggested(M::ALL.iter().map(|(_, name, _)| *name).chain(["all"]).collect())
 }
 
 /// The methods of these names in the order typed; `all` stands for all of them.
@@ -161,7 +182,8 @@ pub struct SelectionArgs {
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub head: Option<String>,
     /// One map of several: heads=mean, layers=max, or both with a comma
-    #[arg(long, value_name = "heads=mean,layers=max", value_delimiter = ',')]
+    #[arg(long, value_name = "heads=mean,layers=max", value_delimiter = ',', hide_possible_values = true)]
+    #[arg(value_parser = Suggested(vec!["heads=mean", "heads=max", "layers=mean", "layers=max"]))]
     pub reduce: Vec<String>,
     /// The attention on the first token
     #[arg(long, value_name = "POLICY", default_value = "keep", value_parser = one_of::<Sink>())]
@@ -211,7 +233,7 @@ pub struct FigureArgs {
     pub scale: ScaleKind,
     /// The colours: tide, grey, viridis, magma, inferno, cividis or balance
     /// [default: tide, or balance where numbers have signs]
-    #[arg(long, value_name = "NAME", value_parser = colormap)]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<Colormap>(), hide_possible_values = true)]
     pub colormap: Option<Colormap>,
     /// The headline [default: the prompt]; an empty one leaves it out
     #[arg(long, value_name = "TEXT")]
@@ -239,8 +261,4 @@ impl FigureArgs {
         let Self { scale, colormap, width, height, dpi, theme, system_fonts, .. } = *self;
         Style { scale, colormap, title: self.title.clone(), width, height, dpi, theme, system_fonts }
     }
-}
-
-fn colormap(name: &str) -> Result<Colormap, String> {
-    Colormap::typed(name).ok_or_else(|| format!("there is no such colour map; known are {}", Colormap::names()))
 }

@@ -64,10 +64,11 @@ pub struct DiffArgs {
 
 /// Compares, writes what was asked for, and fails where the two differ; `line` is what was typed, for people.
 pub fn run(args: &DiffArgs, line: &str) -> Result<()> {
-    let destinations = args.output.destinations("diff")?;
+    let (sides, quiet) = (args.sides()?, args.output.quiet);
+    let named = args.model.named().filter(|_| !matches!(sides, Sides::Files(..)));
+    let destinations = args.output.destinations("diff", named.as_deref(), line)?;
     let options = args.options()?;
     options.check()?;
-    let (sides, quiet) = (args.sides()?, args.output.quiet);
     args.model.start_threads()?;
     let reading = options.reading;
     let mut found = match sides {

@@ -1,10 +1,11 @@
 //! `attnviz mix`: how much of each token reaches each position, by several methods.
 
-use super::args::{FigureArgs, PromptArgs, methods, one_of};
+use super::args::{FigureArgs, PromptArgs, method_names, methods, one_of};
 use super::model::ModelArgs;
 use super::output::OutputArgs;
 use super::run::{Groups, PromptCommand};
 use super::target::TargetArgs;
+use attnviz::analysis::mixing::Method;
 use attnviz::analysis::{Of, Sink};
 use attnviz::error::Result;
 use attnviz::findings::Asked;
@@ -40,6 +41,7 @@ pub struct MixArgs {
 struct MethodArgs {
     /// Methods with commas, or all: raw, rollout, flow, norm, norm-residual, value-zeroing, attention-x-gradient
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "all")]
+    #[arg(value_parser = method_names::<Method>(), hide_possible_values = true)]
     method: Vec<String>,
     /// The attention on the first token, for raw, rollout and flow
     #[arg(long, value_name = "POLICY", default_value = "keep", value_parser = one_of::<Sink>())]

@@ -233,12 +233,12 @@ pub fn report(stop: Stop) -> ExitCode {
             if let Some(flag) = option.map(flag).filter(|flag| !hint.contains(&**flag)) {
                 hint += &format!(" ({flag})");
             }
-            let code = match kind {
-                Kind::Failed | Kind::Unreachable => 1,
-                Kind::Usage => 2,
-                Kind::Different => 3,
+            let (what, code) = match kind {
+                Kind::Failed | Kind::Unreachable => ("error", 1),
+                Kind::Usage => ("error", 2),
+                Kind::Different => ("different", 3), // what was asked has an answer: nothing failed
             };
-            (two_lines(&message, &hint), code)
+            (two_lines(what, &message, &hint), code)
         }
         Stop::Clap(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             let _ = error.print(); // nobody is left to tell
@@ -264,6 +264,7 @@ fn usage(error: &clap::Error) -> String {
     };
     if let Some(ContextValue::String(word)) = surplus.filter(|word| !word.to_string().starts_with('-')) {
         return two_lines(
+            "error",
             &format!("{word:?} is one word too many"),
             "put quotes around the prompt; a command comes first and its flags after it",
         );
@@ -276,14 +277,14 @@ fn usage(error: &clap::Error) -> String {
     let usage = whole.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("attnviz");
     let command: Vec<&str> = usage.split(' ').take_while(|word| !word.starts_with(['[', '<', '-'])).collect();
     let all = format!("{} --help lists everything", command.join(" "));
-    two_lines(&first.join(" "), tip.unwrap_or(&all))
+    two_lines("error", &first.join(" "), tip.unwrap_or(&all))
 }
 
 /// Characters of an error that are shown: it may quote a whole file.
 const LONGEST_LINE: usize = 500;
 
-/// An error and its hint, one line each whatever they quote.
-fn two_lines(message: &str, hint: &str) -> String {
+/// What happened and a hint, one line each whatever they quote.
+fn two_lines(what: &str, message: &str, hint: &str) -> String {
     let line = |text: &str| {
         let mut line: String = text.chars().take(LONGEST_LINE).collect();
         if line.len() < text.len() {
@@ -291,5 +292,5 @@ fn two_lines(message: &str, hint: &str) -> String {
         }
         output::printable(&line)
     };
-    format!("error: {}\nhint: {}\n", line(message), line(hint))
+    format!("{what}: {}\nhint: {}\n", line(message), line(hint))
 }

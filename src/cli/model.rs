@@ -57,8 +57,7 @@ impl ModelArgs {
     /// Opens the model that was named, in whatever way; else `gpt2`, and where neither cache nor hub has it and the command
     /// may fall back, the built-in model. A model that was named is never replaced.
     pub fn open(&self, may_fall_back: bool, quiet: bool) -> Result<Opened> {
-        let variable = std::env::var_os(VARIABLE).map(|name| name.to_string_lossy().into_owned());
-        let named = match (&self.model, variable.filter(|name| !name.is_empty())) {
+        let named = match (&self.model, of_surroundings()) {
             (Some(name), _) => self.open_named(name, quiet),
             (None, Some(name)) => self
                 .open_named(&name, quiet)
@@ -66,6 +65,11 @@ impl ModelArgs {
             (None, None) => return self.open_default(may_fall_back, quiet),
         };
         Ok(Opened { checkpoint: self.lend(named?, quiet)?, note: None })
+    }
+
+    /// The model that was named, in whatever way.
+    pub fn named(&self) -> Option<String> {
+        self.model.clone().or_else(of_surroundings)
     }
 
     /// The same checkpoint with the tokenizer that was named.
@@ -136,6 +140,11 @@ impl ModelArgs {
     pub fn start_threads(&self) -> Result<()> {
         start_threads(self.threads)
     }
+}
+
+/// The model that the environment names.
+fn of_surroundings() -> Option<String> {
+    std::env::var_os(VARIABLE).map(|name| name.to_string_lossy().into_owned()).filter(|name| !name.is_empty())
 }
 
 /// Sizes the thread pool, once: by a flag, else by what the surroundings say, up to as many as a flag may ask for.

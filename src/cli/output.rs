@@ -3,7 +3,7 @@
 use super::args::one_of;
 use attnviz::Named;
 use attnviz::error::{Error, Result};
-use attnviz::export::{Fields, Template, write_bytes, write_own_bytes};
+use attnviz::export::{Fields, Template, slug, write_bytes, write_own_bytes};
 use attnviz::findings::{Advice, Output};
 use attnviz::format::Format;
 use attnviz::prompt::{Prompt, Remark};
@@ -52,11 +52,14 @@ impl Destination {
 }
 
 impl OutputArgs {
-    /// Every destination; without `-o`, a file in the current folder named after the command and the prompt.
-    pub fn destinations(&self, command: &str) -> Result<Vec<Destination>> {
+    /// Every destination; without `-o`, a file in the current folder named after the command, the prompt, the model that was named, and
+    /// the flags of the line that was typed, so that another run has another name.
+    pub fn destinations(&self, command: &str, model: Option<&str>, line: &str) -> Result<Vec<Destination>> {
         if self.output.is_empty() {
             let format = self.format.unwrap_or(Format::Png);
-            let template = Template::parse(&format!("{command}-{{slug}}.{}", format.extension()))?;
+            let model = model.map(|model| format!("-{}", slug(last(model)))).unwrap_or_default();
+            let name = format!("{command}-{{slug}}{model}{}.{}", flags(line), format.extension());
+            let template = Template::parse(&name)?;
             return Ok(vec![Destination::File(template, format)]);
         }
         let plain =
@@ -93,12 +96,39 @@ impl OutputArgs {
             ))
             .hint("leave --format out; the extension decides"));
         }
+        let template = Template::parse(path)?;
         let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder.filter(|folder| !folder.is_dir() && !folder.to_string_lossy().contains('{')) {
+        // A template's folder is made when its files are: nobody types one by mistake.
+        let there = match template.fields().is_empty() {
+            true => folder,
+            false => folder.and_then(|folder| folder.ancestors().find(|above| above.exists())),
+        };
+        if let Some(folder) = there.filter(|folder| folder.exists() && !folder.is_dir()) {
+            return Err(Error::failed(format!("-o {path}: {} is no folder", folder.display()))
+                .hint("choose another place for results"));
+        }
+        if let Some(folder) = there.filter(|folder| !folder.is_dir()) {
             return Err(Error::failed(format!("-o {path}: there is no folder {}", folder.display()))
                 .hint(format!("create it: mkdir -p {}", shell_word(&folder.to_string_lossy()))));
         }
-        Ok(Destination::File(Template::parse(path)?, format))
+        Ok(Destination::File(template, format))
+    }
+}
+
+/// The last name of a path or id, without a revision.
+fn last(model: &str) -> &str {
+    let name = model.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or(model);
+    name.split('@').next().unwrap_or(name)
+}
+
+/// The flags of a line as a part of a file's name, with a hash where their letters alone would not tell them from others.
+fn flags(line: &str) -> String {
+    let Some(flags) = line.splitn(3, ' ').nth(2) else { return String::new() };
+    let name = slug(flags);
+    let spelt = flags.replace(" --", "-").replace('=', "-").to_ascii_lowercase();
+    match spelt.strip_prefix("--") == Some(&name) {
+        true => format!("-{name}"),
+        false => format!("-{name}-{:06x}", xxhash_rust::xxh3::xxh3_64(flags.as_bytes()) >> 40),
     }
 }
 
@@ -156,6 +186,13 @@ pub fn say(Remark { text, option }: &Remark) {
 /// typed as it is; a name that comes of a prompt was typed by nobody, and such a thing there is replaced.
 pub fn write(template: &Template, fields: &Fields, bytes: &[u8]) -> Result<PathBuf> {
     let path = template.fill(fields);
+    if let Some(folder) = path.parent().filter(|folder| !template.fields().is_empty() && !folder.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder).map_err(|e| {
+            Error::failed(format!("cannot create the folder {}: {e}", folder.display()))
+                .hint("choose another place with -o")
+        })?;
+    }
     let is_odd = || path.symlink_metadata().is_ok_and(|there| !there.is_file() && !there.is_dir());
     let write = if !template.fields().is_empty() && is_odd() { write_own_bytes } else { write_bytes };
     write(&path, bytes)?;

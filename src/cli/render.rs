@@ -47,7 +47,7 @@ pub struct RenderArgs {
 /// Draws or exports what the file holds; `line` is what was typed, for people.
 pub fn run(args: &RenderArgs, line: &str) -> Result<()> {
     start_threads(None)?;
-    let destinations = args.output.destinations("render")?;
+    let destinations = args.output.destinations("render", None, line)?;
     let outputs: Vec<_> = destinations.iter().map(Destination::output).collect();
     let options = Options { wanted: Wanted { kind: args.kind, item: args.item }, view: args.view.view()? };
     options.view.check(&outputs)?;

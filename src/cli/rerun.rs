@@ -56,7 +56,7 @@ const LARGEST_ARRAYS: u64 = 16 << 10;
 
 /// Makes the file again, and compares or writes it.
 pub fn run(args: &RerunArgs) -> Result<()> {
-    let destinations = args.output.destinations("rerun")?;
+    let destinations = args.output.destinations("rerun", None, "")?;
     let name = args.file.display().to_string();
     let old = bytes(&args.file)?;
     let (format, record) = record::read(&old).map_err(|error| error.of(&name))?;

@@ -36,7 +36,8 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
         }
     };
     // What was typed is checked before anything slow.
-    let destinations = output.destinations(name)?;
+    let named = model.named().filter(|_| prompt.is_given()); // without a prompt the name is the model's already
+    let destinations = output.destinations(name, named.as_deref(), line)?;
     let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
     let asked = command.asked()?;
     let analysis = asked.analysis();
@@ -57,9 +58,14 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     let watch = |done, planned| progress.watch(done, planned);
     let mut subject = Subject { watch: &watch, ..Subject::new(&session, prompt, &asked)? };
     (subject.record.line, subject.record.note) = (line.to_owned(), note);
+    let doubts = match asked.target().filter(|_| !output.quiet) {
+        Some(target) => target.advice(&subject)?,
+        None => Vec::new(),
+    };
     let found = find(analysis, subject, &outputs);
     progress.finish();
     let found = found?;
+    doubts.iter().for_each(output::advise);
     lap("computed");
     deliver(&*found, &destinations, &analysis.style().fonts(), output.quiet)?;
     lap("written");

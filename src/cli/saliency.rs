@@ -1,12 +1,12 @@
 //! `attnviz saliency`: which tokens moved a prediction, by one method or several, and how far they can be trusted.
 
-use super::args::{FigureArgs, PromptArgs, methods, one_of};
+use super::args::{FigureArgs, PromptArgs, method_names, methods, one_of};
 use super::model::ModelArgs;
 use super::output::OutputArgs;
 use super::run::{Groups, PromptCommand};
 use super::target::TargetArgs;
 use attnviz::analysis::Of;
-use attnviz::analysis::attribution::{Score, Steps};
+use attnviz::analysis::attribution::{Method, Score, Steps};
 use attnviz::error::Result;
 use attnviz::findings::Asked;
 use attnviz::findings::saliency::{Absent, Like, Options};
@@ -50,6 +50,7 @@ struct MethodArgs {
     /// One method or several with commas, or all: gradient, input-x-gradient, integrated-gradients, smoothgrad, gradient-shap,
     /// occlusion, attention-x-gradient
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "input-x-gradient")]
+    #[arg(value_parser = method_names::<Method>(), hide_possible_values = true)]
     method: Vec<String>,
     /// The number that is explained [default: logprob]
     #[arg(long, value_name = "NUMBER", value_parser = one_of::<Of>())]

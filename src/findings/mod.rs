@@ -93,6 +93,16 @@ impl Asked {
         }
     }
 
+    /// Which prediction is looked at, where one is.
+    pub fn target(&self) -> Option<&Target> {
+        match self {
+            Self::Saliency(options) => Some(&options.target),
+            Self::Lens(options) => Some(&options.target),
+            Self::Mix(options) => Some(&options.target),
+            Self::Attention(_) | Self::Heads(_) => None,
+        }
+    }
+
     /// The command's name and its options, as records hold them.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! Which of the model's predictions is looked at.
 
 use super::answers::class;
-use super::subject::{NEXT, Subject};
+use super::found::Advice;
+use super::subject::{NEXT, Subject, percent};
 use crate::analysis::{Objective, Of, Prediction, predictions, probability};
 use crate::error::{Error, Result};
 use crate::model::{Classes, NoTap, Odds};
@@ -14,6 +15,9 @@ use serde_json::{Map, Value, json};
 
 /// Tokens that an error shows of a text that is several.
 const SHOWN: usize = 12;
+
+/// A probability below which a token is no answer that anybody expects.
+const LIKELY: f64 = 1e-3;
 
 /// Which prediction.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +98,45 @@ impl Target {
             return Err(Error::usage(format!("target and foil are the same {kind}")).hint("name two that differ"));
         }
         Ok([target, foil])
+    }
+
+    /// That a target or foil was typed without the space that makes it likely: both are tokens, and they are not the same one.
+    ///
+    /// # Errors
+    /// A model whose logits are not finite.
+    pub fn advice(&self, subject: &Subject) -> Result<Vec<Advice>> {
+        let (session, model) = (subject.session, subject.session.model());
+        let one = |text: &str| session.tokenizer.encode(text).ok().filter(|ids| ids.len() == 1).map(|ids| ids[0]);
+        let mut doubts = Vec::new();
+        for (option, token) in [("target", &self.target), ("foil", &self.foil)] {
+            if let Some(Token::Text(text)) = token
+                && !text.starts_with(char::is_whitespace)
+                && let (Some(typed), Some(meant)) = (one(text), one(&format!(" {text}")))
+                && typed != meant
+            {
+                doubts.push((option, text, typed, meant));
+            }
+        }
+        if doubts.is_empty() || model.classes().is_some() || !model.has_logits() {
+            return Ok(Vec::new());
+        }
+        let position = self.within(subject)?.position;
+        let logits = session.next_logits(&[&forward(model, &[&subject.prompt.ids[..=position]], &mut NoTap)?])?;
+        let mut advice = Vec::new();
+        for (option, text, typed, meant) in doubts {
+            let [typed, meant] = [typed, meant].map(|id| probability(&logits, Odds::OneOf, id));
+            let (typed, meant) = (typed?, meant?);
+            if meant > typed && meant >= LIKELY {
+                let text = label_of(text);
+                let effect = format!(
+                    "\" {text}\", with a space in front, is likelier here: {} against {} for \"{text}\"",
+                    percent(meant),
+                    percent(typed)
+                );
+                advice.push(Advice::new(option, "", effect));
+            }
+        }
+        Ok(advice)
     }
 
     /// The number of a next token to explain; without a target, that of the model's own answer.

@@ -195,7 +195,6 @@ fn a_pickled_model_in_shards_comes_with_all_of_them() {
 #[test]
 fn an_older_repository_gives_its_vocabulary_and_what_was_added_to_it() {
     let mut files = files_with("tokenizer.json", b"");
-    assert!(Bench::with(&files).fails().message.contains("neither tokenizer.json nor vocab.json"));
     files.push(("vocab.json", b"{}".to_vec()));
     files.push(("merges.txt", b"#version: 0.2\n".to_vec()));
     files.push(("added_tokens.json", b"{\"x\": 1}".to_vec()));
@@ -205,6 +204,23 @@ fn an_older_repository_gives_its_vocabulary_and_what_was_added_to_it() {
     bench.server.forget_requests();
     bench.get().unwrap();
     assert_eq!(bench.server.requests().len(), 0);
+}
+
+#[test]
+fn a_repository_without_a_tokenizer_is_whole_and_asked_once() {
+    let bench = Bench::with(&files_with("tokenizer.json", b""));
+    let snapshot = bench.get().unwrap();
+    bench.assert_whole(&snapshot);
+    bench.server.forget_requests();
+    assert_eq!(bench.get().unwrap(), snapshot);
+    assert_eq!(bench.offline().snapshot(&name(ID), &mut |_| ()).unwrap(), snapshot);
+    assert_eq!(bench.server.requests().len(), 0);
+    // It lends none, and one that appears there is noticed.
+    let error = bench.hub().tokenizer(&name(ID), &mut |_| ()).unwrap_err();
+    assert!(error.message.contains("neither tokenizer.json nor vocab.json") && error.hint.is_some(), "{error}");
+    bench.server.publish("main", OTHER_COMMIT, &files());
+    let newer = bench.refreshing().snapshot(&name(ID), &mut |_| ()).unwrap();
+    assert!(newer.dir.join("tokenizer.json").is_file());
 }
 
 #[test]

@@ -135,7 +135,8 @@ impl Ran {
         assert_eq!(actual, Some(code), "{err}");
         let lines: Vec<&str> = err.strip_suffix('\n').unwrap_or(&err).split('\n').collect();
         let [message, hint] = lines[..] else { panic!("not two lines: {err:?}") };
-        let (Some(message), Some(hint)) = (message.strip_prefix("error: "), hint.strip_prefix("hint: ")) else {
+        let what = if code == 3 { "different: " } else { "error: " };
+        let (Some(message), Some(hint)) = (message.strip_prefix(what), hint.strip_prefix("hint: ")) else {
             panic!("not an error and a hint: {err:?}")
         };
         assert!(message.len() > 8 && hint.len() > 8 && message.len() < 800, "{err:?}");

@@ -111,34 +111,40 @@ impl<'a> Fetch<'a> {
         Ok(())
     }
 
-    fn tokenizer(&mut self) -> Result<()> {
+    /// Whether there is one.
+    fn tokenizer(&mut self) -> Result<bool> {
         let is_here = VOCABULARIES.iter().any(|files| files.iter().all(|file| self.has(file)));
         if is_here && !self.refresh {
-            return Ok(());
+            return Ok(true);
         }
         for file in VOCABULARY_EXTRAS {
             self.want(file)?;
         }
-        for files in VOCABULARIES {
-            let mut there = true;
+        let mut absent = Vec::new();
+        'kinds: for files in VOCABULARIES {
             for file in files {
-                there = there && self.want(file)?;
+                if !self.want(file)? {
+                    absent.push(file);
+                    continue 'kinds;
+                }
             }
-            if there {
-                return Ok(());
-            }
+            return Ok(true);
         }
-        Err(Error::failed(format!(
-            "model '{}' has neither {TOKENIZER} nor vocab.json or another vocabulary",
-            self.name
-        ))
-        .hint("copy a tokenizer into a local directory with the checkpoint, and name that directory"))
+        // Whoever needs it says so: token ids need none, and another model may lend its own.
+        absent.into_iter().try_for_each(|file| self.folder.mark_absent(&self.at(), file))?;
+        Ok(false)
     }
 
     /// Only what makes the tokenizer: its files, and the configuration that says of which class it is.
     pub fn run_tokenizer(mut self, progress: &mut dyn FnMut(Event<'_>)) -> Result<Snapshot> {
         self.want(CONFIG)?;
-        self.tokenizer()?;
+        if !self.tokenizer()? {
+            return Err(Error::failed(format!(
+                "model '{}' has neither {TOKENIZER} nor vocab.json or another vocabulary",
+                self.name
+            ))
+            .hint("name a model that has one"));
+        }
         self.announce(progress);
         self.download(progress)?;
         let (commit, dir) = (self.at(), self.dir());

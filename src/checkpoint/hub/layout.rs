@@ -10,6 +10,7 @@ use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
 use super::digest::Digest;
 use super::name::{Name, is_commit};
+use crate::checkpoint::contents::NO_EXIST;
 use crate::{Error, Result, plain};
 
 /// How often a lock that another process holds is tried again.
@@ -86,6 +87,19 @@ impl Folder {
                 }
                 fs::hard_link(&blob, fresh).or_else(|_| fs::copy(&blob, fresh).map(|_| ()))
             })
+        };
+        write().map_err(|error| disk_error("write", &path, &error))
+    }
+
+    /// Notes that a commit has no such file, as `huggingface_hub` does, so that nobody asks again.
+    pub fn mark_absent(&self, commit: &str, file: &str) -> Result<()> {
+        let path = self.root.join(NO_EXIST).join(commit).join(file);
+        if path.exists() {
+            return Ok(());
+        }
+        let write = || {
+            fs::create_dir_all(path.parent().unwrap_or(&self.root))?;
+            self.replace(&path, |fresh| File::create_new(fresh).map(drop))
         };
         write().map_err(|error| disk_error("write", &path, &error))
     }
