@@ -4,10 +4,12 @@
 
 mod extra;
 mod gathering;
+mod layers;
 mod map;
 pub mod received;
 
-pub use extra::{Extra, extras};
+pub use extra::Extra;
+pub use layers::Layers;
 pub(super) use map::hide_sink;
 pub use map::{Extent, Map};
 
@@ -76,6 +78,9 @@ pub struct Request {
     pub layers_to: Option<Reduction>,
     /// Activations to record besides, of every layer.
     pub keep: Vec<Activation>,
+    /// Activations that are computed for themselves and not kept: what comes of them may differ in its last bits from what is computed at
+    /// one go.
+    pub see: Vec<Activation>,
     /// Pools every map to at most this many rows and columns, by block maximum.
     pub pool: Option<usize>,
 }
@@ -188,18 +193,17 @@ pub fn packed(model: &dyn Model, prompts: &[&[u32]], requests: &[Request]) -> Re
     let start = |(ids, request)| Ok(Gathering::new(request, Extent::causal(<[u32]>::len(ids))));
     let mut gatherings: Vec<Result<Gathering>> = prompts.iter().copied().zip(requests).map(start).collect();
     let keep = first.keep.iter().fold(Recorder::new(), |recorder, at| recorder.keep(*at));
-    let mut recorder = keep.reduce(Activation::Pattern, &first.layers, |site, pattern| {
-        let (storage, layout) = pattern.storage_and_layout();
-        let (candle_core::Storage::Cpu(storage), Some((start, end))) = (&*storage, layout.contiguous_offsets()) else {
-            return Err(Error::failed("a pattern must be contiguous and on the CPU"));
-        };
-        let (values, slot) = (&storage.as_slice::<f32>()?[start..end], &mut gatherings[site.segment]);
-        if let Ok(gathering) = slot
-            && let Err(error) = gathering.layer(site.layer, values, &requests[site.segment].heads, 1e-4)
-        {
-            *slot = Err(error);
-        }
-        Ok(None)
+    let seen = first.see.iter().fold(keep, |recorder, at| recorder.reduce(*at, &first.layers, |_, _| Ok(None)));
+    let mut recorder = seen.reduce(Activation::Pattern, &first.layers, |site, pattern| {
+        values_of(pattern, |values| {
+            let slot = &mut gatherings[site.segment];
+            if let Ok(gathering) = slot
+                && let Err(error) = gathering.layer(site.layer, values, &requests[site.segment].heads, 1e-4)
+            {
+                *slot = Err(error);
+            }
+            Ok(None)
+        })
     });
     let resid = forward(model, prompts, &mut recorder)?;
     let mut traces = recorder.trace().into_segments(prompts.len());
@@ -210,6 +214,15 @@ pub fn packed(model: &dyn Model, prompts: &[&[u32]], requests: &[Request]) -> Re
         Ok((gathering?.finish(), Pass { resid: resid?, trace: std::mem::take(&mut traces[segment]) }))
     };
     Ok(gatherings.into_iter().enumerate().zip(prompts).map(finish).collect())
+}
+
+/// Reads a tensor's numbers where they lie.
+fn values_of<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
+    let (storage, layout) = tensor.storage_and_layout();
+    let (candle_core::Storage::Cpu(storage), Some((start, end))) = (&*storage, layout.contiguous_offsets()) else {
+        return Err(Error::failed("activations must be contiguous and on the CPU"));
+    };
+    read(&storage.as_slice::<f32>()?[start..end])
 }
 
 /// Patterns that any program recorded.

@@ -3,12 +3,13 @@
 use super::agreement::spearman;
 use super::attention::Sink;
 use super::attribution::{self, Evaluator, attribute};
-use super::flow::flow;
+use super::flow::Graph;
 use super::norms::{Norms, norms};
 use super::rollout::{MeanPatterns, mean_patterns, rollout, with_residual};
 use super::zeroing::value_zeroing;
 use crate::error::Result;
 use crate::named::Named;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// A method that measures mixing.
@@ -148,9 +149,17 @@ pub fn mixing(
             }
             Method::Rollout => vec![single(rollout(&through, n))],
             Method::Flow => {
-                let mut map = vec![f32::NAN; n * n];
-                for row in queries.clone() {
-                    map[row * n..(row + 1) * n].copy_from_slice(&single(flow(&through, n, row)));
+                let (graph, threads) = (Graph::new(&through, n), rayon::current_num_threads());
+                let (rows, mut map): (Vec<usize>, _) = (queries.clone().collect(), vec![f32::NAN; n * n]);
+                watch(0, rows.len());
+                for rows in rows.chunks(threads) {
+                    // Rows side by side, or the tokens of a single one.
+                    let flows: Vec<Vec<f64>> =
+                        rows.par_iter().map(|row| graph.shares(*row, threads / rows.len())).collect();
+                    for (row, flows) in rows.iter().zip(flows) {
+                        map[row * n..(row + 1) * n].copy_from_slice(&single(flows));
+                    }
+                    watch(rows.len(), 0);
                 }
                 vec![map]
             }

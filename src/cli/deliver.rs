@@ -16,13 +16,18 @@ pub fn deliver(found: &dyn Findings, destinations: &[Destination], fonts: &Fonts
     let files = plan(&ready, destinations)?;
     for destination in destinations {
         if let Destination::Stdout(format) = destination {
-            output::print(&ready.bytes(*format, None, fonts)?)?;
+            output::stream(|out| ready.write(*format, None, fonts, out))?;
         }
     }
-    let write = |file: &File| output::write(file.template, &file.fields, &ready.bytes(file.format, file.part, fonts)?);
+    let write =
+        |file: &File| output::write(file.template, &file.fields, |out| ready.write(file.format, file.part, fonts, out));
     let mut paths = Vec::new();
     // One destination after the other, so that of two failures the first one is told.
-    for files in files.chunk_by(|a, b| std::ptr::eq(a.template, b.template)) {
+    // One layer after the other, so that a long prompt needs the patterns of one only.
+    let together =
+        |a: &File, b: &File| std::ptr::eq(a.template, b.template) && ready.layer(a.part) == ready.layer(b.part);
+    for files in files.chunk_by(together) {
+        files[0].part.map_or(Ok(()), |part| found.prepare(part))?;
         paths.extend(files.par_iter().map(write).collect::<Result<Vec<_>>>()?);
     }
     // Data on standard output stand alone.

@@ -3,7 +3,7 @@
 use super::args::one_of;
 use attnviz::Named;
 use attnviz::error::{Error, Result};
-use attnviz::export::{Fields, Template, slug, write_bytes, write_own_bytes};
+use attnviz::export::{Fields, Template, slug, write_atomically, write_own};
 use attnviz::findings::{Advice, Output};
 use attnviz::format::Format;
 use attnviz::prompt::{Prompt, Remark};
@@ -12,7 +12,7 @@ pub use attnviz::text::printable;
 use attnviz::text::shell_word;
 use clap::Args;
 use std::collections::HashSet;
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Component, Path, PathBuf};
 
 /// Where to and how loud.
@@ -138,11 +138,47 @@ pub const CLOSED: &str = "standard output was closed";
 /// Bytes to standard output.
 pub fn print(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(|e| match e.kind() {
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| unprinted(&error))
+}
+
+fn unprinted(error: &std::io::Error) -> Error {
+    match error.kind() {
         std::io::ErrorKind::BrokenPipe => Error::failed(CLOSED),
-        _ => Error::failed(format!("cannot write to standard output: {e}"))
+        _ => Error::failed(format!("cannot write to standard output: {error}"))
             .hint("check where it is sent to, or write a file with -o"),
-    })
+    }
+}
+
+/// Standard output for a writer that makes much of it.
+pub fn stream(write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
+    let mut out = Standard(BufWriter::new(std::io::stdout()), None);
+    let result = write(&mut out);
+    let flushed = out.flush();
+    match (out.1, flushed) {
+        (Some(error), _) | (None, Err(error)) => Err(unprinted(&error)),
+        (None, Ok(())) => result,
+    }
+}
+
+/// Standard output that remembers why a write failed.
+struct Standard(BufWriter<std::io::Stdout>, Option<std::io::Error>);
+
+impl Standard {
+    fn watch<T>(&mut self, result: std::io::Result<T>) -> std::io::Result<T> {
+        result.inspect_err(|error| self.1 = Some(error.kind().into()))
+    }
+}
+
+impl Write for Standard {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let result = self.0.write(bytes);
+        self.watch(result)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let result = self.0.flush();
+        self.watch(result)
+    }
 }
 
 /// The paths of files that were written, a line each.
@@ -184,7 +220,11 @@ pub fn say(Remark { text, option }: &Remark) {
 
 /// The file that a template names for these fields, written whole or not at all. A link or a pipe is what the user means where its name was
 /// typed as it is; a name that comes of a prompt was typed by nobody, and such a thing there is replaced.
-pub fn write(template: &Template, fields: &Fields, bytes: &[u8]) -> Result<PathBuf> {
+pub fn write(
+    template: &Template,
+    fields: &Fields,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>,
+) -> Result<PathBuf> {
     let path = template.fill(fields);
     if let Some(folder) = path.parent().filter(|folder| !template.fields().is_empty() && !folder.as_os_str().is_empty())
     {
@@ -194,7 +234,9 @@ pub fn write(template: &Template, fields: &Fields, bytes: &[u8]) -> Result<PathB
         })?;
     }
     let is_odd = || path.symlink_metadata().is_ok_and(|there| !there.is_file() && !there.is_dir());
-    let write = if !template.fields().is_empty() && is_odd() { write_own_bytes } else { write_bytes };
-    write(&path, bytes)?;
+    match !template.fields().is_empty() && is_odd() {
+        true => write_own(&path, write)?,
+        false => write_atomically(&path, write)?,
+    }
     Ok(path)
 }

@@ -21,7 +21,7 @@ use attnviz::session::{self, Session};
 use attnviz::text::shell_word;
 use clap::Args;
 use serde::de::DeserializeOwned;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// The flags of `rerun`.
@@ -243,10 +243,12 @@ impl Again<'_> {
         };
         let fields = ready.found().about().fields().of(&ready.parts()[place]);
         for destination in self.destinations {
-            let bytes = ready.bytes(destination.output().format, part, fonts)?;
             match destination {
-                Destination::Stdout(_) => output::print(&bytes)?,
-                Destination::File(template, _) => output::list(&[output::write(template, &fields, &bytes)?])?,
+                Destination::Stdout(format) => output::stream(|out| ready.write(*format, part, fonts, out))?,
+                Destination::File(template, format) => {
+                    let write = |out: &mut (dyn Write + Send)| ready.write(*format, part, fonts, out);
+                    output::list(&[output::write(template, &fields, write)?])?;
+                }
             }
         }
         Ok(())

@@ -1,7 +1,6 @@
 //! Tables for spreadsheets and data frames: one row per visible pair of tokens, or one per word, head or token.
 use super::table::{Cell, Table};
-use super::{Array, check_text_size, unwritten};
-use crate::axes::size;
+use super::{Array, Source, check_text_size, unwritten};
 use crate::error::{Error, Result};
 use std::borrow::Cow;
 use std::io::{BufWriter, Write};
@@ -26,7 +25,7 @@ pub fn write_attention(
         [_, _, queries, keys] if queries <= keys && tokens.len() == keys => keys - queries, // keys before the first query
         _ => return Err(unfit(&attention.shape, &[layers.len(), heads.len(), tokens.len()])),
     };
-    write_pairs(attention, [layers, heads, &tokens[past..], tokens], past, causal, out)
+    write_pairs(attention, None, [layers, heads, &tokens[past..], tokens], past, causal, out)
 }
 
 /// The same of cross-attention: each query with each key, which have tokens of their own and are both counted from 0.
@@ -40,45 +39,57 @@ pub fn write_cross_attention(
     [queries, keys]: [&[String]; 2],
     out: &mut dyn Write,
 ) -> Result<()> {
-    write_pairs(attention, [layers, heads, queries, keys], 0, false, out)
+    write_pairs(attention, None, [layers, heads, queries, keys], 0, false, out)
 }
 
-/// Writes a row for each query and key; the first query has this number.
-fn write_pairs(
+/// The same of an array whose numbers need not be held, with the labels of its four axes. The first query has the number `first`.
+///
+/// # Errors
+/// As [`write_attention`], and those of the source.
+pub fn write_pairs(
     attention: &Array,
+    source: Option<&dyn Source>,
     labels: [&[String]; 4],
     first: usize,
     causal: bool,
     out: &mut dyn Write,
 ) -> Result<()> {
     let (shape, counts) = (&attention.shape, labels.map(<[_]>::len));
-    if size(shape) != Some(attention.values.len()) || shape[..] != counts {
+    if attention.count(source).is_none() || shape[..] != counts {
         return Err(unfit(shape, &counts));
     }
-    let [_, _, queries, keys] = counts;
-    let seen = |query| if causal { query + 1 } else { keys };
-    let pairs: usize = (first..first + queries).map(seen).sum();
-    check_text_size(counts[0].saturating_mul(counts[1]).saturating_mul(pairs), "CSV")?;
+    let [_, head_count, queries, keys] = counts;
+    let maps = counts[0].saturating_mul(head_count);
+    check_text_size(maps.saturating_mul(pairs(first, queries, keys, causal)), "CSV")?;
 
     let quoted = |labels: &'_ [String]| labels.iter().map(|label| quote(label).into_owned()).collect::<Vec<_>>();
     let [layers, heads, query_tokens, key_tokens] = labels.map(quoted);
     let mut out = BufWriter::new(out);
-    let mut rows = attention.values.chunks_exact(keys.max(1)); // [key] for each layer, head and query
-    let mut write = || {
-        writeln!(out, "layer,head,query,query_token,key,key_token,attention")?;
-        for layer in &layers {
-            for head in &heads {
-                for ((query, from), row) in (first..).zip(&query_tokens).zip(&mut rows) {
-                    for (key, weight) in row[..seen(query)].iter().enumerate() {
-                        let to = &key_tokens[key];
-                        writeln!(out, "{layer},{head},{query},{from},{key},{to},{weight:?}")?;
-                    }
-                }
+    writeln!(out, "layer,head,query,query_token,key,key_token,attention").map_err(unwritten)?;
+    let mut place = 0; // of a row among those of all maps
+    attention.each(source, &mut |values| {
+        for row in values.chunks_exact(keys.max(1)) {
+            let (map, query) = (place / queries, place % queries);
+            let (layer, head) = (&layers[map / head_count], &heads[map % head_count]);
+            let (from, number) = (&query_tokens[query], first + query);
+            for (key, weight) in row[..seen(number, keys, causal)].iter().enumerate() {
+                let to = &key_tokens[key];
+                writeln!(out, "{layer},{head},{number},{from},{key},{to},{weight:?}").map_err(unwritten)?;
             }
+            place += 1;
         }
-        out.flush()
-    };
-    write().map_err(unwritten)
+        Ok(())
+    })?;
+    out.flush().map_err(unwritten)
+}
+
+/// How many pairs of a query and a key that it sees one map has.
+pub fn pairs(first: usize, queries: usize, keys: usize, causal: bool) -> usize {
+    (first..first + queries).map(|query| seen(query, keys, causal)).sum()
+}
+
+fn seen(query: usize, keys: usize, causal: bool) -> usize {
+    if causal { query + 1 } else { keys }
 }
 
 fn unfit(shape: &[usize], labels: &[usize]) -> Error {

@@ -19,7 +19,7 @@ const MOST_LINKS: usize = 40;
 /// # Errors
 /// What `write` returns, or a failure that names the file: its folder is missing, it is a folder, it is read-only, the
 /// disk is full.
-pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+pub fn write_atomically(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
     let named = path.to_string_lossy();
     if named.is_empty() || named.ends_with(std::path::is_separator) {
         return Err(is_folder(path));
@@ -56,7 +56,7 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
 ///
 /// # Errors
 /// As [`write_atomically`].
-pub fn write_own(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+pub fn write_own(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
     Draft::write(path, write)?.publish()
 }
 
@@ -90,7 +90,7 @@ fn replace(
     path: &Path,
     target: &Path,
     permissions: Option<fs::Permissions>,
-    write: impl FnOnce(&mut dyn Write) -> Result<()>,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>,
 ) -> Result<()> {
     let (file, draft) = Draft::create(target).map_err(|error| failure(path, &error))?;
     let file = fill(path, file, write)?;
@@ -102,7 +102,7 @@ fn replace(
 }
 
 /// Runs `write`; where the disk is why it fails, the error says so.
-fn fill(path: &Path, file: File, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<File> {
+fn fill(path: &Path, file: File, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<File> {
     let mut out = BufWriter::new(Watched { file, failed: None });
     let result = write(&mut out);
     let flushed = out.flush();
@@ -154,7 +154,7 @@ impl Draft {
     ///
     /// # Errors
     /// As [`write_own`].
-    pub fn write(target: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Self> {
+    pub fn write(target: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<Self> {
         let (file, draft) = Self::create(target).map_err(|error| failure(target, &error))?;
         fill(target, file, write)?;
         Ok(draft)

@@ -1,6 +1,7 @@
 //! Numbers as files: what was computed goes out as JSON, CSV, Parquet, safetensors or NPZ, and traces come back in.
 //!
-//! Every exporter is a function from [`Data`] to bytes, and the same data give the same bytes. [`mod@file`] owns the disk.
+//! Every exporter is a function from [`Data`] to bytes, and the same data give the same bytes, whether their numbers are held or come
+//! from a [`Source`]. [`mod@file`] owns the disk.
 pub mod csv;
 pub mod file;
 pub mod json;
@@ -9,16 +10,17 @@ pub mod parquet;
 pub mod read;
 pub mod record;
 pub mod safetensors;
+mod source;
 pub mod table;
 pub mod template;
 
 pub use crate::plain::{read as read_plain, read_at_most};
 pub use file::{Draft, write_atomically, write_bytes, write_own, write_own_bytes};
 pub use read::{Patterns, Saved, read, saved};
+pub use source::{Source, Take};
 pub use table::Table;
 pub use template::{Field, Fields, Template, slug};
 
-use crate::axes::size;
 use crate::error::{Error, Result};
 use crate::record::Record;
 use serde::Serialize;
@@ -60,7 +62,7 @@ pub struct Array {
     pub name: String,
     /// The length of each axis.
     pub shape: Vec<usize>,
-    /// The numbers, the last axis fastest; NaN where there is none.
+    /// The numbers, the last axis fastest; NaN where there is none. Empty where a [`Source`] makes them.
     pub values: Vec<f32>,
 }
 
@@ -73,14 +75,14 @@ impl Array {
 
 impl Data {
     /// Fails unless every shape fits its numbers, so that no exporter writes a file that no reader opens.
-    fn check(&self) -> Result<()> {
+    fn check(&self, source: Option<&dyn Source>) -> Result<()> {
         let (tokens, ids) = (self.tokens.len(), self.record.token_ids.len());
         if ids != 0 && tokens != ids {
             return Err(Error::failed(format!("there are {tokens} tokens and {ids} token ids")));
         }
         let arrays = self.arrays();
         for (position, (name, array)) in arrays.iter().enumerate() {
-            if size(&array.shape) != Some(array.values.len()) {
+            if array.count(source).is_none() {
                 let (shape, held) = (&array.shape, array.values.len());
                 return Err(Error::failed(format!("{name} has shape {shape:?} but {held} numbers")));
             }
@@ -136,13 +138,16 @@ struct Header<'a> {
 }
 
 /// Refuses more numbers than a text format should hold.
-fn check_text_size(numbers: usize, format: &str) -> Result<()> {
+///
+/// # Errors
+/// More than [`MOST_TEXT_NUMBERS`].
+pub fn check_text_size(numbers: usize, format: &str) -> Result<()> {
     if numbers <= MOST_TEXT_NUMBERS {
         return Ok(());
     }
     let (millions, most) = (numbers / 1_000_000, MOST_TEXT_NUMBERS / 1_000_000);
     Err(Error::usage(format!("{millions} million numbers are too many for {format}, which takes {most} million"))
-        .hint("write a .safetensors file, or select fewer layers, heads or tokens"))
+        .hint("write a .safetensors, .npz or .parquet file, or select fewer layers, heads or tokens"))
 }
 
 /// Token ids as both binary formats hold them.
@@ -160,6 +165,6 @@ fn as_bytes(values: &[f32]) -> Cow<'_, [u8]> {
 }
 
 /// A failed write; [`write_atomically`] replaces it by one that names the file.
-fn unwritten(error: std::io::Error) -> Error {
+pub(crate) fn unwritten(error: std::io::Error) -> Error {
     Error::failed(format!("the data could not be written: {error}"))
 }

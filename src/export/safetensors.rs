@@ -1,5 +1,5 @@
 //! The weights' own format: a JSON header, then the numbers as they lie in memory.
-use super::{Data, as_bytes, ids_as_bytes, unwritten};
+use super::{Data, Source, as_bytes, ids_as_bytes, unwritten};
 use crate::error::{Error, Result};
 use crate::record::NAME;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
@@ -15,7 +15,15 @@ const ALIGNMENT: usize = 8;
 /// # Errors
 /// Shapes that do not fit, or a failed write.
 pub fn write(data: &Data, out: &mut dyn Write) -> Result<()> {
-    data.check()?;
+    write_from(data, None, out)
+}
+
+/// The same of data whose numbers are not all held.
+///
+/// # Errors
+/// As [`write`], and those of the source.
+pub fn write_from(data: &Data, source: Option<&dyn Source>, out: &mut dyn Write) -> Result<()> {
+    data.check(source)?;
     let ids = ids_as_bytes(&data.record.token_ids);
     let arrays = data.arrays();
     let mut tensors = Vec::with_capacity(1 + arrays.len());
@@ -29,7 +37,7 @@ pub fn write(data: &Data, out: &mut dyn Write) -> Result<()> {
         place("token_ids", Dtype::I64, &[data.record.token_ids.len()], ids.len()); // the widest type first keeps all aligned
     }
     for (name, array) in &arrays {
-        place(name, Dtype::F32, &array.shape, size_of_val(array.values.as_slice()));
+        place(name, Dtype::F32, &array.shape, 4 * array.count(source).unwrap_or(0));
     }
     let metadata = HashMap::from([(NAME.to_owned(), data.header()?)]);
     let mut header = Metadata::new(Some(metadata), tensors)
@@ -43,7 +51,7 @@ pub fn write(data: &Data, out: &mut dyn Write) -> Result<()> {
     write(&header)?;
     write(&ids)?;
     for (_, array) in &arrays {
-        write(&as_bytes(&array.values))?;
+        array.each(source, &mut |values| write(&as_bytes(values)))?;
     }
     out.flush().map_err(unwritten)
 }

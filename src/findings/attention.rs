@@ -1,20 +1,27 @@
 //! What each head attends to: options, and from a model's patterns to what was found.
 
+mod again;
 mod patterns;
 
 pub use patterns::Patterns;
 
 use super::subject::{Subject, next_of_all};
 use super::{Analysis, Findings, Output, Reading, Selected, Selection, Style, need_arrays, together};
-use crate::analysis::attention::{Extra, extras};
-use crate::analysis::{Attention, Pass, Prediction, Reduction, Request, packed};
+use crate::analysis::attention::{Extra, Layers};
+use crate::analysis::{Attention, Reduction, Request, packed};
 use crate::error::{Error, Result};
+use crate::export::{Array, check_text_size, csv};
 use crate::figure::panel_pixels;
+use crate::format::Format;
 use crate::format::Holds;
-use crate::model::Spec;
+use crate::model::{Activation, Model, Spec};
+use crate::named::Named;
 use crate::prompt::Word;
+use again::Again;
 use serde::{Deserialize, Serialize};
 
+/// Up to so many numbers, the patterns of a prompt are held as they come; of more, a layer at a time is made again when it is written.
+const MOST_HELD: usize = 16 << 20;
 /// Up to this many maps are kept whole even for a picture: each may be drawn large.
 const WHOLE: usize = 4;
 
@@ -63,18 +70,28 @@ impl View {
 
     /// What to gather of a prompt's patterns, as little of it as the outputs allow.
     pub fn request(&self, selected: Selected, words: &[Word], tokens: usize, outputs: &[Output]) -> Request {
-        let Selection { reduce, words: rule, .. } = &self.selection;
-        let maps = |reduced: Option<Reduction>, all: &[usize]| if reduced.is_some() { 1 } else { all.len() };
-        let cols = maps(reduce.heads, &selected.heads);
-        let count = cols * maps(reduce.layers, &selected.layers);
-        let side = if rule.is_some() { words.len() } else { tokens };
+        let whole = request(&self.selection, selected, words);
         let only_sheets = outputs.iter().all(|output| output.format.is_picture() && !output.by_part);
-        let pixels = panel_pixels(cols, side, self.style.width, true).max(1) as f32 * self.style.detail();
-        Request {
-            pool: (only_sheets && count > WHOLE).then_some(pixels.ceil() as usize),
-            ..request(&self.selection, selected, words)
-        }
+        Request { pool: self.pool(&whole, tokens).filter(|_| only_sheets), ..whole }
     }
+
+    /// The rows and columns of maps on a sheet; none where they are few, as each may be drawn large.
+    fn pool(&self, whole: &Request, tokens: usize) -> Option<usize> {
+        let ([layers, heads], side) = (counts(whole), side(whole, tokens));
+        let pixels = panel_pixels(heads, side, self.style.width, true).max(1) as f32 * self.style.detail();
+        (layers * heads > WHOLE).then_some(pixels.ceil() as usize)
+    }
+}
+
+/// Rows and columns of maps.
+fn counts(whole: &Request) -> [usize; 2] {
+    let maps = |reduced: Option<Reduction>, all: &[usize]| if reduced.is_some() { 1 } else { all.len() };
+    [maps(whole.layers_to, &whole.layers), maps(whole.heads_to, &whole.heads)]
+}
+
+/// Rows of a map, and columns.
+fn side(whole: &Request, tokens: usize) -> usize {
+    whole.words.as_ref().map_or(tokens, Vec::len)
 }
 
 /// What is gathered of a prompt's patterns, whole.
@@ -127,37 +144,88 @@ impl Analysis for Options {
         let request = |(subject, words): (&Subject, &Vec<Word>)| self.request(subject, words, outputs);
         let requests = subjects.iter().zip(&words).map(request).collect::<Result<Vec<_>>>();
         let found = requests.and_then(|requests| {
+            let is_large = subjects.iter().any(|subject| is_large(session.spec(), subject.prompt.ids.len()));
+            let (requests, whole): (Vec<_>, Vec<_>) = requests
+                .into_iter()
+                .zip(&subjects)
+                .map(|(request, subject)| self.lean(request, subject.prompt.ids.len(), is_large))
+                .unzip();
             let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
             let found = packed(session.model(), &prompts, &requests)?.into_iter().collect::<Result<Vec<_>>>()?;
             let next = next_of_all(
                 session,
                 subjects.iter().zip(&found).map(|(subject, (_, pass))| (&subject.prompt, &pass.resid)),
             )?;
-            Ok(found.into_iter().zip(next).zip(words).collect())
+            let see = requests.first().map_or(Vec::new(), |request| request.see.clone());
+            let again = |((attention, pass), whole)| {
+                let again = self.again(session.model(), &attention, Layers::new(session.model(), pass, &see), whole);
+                (attention, again)
+            };
+            let found = found.into_iter().zip(whole).map(again);
+            Ok(found.zip(next).zip(words).collect())
         });
-        let each = |subject, ((found, next), words): ((_, Vec<_>), _)| self.found(subject, words, found, &next);
+        let each = |subject: Subject<'a>,
+                    (((attention, again), next), words): (((Attention, Again<'a>), Vec<_>), _)| {
+            let next = subject.next_line(&next);
+            let mut found = Patterns::new(&self.view, subject.about, words, attention);
+            (found.next, found.again) = (next, Some(again));
+            Ok(Box::new(found) as Box<dyn Findings + 'a>)
+        };
         together(subjects, found, |subject| self.find(subject, outputs), each)
     }
 }
 
 impl Options {
+    /// What is gathered of a prompt, if its numbers are not too many for the texts among the outputs.
     fn request(&self, subject: &Subject, words: &[Word], outputs: &[Output]) -> Result<Request> {
-        let selected = self.view.selection.within(subject.session.spec())?;
-        let keep = self.with.iter().filter_map(|extra| extra.activation()).collect();
-        Ok(Request { keep, ..self.view.request(selected, words, subject.prompt.ids.len(), outputs) })
+        let (spec, tokens) = (subject.session.spec(), subject.prompt.ids.len());
+        let request = self.view.request(self.view.selection.within(spec)?, words, tokens, outputs);
+        let ([layers, heads], side) = (counts(&request), side(&request, tokens));
+        let size = |array: Array| array.shape.iter().product::<usize>();
+        let more: usize =
+            self.extras(subject.session.model(), [request.layers.len(), request.heads.len()], tokens).map(size).sum();
+        for Output { format, by_part } in outputs.iter().filter(|_| !self.view.received) {
+            let (maps, more) = if *by_part { (1, 0) } else { (layers * heads, more) };
+            match format {
+                Format::Json => check_text_size(maps * side * side + more, "JSON")?,
+                Format::Csv => check_text_size(maps * csv::pairs(0, side, side, true), "CSV")?,
+                _ => {}
+            }
+        }
+        Ok(request)
     }
 
-    fn found<'a>(
-        &'a self,
-        subject: Subject<'a>,
-        words: Vec<Word>,
-        (attention, pass): (Attention, Pass),
-        next: &[Prediction],
-    ) -> Result<Box<dyn Findings + 'a>> {
-        let next = subject.next_line(next);
-        let extras = extras(subject.session.model(), &attention, &pass, &self.with)?;
-        let mut found = Patterns::new(&self.view, subject.about, words, attention);
-        (found.next, found.extras) = (next, extras);
-        Ok(Box::new(found))
+    /// The same as a pass can hold it, and the whole where that is less. What a small pass keeps, a large one makes again.
+    fn lean(&self, request: Request, tokens: usize, is_large: bool) -> (Request, Option<Request>) {
+        let activations: Vec<Activation> = self.with.iter().filter_map(|extra| extra.activation()).collect();
+        if !is_large {
+            return (Request { keep: activations, ..request }, None);
+        }
+        let pool = self.view.pool(&request, tokens).filter(|_| request.pool.is_none() && request.layers_to.is_none());
+        let see = activations.into_iter().filter(|at| *at == Activation::Scores).collect();
+        let keep = if pool.is_some() || !self.with.is_empty() { vec![Activation::ResidPre] } else { Vec::new() };
+        let whole = pool.map(|_| request.clone());
+        (Request { keep, see, pool: pool.or(request.pool), ..request }, whole)
     }
+
+    fn again<'a>(
+        &self,
+        model: &dyn Model,
+        attention: &Attention,
+        layers: Layers<'a>,
+        whole: Option<Request>,
+    ) -> Again<'a> {
+        let counts = [attention.layers.len(), attention.heads.len()];
+        Again::new(layers, self.extras(model, counts, attention.received.len()).collect(), whole)
+    }
+
+    /// The arrays that were asked for, without their numbers, in the order of [`Extra`].
+    fn extras(&self, model: &dyn Model, counts: [usize; 2], tokens: usize) -> impl Iterator<Item = Array> {
+        Extra::all().filter(|extra| self.with.contains(extra)).map(move |extra| extra.array(model, counts, tokens))
+    }
+}
+
+/// Whether the patterns of a prompt are too many to be held.
+fn is_large(spec: &Spec, tokens: usize) -> bool {
+    spec.layers * spec.heads * tokens * tokens > MOST_HELD
 }

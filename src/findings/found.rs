@@ -2,9 +2,10 @@
 
 use super::About;
 use crate::error::Result;
-use crate::export::{Data, Table, csv};
+use crate::export::{Data, Source, Table, csv};
 use crate::figure::Figure;
 use crate::record::Part;
+use std::io::Write;
 
 /// What an option with another value would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,21 +30,49 @@ pub trait Findings: Send + Sync {
     fn about(&self) -> &About;
     /// As a picture.
     fn figure(&self, part: Option<usize>) -> Figure;
+    /// A part as a picture, for whoever writes it: what is not held for [`Self::figure`] is made again.
+    ///
+    /// # Errors
+    /// What cannot be made again.
+    fn part_figure(&self, part: usize) -> Result<Figure> {
+        Ok(self.figure(Some(part)))
+    }
+    /// Makes ready what this part and others of its layer are made of.
+    ///
+    /// # Errors
+    /// As [`Self::part_figure`].
+    fn prepare(&self, _part: usize) -> Result<()> {
+        Ok(())
+    }
     /// As numbers.
     ///
     /// # Errors
     /// Numbers that do not fit their axes.
     fn data(&self, part: Option<usize>) -> Result<Data>;
+    /// The same, for whoever writes it: numbers that take much room are left to the source.
+    ///
+    /// # Errors
+    /// As [`Self::data`].
+    fn outline(&self, part: Option<usize>) -> Result<(Data, Option<Box<dyn Source + '_>>)> {
+        Ok((self.data(part)?, None))
+    }
     /// As a table.
     ///
     /// # Errors
     /// Numbers that do not fit their axes.
     fn table(&self, part: Option<usize>) -> Result<Table>;
+    /// The same in tables of the same columns, one after the other, so that a large one need not be held.
+    ///
+    /// # Errors
+    /// As [`Self::table`]; what `take` returns.
+    fn tables(&self, part: Option<usize>, take: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
+        take(self.table(part)?)
+    }
     /// As CSV.
     ///
     /// # Errors
-    /// More rows than a text should hold.
-    fn csv(&self, part: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
+    /// More rows than a text should hold, or a failed write.
+    fn csv(&self, part: Option<usize>, out: &mut dyn Write) -> Result<()> {
         csv::write_table(&self.table(part)?, out)
     }
     /// What a reader of the numbers should know, one line each.

@@ -1,11 +1,8 @@
 //! What can be had of a forward pass beside its patterns.
 
-use super::{Attention, Pass};
-use crate::error::Result;
 use crate::export::Array;
-use crate::model::{Activation, Model};
+use crate::model::{Activation, Model, Spec};
 use crate::named::Named;
-use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// One more array of a forward pass.
@@ -39,38 +36,15 @@ impl Extra {
     }
 }
 
-/// The arrays that were asked for, from a pass that recorded them, in the order of [`Extra`].
-///
-/// # Errors
-/// An activation that was not recorded.
-pub fn extras(model: &dyn Model, attention: &Attention, pass: &Pass, asked: &[Extra]) -> Result<Vec<Array>> {
-    let recorded = |at, layers: &[usize]| -> Result<Vec<Tensor>> {
-        layers.iter().map(|layer| pass.trace.get(at, *layer, 0).cloned()).collect()
-    };
-    let mut arrays: Vec<Array> = Vec::new();
-    for extra in Extra::all().filter(|extra| asked.contains(extra)) {
-        let tensor = match extra {
-            Extra::Logits => model.unembed(&model.final_norm(&pass.resid)?, None)?,
-            Extra::Hidden => {
-                let mut all = recorded(Activation::ResidPre, &(0..model.spec().layers).collect::<Vec<_>>())?;
-                all.push(model.final_norm(&pass.resid)?);
-                Tensor::stack(&all, 0)?
-            }
-            Extra::Scores => {
-                let heads: Vec<u32> = attention.heads.iter().map(|head| *head as u32).collect();
-                let all = Tensor::stack(&recorded(Activation::Scores, &attention.layers)?, 0)?;
-                all.index_select(&Tensor::new(heads, all.device())?, 1)?
-            }
+impl Extra {
+    /// Its array of a prompt of `tokens`, without its numbers, which [`Layers::extra`](super::Layers::extra) makes.
+    pub fn array(self, model: &dyn Model, [layers, heads]: [usize; 2], tokens: usize) -> Array {
+        let Spec { layers: all, d_model, vocab, .. } = *model.spec();
+        let shape = match self {
+            Self::Logits => vec![tokens, vocab],
+            Self::Hidden => vec![all + 1, tokens, d_model],
+            Self::Scores => vec![layers, heads, tokens, tokens],
         };
-        let shape = tensor.dims().to_vec();
-        let mut values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
-        if extra == Extra::Scores {
-            let n = attention.received.len();
-            for (row, scores) in values.chunks_mut(n).enumerate() {
-                scores[row % n + 1..].fill(f32::NEG_INFINITY);
-            }
-        }
-        arrays.push(Array { name: extra.name().into(), shape, values });
+        Array { name: self.name().into(), shape, values: Vec::new() }
     }
-    Ok(arrays)
 }

@@ -3,20 +3,23 @@
 mod said;
 
 use super::View;
+use super::again::{Again, Numbers};
+use crate::analysis::attention::Map;
 use crate::analysis::attention::received::{Rank, rank};
 use crate::analysis::{Attention, Sink};
 use crate::error::Result;
-use crate::export::csv::{write_attention, write_cross_attention, write_table};
+use crate::export::csv::{write_pairs, write_table};
 use crate::export::read::AttentionKind;
 use crate::export::table::{Cell, Column, Kind, number, text, whole};
-use crate::export::{Array, Data, Entry, Table};
+use crate::export::{Array, Data, Entry, Source, Table};
 use crate::figure::attention::{bars, heatmap, matrix, panel, scale, with_queries};
 use crate::figure::{Figure, Matrix, Panel, Scale};
 use crate::findings::{About, Advice, Findings, Reduce};
 use crate::named::Named;
 use crate::prompt::Word;
 use crate::record::Part;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use std::io::Write;
 use std::sync::OnceLock;
 
 /// Everything that is known once the model has run, or the file is read.
@@ -24,7 +27,7 @@ pub struct Patterns<'a> {
     view: &'a View,
     pub(in crate::findings) about: About,
     words: Vec<Word>,
-    attention: Attention,
+    pub(super) attention: Attention,
     /// Whether what counts as tokens are words already.
     pub(in crate::findings) by_word: bool,
     /// The text and the label of each row of cross-attention; none where queries are keys.
@@ -35,8 +38,8 @@ pub struct Patterns<'a> {
     pub(in crate::findings) left_out: Vec<String>,
     /// The line that names the next tokens, if anybody knows them.
     pub(super) next: Option<String>,
-    /// More arrays that were asked for.
-    pub(super) extras: Vec<Array>,
+    /// The model that made them, where it can be asked again.
+    pub(super) again: Option<Again<'a>>,
     /// The words by the attention that they receive.
     ranks: OnceLock<Vec<Rank>>,
     /// One for all maps: files of one run can be compared.
@@ -47,8 +50,8 @@ impl<'a> Patterns<'a> {
     /// Patterns of tokens of which nothing else is known.
     pub(in crate::findings) fn new(view: &'a View, about: About, words: Vec<Word>, attention: Attention) -> Self {
         let (ranks, scale, left_out) = (OnceLock::new(), OnceLock::new(), Vec::new());
-        let (by_word, rows, asking, next, extras) = (false, None, None, None, Vec::new());
-        Self { view, about, words, attention, by_word, rows, asking, left_out, next, extras, ranks, scale }
+        let (by_word, rows, asking, next, again) = (false, None, None, None, None);
+        Self { view, about, words, attention, by_word, rows, asking, left_out, next, again, ranks, scale }
     }
 
     /// One scale for all maps, of weights that are shares or something else.
@@ -84,8 +87,8 @@ impl<'a> Patterns<'a> {
         self.ranks.get_or_init(|| rank(&self.attention, &self.words))
     }
 
-    fn matrix(&self, map: usize) -> Matrix {
-        let matrix = matrix(&self.attention.maps[map], self.attention.extent.causal);
+    fn matrix(&self, map: &Map) -> Matrix {
+        let matrix = matrix(map, self.attention.extent.causal);
         if self.view.selection.sink == Sink::Renorm { matrix.without_empty_rows() } else { matrix }
     }
 
@@ -97,13 +100,36 @@ impl<'a> Patterns<'a> {
         }
     }
 
-    /// The numbers of all maps, or of one: `[layer, head, query, key]`.
+    /// All maps, or one, without their numbers: `[layer, head, query, key]`.
     fn array(&self, map: Option<usize>) -> Array {
-        let (layers, heads) = self.axes(map);
-        let (rows, cols) = self.attention.maps.first().map_or((0, 0), |map| (map.rows, map.cols));
-        let maps = map.map_or(&self.attention.maps[..], |map| &self.attention.maps[map..=map]);
-        let values = maps.iter().flat_map(|map| &map.values).copied().collect();
-        Array { name: "attention".into(), shape: vec![layers.len(), heads.len(), rows, cols], values }
+        let ((layers, heads), [rows, cols]) = (self.axes(map), self.sides());
+        Array { name: "attention".into(), shape: vec![layers.len(), heads.len(), rows, cols], values: Vec::new() }
+    }
+
+    fn numbers(&self, map: Option<usize>) -> Numbers<'_> {
+        Numbers { patterns: self, map }
+    }
+
+    /// One map, or all of them as they are held, and the ranked words.
+    fn drawn(&self, map: Option<(usize, &Map)>) -> Figure {
+        let style = &self.view.style;
+        let scale = || self.scale.get_or_init(|| self.colours()).clone();
+        let first = self.first();
+        let panels: Vec<Panel> = match map {
+            _ if self.view.received => {
+                vec![bars(&self.attention, self.ranks(), &self.about.prompt, first, Some(usize::MAX))]
+            }
+            Some((_, map)) => vec![self.of_queries(heatmap(self.matrix(map), &self.labels(), scale()))],
+            None => {
+                let (layers, heads) = self.axes(None);
+                let all: Vec<Matrix> = self.attention.maps.iter().map(|map| self.matrix(map)).collect();
+                let maps = self.of_queries(panel(&layers, &heads, all, &self.labels(), scale()));
+                let ranks = self.ranks();
+                let bars = (!ranks.is_empty()).then(|| bars(&self.attention, ranks, &self.about.prompt, first, None));
+                std::iter::once(maps).chain(bars).collect()
+            }
+        };
+        style.figure(&self.about, self.subtitle(map.map(|(place, _)| place)), panels)
     }
 
     fn attention(&self, map: Option<usize>) -> Entry {
@@ -112,7 +138,7 @@ impl<'a> Patterns<'a> {
             (Some(_), [name]) => name.parse().map_or(all.to_vec(), |index| vec![index]),
             _ => all.to_vec(),
         };
-        let mut fields = Map::new();
+        let mut fields = serde_json::Map::new();
         fields.insert("layers".into(), json!(one(&self.attention.layers, &layers)));
         fields.insert("heads".into(), json!(one(&self.attention.heads, &heads)));
         if self.by_word || self.view.selection.words.is_some() {
@@ -122,11 +148,11 @@ impl<'a> Patterns<'a> {
             fields.insert("query_tokens".into(), rows.iter().map(|(text, _)| text.clone()).collect());
         }
         let mut arrays = vec![self.array(map)];
-        arrays.extend(self.extras.iter().filter(|_| map.is_none()).cloned());
+        arrays.extend(self.extras().iter().filter(|_| map.is_none()).cloned());
         Entry { method: "attention".into(), settings: self.settings(), fields, arrays }
     }
 
-    fn settings(&self) -> Map<String, Value> {
+    fn settings(&self) -> serde_json::Map<String, Value> {
         let reduce = Reduce { heads: self.attention.heads_to, layers: self.attention.layers_to };
         let mut settings = self.view.selection.settings(reduce);
         settings.insert("bos".into(), self.about.prompt.bos.into());
@@ -145,12 +171,12 @@ impl<'a> Patterns<'a> {
 
     /// The words by the attention that they receive.
     fn received(&self) -> Entry {
-        let settings = Map::from_iter([
+        let settings = serde_json::Map::from_iter([
             ("queries".into(), "those that can see the token".into()),
             ("first_token_is".into(), "left out".into()),
         ]);
         let column = |pick: &dyn Fn(&Rank) -> Value| Value::Array(self.ranks().iter().map(pick).collect());
-        let fields = Map::from_iter([
+        let fields = serde_json::Map::from_iter([
             ("words".into(), column(&|rank| rank.word.label.clone().into())),
             ("first_token".into(), column(&|rank| rank.first_token().into())),
             ("last_token".into(), column(&|rank| rank.last_token().into())),
@@ -202,73 +228,84 @@ impl Findings for Patterns<'_> {
         layers.iter().flat_map(of_layer).collect()
     }
 
-    /// All maps and the ranked words, or one map.
+    /// All maps and the ranked words, or one map as it is held.
     fn figure(&self, map: Option<usize>) -> Figure {
-        let style = &self.view.style;
-        let scale = || self.scale.get_or_init(|| self.colours()).clone();
-        let first = self.first();
-        let panels: Vec<Panel> = match map {
-            _ if self.view.received => {
-                vec![bars(&self.attention, self.ranks(), &self.about.prompt, first, Some(usize::MAX))]
-            }
-            Some(map) => vec![self.of_queries(heatmap(self.matrix(map), &self.labels(), scale()))],
-            None => {
-                let (layers, heads) = self.axes(None);
-                let all: Vec<Matrix> = (0..self.attention.maps.len()).map(|map| self.matrix(map)).collect();
-                let maps = self.of_queries(panel(&layers, &heads, all, &self.labels(), scale()));
-                let ranks = self.ranks();
-                let bars = (!ranks.is_empty()).then(|| bars(&self.attention, ranks, &self.about.prompt, first, None));
-                std::iter::once(maps).chain(bars).collect()
-            }
-        };
-        style.figure(&self.about, self.subtitle(map), panels)
+        self.drawn(map.map(|map| (map, &self.attention.maps[map])))
+    }
+
+    fn part_figure(&self, map: usize) -> Result<Figure> {
+        let mut figure = None;
+        self.each_map(Some(map), &mut |whole| {
+            figure = Some(self.drawn(Some((map, whole))));
+            Ok(())
+        })?;
+        Ok(figure.unwrap_or_else(|| self.figure(Some(map))))
+    }
+
+    fn prepare(&self, map: usize) -> Result<()> {
+        self.prepare_layer(map)
     }
 
     fn data(&self, map: Option<usize>) -> Result<Data> {
+        self.outline(map)?.0.held(&self.numbers(map))
+    }
+
+    fn outline(&self, map: Option<usize>) -> Result<(Data, Option<Box<dyn Source + '_>>)> {
         let entries =
             if self.view.received { vec![self.received()] } else { vec![self.attention(map), self.received()] };
-        Ok(self.about.data(entries))
+        Ok((self.about.data(entries), Some(Box::new(self.numbers(map)))))
     }
 
     /// A row for each head with its whole pattern.
     fn table(&self, map: Option<usize>) -> Result<Table> {
+        let mut all: Option<Table> = None;
+        self.tables(map, &mut |table| {
+            match &mut all {
+                None => all = Some(table),
+                Some(all) => all.rows.extend(table.rows),
+            }
+            Ok(())
+        })?;
+        Ok(all.unwrap_or_default())
+    }
+
+    fn tables(&self, map: Option<usize>, take: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
         if self.view.received {
-            return Ok(self.ranking());
+            return take(self.ranking());
         }
         let (layers, heads) = self.axes(map);
-        let Array { shape, values, .. } = self.array(map);
-        let (queries, keys, texts) = (shape[2], shape[3], self.axis_texts());
+        let (shape, texts) = (self.array(map).shape, self.axis_texts());
         let own: Option<Vec<String>> =
             self.rows.as_ref().map(|rows| rows.iter().map(|(text, _)| text.clone()).collect());
-        let places = layers.iter().flat_map(|layer| heads.iter().map(move |head| (layer, head)));
-        let row = |((layer, head), pattern): ((&String, &String), &[f32])| {
-            let pattern = Cell::Numbers(pattern.to_vec());
-            let place = [layer, head].map(|name| name.parse::<usize>().ok().into()); // a reduced axis has no number
-            let own = own.clone().map(Cell::Texts);
-            let axes = [Cell::Texts(texts.clone())].into_iter().chain(own).chain([queries.into(), keys.into()]);
-            place.into_iter().chain(axes).chain([pattern]).collect()
-        };
         let list = |name, kind| Column { name, kind };
         let place = vec![whole("layer"), whole("head"), list("tokens", Kind::Texts)];
-        let own = own.iter().map(|_| list("query_tokens", Kind::Texts)).collect();
+        let query_tokens = own.iter().map(|_| list("query_tokens", Kind::Texts)).collect();
         let pattern = vec![whole("queries"), whole("keys"), list("attention", Kind::Numbers)];
-        let rows = places.zip(values.chunks_exact((queries * keys).max(1))).map(row).collect();
-        Ok(Table { columns: [place, own, pattern].concat(), rows })
+        let columns = [place, query_tokens, pattern].concat();
+        take(Table { columns: columns.clone(), rows: Vec::new() })?; // the columns, where there is no map
+        let mut places = layers.iter().flat_map(|layer| heads.iter().map(move |head| [layer, head]));
+        self.each_map(map, &mut |map| {
+            let Some(place) = places.next() else { return Ok(()) };
+            let pattern = Cell::Numbers(map.values.clone());
+            let place = place.map(|name| name.parse::<usize>().ok().into()); // a reduced axis has no number
+            let axes = [Cell::Texts(texts.clone())].into_iter().chain(own.clone().map(Cell::Texts));
+            let row = place.into_iter().chain(axes).chain([shape[2].into(), shape[3].into()]).chain([pattern]);
+            take(Table { columns: columns.clone(), rows: vec![row.collect()] })
+        })
     }
 
     /// A row for each pair of tokens.
-    fn csv(&self, map: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
+    fn csv(&self, map: Option<usize>, out: &mut dyn Write) -> Result<()> {
         if self.view.received {
             return write_table(&self.ranking(), out);
         }
         let (layers, heads) = self.axes(map);
-        let (array, keys) = (self.array(map), self.axis_texts());
-        match &self.rows {
-            Some(rows) => {
-                let queries: Vec<String> = rows.iter().map(|(text, _)| text.clone()).collect();
-                write_cross_attention(&array, &layers, &heads, [&queries, &keys], out)
-            }
-            None => write_attention(&array, &layers, &heads, &keys, self.attention.extent.causal, out),
-        }
+        let (array, keys, causal) = (self.array(map), self.axis_texts(), self.attention.extent.causal);
+        let own: Option<Vec<String>> =
+            self.rows.as_ref().map(|rows| rows.iter().map(|(text, _)| text.clone()).collect());
+        // Queries without a text of their own are the last of the keys.
+        let first = if own.is_some() { 0 } else { keys.len().saturating_sub(array.shape[2]) };
+        let queries = own.as_deref().unwrap_or(&keys[first..]);
+        write_pairs(&array, Some(&self.numbers(map)), [&layers, &heads, queries, &keys], first, causal, out)
     }
 }
