@@ -34,7 +34,7 @@ Examples:
   attnviz rerun figure.png --model ./my-gpt2   a model in a folder is to be named
   attnviz rerun figure.png -o figure.svg       the same figure in another format")]
 pub struct RerunArgs {
-    /// A PNG, SVG, JSON, NPZ or safetensors file that attnviz wrote
+    /// A PNG, SVG, PDF, JSON, NPZ or safetensors file that attnviz wrote
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The file that `attnviz render` read; twice, in order, for those that `attnviz diff` read
@@ -79,7 +79,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>> {
             Error::failed(format!("{} is larger than {most} MiB", path.display())).hint("attnviz writes no such file")
         }
         _ => Error::failed(format!("cannot read {}: {e}", path.display()))
-            .hint("give a PNG, SVG, JSON, NPZ or safetensors file that attnviz wrote"),
+            .hint("give a PNG, SVG, PDF, JSON, NPZ or safetensors file that attnviz wrote"),
     };
     read_plain(path, most << 20).map_err(failed)
 }

@@ -7,7 +7,7 @@ use crate::export::{self, Data, Table};
 use crate::figure::Figure;
 use crate::format::Format;
 use crate::record::Part;
-use crate::render::{Fonts, png, svg, terminal};
+use crate::render::{Fonts, pdf, png, svg, terminal};
 use std::sync::OnceLock;
 
 /// Findings whose whole figure is made once.
@@ -48,6 +48,7 @@ impl<'a> Ready<'a> {
         match format {
             Format::Png => bytes = self.draw(part, |figure| png(figure, fonts))?,
             Format::Svg => bytes = self.draw(part, |figure| svg(figure, fonts))?.into_bytes(),
+            Format::Pdf => bytes = self.draw(part, |figure| pdf(figure, fonts))?,
             Format::Txt => bytes = self.draw(part, |figure| Ok(terminal(figure, &Default::default())))?.into_bytes(),
             Format::Json => export::json::write(&self.data(part)?, &mut bytes)?,
             Format::Npz => export::npz::write(&self.data(part)?, &mut bytes)?,

@@ -1,9 +1,13 @@
 //! The bundled fonts, the system's where they are wanted, and how wide a text is in them.
 
+mod glyphs;
+
+pub(super) use glyphs::{Face, Glyph};
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use harfrust::{FontRef, ShapeOptions, ShaperData, UnicodeBuffer};
+use harfrust::{FontRef, ShaperData};
 use resvg::usvg;
 use skrifa::MetadataProvider;
 use unicode_segmentation::UnicodeSegmentation;
@@ -46,13 +50,6 @@ struct System {
     /// One upright face for each family, in an order that does not depend on the order of files.
     families: Vec<(String, ID)>,
     found: Mutex<HashMap<String, Option<usize>>>,
-}
-
-/// Which font draws a part of a text.
-#[derive(Clone, Copy, PartialEq)]
-enum Face {
-    Bundled(usize),
-    System(usize),
 }
 
 /// A part of a text that one font draws.
@@ -305,12 +302,7 @@ impl System {
 
 /// The width of a text in ems, with the shaping that resvg does.
 fn shaped(font: &FontRef, data: &ShaperData, text: &str) -> f32 {
-    let shaper = data.shaper(font).build();
-    let mut buffer = UnicodeBuffer::new();
-    buffer.push_str(text);
-    buffer.guess_segment_properties();
-    let units = shaper.units_per_em().max(1) as f32;
-    let glyphs = shaper.shape(buffer, ShapeOptions::new());
+    let (glyphs, units) = glyphs::shape(font, data, text);
     glyphs.glyph_positions().iter().map(|p| p.x_advance as f32).sum::<f32>() / units
 }
 

@@ -21,7 +21,7 @@ const FINE: f32 = 10.0;
 /// Sizes in pixels that a page may have.
 const SIZES: std::ops::RangeInclusive<u32> = 120..=20_000;
 /// How many colours a gradient names.
-const STOPS: usize = 33;
+pub(super) const STOPS: usize = 33;
 
 /// The figure as a standalone SVG document. The same figure and fonts give the same text.
 ///
@@ -36,12 +36,7 @@ pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
 
 /// The same for a file, or for our own renderer.
 pub(super) fn document(figure: &Figure, fonts: &Fonts, target: For) -> Result<String> {
-    if let Some(size) = [figure.width, figure.height].into_iter().flatten().find(|size| !SIZES.contains(size)) {
-        let hint = format!("give a size between {} and {} pixels", SIZES.start(), SIZES.end());
-        return Err(Error::usage(format!("a picture cannot have {size} pixels to a side")).hint(hint));
-    }
-    let detail = detail(figure)?;
-    let scene = layout::layout(figure, fonts);
+    let (detail, scene) = scene(figure, fonts)?;
     let mut body = Body { theme: figure.theme, detail: detail * scene.zoom, ..Body::default() };
     body.draw(&scene, fonts, target)?;
 
@@ -64,6 +59,15 @@ pub(super) fn document(figure: &Figure, fonts: &Fonts, target: For) -> Result<St
     writeln!(out, "{}{}{}", body.images, body.lines, body.curves)?;
     writeln!(out, "<g text-rendering=\"geometricPrecision\">\n{}</g>\n</svg>", body.labels)?;
     Ok(out)
+}
+
+/// The figure laid out, and how many pixels one at 96 dpi has.
+pub(super) fn scene<'a>(figure: &'a Figure, fonts: &Fonts) -> Result<(f32, Scene<'a>)> {
+    if let Some(size) = [figure.width, figure.height].into_iter().flatten().find(|size| !SIZES.contains(size)) {
+        let hint = format!("give a size between {} and {} pixels", SIZES.start(), SIZES.end());
+        return Err(Error::usage(format!("a picture cannot have {size} pixels to a side")).hint(hint));
+    }
+    Ok((detail(figure)?, layout::layout(figure, fonts)))
 }
 
 /// The record as an element of its own; nothing where there is none.
