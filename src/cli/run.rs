@@ -61,7 +61,7 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     progress.finish();
     let found = found?;
     lap("computed");
-    deliver(&*found, &destinations, &analysis.style().fonts(), output.quiet)?;
+    deliver(&*found, &destinations, &analysis.style().fonts()?, output.quiet)?;
     lap("written");
     Ok(())
 }

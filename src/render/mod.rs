@@ -9,7 +9,7 @@ mod svg;
 mod terminal;
 mod text;
 
-pub use fonts::Fonts;
+pub use fonts::{Fonts, check_font};
 pub use pdf::pdf;
 pub use png::{pixels, png};
 pub use svg::svg;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use plotters::backend::{DrawingBackend, SVGBackend};
 use plotters::style::{RGBColor, ShapeStyle};
 
-use super::fonts::Fonts;
+use super::fonts::{Fonts, glyphs};
 use super::maps::{For, Map, Way, way};
 use crate::error::{Error, Result};
 use crate::export::record::json;
@@ -204,6 +204,17 @@ impl Body {
         let (x, y) = (fine(label.x), fine(label.y));
         let turn =
             if label.angle == 0.0 { String::new() } else { format!(" transform=\"rotate({} {x} {y})\"", label.angle) };
+        if fonts.has_given() {
+            // Whoever opens the file lacks that font.
+            let outline = glyphs::outline(label, fonts);
+            let turn = if label.angle == 0.0 { String::new() } else { format!(" rotate({})", label.angle) };
+            writeln!(
+                self.labels,
+                "<path aria-label=\"{}\" transform=\"translate({x} {y}){turn}\" fill=\"#{r:02x}{g:02x}{b:02x}\" d=\"{outline}\"/>",
+                xml(&label.text),
+            )?;
+            return Ok(());
+        }
         let mut start = label.x + label.start();
         for run in fonts.runs(&label.text, label.style) {
             let keep = if run.text.starts_with(' ') || run.text.ends_with(' ') || run.text.contains("  ") {

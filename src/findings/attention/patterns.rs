@@ -217,7 +217,8 @@ impl Findings for Patterns<'_> {
                 let all: Vec<Matrix> = (0..self.attention.maps.len()).map(|map| self.matrix(map)).collect();
                 let maps = self.of_queries(panel(&layers, &heads, all, &self.labels(), scale()));
                 let ranks = self.ranks();
-                let bars = (!ranks.is_empty()).then(|| bars(&self.attention, ranks, &self.about.prompt, first, None));
+                let bars = (!ranks.is_empty() && !self.view.no_received)
+                    .then(|| bars(&self.attention, ranks, &self.about.prompt, first, None));
                 std::iter::once(maps).chain(bars).collect()
             }
         };
