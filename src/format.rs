@@ -11,6 +11,8 @@ pub enum Format {
     Png,
     /// A picture in shapes.
     Svg,
+    /// A picture in shapes, on a page of its size.
+    Pdf,
     /// A picture in characters, as in a terminal without colours.
     Txt,
     /// Numbers and tokens, one object.
@@ -42,6 +44,7 @@ impl Named for Format {
     const ALL: &'static [(Self, &'static str, &'static str)] = &[
         (Self::Png, "png", "Picture"),
         (Self::Svg, "svg", "Picture, vector"),
+        (Self::Pdf, "pdf", "Picture, vector, for LaTeX and print"),
         (Self::Txt, "txt", "Picture in characters, as in a terminal without colours"),
         (Self::Json, "json", "Numbers and tokens, one object"),
         (Self::Npz, "npz", "Numbers for NumPy"),
@@ -55,7 +58,7 @@ impl Format {
     /// What it shows of a result.
     pub fn holds(self) -> Holds {
         match self {
-            Self::Png | Self::Svg | Self::Txt => Holds::Picture,
+            Self::Png | Self::Svg | Self::Pdf | Self::Txt => Holds::Picture,
             Self::Json => Holds::Numbers,
             Self::Npz | Self::Safetensors => Holds::Arrays,
             Self::Csv | Self::Parquet => Holds::Table,
@@ -85,7 +88,7 @@ impl Format {
     /// Whether a terminal cannot show it.
     pub fn is_binary(self) -> bool {
         match self {
-            Self::Png | Self::Npz | Self::Safetensors | Self::Parquet => true,
+            Self::Png | Self::Pdf | Self::Npz | Self::Safetensors | Self::Parquet => true,
             Self::Svg | Self::Txt | Self::Json | Self::Csv => false,
         }
     }
@@ -93,7 +96,7 @@ impl Format {
     /// Whether its files say of themselves how they were made.
     pub fn has_record(self) -> bool {
         match self {
-            Self::Png | Self::Svg | Self::Json | Self::Npz | Self::Safetensors | Self::Parquet => true,
+            Self::Png | Self::Svg | Self::Pdf | Self::Json | Self::Npz | Self::Safetensors | Self::Parquet => true,
             Self::Txt | Self::Csv => false,
         }
     }

@@ -8,8 +8,10 @@ use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The name under which files hold their record: a text chunk in PNG, metadata in SVG, safetensors and Parquet, a member in NPZ.
+/// The name under which files hold their record: a text chunk in PNG, metadata in SVG, PDF, safetensors and Parquet, a member in NPZ.
 pub const NAME: &str = "attnviz";
+/// The same where a name must be one of the whole world: in the metadata of a PDF.
+pub const URI: &str = "urn:attnviz:";
 
 /// What a file says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

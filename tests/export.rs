@@ -66,7 +66,7 @@ fn sample() -> Data {
     }
 }
 
-type Export = fn(&Data, &mut dyn Write) -> Result<()>;
+type Export = fn(&Data, &mut (dyn Write + Send)) -> Result<()>;
 
 fn bytes(export: Export, data: &Data) -> Vec<u8> {
     let mut out = Vec::new();
@@ -414,7 +414,7 @@ fn names(folder: &Path) -> Vec<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-fn hello(out: &mut dyn Write) -> Result<()> {
+fn hello(out: &mut (dyn Write + Send)) -> Result<()> {
     out.write_all(b"hello").map_err(|error| Error::failed(error.to_string()))
 }
 
@@ -433,7 +433,7 @@ fn a_file_appears_whole_and_replaces_the_old_one() {
 fn a_failed_write_leaves_the_old_file_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.json");
-    let fail = |out: &mut dyn Write| hello(out).and(Err(Error::failed("the model is gone")));
+    let fail = |out: &mut (dyn Write + Send)| hello(out).and(Err(Error::failed("the model is gone")));
     assert_eq!(write_atomically(&path, fail).unwrap_err().message, "the model is gone");
     assert!(names(folder.path()).is_empty());
     std::fs::write(&path, "old").unwrap();

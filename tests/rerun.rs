@@ -35,7 +35,7 @@ fn every_kind_of_file_is_made_again_to_the_same_bytes() {
         "--dpi",
         "120",
     ];
-    for name in ["a.png", "a.svg", "a.json", "a.npz", "a.safetensors"] {
+    for name in ["a.png", "a.svg", "a.pdf", "a.json", "a.npz", "a.safetensors"] {
         shell.ok(&[&["-m", "builtin", TEXT, "-q", "-o", name], &flags[..]].concat());
         same(&shell, &[name]);
     }
@@ -44,7 +44,7 @@ fn every_kind_of_file_is_made_again_to_the_same_bytes() {
     for name in ["b.png", "b.svg", "b.json"] {
         same(&shell, &[name]);
     }
-    let made = ["a.json", "a.npz", "a.png", "a.safetensors", "a.svg", "b.json", "b.png", "b.svg"];
+    let made = ["a.json", "a.npz", "a.pdf", "a.png", "a.safetensors", "a.svg", "b.json", "b.png", "b.svg"];
     assert_eq!(shell.files(), made, "nothing is written");
 }
 

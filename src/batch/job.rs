@@ -74,7 +74,7 @@ pub fn run(
         options,
         asked,
         session,
-        fonts: asked.analysis().style().fonts(),
+        fonts: asked.analysis().style().fonts()?,
         outputs: outputs(&targets),
         targets,
         settings: run.settings()?,

@@ -6,7 +6,7 @@ use attnviz::encoding::{START, mark};
 use attnviz::error::{Error, Result};
 use attnviz::export::read_at_most;
 use attnviz::figure::{Colormap, ScaleKind, Theme};
-use attnviz::findings::{Reading, Reduce, Selection, Style, Words};
+use attnviz::findings::{FontFile, Reading, Reduce, Selection, Style, Words};
 use attnviz::prompt::{Truncate, WordRule};
 use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
@@ -238,12 +238,22 @@ pub struct FigureArgs {
     /// The headline [default: the prompt]; an empty one leaves it out
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
-    /// Width in pixels at 96 dpi [default: as wide as the content]
-    #[arg(long, value_name = "PIXELS")]
+    /// Width: 3.25in, 8.5cm, 85mm, 234pt or 312px, to a pixel of a 96th of an inch; a number alone is pixels [default: as wide as the
+    /// content]
+    #[arg(long, value_name = "LENGTH", value_parser = length)]
     pub width: Option<u32>,
-    /// Height in pixels at 96 dpi [default: as high as the content]
-    #[arg(long, value_name = "PIXELS")]
+    /// Height, in the same way [default: as high as the content]
+    #[arg(long, value_name = "LENGTH", value_parser = length)]
     pub height: Option<u32>,
+    /// The size of ordinary text, in points; tokens and numbers are at most an eighth smaller [default: 8, more on a large page]
+    #[arg(long, value_name = "POINTS", value_parser = points)]
+    pub font_size: Option<f32>,
+    /// A TrueType or OpenType font for all texts; in an SVG they become outlines
+    #[arg(long, value_name = "FILE")]
+    pub font: Option<PathBuf>,
+    /// Only maps with their axes and colour bar, or a text with its scale: no headline, hardly a margin
+    #[arg(long)]
+    pub bare: bool,
     /// Resolution of a PNG, in pixels per inch
     #[arg(long, value_name = "N", default_value_t = 96.0, allow_negative_numbers = true)]
     pub dpi: f32,
@@ -257,8 +267,37 @@ pub struct FigureArgs {
 
 impl FigureArgs {
     /// What is meant.
-    pub fn style(&self) -> Style {
-        let Self { scale, colormap, width, height, dpi, theme, system_fonts, .. } = *self;
-        Style { scale, colormap, title: self.title.clone(), width, height, dpi, theme, system_fonts }
+    pub fn style(&self) -> Result<Style> {
+        let Self { scale, colormap, width, height, font_size, bare, dpi, theme, system_fonts, .. } = *self;
+        let (title, font) = (self.title.clone(), self.font.as_deref().map(FontFile::read).transpose()?);
+        Ok(Style { scale, colormap, title, width, height, font_size, font, bare, dpi, theme, system_fonts })
     }
+}
+
+/// Pixels of a screen in an inch.
+const INCH: f64 = 96.0;
+/// The units of lengths, in inches.
+const UNITS: [(&str, f64); 5] =
+    [("in", 1.0), ("cm", 1.0 / 2.54), ("mm", 1.0 / 25.4), ("pt", 1.0 / 72.0), ("px", 1.0 / INCH)];
+
+/// A number with a unit, in inches.
+fn inches(typed: &str, alone: f64) -> Result<f64, String> {
+    let text = typed.trim().to_ascii_lowercase();
+    let with = UNITS.iter().find_map(|(unit, inches)| Some((text.strip_suffix(unit)?, *inches)));
+    let (number, unit) = with.unwrap_or((&text, alone));
+    let number = number.trim_end().parse::<f64>().ok().filter(|number| number.is_finite() && *number > 0.0);
+    number
+        .map(|number| number * unit)
+        .ok_or_else(|| "it is no length, such as 3.25in, 8.5cm, 85mm, 234pt or 312px".into())
+}
+
+/// A length in pixels of a screen, to a whole one.
+fn length(typed: &str) -> Result<u32, String> {
+    let pixels = (inches(typed, 1.0 / INCH)? * INCH).round();
+    if pixels < f64::from(u32::MAX) { Ok(pixels as u32) } else { Err("it is longer than any picture".into()) }
+}
+
+/// A length in points, as sizes of text are given.
+fn points(typed: &str) -> Result<f32, String> {
+    Ok((inches(typed, 1.0 / 72.0)? * 72.0) as f32)
 }

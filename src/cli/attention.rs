@@ -37,12 +37,16 @@ pub struct ViewArgs {
     /// Only the words ranked by the attention they receive, as bars or as a table
     #[arg(long, help_heading = "Output")]
     received: bool,
+    /// No such ranking beside the maps
+    #[arg(long, help_heading = "Figure", conflicts_with = "received")]
+    no_received: bool,
 }
 
 impl ViewArgs {
     /// What is meant.
     pub fn view(&self) -> Result<View> {
-        Ok(View { selection: self.selection.selection()?, style: self.figure.style(), received: self.received })
+        let (selection, style) = (self.selection.selection()?, self.figure.style()?);
+        Ok(View { selection, style, received: self.received, no_received: self.no_received })
     }
 }
 

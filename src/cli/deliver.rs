@@ -35,6 +35,10 @@ pub fn deliver(found: &dyn Findings, destinations: &[Destination], fonts: &Fonts
     if !quiet {
         found.remarks().iter().for_each(|remark| output::remark(remark));
         mention_fonts(found.about(), fonts);
+        if ready.figure().bare {
+            // It is for a caption then.
+            ready.figure().subtitle.iter().for_each(|line| output::remark(&format!("left out of the figure: {line}")));
+        }
         if !alone {
             found.advice().iter().for_each(output::advise);
             preview(&|| ready.figure(), fonts);

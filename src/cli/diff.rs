@@ -91,7 +91,7 @@ pub fn run(args: &DiffArgs, line: &str) -> Result<()> {
     if found.parts().is_empty() && destinations.iter().any(|destination| destination.output().by_part) {
         return Err(Error::usage("these results have no layers and heads").hint("leave {layer} and {head} out of -o"));
     }
-    deliver(&found, &destinations, &options.style.fonts(), quiet)?;
+    deliver(&found, &destinations, &options.style.fonts()?, quiet)?;
     found.verdict()
 }
 
@@ -117,6 +117,6 @@ impl DiffArgs {
     fn options(&self) -> Result<Options> {
         let (bos, no_special) = (self.bos, self.no_special);
         let reading = Reading { bos, truncate: self.truncate.unwrap_or_default(), no_special };
-        Ok(Options { reading, selection: self.selection.selection()?, tol: self.tol, style: self.figure.style() })
+        Ok(Options { reading, selection: self.selection.selection()?, tol: self.tol, style: self.figure.style()? })
     }
 }

@@ -53,7 +53,7 @@ impl PromptCommand for HeadsArgs {
             return Err(Error::usage(format!("{flag} is for random tokens, but there is a prompt"))
                 .hint("leave one of the two out"));
         }
-        let (reading, style) = (self.prompt.reading(), self.figure.style());
+        let (reading, style) = (self.prompt.reading(), self.figure.style()?);
         Ok(Asked::Heads(Options { reading, sort: self.sort, seed: self.seed, draws: self.with.is_some(), style }))
     }
 }

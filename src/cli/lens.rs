@@ -53,7 +53,7 @@ impl PromptCommand for LensArgs {
             direct: self.direct,
             top: self.top,
             colour: self.colour,
-            style: self.figure.style(),
+            style: self.figure.style()?,
         }))
     }
 }

@@ -67,7 +67,7 @@ impl PromptCommand for MixArgs {
             sink: self.method.sink,
             of: self.method.of,
             all_rows: self.method.all_rows,
-            style: self.figure.style(),
+            style: self.figure.style()?,
         }))
     }
 }

@@ -56,5 +56,5 @@ pub fn run(args: &RenderArgs, line: &str) -> Result<()> {
         recorded.assumed.iter().for_each(|assumed| remark(assumed));
     }
     let found = recorded.find(&options, line, &outputs)?;
-    deliver(&found, &destinations, &options.view.style.fonts(), args.output.quiet)
+    deliver(&found, &destinations, &options.view.style.fonts()?, args.output.quiet)
 }

@@ -12,7 +12,7 @@ use attnviz::compare::{Tolerance, differences};
 use attnviz::error::{Error, Result};
 use attnviz::export::{read_plain, record};
 use attnviz::findings::recorded::{Options, RecordedAttention};
-use attnviz::findings::{self, Asked, Findings, Output, Ready, Subject};
+use attnviz::findings::{self, Asked, Findings, FontFile, Output, Ready, Style, Subject};
 use attnviz::format::Format;
 use attnviz::prompt::Prompt;
 use attnviz::record::{Identity, Record};
@@ -34,7 +34,7 @@ Examples:
   attnviz rerun figure.png --model ./my-gpt2   a model in a folder is to be named
   attnviz rerun figure.png -o figure.svg       the same figure in another format")]
 pub struct RerunArgs {
-    /// A PNG, SVG, JSON, NPZ or safetensors file that attnviz wrote
+    /// A PNG, SVG, PDF, JSON, NPZ or safetensors file that attnviz wrote
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The file that `attnviz render` read; twice, in order, for those that `attnviz diff` read
@@ -43,6 +43,9 @@ pub struct RerunArgs {
     /// The model that `attnviz diff` compared with, where that is a folder
     #[arg(long, value_name = "MODEL", help_heading = "Model")]
     against: Option<String>,
+    /// The font that it was drawn with, where somebody gave one
+    #[arg(long, value_name = "FILE", help_heading = "Model")]
+    font: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -79,7 +82,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>> {
             Error::failed(format!("{} is larger than {most} MiB", path.display())).hint("attnviz writes no such file")
         }
         _ => Error::failed(format!("cannot read {}: {e}", path.display()))
-            .hint("give a PNG, SVG, JSON, NPZ or safetensors file that attnviz wrote"),
+            .hint("give a PNG, SVG, PDF, JSON, NPZ or safetensors file that attnviz wrote"),
     };
     read_plain(path, most << 20).map_err(failed)
 }
@@ -118,7 +121,7 @@ impl Again<'_> {
         (subject.record.line, subject.record.note) = (record.line.clone(), record.note.clone());
         let found = findings::find(analysis, subject, &outputs);
         progress.finish();
-        self.finish(&*found?, &analysis.style().fonts(), changed(&record.model, &session))
+        self.finish(&*found?, &self.fonts(analysis.style())?, changed(&record.model, &session))
     }
 
     /// From a file that `render` read.
@@ -140,7 +143,11 @@ impl Again<'_> {
         );
         let change = (recorded.input.hash != input.hash).then_some(change);
         recorded.input.name.clone_from(&input.name); // a file keeps what it holds under any name
-        self.finish(&recorded.find(&options, &self.record.line, &outputs)?, &options.view.style.fonts(), change)
+        self.finish(
+            &recorded.find(&options, &self.record.line, &outputs)?,
+            &self.fonts(options.view.style.clone())?,
+            change,
+        )
     }
 
     /// The options of a command that is not of one prompt.
@@ -183,6 +190,22 @@ impl Again<'_> {
             model.tokenizer = Some(lent.clone());
         }
         Ok(model)
+    }
+
+    /// The fonts that it was drawn with.
+    fn fonts(&self, style: Style) -> Result<Fonts> {
+        let given = self.args.font.as_deref().map(FontFile::read).transpose()?;
+        if let (Some(then), Some(now)) = (&style.font, &given)
+            && then.hash != now.hash
+        {
+            return Err(
+                self.named(Error::failed(format!("its font {:?} was another file", then.name)).hint("give that file"))
+            );
+        }
+        let named = |error: Error| Error { option: Some("font"), ..error.of(self.name) };
+        Style { font: style.font.as_ref().and_then(|font| given.or_else(|| Some(font.clone()))), ..style }
+            .fonts()
+            .map_err(named)
     }
 
     /// What is computed depends on what for. A picture may have been made beside a file of arrays that alone holds what was asked for.

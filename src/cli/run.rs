@@ -67,7 +67,7 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     let found = found?;
     doubts.iter().for_each(output::advise);
     lap("computed");
-    deliver(&*found, &destinations, &analysis.style().fonts(), output.quiet)?;
+    deliver(&*found, &destinations, &analysis.style().fonts()?, output.quiet)?;
     lap("written");
     Ok(())
 }

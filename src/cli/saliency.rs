@@ -132,7 +132,7 @@ impl PromptCommand for SaliencyArgs {
             temperature,
             top_p,
             draws: self.with.is_some(),
-            style: self.figure.style(),
+            style: self.figure.style()?,
         }))
     }
 }

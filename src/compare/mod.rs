@@ -7,6 +7,7 @@ mod axes;
 mod map;
 mod markup;
 mod numbers;
+mod page;
 mod picture;
 mod pixels;
 mod table;
@@ -64,9 +65,9 @@ pub struct Tolerance {
     pub numbers: Closeness,
     /// For the numbers of one quantity, by name, alone or after its method's: `attention`, `smoothgrad.scores`.
     pub quantities: BTreeMap<String, Closeness>,
-    /// For pixels, and for colours in an SVG.
+    /// For pixels, and for colours in an SVG or a PDF.
     pub colours: Colours,
-    /// For places and sizes in an SVG, in pixels of a screen.
+    /// For places and sizes in an SVG or a PDF, in pixels of a screen.
     pub distance: f64,
 }
 
@@ -107,6 +108,10 @@ pub fn differences(format: Format, old: &[u8], new: &[u8], tolerance: &Tolerance
     let mut all = match format {
         Format::Png => pixels::differences(old, new, tolerance.colours),
         Format::Svg => markup::differences(old, new, tolerance),
+        Format::Pdf => match (page::svg(old), page::svg(new)) {
+            (Ok(old), Ok(new)) => markup::differences(old.as_bytes(), new.as_bytes(), tolerance),
+            (Err(what), _) | (_, Err(what)) => vec![what],
+        },
         Format::Txt => text::differences(old, new),
         Format::Json => tree::differences(old, new, tolerance),
         Format::Npz | Format::Safetensors => numbers::differences(old, new, tolerance),

@@ -63,6 +63,10 @@ pub fn side_by_side(
             let actual = drawn(actual, MOST_PIXELS, fonts)?;
             (drawn(expected, LARGER * actual.count(), fonts)?, actual)
         }
+        Format::Pdf => {
+            let [expected, actual] = [expected, actual].map(super::page::svg);
+            return side_by_side(Format::Svg, expected?.as_bytes(), actual?.as_bytes(), allowed, fonts);
+        }
         _ => return Err("it is no picture".into()),
     };
     let (width, height) = (expected.width.max(actual.width), expected.height.max(actual.height));

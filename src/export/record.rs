@@ -1,4 +1,4 @@
-//! The record of a file, written and read: a PNG has it in its text chunk, an SVG in its metadata, JSON, NPZ and safetensors among
+//! The record of a file, written and read: a PNG has it in its text chunk, an SVG and a PDF in their metadata, JSON, NPZ and safetensors among
 //! the fields of their object, Parquet under a key.
 //!
 //! A file is not trusted: what it says is bounded by its own size, or by 16 MiB where it is compressed, and means nothing until
@@ -7,7 +7,7 @@
 use super::read::header;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::record::{NAME, Record};
+use crate::record::{NAME, Record, URI};
 use crate::text::Class;
 use resvg::usvg::roxmltree::{Document, Node, ParsingOptions};
 use std::io::Cursor;
@@ -19,6 +19,9 @@ const MOST_NODES: u32 = 1 << 22;
 /// How every PNG and every zip begins.
 const PNG_MAGIC: &[u8] = b"\x89PNG";
 const ZIP_MAGIC: &[u8] = b"PK";
+const PDF_MAGIC: &[u8] = b"%PDF-";
+/// Between these stands the metadata of a PDF.
+const PACKET: [&[u8]; 2] = [b"<x:xmpmeta", b"</x:xmpmeta>"];
 /// Bytes before the header of a safetensors file; they say how long it is.
 const PREFIX: usize = 8;
 
@@ -41,7 +44,7 @@ pub fn json(record: &Record) -> Result<String> {
     Ok(out)
 }
 
-/// Reads what a PNG, an SVG, a JSON, an NPZ or a safetensors file of attnviz says of itself; which one it is, its beginning says.
+/// Reads what a PNG, an SVG, a PDF, a JSON, an NPZ or a safetensors file of attnviz says of itself; which one it is, its beginning says.
 ///
 /// # Errors
 /// A file that is none of these, is broken, or does not say it.
@@ -49,6 +52,9 @@ pub fn read(bytes: &[u8]) -> Result<(Format, Record)> {
     let begins = bytes.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(0);
     if bytes.starts_with(PNG_MAGIC) {
         return Ok((Format::Png, parse(png(bytes)?.as_bytes())?));
+    }
+    if bytes.starts_with(PDF_MAGIC) {
+        return Ok((Format::Pdf, parse(pdf(bytes)?.as_bytes())?));
     }
     if bytes.starts_with(ZIP_MAGIC) || bytes.get(PREFIX) == Some(&b'{') {
         let format = if bytes.starts_with(ZIP_MAGIC) { Format::Npz } else { Format::Safetensors };
@@ -64,7 +70,7 @@ pub fn read(bytes: &[u8]) -> Result<(Format, Record)> {
 
 fn silent(why: &str) -> Error {
     Error::failed(format!("the file {why}, so it does not say how it was made"))
-        .hint("give a PNG, SVG, JSON, NPZ or safetensors file as attnviz wrote it; some programs drop what they do not understand")
+        .hint("give a PNG, SVG, PDF, JSON, NPZ or safetensors file as attnviz wrote it; some programs drop what they do not understand")
 }
 
 fn parse(json: &[u8]) -> Result<Record> {
@@ -86,11 +92,28 @@ fn png(bytes: &[u8]) -> Result<String> {
     chunk.get_text().map_err(broken)
 }
 
-fn svg(bytes: &[u8]) -> Result<String> {
+fn xml(bytes: &[u8]) -> Result<Document<'_>> {
     let text = std::str::from_utf8(bytes).map_err(|_| silent("is no text"))?;
     let options = ParsingOptions { nodes_limit: MOST_NODES, ..ParsingOptions::default() };
-    let document =
-        Document::parse_with_options(text, options).map_err(|error| silent(&format!("is not XML ({error})")))?;
+    Document::parse_with_options(text, options).map_err(|error| silent(&format!("is not XML ({error})")))
+}
+
+/// The first metadata in it: ours stand before everything else.
+fn pdf(bytes: &[u8]) -> Result<String> {
+    let find = |what: &[u8], from: usize| {
+        let rest = &bytes[from..bytes.len().min(from + MOST_TEXT)];
+        rest.windows(what.len()).position(|window| window == what).map(|at| from + at)
+    };
+    let none = || silent("has no metadata of attnviz");
+    let start = find(PACKET[0], 0).ok_or_else(none)?;
+    let end = find(PACKET[1], start).ok_or_else(none)? + PACKET[1].len();
+    let document = xml(&bytes[start..end])?;
+    let node = document.descendants().find(|node| node.has_tag_name((URI, "record"))).ok_or_else(none)?;
+    Ok(node.text().unwrap_or_default().to_owned())
+}
+
+fn svg(bytes: &[u8]) -> Result<String> {
+    let document = xml(bytes)?;
     let ours = |node: &Node| node.tag_name().name() == "metadata" && node.attribute("id") == Some(NAME);
     let node = document.descendants().find(ours).ok_or_else(|| silent("has no metadata of attnviz"))?;
     Ok(node.text().unwrap_or_default().to_owned())

@@ -42,6 +42,10 @@ pub struct Figure {
     pub width: Option<u32>,
     /// Height in pixels at 96 dpi; `None` lets the content decide.
     pub height: Option<u32>,
+    /// Pixels of a screen for each unit of layout, so that texts have a chosen size; `None` lets the page's size decide.
+    pub zoom: Option<f32>,
+    /// Whether there is nothing but panels, without a headline and hardly a margin. What would stand there is still known to files.
+    pub bare: bool,
     /// Pixels per inch of a PNG and of the raster images inside an SVG; 96 draws one pixel per unit of layout.
     pub dpi: f32,
     /// What the files of the figure say of themselves; none says nothing.
@@ -57,6 +61,8 @@ impl Default for Figure {
             theme: Theme::Light,
             width: None,
             height: None,
+            zoom: None,
+            bare: false,
             dpi: 96.0,
             record: None,
         }

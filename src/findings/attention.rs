@@ -47,6 +47,8 @@ pub struct View {
     pub style: Style,
     /// Only the words ranked by the attention they receive; off unless asked for.
     pub received: bool,
+    /// No such ranking beside the maps of a figure; off unless asked for.
+    pub no_received: bool,
 }
 
 impl View {
@@ -64,6 +66,11 @@ impl View {
             return Err(Error::usage("the attention received has no file for each layer or head")
                 .hint("leave {layer} and {head} out")
                 .option("received"));
+        }
+        if self.received && self.no_received {
+            return Err(Error::usage("the attention received is asked for, and asked to be left out")
+                .hint("leave one of the two out")
+                .option("no_received"));
         }
         self.style.check()
     }

@@ -29,6 +29,7 @@ mod checks;
 pub mod difference;
 mod direct;
 mod faithfulness;
+mod font;
 mod found;
 mod generated;
 mod group;
@@ -44,6 +45,7 @@ mod style;
 mod subject;
 mod target;
 
+pub use font::FontFile;
 pub use found::{Advice, Findings};
 pub use group::Group;
 pub use reading::{Reading, Words};

@@ -7,7 +7,7 @@ use crate::export::{self, Table, unwritten};
 use crate::figure::Figure;
 use crate::format::Format;
 use crate::record::Part;
-use crate::render::{Fonts, png, svg, terminal};
+use crate::render::{Fonts, pdf, png, svg, terminal};
 use std::io::Write;
 use std::sync::OnceLock;
 
@@ -69,6 +69,7 @@ impl<'a> Ready<'a> {
         let drawn = match format {
             Format::Png => self.draw(part, |figure| png(figure, fonts))?,
             Format::Svg => self.draw(part, |figure| svg(figure, fonts))?.into_bytes(),
+            Format::Pdf => self.draw(part, |figure| pdf(figure, fonts))?,
             Format::Txt => self.draw(part, |figure| Ok(terminal(figure, &Default::default())))?.into_bytes(),
             Format::Json | Format::Npz | Format::Safetensors => {
                 let (mut data, source) = found.outline(part)?;

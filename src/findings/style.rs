@@ -1,5 +1,6 @@
 //! How a figure looks.
 
+use super::font::FontFile;
 use super::subject::About;
 use crate::error::{Error, Result};
 use crate::figure::{Colormap, Figure, Panel, ScaleKind, Theme};
@@ -9,6 +10,10 @@ use std::ops::RangeInclusive;
 
 /// Sizes in pixels that a page may have.
 const SIZES: RangeInclusive<u32> = 120..=20_000;
+/// Sizes that ordinary text may have, in points.
+const TEXTS: RangeInclusive<f32> = 4.0..=72.0;
+/// The size of ordinary text where nobody asks for one, in points.
+const ORDINARY: f32 = 8.0;
 /// Resolutions that a picture may have, in pixels per inch.
 const RESOLUTIONS: RangeInclusive<f32> = 10.0..=2400.0;
 
@@ -22,14 +27,20 @@ pub struct Style {
     pub colormap: Option<Colormap>,
     /// The headline; none means the prompt, an empty one leaves it out.
     pub title: Option<String>,
-    /// Width in pixels at 96 dpi; none is as wide as the content.
+    /// Width in pixels of a screen (96 to the inch); none is as wide as the content.
     pub width: Option<u32>,
-    /// Height in pixels at 96 dpi; none is as high as the content.
+    /// Height in pixels of a screen; none is as high as the content.
     pub height: Option<u32>,
     /// Resolution of a PNG, in pixels per inch: 96 unless another is named.
     pub dpi: f32,
     /// Dark ink on white, unless the other theme is named.
     pub theme: Theme,
+    /// The size of ordinary text, in points; none lets the page's size decide.
+    pub font_size: Option<f32>,
+    /// A font for all texts; none takes the bundled ones.
+    pub font: Option<FontFile>,
+    /// Nothing but maps with their axes and colour bars, or a text with its scale; off unless asked for.
+    pub bare: bool,
     /// Take characters that the bundled fonts lack from the system's, so that the picture depends on the machine; off unless asked for.
     pub system_fonts: bool,
 }
@@ -44,6 +55,9 @@ impl Default for Style {
             height: None,
             dpi: 96.0,
             theme: Theme::Light,
+            font_size: None,
+            font: None,
+            bare: false,
             system_fonts: false,
         }
     }
@@ -68,12 +82,21 @@ impl Style {
                 .hint("give a number between 10 and 2400, such as 96 for a screen or 300 for print")
                 .option("dpi"));
         }
+        if let Some(size) = self.font_size.filter(|size| !TEXTS.contains(size)) {
+            return Err(Error::usage(format!("font_size {size}: a text cannot have that size"))
+                .hint(format!("give points between {} and {}, such as 8", TEXTS.start(), TEXTS.end()))
+                .option("font_size"));
+        }
         Ok(())
     }
 
     /// The fonts that it is drawn with.
-    pub fn fonts(&self) -> Fonts {
-        if self.system_fonts { Fonts::with_system() } else { Fonts::bundled() }
+    ///
+    /// # Errors
+    /// A font that is known by its name only.
+    pub fn fonts(&self) -> Result<Fonts> {
+        let fonts = if self.system_fonts { Fonts::with_system() } else { Fonts::bundled() };
+        self.font.iter().try_fold(fonts, |fonts, font| Ok(fonts.and_first(font.bytes()?)))
     }
 
     /// Pixels of a PNG for each pixel at 96 dpi, at least 1.
@@ -82,7 +105,14 @@ impl Style {
     }
 
     /// These panels in this style, under the headline of what they are about.
-    pub fn figure(&self, about: &About, subtitle: Vec<String>, panels: Vec<Panel>) -> Figure {
+    pub fn figure(&self, about: &About, subtitle: Vec<String>, mut panels: Vec<Panel>) -> Figure {
+        if self.bare {
+            let is_map = |panel: &Panel| matches!(panel, Panel::Heatmap(_) | Panel::Grid(_) | Panel::Sheet(_));
+            match panels.iter().any(is_map) {
+                true => panels.retain(is_map),
+                false => panels.truncate(1),
+            }
+        }
         Figure {
             title: self.title.clone().unwrap_or_else(|| about.headline()),
             subtitle,
@@ -90,6 +120,8 @@ impl Style {
             theme: self.theme,
             width: self.width,
             height: self.height,
+            zoom: self.font_size.map(|size| size / ORDINARY),
+            bare: self.bare,
             dpi: self.dpi,
             record: Some(about.record.clone()),
         }

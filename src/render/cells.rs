@@ -55,10 +55,13 @@ impl Cells {
         })
     }
 
-    /// A PNG with so many pixels per cell and side, and a palette of the colours that occur; cells that are not drawn are transparent.
-    pub fn png(&self, scale: &Scale, theme: Theme, side: u32) -> Result<Vec<u8>> {
-        let failed = |error: png::EncodingError| Error::failed(format!("cannot encode the map: {error}"));
-        // The transparent entry comes first, since all entries up to it must say how opaque they are.
+    /// Whether a cell is drawn.
+    pub fn is_drawn(&self, row: usize, col: usize) -> bool {
+        col < self.cols && self.levels.get(row * self.cols + col).is_some_and(|level| *level != NOTHING)
+    }
+
+    /// Each cell's place in a palette of the colours that occur, and that palette; the first place is that of cells that are not drawn.
+    pub fn indexed(&self, scale: &Scale, theme: Theme) -> (Vec<u8>, Vec<u8>) {
         let (mut entries, mut colours) = ([0u8; 256], theme.ink(Ink::Paper).to_vec());
         let mut seen = [false; 256];
         self.levels.iter().for_each(|level| seen[*level as usize] = true);
@@ -66,11 +69,18 @@ impl Cells {
             entries[level] = (colours.len() / 3) as u8;
             colours.extend(colour);
         }
+        (self.levels.iter().map(|level| entries[usize::from(*level)]).collect(), colours)
+    }
+
+    /// A PNG with so many pixels per cell and side, and a palette of the colours that occur; cells that are not drawn are transparent.
+    pub fn png(&self, scale: &Scale, theme: Theme, side: u32) -> Result<Vec<u8>> {
+        let failed = |error: png::EncodingError| Error::failed(format!("cannot encode the map: {error}"));
+        // The transparent entry comes first, since all entries up to it must say how opaque they are.
+        let (cells, colours) = self.indexed(scale, theme);
         let side = side.max(1) as usize;
-        let mut pixels = Vec::with_capacity(self.levels.len() * side * side);
-        for levels in self.levels.chunks(self.cols.max(1)) {
-            let row: Vec<u8> =
-                levels.iter().flat_map(|level| std::iter::repeat_n(entries[usize::from(*level)], side)).collect();
+        let mut pixels = Vec::with_capacity(cells.len() * side * side);
+        for row in cells.chunks(self.cols.max(1)) {
+            let row: Vec<u8> = row.iter().flat_map(|entry| std::iter::repeat_n(*entry, side)).collect();
             (0..side).for_each(|_| pixels.extend(&row));
         }
 

@@ -1,9 +1,14 @@
 //! The bundled fonts, the system's where they are wanted, and how wide a text is in them.
 
+pub(super) mod glyphs;
+
+pub use glyphs::check_font;
+pub(super) use glyphs::{Face, Glyph};
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use harfrust::{FontRef, ShapeOptions, ShaperData, UnicodeBuffer};
+use harfrust::{FontRef, ShaperData};
 use resvg::usvg;
 use skrifa::MetadataProvider;
 use unicode_segmentation::UnicodeSegmentation;
@@ -28,6 +33,8 @@ const SOUGHT: [usize; 3] = [REGULAR, SCRIPTS, PICTURES];
 
 /// Fonts to draw with, shared by any number of figures and threads.
 pub struct Fonts {
+    /// A font that somebody gave: what it has, it draws.
+    given: Option<Given>,
     bundled: Vec<Bundled>,
     database: Arc<Database>,
     /// Read when a character first needs it; `None` where the system's fonts are not wanted.
@@ -41,18 +48,18 @@ struct Bundled {
     id: ID,
 }
 
+struct Given {
+    bytes: Arc<Vec<u8>>,
+    family: String,
+    /// Whether it has a character.
+    known: Mutex<HashMap<char, bool>>,
+}
+
 struct System {
     database: Arc<Database>,
     /// One upright face for each family, in an order that does not depend on the order of files.
     families: Vec<(String, ID)>,
     found: Mutex<HashMap<String, Option<usize>>>,
-}
-
-/// Which font draws a part of a text.
-#[derive(Clone, Copy, PartialEq)]
-enum Face {
-    Bundled(usize),
-    System(usize),
 }
 
 /// A part of a text that one font draws.
@@ -86,7 +93,19 @@ impl Fonts {
             Some(Bundled { shaper: ShaperData::new(&font), font, id })
         });
         let bundled = bundled.collect();
-        Self { bundled, database: Arc::new(database), system, widths: Mutex::default() }
+        Self { given: None, bundled, database: Arc::new(database), system, widths: Mutex::default() }
+    }
+
+    /// The same, with another font before all others: one that [`check_font`] lets through. Texts in it are drawn as outlines, for
+    /// programs that lack it.
+    pub fn and_first(self, bytes: Arc<Vec<u8>>) -> Self {
+        let family = glyphs::family(&bytes);
+        Self { given: Some(Given { bytes, family, known: Mutex::default() }), widths: Mutex::default(), ..self }
+    }
+
+    /// Whether there is one before all others.
+    pub(super) fn has_given(&self) -> bool {
+        self.given.is_some()
     }
 
     /// The characters of a text that the bundled fonts lack, each once, with the system's font that draws it. Where there
@@ -99,7 +118,7 @@ impl Fonts {
             let nearest = self.nearest(grapheme);
             for c in grapheme.chars().filter(|c| !is_hidden(*c)) {
                 let known = missing.iter().any(|(seen, _)| *seen == c);
-                let bundled = matches!(face, Some(Face::Bundled(_))) || self.has(nearest, c);
+                let bundled = matches!(face, Some(Face::Bundled(_) | Face::Given)) || self.has(nearest, c);
                 if !known && !bundled {
                     missing.push((c, face.map(|face| self.family(face).to_owned())));
                 }
@@ -147,7 +166,7 @@ impl Fonts {
 
     fn parts<'a>(&self, text: &'a str, bold: bool) -> Vec<(&'a str, Face)> {
         let primary = if bold { SEMIBOLD } else { REGULAR };
-        if text.is_ascii() {
+        if text.is_ascii() && self.given.is_none() {
             return vec![(text, Face::Bundled(primary))];
         }
         let mut parts: Vec<(&str, Face)> = Vec::new();
@@ -173,6 +192,9 @@ impl Fonts {
 
     /// The font that has all characters of a grapheme: Inter if it can, or the one before if that keeps a phrase together.
     fn face(&self, grapheme: &str, before: Option<Face>) -> Option<Face> {
+        if self.given.as_ref().is_some_and(|given| grapheme.chars().all(|c| is_hidden(c) || given.has(c))) {
+            return Some(Face::Given);
+        }
         let blank = grapheme.chars().all(|c| c == ' ' || c.is_ascii_punctuation());
         if blank && before == Some(Face::Bundled(SCRIPTS)) {
             return before;
@@ -197,6 +219,7 @@ impl Fonts {
 
     fn family(&self, face: Face) -> &str {
         match face {
+            Face::Given => self.given.as_ref().map_or(BUNDLED[REGULAR].0, |given| &given.family),
             Face::Bundled(face) => BUNDLED[face].0,
             Face::System(face) => self.system().and_then(|s| s.families.get(face)).map_or(BUNDLED[REGULAR].0, |f| &f.0),
         }
@@ -210,16 +233,13 @@ impl Fonts {
     fn advance(&self, text: &str, face: Face) -> f32 {
         match face {
             Face::Bundled(face) => self.bundled.get(face).map_or(0.0, |face| shaped(&face.font, &face.shaper, text)),
-            Face::System(face) => self
-                .system()
-                .and_then(|system| {
-                    let id = system.families.get(face)?.1;
-                    system.database.with_face_data(id, |data, index| {
-                        let font = FontRef::from_index(data, index).ok()?;
-                        Some(shaped(&font, &ShaperData::new(&font), text))
-                    })?
-                })
-                .unwrap_or(0.0),
+            other => {
+                let width = |data: &[u8], index| {
+                    let font = FontRef::from_index(data, index).ok()?;
+                    Some(shaped(&font, &ShaperData::new(&font), text))
+                };
+                self.with_file(other, width).flatten().unwrap_or(0.0)
+            }
         }
     }
 }
@@ -265,6 +285,14 @@ impl Typeface for Fonts {
 /// The most widths that are remembered, so that a batch of thousands of prompts does not fill the memory.
 const MOST_WIDTHS: usize = 16_384;
 
+impl Given {
+    fn has(&self, c: char) -> bool {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let look = || FontRef::new(&self.bytes).is_ok_and(|font| font.charmap().map(c).is_some());
+        *known.entry(c).or_insert_with(look)
+    }
+}
+
 impl System {
     fn read(bundled: &Database) -> Self {
         let mut database = bundled.clone();
@@ -305,12 +333,7 @@ impl System {
 
 /// The width of a text in ems, with the shaping that resvg does.
 fn shaped(font: &FontRef, data: &ShaperData, text: &str) -> f32 {
-    let shaper = data.shaper(font).build();
-    let mut buffer = UnicodeBuffer::new();
-    buffer.push_str(text);
-    buffer.guess_segment_properties();
-    let units = shaper.units_per_em().max(1) as f32;
-    let glyphs = shaper.shape(buffer, ShapeOptions::new());
+    let (glyphs, units) = glyphs::shape(font, data, text);
     glyphs.glyph_positions().iter().map(|p| p.x_advance as f32).sum::<f32>() / units
 }
 

@@ -3,12 +3,14 @@
 mod cells;
 mod fonts;
 mod maps;
+mod pdf;
 mod png;
 mod svg;
 mod terminal;
 mod text;
 
-pub use fonts::Fonts;
+pub use fonts::{Fonts, check_font};
+pub use pdf::pdf;
 pub use png::{pixels, png};
 pub use svg::svg;
 pub use terminal::{Colour, Terminal, terminal};

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use plotters::backend::{DrawingBackend, SVGBackend};
 use plotters::style::{RGBColor, ShapeStyle};
 
-use super::fonts::Fonts;
+use super::fonts::{Fonts, glyphs};
 use super::maps::{For, Map, Way, way};
 use crate::error::{Error, Result};
 use crate::export::record::json;
@@ -21,7 +21,7 @@ const FINE: f32 = 10.0;
 /// Sizes in pixels that a page may have.
 const SIZES: std::ops::RangeInclusive<u32> = 120..=20_000;
 /// How many colours a gradient names.
-const STOPS: usize = 33;
+pub(super) const STOPS: usize = 33;
 
 /// The figure as a standalone SVG document. The same figure and fonts give the same text.
 ///
@@ -36,12 +36,7 @@ pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
 
 /// The same for a file, or for our own renderer.
 pub(super) fn document(figure: &Figure, fonts: &Fonts, target: For) -> Result<String> {
-    if let Some(size) = [figure.width, figure.height].into_iter().flatten().find(|size| !SIZES.contains(size)) {
-        let hint = format!("give a size between {} and {} pixels", SIZES.start(), SIZES.end());
-        return Err(Error::usage(format!("a picture cannot have {size} pixels to a side")).hint(hint));
-    }
-    let detail = detail(figure)?;
-    let scene = layout::layout(figure, fonts);
+    let (detail, scene) = scene(figure, fonts)?;
     let mut body = Body { theme: figure.theme, detail: detail * scene.zoom, ..Body::default() };
     body.draw(&scene, fonts, target)?;
 
@@ -64,6 +59,15 @@ pub(super) fn document(figure: &Figure, fonts: &Fonts, target: For) -> Result<St
     writeln!(out, "{}{}{}", body.images, body.lines, body.curves)?;
     writeln!(out, "<g text-rendering=\"geometricPrecision\">\n{}</g>\n</svg>", body.labels)?;
     Ok(out)
+}
+
+/// The figure laid out, and how many pixels one at 96 dpi has.
+pub(super) fn scene<'a>(figure: &'a Figure, fonts: &Fonts) -> Result<(f32, Scene<'a>)> {
+    if let Some(size) = [figure.width, figure.height].into_iter().flatten().find(|size| !SIZES.contains(size)) {
+        let hint = format!("give a size between {} and {} pixels", SIZES.start(), SIZES.end());
+        return Err(Error::usage(format!("a picture cannot have {size} pixels to a side")).hint(hint));
+    }
+    Ok((detail(figure)?, layout::layout(figure, fonts)))
 }
 
 /// The record as an element of its own; nothing where there is none.
@@ -200,6 +204,17 @@ impl Body {
         let (x, y) = (fine(label.x), fine(label.y));
         let turn =
             if label.angle == 0.0 { String::new() } else { format!(" transform=\"rotate({} {x} {y})\"", label.angle) };
+        if fonts.has_given() {
+            // Whoever opens the file lacks that font.
+            let outline = glyphs::outline(label, fonts);
+            let turn = if label.angle == 0.0 { String::new() } else { format!(" rotate({})", label.angle) };
+            writeln!(
+                self.labels,
+                "<path aria-label=\"{}\" transform=\"translate({x} {y}){turn}\" fill=\"#{r:02x}{g:02x}{b:02x}\" d=\"{outline}\"/>",
+                xml(&label.text),
+            )?;
+            return Ok(());
+        }
         let mut start = label.x + label.start();
         for run in fonts.runs(&label.text, label.style) {
             let keep = if run.text.starts_with(' ') || run.text.ends_with(' ') || run.text.contains("  ") {

@@ -86,7 +86,7 @@ impl Report {
         self.make()?;
         let shown: HashSet<&String> = outcomes.iter().flat_map(Outcome::pictures).collect();
         for outcome in outcomes.iter().filter(|outcome| outcome.kind != "model") {
-            for part in ["png", "svg"] {
+            for part in ["png", "svg", "pdf"] {
                 let name = format!("{}.{part}.png", outcome.name);
                 if !shown.contains(&name) && self.dir.join(JUNIT).exists() {
                     remove(&self.dir.join(name))?;

@@ -64,6 +64,6 @@ impl Again<'_> {
 
     fn done(&self, mut found: Comparison, options: &Options, change: Option<String>) -> Result<()> {
         found.about.record.line.clone_from(&self.record.line);
-        self.finish(&found, &options.style.fonts(), change)
+        self.finish(&found, &self.fonts(options.style.clone())?, change)
     }
 }

@@ -24,3 +24,9 @@ pub(super) fn columns(width: Option<f32>, with_bars: bool) -> (f32, Option<f32>,
     let beside = with_bars && inner >= WIDE;
     (margin, Some(if beside { inner - BARS - BESIDE } else { inner }), beside)
 }
+
+/// The same for a page that is nothing but maps: hairlines at its edges still fit on it.
+pub(super) fn bare(width: Option<f32>) -> (f32, Option<f32>, bool) {
+    const EDGE: f32 = 2.0;
+    (EDGE, width.map(|width| width - 2.0 * EDGE), false)
+}

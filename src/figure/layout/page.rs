@@ -1,6 +1,6 @@
 //! The page: headline, panels above one another, and bars beside or under maps.
 
-use super::columns::{BARS, BESIDE, WIDE, columns, zoom};
+use super::columns::{BARS, BESIDE, WIDE, bare, columns, zoom};
 use super::text::{Line, wrap};
 use super::{Anchor, Block, Item, Room, Scene, Style, Typeface, share_out};
 use super::{bars, curves, grid, heatmap, sheet, strip, table};
@@ -24,10 +24,10 @@ const BAND: f32 = 16.0;
 
 /// Lays a figure out.
 pub fn layout<'a>(figure: &'a Figure, face: &dyn Typeface) -> Scene<'a> {
-    let zoom = zoom(figure.width, figure.height);
+    let zoom = figure.zoom.unwrap_or_else(|| zoom(figure.width, figure.height));
     let units = |pixels: Option<u32>| pixels.map(|p| p as f32 / zoom);
     let (given_w, given_h) = (units(figure.width), units(figure.height));
-    let (margin, main, beside) = columns(given_w, has_aside(figure));
+    let (margin, main, beside) = if figure.bare { bare(given_w) } else { columns(given_w, has_aside(figure)) };
     let inner = given_w.map(|w| w - 2.0 * margin);
     let tall = given_h.map(|h| h - 2.0 * margin);
 
@@ -36,7 +36,7 @@ pub fn layout<'a>(figure: &'a Figure, face: &dyn Typeface) -> Scene<'a> {
     let mut body = body(figure, face, main, tall.map(|h| h - top), beside);
     let width = inner.unwrap_or_else(|| {
         let wish = head(figure, face, HEADLINE.max(body.w), f32::MAX).w;
-        body.w.max(wish.min(HEADLINE)).max(LEAST).ceil()
+        body.w.max(wish.min(HEADLINE)).max(if figure.bare { 0.0 } else { LEAST }).ceil()
     });
     let headline = head(figure, face, width, tall.map_or(f32::MAX, |h| h * 0.4));
     let head_h = if headline.h > 0.0 { headline.h + GAP } else { 0.0 };
@@ -62,6 +62,9 @@ pub fn layout<'a>(figure: &'a Figure, face: &dyn Typeface) -> Scene<'a> {
 /// Title and subtitles, no higher than `limit`.
 fn head<'a>(figure: &'a Figure, face: &dyn Typeface, width: f32, limit: f32) -> Block<'a> {
     let mut block = Block::default();
+    if figure.bare {
+        return block;
+    }
     let style = if width < NARROW { NARROW_TITLE } else { TITLE };
     let title = wrap(face, &figure.title, style, width, 2);
     let subtitles = figure.subtitle.iter().flat_map(|line| wrap(face, line, SUBTITLE, width, 3));

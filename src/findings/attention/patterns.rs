@@ -125,7 +125,8 @@ impl<'a> Patterns<'a> {
                 let all: Vec<Matrix> = self.attention.maps.iter().map(|map| self.matrix(map)).collect();
                 let maps = self.of_queries(panel(&layers, &heads, all, &self.labels(), scale()));
                 let ranks = self.ranks();
-                let bars = (!ranks.is_empty()).then(|| bars(&self.attention, ranks, &self.about.prompt, first, None));
+                let bars = (!ranks.is_empty() && !self.view.no_received)
+                    .then(|| bars(&self.attention, ranks, &self.about.prompt, first, None));
                 std::iter::once(maps).chain(bars).collect()
             }
         };
