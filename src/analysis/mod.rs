@@ -18,6 +18,7 @@ pub mod norms;
 mod numbers;
 pub mod objective;
 pub mod rollout;
+pub mod scoring;
 pub mod zeroing;
 
 pub use attention::{Attention, Pass, Recorded, Reduction, Request, Sink, attention, packed, recorded};

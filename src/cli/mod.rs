@@ -22,6 +22,7 @@ mod rerun;
 mod run;
 mod saliency;
 mod snapshot;
+mod surprisal;
 mod target;
 mod typo;
 
@@ -92,6 +93,8 @@ enum OfPrompt {
     Heads(heads::HeadsArgs),
     /// Show how much of each token reaches each position, by several methods
     Mix(mix::MixArgs),
+    /// Show how surprised the model is by each token of a text
+    Surprisal(surprisal::SurprisalArgs),
 }
 
 impl OfPrompt {
@@ -103,6 +106,7 @@ impl OfPrompt {
             OfPrompt::Lens(args) => Box::new(args),
             OfPrompt::Heads(args) => Box::new(args),
             OfPrompt::Mix(args) => Box::new(args),
+            OfPrompt::Surprisal(args) => Box::new(args),
         }
     }
 }

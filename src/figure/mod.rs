@@ -14,6 +14,7 @@ mod nan;
 mod panel;
 pub mod saliency;
 pub(crate) mod scale;
+pub mod surprisal;
 mod theme;
 
 use crate::record::Record;

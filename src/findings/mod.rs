@@ -42,6 +42,7 @@ pub mod saliency;
 mod selection;
 mod style;
 mod subject;
+pub mod surprisal;
 mod target;
 
 pub use found::{Advice, Findings};
@@ -79,6 +80,8 @@ pub enum Asked {
     Heads(heads::Options),
     /// How much of each token reaches each position.
     Mix(mix::Options),
+    /// How surprised the model is by each token.
+    Surprisal(surprisal::Options),
 }
 
 impl Asked {
@@ -90,6 +93,7 @@ impl Asked {
             Self::Lens(options) => options,
             Self::Heads(options) => options,
             Self::Mix(options) => options,
+            Self::Surprisal(options) => options,
         }
     }
 
