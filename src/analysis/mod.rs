@@ -17,6 +17,7 @@ pub mod next;
 pub mod norms;
 mod numbers;
 pub mod objective;
+pub mod proportion;
 pub mod rollout;
 pub mod scoring;
 pub mod zeroing;

@@ -16,6 +16,7 @@ mod model;
 mod models;
 mod output;
 mod preview;
+mod probe;
 mod progress;
 mod render;
 mod rerun;
@@ -67,6 +68,8 @@ enum Command {
     Batch(batch::BatchArgs),
     /// Record what a suite of commands gives, or compare with what was recorded
     Snapshot(snapshot::SnapshotArgs),
+    /// Ask what the model knows, by crafted inputs out of files
+    Probe(probe::ProbeArgs),
     /// Draw or export attention from a .safetensors or .npz file, whatever program wrote it
     Render(render::RenderArgs),
     /// Compute a file of attnviz again, and compare or write it
@@ -218,6 +221,7 @@ pub fn run(Words { typed: Typed { cli, name, line }, of_batch, meant }: Words) -
             }
         }
         Some(Command::Snapshot(args)) => snapshot::run(&args)?,
+        Some(Command::Probe(args)) => probe::run(&args, &line)?,
         Some(Command::Render(args)) => render::run(&args, &line)?,
         Some(Command::Rerun(args)) => rerun::run(&args)?,
         Some(Command::Models(args)) => models::run(args)?,

@@ -35,6 +35,7 @@ mod group;
 pub mod heads;
 pub mod lens;
 pub mod mix;
+pub mod probe;
 mod reading;
 mod ready;
 pub mod recorded;

@@ -72,7 +72,7 @@ impl Reading {
 
 /// The token that is to begin the text, and what is to be said of the choice. The config's own counts where it is a special token, or
 /// nobody knows; else the tokenizer's.
-fn begin(tokenizer: &Tokenizer, spec: &Spec) -> Result<(Option<u32>, Option<String>)> {
+pub(super) fn begin(tokenizer: &Tokenizer, spec: &Spec) -> Result<(Option<u32>, Option<String>)> {
     let own = tokenizer.bos().filter(|bos| (*bos as usize) < spec.vocab);
     let label = |id: u32| format!("{} ({id})", tokenizer.label(id));
     let why = match (spec.bos, own) {
