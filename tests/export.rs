@@ -66,7 +66,7 @@ fn sample() -> Data {
     }
 }
 
-type Export = fn(&Data, &mut (dyn Write + Send)) -> Result<()>;
+type Export = fn(&Data, &mut dyn Write) -> Result<()>;
 
 fn bytes(export: Export, data: &Data) -> Vec<u8> {
     let mut out = Vec::new();

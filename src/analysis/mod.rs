@@ -17,7 +17,9 @@ pub mod next;
 pub mod norms;
 mod numbers;
 pub mod objective;
+pub mod proportion;
 pub mod rollout;
+pub mod scoring;
 pub mod zeroing;
 
 pub use attention::{Attention, Pass, Recorded, Reduction, Request, Sink, attention, packed, recorded};

@@ -115,7 +115,8 @@ impl PromptArgs {
 
     /// How it is read.
     pub fn reading(&self) -> Reading {
-        Reading { bos: self.bos, truncate: self.truncate.unwrap_or_default(), no_special: self.no_special }
+        let (bos, no_special) = (self.bos, self.no_special);
+        Reading { bos, truncate: self.truncate.unwrap_or_default(), no_special, ..Reading::default() }
     }
 
     /// Reads the prompt, so that a missing one is noticed before a model is loaded.

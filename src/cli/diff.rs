@@ -116,7 +116,7 @@ impl DiffArgs {
     /// What is meant, but for the two sides.
     fn options(&self) -> Result<Options> {
         let (bos, no_special) = (self.bos, self.no_special);
-        let reading = Reading { bos, truncate: self.truncate.unwrap_or_default(), no_special };
+        let reading = Reading { bos, truncate: self.truncate.unwrap_or_default(), no_special, ..Reading::default() };
         Ok(Options { reading, selection: self.selection.selection()?, tol: self.tol, style: self.figure.style()? })
     }
 }

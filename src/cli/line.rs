@@ -27,10 +27,19 @@ pub fn parse<C: Parser + CommandFactory>(
     let command = C::command();
     let matches = command.clone().try_get_matches_from(words)?;
     let (name, line) = match matches.subcommand() {
-        Some((name, matches)) => (name, command.find_subcommand(name).map(|command| line(name, command, matches))),
+        Some((name, matches)) => (name, command.find_subcommand(name).map(|command| within(name, command, matches))),
         None => (default, Some(line(default, &command, &matches))),
     };
     Ok(Typed { cli: C::from_arg_matches(&matches)?, name: name.to_owned(), line: line.unwrap_or_default() })
+}
+
+/// What these matches say of one command, or of the one in it that was named.
+fn within(name: &str, command: &clap::Command, matches: &ArgMatches) -> String {
+    let inner = matches.subcommand().and_then(|(own, matches)| Some((own, command.find_subcommand(own)?, matches)));
+    match inner {
+        Some((own, command, matches)) => line(&format!("{name} {own}"), command, matches),
+        None => line(name, command, matches),
+    }
 }
 
 /// What these matches say of one command.

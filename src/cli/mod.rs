@@ -16,12 +16,14 @@ mod model;
 mod models;
 mod output;
 mod preview;
+mod probe;
 mod progress;
 mod render;
 mod rerun;
 mod run;
 mod saliency;
 mod snapshot;
+mod surprisal;
 mod target;
 mod typo;
 
@@ -66,6 +68,8 @@ enum Command {
     Batch(batch::BatchArgs),
     /// Record what a suite of commands gives, or compare with what was recorded
     Snapshot(snapshot::SnapshotArgs),
+    /// Ask what the model knows, by crafted inputs out of files
+    Probe(probe::ProbeArgs),
     /// Draw or export attention from a .safetensors or .npz file, whatever program wrote it
     Render(render::RenderArgs),
     /// Compute a file of attnviz again, and compare or write it
@@ -92,6 +96,8 @@ enum OfPrompt {
     Heads(heads::HeadsArgs),
     /// Show how much of each token reaches each position, by several methods
     Mix(mix::MixArgs),
+    /// Show how surprised the model is by each token of a text
+    Surprisal(surprisal::SurprisalArgs),
 }
 
 impl OfPrompt {
@@ -103,6 +109,7 @@ impl OfPrompt {
             OfPrompt::Lens(args) => Box::new(args),
             OfPrompt::Heads(args) => Box::new(args),
             OfPrompt::Mix(args) => Box::new(args),
+            OfPrompt::Surprisal(args) => Box::new(args),
         }
     }
 }
@@ -214,6 +221,7 @@ pub fn run(Words { typed: Typed { cli, name, line }, of_batch, meant }: Words) -
             }
         }
         Some(Command::Snapshot(args)) => snapshot::run(&args)?,
+        Some(Command::Probe(args)) => probe::run(&args, &line)?,
         Some(Command::Render(args)) => render::run(&args, &line)?,
         Some(Command::Rerun(args)) => rerun::run(&args)?,
         Some(Command::Models(args)) => models::run(args)?,

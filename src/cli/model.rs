@@ -5,7 +5,7 @@ use attnviz::checkpoint::hub::{Environment, Hub, Limits, Name, Options};
 use attnviz::checkpoint::{Checkpoint, Source};
 use attnviz::error::{Error, Kind, Result};
 use attnviz::model::Family;
-use attnviz::session;
+use attnviz::session::{self, Session};
 use clap::Args;
 
 /// What an unset `--model` means: OpenAI's small GPT-2, under either of its names.
@@ -32,6 +32,51 @@ pub struct ModelArgs {
     /// Threads to compute with [default: all cores]; the numbers do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+}
+
+/// Which models, where there may be several.
+#[derive(Args)]
+#[command(next_help_heading = "Model")]
+pub struct ModelsArgs {
+    /// A hub id, the folder of a checkpoint, or `builtin`; several times for several models, which are compared with the first
+    /// [default: $ATTNVIZ_MODEL, else gpt2]
+    #[arg(short, long, value_name = "MODEL")]
+    pub model: Vec<String>,
+    /// Another model's tokenizer: a folder that has one, a hub id, or `builtin`
+    #[arg(long, value_name = "MODEL")]
+    pub tokenizer: Option<String>,
+    #[command(flatten)]
+    pub hub: HubArgs,
+    /// Threads to compute with [default: all cores]; the numbers do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+impl ModelsArgs {
+    /// Brings one model after the other to life and does this with it. None stands in for one that cannot be had.
+    pub fn each(&self, quiet: bool, work: &mut dyn FnMut(&Session) -> Result<()>) -> Result<()> {
+        if let Some(name) =
+            self.model.iter().enumerate().find_map(|(at, name)| self.model[..at].contains(name).then_some(name))
+        {
+            return Err(Error::usage(format!("model {name:?} is named twice")).hint("name each model once"));
+        }
+        let named: Vec<Option<String>> =
+            if self.model.is_empty() { vec![None] } else { self.model.iter().cloned().map(Some).collect() };
+        let one = |model| ModelArgs { model, tokenizer: self.tokenizer.clone(), hub: self.hub, threads: None };
+        // All are opened before anything slow.
+        let opened = named.into_iter().map(|name| one(name).open(false, quiet)).collect::<Result<Vec<_>>>()?;
+        for Opened { checkpoint, .. } in opened {
+            let session = Session::new(checkpoint)?;
+            output::remark_on(&session, quiet);
+            work(&session)?;
+        }
+        Ok(())
+    }
+
+    /// Sizes the thread pool, once, before anything is computed.
+    pub fn start_threads(&self) -> Result<()> {
+        start_threads(self.threads)
+    }
 }
 
 /// How far the hub is asked.

@@ -4,7 +4,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-const BAR: &str = "{wide_bar} {pos} of {len} runs of the model, {eta} left";
+/// What is counted stands between the two.
+const BAR: [&str; 2] = ["{wide_bar} {pos} of {len}", ", {per_sec}, {eta} left"];
 /// What is over sooner shows no bar.
 const PATIENCE: Duration = Duration::from_millis(700);
 
@@ -18,8 +19,13 @@ pub struct Progress {
 impl Progress {
     /// Nothing planned yet.
     pub fn new(quiet: bool) -> Self {
+        Self::of(quiet, "runs of the model")
+    }
+
+    /// The same of other things.
+    pub fn of(quiet: bool, things: &str) -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
-        if let Ok(style) = ProgressStyle::with_template(BAR) {
+        if let Ok(style) = ProgressStyle::with_template(&format!("{} {things}{}", BAR[0], BAR[1])) {
             bar.set_style(style);
         }
         Self { bar, since: Instant::now(), quiet: quiet || !std::io::stderr().is_terminal() }

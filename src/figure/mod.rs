@@ -11,9 +11,11 @@ pub mod lens;
 mod matrix;
 pub mod mix;
 mod nan;
+pub mod pairs;
 mod panel;
 pub mod saliency;
 pub(crate) mod scale;
+pub mod surprisal;
 mod theme;
 
 use crate::record::Record;
@@ -22,7 +24,9 @@ use serde::{Deserialize, Serialize};
 pub use colormap::Colormap;
 pub use layout::panel_pixels;
 pub use matrix::Matrix;
-pub use panel::{Bars, Column, Curves, Grid, Heatmap, Panel, Series, Sheet, SheetMap, Strip, StripRow, Table};
+pub use panel::{
+    Bars, Column, Curves, Grid, Heatmap, IntervalRow, Intervals, Panel, Series, Sheet, SheetMap, Strip, StripRow, Table,
+};
 pub use scale::{Scale, ScaleKind};
 pub(crate) use theme::readable;
 pub use theme::{Ink, Theme};

@@ -22,6 +22,8 @@ pub enum Panel {
     Curves(Curves),
     /// Rows and columns of text and numbers.
     Table(Table),
+    /// Estimates with their intervals, one row each.
+    Intervals(Intervals),
 }
 
 /// One large map with a label on each row and column.
@@ -217,4 +219,38 @@ impl Column {
     pub fn shaded(head: impl Into<String>, values: Vec<f32>, scale: Scale) -> Self {
         Self { shades: values.clone(), scale, ..Self::numbers(head, &values) }
     }
+}
+
+/// Estimates with their intervals, one row each, on one axis. Rows that are too many end with how many are left out.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Intervals {
+    /// Stands above the rows.
+    pub title: String,
+    /// The rows, top first.
+    pub rows: Vec<IntervalRow>,
+    /// What each estimate of a row is of, such as a model; the legend where there are several.
+    pub series: Vec<String>,
+    /// Where an estimate says nothing, such as chance.
+    pub reference: Option<f32>,
+    /// The ends of the axis.
+    pub bounds: [f32; 2],
+    /// What the numbers are.
+    pub unit: String,
+    /// A remark under the rows.
+    pub note: String,
+}
+
+/// One row of [`Intervals`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IntervalRow {
+    /// Stands before the row.
+    pub label: String,
+    /// Whether it stands for those under it.
+    pub strong: bool,
+    /// For each series the estimate and the two ends of its interval.
+    pub estimates: Vec<[f32; 3]>,
+    /// Stands behind the row, such as the numbers themselves.
+    pub remark: String,
 }

@@ -36,6 +36,7 @@ mod group;
 pub mod heads;
 pub mod lens;
 pub mod mix;
+pub mod probe;
 mod reading;
 mod ready;
 pub mod recorded;
@@ -43,6 +44,7 @@ pub mod saliency;
 mod selection;
 mod style;
 mod subject;
+pub mod surprisal;
 mod target;
 
 pub use font::FontFile;
@@ -81,6 +83,8 @@ pub enum Asked {
     Heads(heads::Options),
     /// How much of each token reaches each position.
     Mix(mix::Options),
+    /// How surprised the model is by each token.
+    Surprisal(surprisal::Options),
 }
 
 impl Asked {
@@ -92,6 +96,7 @@ impl Asked {
             Self::Lens(options) => options,
             Self::Heads(options) => options,
             Self::Mix(options) => options,
+            Self::Surprisal(options) => options,
         }
     }
 
@@ -101,7 +106,7 @@ impl Asked {
             Self::Saliency(options) => Some(&options.target),
             Self::Lens(options) => Some(&options.target),
             Self::Mix(options) => Some(&options.target),
-            Self::Attention(_) | Self::Heads(_) => None,
+            Self::Attention(_) | Self::Heads(_) | Self::Surprisal(_) => None,
         }
     }
 

@@ -25,6 +25,9 @@ pub struct Reading {
     /// Leave out what the tokenizer would put in front of a text and behind it.
     #[serde(skip_serializing_if = "is_off")]
     pub no_special: bool,
+    /// Take a text of any length, where the analysis reads it by parts; never in a file.
+    #[serde(skip)]
+    pub any_length: bool,
 }
 
 fn is_off(flag: &bool) -> bool {
@@ -49,7 +52,8 @@ impl Reading {
             }
         };
         prompt.remarks.extend(remark.map(Into::into));
-        prompt.fit(spec.context, spec.vocab, self.truncate)
+        let whole = self.any_length && self.truncate == Truncate::No;
+        prompt.fit(if whole { usize::MAX } else { spec.context }, spec.vocab, self.truncate)
     }
 
     /// A prompt as it was read when a file was made. The ids are what the model read; the text only says it better, where it still
@@ -68,7 +72,7 @@ impl Reading {
 
 /// The token that is to begin the text, and what is to be said of the choice. The config's own counts where it is a special token, or
 /// nobody knows; else the tokenizer's.
-fn begin(tokenizer: &Tokenizer, spec: &Spec) -> Result<(Option<u32>, Option<String>)> {
+pub(super) fn begin(tokenizer: &Tokenizer, spec: &Spec) -> Result<(Option<u32>, Option<String>)> {
     let own = tokenizer.bos().filter(|bos| (*bos as usize) < spec.vocab);
     let label = |id: u32| format!("{} ({id})", tokenizer.label(id));
     let why = match (spec.bos, own) {

@@ -10,7 +10,9 @@ pub use config::Gpt2Config;
 
 use super::attend::{causal_softmax, mix, pattern, scores};
 use super::ops::{Backend, LayerNorm, Linear, Weight, add};
-use super::{Activation as At, Classes, Model, Segment, Segments, Site, Spec, Tap, packed, visit, visit_rows};
+use super::{
+    Activation as At, Classes, Model, Segment, Segments, Site, Spec, Tap, branched, packed, visit, visit_rows,
+};
 use crate::error::{Error, Result};
 use crate::weights::{Param, Weights};
 use candle_core::{DType, Tensor};
@@ -142,6 +144,10 @@ impl Model for Gpt2 {
         self.lm_head.is_some()
     }
 
+    fn branches(&self) -> bool {
+        self.fused
+    }
+
     fn classes(&self) -> Option<&Classes> {
         self.config.classes.as_ref().filter(|_| self.score.is_some())
     }
@@ -174,7 +180,13 @@ impl Model for Gpt2 {
         let block = &self.h[layer];
         let resid = visit_rows(tap, At::ResidPre, layer, segments, resid.clone())?; // [rows, d]
         let qkv = block.c_attn.forward(&block.ln_1.forward(&resid)?)?; // [rows, 3 d]
-        let z = if self.fused && segments.iter().all(|s| s.past.is_none()) && !watches_attention(tap, layer, segments) {
+        let alone = self.fused && !watches_attention(tap, layer, segments);
+        let z = if segments.iter().any(|s| s.after.is_some()) {
+            if !alone || segments.iter().any(|s| s.past.is_some()) {
+                return Err(Error::failed("prompts that share rows are only for forwards that nobody watches"));
+            }
+            branched::attention(&qkv, segments, self.config.spec.heads, self.config.score_scale(layer))? // [rows, d]
+        } else if alone && segments.iter().all(|s| s.past.is_none()) {
             packed::attention(&qkv, segments, self.config.spec.heads, self.config.score_scale(layer))? // [rows, d]
         } else {
             let mut z = Vec::with_capacity(segments.len());
@@ -236,6 +248,10 @@ impl Model for Gpt2 {
 fn logits(head: &Linear, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
     Ok(match ids {
         None => head.forward(normed)?,
+        // A part of the vocabulary is read where it lies.
+        Some(ids) if ids.len() > 1 && ids.windows(2).all(|two| two[0] + 1 == two[1]) => {
+            Linear { weight: head.weight.rows(ids[0] as usize, ids.len())?, ..head.clone() }.forward(normed)?
+        }
         Some(ids) => Linear { weight: head.weight.gather(ids)?, ..head.clone() }.forward(normed)?,
     })
 }

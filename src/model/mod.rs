@@ -1,6 +1,7 @@
 //! What analyses know of a model: its sizes, its layers, and one hook. What the model knows of analyses: nothing.
 
 pub mod attend;
+mod branched;
 mod classes;
 mod family;
 mod gpt2;
@@ -10,7 +11,7 @@ mod nonlinearity;
 pub mod ops;
 mod packed;
 mod tap;
-mod vector;
+pub(crate) mod vector;
 
 pub use classes::{Classes, Odds};
 pub use family::Family;
@@ -58,6 +59,9 @@ pub struct Segment {
     pub position: usize,
     /// What came before and is not computed again.
     pub past: Option<Arc<Past>>,
+    /// The row of the same batch that its first row follows, where it goes on from another prompt's beginning. Only for models
+    /// that say so in [`Model::branches`].
+    pub after: Option<usize>,
 }
 
 /// Keys and values of earlier positions, per layer: each `[positions, kv_heads, d_head]`, as a tap sees them.
@@ -101,9 +105,24 @@ impl Segments {
         let segment = |(past, len): (Option<Arc<Past>>, usize)| {
             start += len;
             let position = past.as_ref().and_then(|past| past.keys.first()).map_or(0, |k| k.dims()[0]);
-            Segment { start: start - len, len, position, past }
+            Segment { start: start - len, len, position, past, after: None }
         };
         Self(prompts.into_iter().map(segment).collect())
+    }
+
+    /// Prompts with common beginnings, which are computed once: each goes on after a row of an earlier one, or begins by itself, for
+    /// so many rows.
+    ///
+    /// # Panics
+    /// A row that is not an earlier prompt's.
+    pub fn branching(prompts: impl IntoIterator<Item = (Option<usize>, usize)>) -> Self {
+        let (mut all, mut positions) = (Vec::new(), Vec::<usize>::new());
+        for (after, len) in prompts {
+            let (start, position) = (positions.len(), after.map_or(0, |row| positions[row] + 1));
+            positions.extend(position..position + len);
+            all.push(Segment { start, len, position, past: None, after });
+        }
+        Self(all)
     }
 
     /// All rows together.
@@ -133,6 +152,10 @@ pub trait Model: Send + Sync {
     /// Whether it has a language-model head. Where it has none, [`Self::unembed`] and what needs it say so.
     fn has_logits(&self) -> bool {
         true
+    }
+    /// Whether its blocks know of prompts that go on after a row of another one (see [`Segments::branching`]).
+    fn branches(&self) -> bool {
+        false
     }
     /// The classes that it sorts whole texts into, where that is what its head is for.
     fn classes(&self) -> Option<&Classes> {

@@ -120,6 +120,61 @@ vectorised! {
 }
 
 vectorised! {
+    /// `Σ x y`.
+    pub fn dot(x: &[f32], y: &[f32]) -> f32 {
+        let mut lanes = [0.0f32; 16];
+        let ((xs, x), (ys, y)) = (x.as_chunks::<16>(), y.as_chunks::<16>());
+        for (x, y) in xs.iter().zip(ys) {
+            for ((lane, x), y) in lanes.iter_mut().zip(x).zip(y) {
+                *lane = mul_add::<FUSED>(*x, *y, *lane);
+            }
+        }
+        for ((lane, x), y) in lanes.iter_mut().zip(x).zip(y) {
+            *lane = mul_add::<FUSED>(*x, *y, *lane);
+        }
+        sum(lanes.iter().copied())
+    }
+}
+
+vectorised! {
+    /// `y += a x`.
+    pub fn add_scaled(y: &mut [f32], a: f32, x: &[f32]) {
+        y.iter_mut().zip(x).for_each(|(y, x)| *y = mul_add::<FUSED>(a, *x, *y));
+    }
+}
+
+vectorised! {
+    /// The largest number; a NaN is passed over.
+    pub fn max(x: &[f32]) -> f32 {
+        let mut lanes = [f32::NEG_INFINITY; 16];
+        let (chunks, rest) = x.as_chunks::<16>();
+        for chunk in chunks {
+            for (x, lane) in chunk.iter().zip(&mut lanes) {
+                *lane = if *x > *lane { *x } else { *lane };
+            }
+        }
+        rest.iter().chain(&lanes).copied().fold(f32::NEG_INFINITY, f32::max)
+    }
+}
+
+vectorised! {
+    /// `Σ exp(x − max)`; NaN where a number is none.
+    pub fn exp_sum(x: &[f32], max: f32) -> f32 {
+        let mut lanes = [0.0f32; 16];
+        let (chunks, rest) = x.as_chunks::<16>();
+        for chunk in chunks {
+            for (x, lane) in chunk.iter().zip(&mut lanes) {
+                *lane += exp::<FUSED>(*x - max);
+            }
+        }
+        for (x, lane) in rest.iter().zip(&mut lanes) {
+            *lane += exp::<FUSED>(*x - max);
+        }
+        sum(lanes.iter().copied())
+    }
+}
+
+vectorised! {
     /// `y = (x − mean) / √(variance + eps) · weight + bias`; returns the mean and `1 / √(variance + eps)`.
     pub fn layer_norm(y: &mut [f32], x: &[f32], weight: &[f32], bias: &[f32], eps: f32) -> (f32, f32) {
         let n = x.len() as f32;

@@ -6,6 +6,7 @@ mod columns;
 mod curves;
 mod grid;
 mod heatmap;
+mod intervals;
 mod labels;
 mod legend;
 mod page;

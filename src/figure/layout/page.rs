@@ -3,7 +3,7 @@
 use super::columns::{BARS, BESIDE, WIDE, bare, columns, zoom};
 use super::text::{Line, wrap};
 use super::{Anchor, Block, Item, Room, Scene, Style, Typeface, share_out};
-use super::{bars, curves, grid, heatmap, sheet, strip, table};
+use super::{bars, curves, grid, heatmap, intervals, sheet, strip, table};
 use crate::figure::{Figure, Ink, Panel};
 
 const TITLE: Style = Style::bold(19.0);
@@ -177,6 +177,7 @@ fn part<'a>(panel: &'a Panel, face: &dyn Typeface, room: Room) -> Block<'a> {
         Panel::Strip(strip) => strip::strip(strip, face, room),
         Panel::Curves(chart) => curves::curves(chart, face, room),
         Panel::Table(table) => table::table(table, face, room),
+        Panel::Intervals(rows) => intervals::intervals(rows, face, room),
     }
 }
 

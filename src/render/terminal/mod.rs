@@ -2,6 +2,7 @@
 
 mod bars;
 mod curves;
+mod intervals;
 mod maps;
 mod pen;
 mod strip;
@@ -71,6 +72,7 @@ pub fn terminal(figure: &Figure, options: &Terminal) -> String {
             Panel::Strip(strip) => page.strip(strip),
             Panel::Curves(chart) => page.curves(chart),
             Panel::Table(table) => page.table(table),
+            Panel::Intervals(rows) => page.intervals(rows),
         }
     }
     if options.ascii { text::ascii(&page.pen.text) } else { page.pen.text }

@@ -1,0 +1,135 @@
+//! `attnviz probe`: what the model knows, by crafted inputs out of files.
+
+use super::args::{FigureArgs, one_of};
+use super::deliver::deliver;
+use super::model::ModelsArgs;
+use super::output::OutputArgs;
+use super::progress::Progress;
+use attnviz::error::Result;
+use attnviz::findings::probe::pairs::{self, Options, Pairs, Suite};
+use attnviz::findings::probe::{Convention, Sample};
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// The flags of `probe`.
+#[derive(Args)]
+pub struct ProbeArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+#[allow(clippy::large_enum_variant)] // there is only ever one
+enum What {
+    /// Minimal pairs: which of two sentences is more probable?
+    Pairs(PairsArgs),
+}
+
+/// Which rows of the files are taken.
+#[derive(Args)]
+#[command(next_help_heading = "Items")]
+pub struct SampleArgs {
+    /// At most so many rows of each file, drawn at random
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Seed of that draw
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Stop at a row that cannot be used, instead of counting it apart
+    #[arg(long)]
+    strict: bool,
+}
+
+impl SampleArgs {
+    /// What is meant.
+    pub fn sample(&self) -> Sample {
+        Sample { limit: self.limit, seed: self.seed, strict: self.strict }
+    }
+}
+
+/// The flags of `probe pairs`.
+#[derive(Args)]
+#[command(after_help = "\
+A file is .jsonl as BLiMP has it (sentence_good, sentence_bad), or a .csv or .tsv
+with the columns good and bad; a folder is all such files in it.
+
+Examples:
+  attnviz probe pairs anaphor_number_agreement.jsonl -m builtin
+  attnviz probe pairs blimp/ -m gpt2 -m distilgpt2 -o blimp.png -o blimp.csv
+  attnviz probe pairs pairs.csv -m builtin --explain 3 --with pairs -o pairs.json")]
+pub struct PairsArgs {
+    /// A file of pairs, or a folder of such files
+    #[arg(value_name = "FILE|FOLDER", help_heading = "Items")]
+    path: PathBuf,
+    /// The field of the good sentence [default: sentence_good, or good]
+    #[arg(long, value_name = "FIELD", help_heading = "Items")]
+    good: Option<String>,
+    /// The field of the bad sentence [default: sentence_bad, or bad]
+    #[arg(long, value_name = "FIELD", help_heading = "Items")]
+    bad: Option<String>,
+    #[command(flatten)]
+    sample: SampleArgs,
+    #[command(flatten)]
+    models: ModelsArgs,
+    /// How a sentence is scored
+    #[arg(long, value_name = "NAME", default_value = "lm-eval", help_heading = "Method", value_parser = one_of::<Convention>())]
+    convention: Convention,
+    /// Look into the K pairs that the first model gets most wrong: the token, who writes the gap, what those heads attend to
+    #[arg(long, value_name = "K", default_value_t = 0, help_heading = "Method")]
+    explain: usize,
+    #[command(flatten)]
+    figure: FigureArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Each pair's two scores, in .json and .npz; a .csv or .parquet then has a row a pair
+    #[arg(long, value_name = "WHAT", help_heading = "Output")]
+    with: Option<With>,
+}
+
+/// What is added to data files.
+#[derive(Clone, Copy, ValueEnum)]
+enum With {
+    /// Each pair's two scores
+    Pairs,
+}
+
+/// Runs a probe; `line` is what was typed, for people.
+pub fn run(args: &ProbeArgs, line: &str) -> Result<()> {
+    match &args.what {
+        What::Pairs(args) => args.run(line),
+    }
+}
+
+impl PairsArgs {
+    fn options(&self) -> Result<Options> {
+        Ok(Options {
+            convention: self.convention,
+            good: self.good.clone(),
+            bad: self.bad.clone(),
+            sample: self.sample.sample(),
+            pairs: self.with.is_some(),
+            explain: self.explain,
+            style: self.figure.style()?,
+        })
+    }
+
+    fn run(&self, line: &str) -> Result<()> {
+        let destinations = self.output.destinations("probe-pairs", None, line)?;
+        let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
+        let options = self.options()?;
+        options.check(&outputs)?;
+        let suite = Suite::read(&self.path, &options)?;
+        let quiet = self.output.quiet;
+        self.models.start_threads()?;
+        let mut found = Vec::new();
+        self.models.each(quiet, &mut |session| {
+            let progress = Progress::of(quiet, "sentences");
+            let answers = pairs::find(&options, &suite, session, &|done, planned| progress.watch(done, planned));
+            progress.finish();
+            found.push(answers.map_err(|error| session.explain(error))?);
+            Ok(())
+        })?;
+        let pairs = Pairs::new(&options, &suite, found, line)?;
+        deliver(&pairs, &destinations, &options.style.fonts()?, quiet)
+    }
+}

@@ -1,0 +1,65 @@
+//! `attnviz surprisal`: how surprised the model is by each token.
+
+use super::args::{FigureArgs, PromptArgs, one_of};
+use super::model::ModelArgs;
+use super::output::OutputArgs;
+use super::run::{Groups, PromptCommand};
+use attnviz::error::Result;
+use attnviz::findings::Asked;
+use attnviz::findings::surprisal::{Base, Options};
+use attnviz::prompt::WordRule;
+use clap::Args;
+
+/// The flags of `surprisal`.
+#[derive(Args)]
+#[command(after_help = "\
+A text longer than the model's context is scored by windows that slide along it; every token is scored once.
+
+Examples:
+  attnviz surprisal \"The old man the boats\"
+  attnviz surprisal \"The old man the boats\" --bos --words -o words.csv
+  attnviz surprisal --file book.txt --stride 256 -o book.parquet")]
+pub struct SurprisalArgs {
+    #[command(flatten)]
+    prompt: PromptArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The base of the logarithm
+    #[arg(long, value_name = "BASE", default_value = "2", help_heading = "Method", value_parser = one_of::<Base>())]
+    base: Base,
+    /// Sum tokens to words; `--words=space` splits at whitespace only
+    #[arg(long, value_name = "RULE", num_args = 0..=1, require_equals = true, default_missing_value = "default")]
+    #[arg(help_heading = "Method", value_parser = one_of::<WordRule>())]
+    words: Option<WordRule>,
+    /// Correct words for the space that their tokens begin with (implies --words=space)
+    #[arg(long, help_heading = "Method")]
+    bow_correction: bool,
+    /// Tokens of a window [default: the model's context]
+    #[arg(long, value_name = "TOKENS", help_heading = "Method")]
+    window: Option<usize>,
+    /// Tokens that a window moves by [default: half a window]
+    #[arg(long, value_name = "TOKENS", help_heading = "Method")]
+    stride: Option<usize>,
+    #[command(flatten)]
+    figure: FigureArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl PromptCommand for SurprisalArgs {
+    fn groups(&self) -> Groups<'_> {
+        Groups { prompt: &self.prompt, model: &self.model, output: &self.output }
+    }
+
+    fn asked(&self) -> Result<Asked> {
+        Ok(Asked::Surprisal(Options {
+            reading: self.prompt.reading(),
+            base: self.base,
+            words: self.words,
+            bow_correction: self.bow_correction,
+            window: self.window,
+            stride: self.stride,
+            style: self.figure.style()?,
+        }))
+    }
+}

@@ -1,0 +1,8 @@
+//! What the model knows: crafted inputs out of files, answers counted.
+
+pub mod pairs;
+mod rows;
+mod scores;
+
+pub use rows::{Bad, Sample, input};
+pub use scores::Convention;

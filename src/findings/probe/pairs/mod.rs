@@ -1,0 +1,133 @@
+//! Minimal pairs: which of two sentences the model finds more probable.
+
+mod explained;
+mod numbers;
+mod shown;
+mod suite;
+
+pub use explained::{Explained, Writer};
+pub use numbers::{Found, Level, Tally};
+pub use shown::Pairs;
+pub use suite::{Pair, Paradigm, Suite};
+
+use super::rows::Sample;
+use super::scores::{Convention, Encoder, scored};
+use crate::error::{Error, Result};
+use crate::findings::{Output, Style, refuse_parts, within};
+use crate::session::Session;
+use serde::{Deserialize, Serialize};
+
+/// The most pairs that are explained.
+const MOST_EXPLAINED: usize = 20;
+
+/// The options of `probe pairs`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// How a sentence is scored.
+    pub convention: Convention,
+    /// The field of the good sentence; none means BLiMP's `sentence_good`, or `good`.
+    pub good: Option<String>,
+    /// The field of the bad sentence, likewise.
+    pub bad: Option<String>,
+    /// Which rows are taken.
+    pub sample: Sample,
+    /// Each pair's two numbers, in data files and tables.
+    pub pairs: bool,
+    /// How many of the pairs that it gets most wrong are explained.
+    pub explain: usize,
+    /// How the figure looks.
+    pub style: Style,
+}
+
+impl Options {
+    /// Fails where the options cannot be meant, before anything is read.
+    ///
+    /// # Errors
+    /// What cannot be meant.
+    pub fn check(&self, outputs: &[Output]) -> Result<()> {
+        refuse_parts("probe pairs", outputs)?;
+        if self.good.is_some() != self.bad.is_some() {
+            return Err(Error::usage("only one of the two sentences' fields is named")
+                .hint("name the good one and the bad one")
+                .option(if self.good.is_some() { "bad" } else { "good" }));
+        }
+        if self.sample.limit == Some(0) {
+            return Err(Error::usage("a limit of 0 leaves nothing").hint("give 1 or more").option("limit"));
+        }
+        within("explain", self.explain, 0, MOST_EXPLAINED)?;
+        self.style.check()
+    }
+
+    fn names(&self) -> Option<[&str; 2]> {
+        Some([self.good.as_deref()?, self.bad.as_deref()?])
+    }
+}
+
+/// What one model says of all pairs.
+///
+/// # Errors
+/// A model that cannot score; logits that are not finite; with `strict`, a pair that it cannot read.
+pub fn find(
+    options: &Options,
+    suite: &Suite,
+    session: &Session,
+    watch: crate::analysis::scoring::Watch,
+) -> Result<Found> {
+    let encoder = Encoder::new(session, options.convention)?;
+    let mut found = Found { model: session.identity(), ..Found::default() };
+    let (mut ids, mut places) = (Vec::new(), Vec::new());
+    for (place, pair) in suite.pairs.iter().enumerate() {
+        let both = pair.texts.each_ref().map(|text| encoder.encode(text));
+        match both {
+            [Ok(good), Ok(bad)] => {
+                ids.extend([good, bad]);
+                places.push(place);
+            }
+            [Err(why), _] | [_, Err(why)] => {
+                found.bad.push(super::Bad { file: suite.files[pair.file].clone(), line: pair.line, why });
+            }
+        }
+    }
+    options.sample.check(&found.bad)?;
+    if places.is_empty() {
+        return Err(Error::failed(format!("model {} can read no pair of {}", session.name, suite.input.name))
+            .hint(found.bad.first().map_or_else(String::new, ToString::to_string)));
+    }
+    let sentences: Vec<&[u32]> = ids.iter().map(|ids| &ids[..]).collect();
+    let scores = scored(session, &sentences, watch)?;
+    found.scores = vec![None; suite.pairs.len()];
+    for (place, both) in places.iter().zip(scores.chunks(2)) {
+        let score = |at: usize| options.convention.score(&both[at].tokens);
+        found.scores[*place] = Some([score(0), score(1)]);
+    }
+    for place in found.worst().into_iter().take(options.explain) {
+        let at = 2 * places.partition_point(|known| *known < place);
+        found.explained.push(explained::explain(
+            session,
+            place,
+            [&ids[at], &ids[at + 1]],
+            [&scores[at], &scores[at + 1]],
+        )?);
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_survive_json_and_unknown_ones_are_refused() {
+        crate::findings::check_json::<Options>(r#"{"file": "x"}"#);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_names_its_option() {
+        let refused = |options: Options| options.check(&[]).unwrap_err().option;
+        assert_eq!(refused(Options { good: Some("a".into()), ..Options::default() }), Some("bad"));
+        assert_eq!(refused(Options { explain: 21, ..Options::default() }), Some("explain"));
+        let sample = Sample { limit: Some(0), ..Sample::default() };
+        assert_eq!(refused(Options { sample, ..Options::default() }), Some("limit"));
+    }
+}

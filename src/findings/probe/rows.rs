@@ -1,0 +1,279 @@
+//! The rows of files of items: JSONL, CSV and TSV, each row with where it stands. What is wrong with a row is said of that row.
+
+use crate::analysis::attribution::Dice;
+use crate::encoding::{START, mark};
+use crate::error::{Error, Result};
+use crate::export::read_at_most;
+use crate::json;
+use crate::record::Input;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use xxhash_rust::xxh3::Xxh3;
+
+/// The largest file of items, in MiB.
+const LARGEST: u64 = 256;
+/// The extensions of files of items.
+const EXTENSIONS: [&str; 3] = ["jsonl", "csv", "tsv"];
+
+/// Which rows are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sample {
+    /// The most rows of each file, drawn at random; none takes all.
+    pub limit: Option<usize>,
+    /// Seed of that draw.
+    pub seed: u64,
+    /// Stop at a row that cannot be used, instead of counting it apart.
+    pub strict: bool,
+}
+
+/// A row that cannot be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bad {
+    /// Its file's name.
+    pub file: String,
+    /// Its line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl std::fmt::Display for Bad {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.why)
+    }
+}
+
+/// A row with its fields by name.
+pub(super) struct Row {
+    /// Its line, from 1.
+    pub line: usize,
+    pub fields: Map<String, Value>,
+}
+
+impl Row {
+    /// A text.
+    ///
+    /// # Errors
+    /// A field that is missing, empty, or no text.
+    pub fn text(&self, name: &str) -> Result<&str, String> {
+        match self.fields.get(name) {
+            Some(Value::String(text)) if !text.trim().is_empty() => Ok(text),
+            Some(Value::String(_)) => Err(format!("{name} is empty")),
+            Some(_) => Err(format!("{name} is no text")),
+            None => Err(format!("it has no {name}")),
+        }
+    }
+}
+
+/// A file of items.
+pub(super) struct Source {
+    /// Its name without its folder and extension.
+    pub stem: String,
+    pub name: String,
+    pub rows: Vec<Result<Row, Bad>>,
+    /// What was assumed to read it.
+    pub remark: Option<String>,
+}
+
+/// The files of a path: itself, or all files of items of a folder, by name.
+///
+/// # Errors
+/// A path that cannot be read, a folder without such files, a file that is too large or not UTF-8.
+pub(super) fn sources(path: &Path, columns: &[&str]) -> Result<(Vec<Source>, Input)> {
+    let failed =
+        |e: std::io::Error| Error::failed(format!("cannot read {}: {e}", path.display())).hint("check the path");
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut files = vec![path.to_path_buf()];
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path).map_err(failed)?;
+        files = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(failed)?;
+        files.retain(|file| file.is_file() && extension(file).is_some());
+        files.sort();
+        if files.is_empty() {
+            return Err(Error::failed(format!("{} has no file of items", path.display()))
+                .hint(format!("it needs files with one of these endings: .{}", EXTENSIONS.join(", ."))));
+        }
+    }
+    let mut hash = Xxh3::new();
+    let mut sources = Vec::new();
+    for file in files {
+        let bytes = bytes(&file)?;
+        hash.update(name(&file).as_bytes());
+        hash.update(&bytes);
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let (rows, remark) = rows(&bytes, &name(&file), extension(&file), columns)?;
+        sources.push(Source { stem, name: name(&file), rows, remark });
+    }
+    // A folder's name may be `.`, which says nothing.
+    let whole = path.canonicalize().unwrap_or_else(|_| PathBuf::from(path));
+    Ok((sources, Input { name: name(&whole), hash: format!("{:032x}", hash.digest128()) }))
+}
+
+/// What a record says of a file or a folder of items.
+///
+/// # Errors
+/// As reading its rows.
+pub fn input(path: &Path) -> Result<Input> {
+    sources(path, &[]).map(|(_, input)| input)
+}
+
+fn extension(path: &Path) -> Option<&'static str> {
+    let own = path.extension()?.to_string_lossy().to_lowercase();
+    EXTENSIONS.into_iter().find(|known| *known == own)
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>> {
+    let name = path.display();
+    let opened = std::fs::File::open(path).and_then(|file| read_at_most(file, LARGEST << 20));
+    let mut bytes = opened.map_err(|e| match e.kind() {
+        ErrorKind::FileTooLarge => {
+            Error::failed(format!("{name} is larger than {LARGEST} MiB")).hint("give a part of it")
+        }
+        _ => Error::failed(format!("cannot read {name}: {e}")).hint("check the path"),
+    })?;
+    let start = mark(&name.to_string(), &bytes[..bytes.len().min(START)])?;
+    bytes.drain(..start);
+    Ok(bytes)
+}
+
+type Rows = (Vec<Result<Row, Bad>>, Option<String>);
+
+fn rows(bytes: &[u8], name: &str, extension: Option<&str>, columns: &[&str]) -> Result<Rows> {
+    match extension {
+        Some("csv") => Ok(table(bytes, name, b',', columns)),
+        Some("tsv") => Ok(table(bytes, name, b'\t', columns)),
+        Some(_) => Ok((lines(bytes, name), None)),
+        None => Err(Error::failed(format!("{name}: its ending names no kind of file"))
+            .hint(format!("items are in files with one of these: .{}", EXTENSIONS.join(", .")))),
+    }
+}
+
+/// One object of JSON a line.
+fn lines(bytes: &[u8], name: &str) -> Vec<Result<Row, Bad>> {
+    let row = |(at, bytes): (usize, &[u8])| {
+        let bad = |why: String| Bad { file: name.to_owned(), line: at + 1, why };
+        let fields = json::parse(bytes).map_err(|error| bad(format!("it is no object of JSON: {error}")))?;
+        Ok(Row { line: at + 1, fields })
+    };
+    let numbered = bytes.split(|byte| *byte == b'\n').enumerate();
+    numbered.filter(|(_, line)| !line.trim_ascii().is_empty()).map(row).collect()
+}
+
+/// A table with a header that has these columns, or without one and exactly as many.
+fn table(bytes: &[u8], name: &str, separator: u8, columns: &[&str]) -> Rows {
+    let mut reader = csv_core::ReaderBuilder::new().delimiter(separator).build();
+    let (mut rest, mut records) = (bytes, Vec::new());
+    loop {
+        let line = reader.line() as usize;
+        let (mut text, mut ends) = (vec![0; rest.len() + 1], vec![0; rest.len().min(4096) + 2]);
+        let line_end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+        // Most records are one line; the whole rest is room enough for any.
+        text.truncate(text.len().min(line_end.max(1 << 16) + 1));
+        let (result, read, _, count) = reader.read_record(rest, &mut text, &mut ends);
+        if matches!(result, csv_core::ReadRecordResult::End) {
+            break;
+        }
+        rest = &rest[read..];
+        let ended = match result {
+            csv_core::ReadRecordResult::Record => true,
+            csv_core::ReadRecordResult::InputEmpty => {
+                let (result, ..) = reader.read_record(&[], &mut text, &mut ends);
+                matches!(result, csv_core::ReadRecordResult::Record)
+            }
+            _ => false,
+        };
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let field = |(start, end): (usize, &usize)| String::from_utf8(text.get(start..*end)?.to_vec()).ok();
+        let fields: Option<Vec<String>> = starts.zip(&ends[..count]).map(field).collect();
+        records.push((line, fields.filter(|_| ended)));
+        if rest.is_empty() || !ended {
+            break;
+        }
+    }
+    let header = records.first().and_then(|(_, fields)| fields.clone()).unwrap_or_default();
+    let has_header = columns.iter().all(|column| header.iter().any(|field| field.trim() == *column));
+    let bare = !has_header && header.len() == columns.len();
+    let names: Vec<String> = match bare {
+        true => columns.iter().map(|name| (*name).to_owned()).collect(),
+        false => header.iter().map(|field| field.trim().to_owned()).collect(),
+    };
+    let remark = bare.then(|| format!("{name} has no header: its columns are taken as {}", columns.join(" and ")));
+    let row = |(line, fields): (usize, Option<Vec<String>>)| {
+        let bad = |why: &str| Bad { file: name.to_owned(), line, why: why.to_owned() };
+        let fields = fields.ok_or_else(|| bad("it is not UTF-8, or longer than 64 KiB"))?;
+        if fields.len() != names.len() {
+            return Err(bad(&format!("it has {} fields, the table has {}", fields.len(), names.len())));
+        }
+        let fields = names.iter().cloned().zip(fields.into_iter().map(Value::from)).collect();
+        Ok(Row { line, fields })
+    };
+    (records.into_iter().skip(usize::from(!bare)).map(row).collect(), remark)
+}
+
+impl Sample {
+    /// The rows that are taken of so many, in order.
+    pub(super) fn of(&self, count: usize, file: &str) -> Vec<usize> {
+        let Some(limit) = self.limit.filter(|limit| *limit < count) else { return (0..count).collect() };
+        let mut all = Dice::new(self.seed, xxhash_rust::xxh3::xxh3_64(file.as_bytes())).order(count);
+        all.truncate(limit);
+        all.sort_unstable();
+        all
+    }
+
+    /// Fails at the first row that cannot be used, where that is wanted.
+    ///
+    /// # Errors
+    /// That row.
+    pub(super) fn check(&self, bad: &[Bad]) -> Result<()> {
+        match bad.first().filter(|_| self.strict) {
+            Some(bad) => Err(Error::failed(bad.to_string())
+                .hint("mend the row, or let such rows be counted apart")
+                .option("strict")),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, separator: u8) -> (Vec<Result<(usize, String), String>>, bool) {
+        let (rows, remark) = table(text.as_bytes(), "x", separator, &["good", "bad"]);
+        let row = |row: Result<Row, Bad>| match row {
+            Ok(row) => Ok((row.line, row.text("good").unwrap_or("?").to_owned())),
+            Err(bad) => Err(bad.to_string()),
+        };
+        (rows.into_iter().map(row).collect(), remark.is_some())
+    }
+
+    #[test]
+    fn tables_have_a_header_or_as_many_columns_as_are_needed() {
+        let (rows, remarked) = read("id,bad,good\n1,a,b\n2,\"c,\n d\",e\n3,f,g", b',');
+        assert_eq!(rows, [Ok((2, "b".into())), Ok((3, "e".into())), Ok((5, "g".into()))]);
+        assert!(!remarked);
+        let (rows, remarked) = read("The cat\tThe cats\nA\tB\n", b'\t');
+        assert_eq!((rows, remarked), (vec![Ok((1, "The cat".into())), Ok((2, "A".into()))], true));
+    }
+
+    #[test]
+    fn a_row_that_is_too_short_is_named_by_its_line() {
+        let (rows, _) = read("good,bad\na,b\nc\n", b',');
+        assert_eq!(rows[1], Err("x:3: it has 1 fields, the table has 2".into()));
+        let rows = lines(b"{\"a\": 1}\n\n[1]\n", "y");
+        assert_eq!(rows[0].as_ref().map(|row| row.line), Ok(1));
+        assert!(rows[1].as_ref().is_err_and(|bad| bad.line == 3));
+    }
+
+    #[test]
+    fn a_sample_is_the_same_for_one_seed_and_keeps_the_order() {
+        let sample = Sample { limit: Some(10), seed: 3, strict: false };
+        let drawn = sample.of(1000, "a");
+        assert!(drawn.len() == 10 && drawn.is_sorted() && drawn == sample.of(1000, "a"));
+        assert!(drawn != sample.of(1000, "b") && drawn != Sample { seed: 4, ..sample }.of(1000, "a"));
+        assert_eq!(sample.of(3, "a"), [0, 1, 2]);
+    }
+}

@@ -1,0 +1,47 @@
+"""What scoring gives, from its definitions alone and with transformers; imported by the scripts beside it."""
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+torch.set_grad_enabled(False)
+
+
+class Reference:
+    def __init__(self, folder):
+        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.bos = self.model.config.bos_token_id
+        self.context = self.model.config.n_positions
+
+    def encode(self, text):
+        return self.tokenizer.encode(text, add_special_tokens=False)
+
+    def log_softmax(self, ids):
+        """[position, vocab], in nats and double precision."""
+        return self.model(torch.tensor([ids])).logits[0].double().log_softmax(-1)
+
+    def log_p(self, ids):
+        """ln p of each token but the first: [len(ids) - 1]."""
+        if len(ids) < 2:
+            return torch.zeros(0, dtype=torch.double)
+        return self.log_softmax(ids[:-1]).gather(-1, torch.tensor(ids[1:])[:, None])[:, 0]
+
+    def sliding(self, ids, window, stride):
+        """-ln p of every token but the first, each in the first window that has something before it; and the number of windows."""
+        found, scored, begin, windows = [], 1, 0, 0
+        while scored < len(ids):
+            end = min(begin + window, len(ids))
+            stop = min(end + 1, len(ids)) if stride == window else end
+            log_p = self.log_softmax(ids[begin:end])
+            found += [-log_p[at - 1 - begin, ids[at]].item() for at in range(scored, stop)]
+            scored, begin, windows = stop, begin + stride, windows + 1
+        return found, windows
+
+    def pair(self, good, bad, convention):
+        """The two scores of a minimal pair."""
+        def score(text):
+            ids = self.encode(text)
+            if convention == "minicons":
+                return self.log_p(ids).mean().item()
+            log_p = self.log_p([self.bos] + ids)
+            return (log_p.sum() if convention == "lm-eval" else log_p.mean()).item()
+        return score(good), score(bad)
