@@ -8,7 +8,7 @@ pub mod difference;
 pub mod heads;
 pub mod layout;
 pub mod lens;
-mod matrix;
+pub(crate) mod matrix;
 pub mod mix;
 mod nan;
 mod panel;
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use colormap::Colormap;
 pub use layout::panel_pixels;
-pub use matrix::Matrix;
+pub use matrix::{Matrix, Pooling};
 pub use panel::{Bars, Column, Curves, Grid, Heatmap, Panel, Series, Sheet, SheetMap, Strip, StripRow, Table};
 pub use scale::{Scale, ScaleKind};
 pub(crate) use theme::readable;
@@ -32,6 +32,8 @@ pub use theme::{Ink, Theme};
 pub struct Figure {
     /// The headline; empty for none.
     pub title: String,
+    /// Whether the headline is drawn in as many lines as it takes; else a long one is cut.
+    pub whole_title: bool,
     /// Lines under the headline: model, what is drawn, the model's next tokens.
     pub subtitle: Vec<String>,
     /// What is drawn, above one another; bars stand beside or under maps, and neighbouring curves beside one another.
@@ -52,6 +54,7 @@ impl Default for Figure {
     fn default() -> Self {
         Self {
             title: String::new(),
+            whole_title: false,
             subtitle: Vec::new(),
             panels: Vec::new(),
             theme: Theme::Light,

@@ -85,6 +85,7 @@ impl Style {
     pub fn figure(&self, about: &About, subtitle: Vec<String>, panels: Vec<Panel>) -> Figure {
         Figure {
             title: self.title.clone().unwrap_or_else(|| about.headline()),
+            whole_title: self.title.is_some(),
             subtitle,
             panels,
             theme: self.theme,
