@@ -107,6 +107,8 @@ pub struct Attention {
     pub sink_share: f32,
     /// In how many rows of patterns the sink policy left nothing, though their queries see other tokens, too.
     pub empty_rows: usize,
+    /// In how many rows, of these queries, it left less than a twentieth, the empty ones among them.
+    pub faint_rows: usize,
     /// How many rows of recorded patterns are NaN throughout: they stand for nothing.
     pub absent_rows: usize,
     /// The least and the most that another row of a pattern sums to.

@@ -129,7 +129,7 @@ impl Axis {
         }
         let mean = |sum: f64| if compared > 0 { (sum / f64::from(compared)) as f32 } else { 0.0 };
         (change.changed, change.removed, change.added) = (mean(apart / 2.0), mean(removed), mean(added));
-        (Map { rows, cols, values }, change)
+        (Map { rows, cols, values, faint: Vec::new() }, change)
     }
 }
 

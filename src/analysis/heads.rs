@@ -17,7 +17,7 @@ pub const SEQUENCES: usize = 10;
 /// The longest half of one.
 const LONGEST_HALF: usize = 50;
 /// A head whose mean distance is under this many tokens is local.
-const LOCAL: f32 = 3.0;
+pub(crate) const LOCAL: f32 = 3.0;
 
 /// A score of a head: a mean over all queries where it is defined. The first query sees nothing but itself, and defines none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

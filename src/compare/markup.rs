@@ -16,7 +16,7 @@ pub(super) const EMBEDDED: &str = "data:image/png;base64,";
 /// Attributes with numbers that are no places or sizes.
 const SHARES: [&str; 4] = ["offset", "opacity", "fill-opacity", "stroke-opacity"];
 /// Attributes that change with the text of a label.
-const FOLLOWS: [&str; 2] = ["x", "textLength"];
+const FOLLOWS: [&str; 1] = ["x"];
 
 /// The most kinds of changes that are told apart.
 const MOST_KINDS: usize = 1000;
@@ -100,7 +100,7 @@ fn elements<'a>(document: &'a Document) -> Vec<Element<'a>> {
         let mut attributes: Vec<_> = node.attributes().map(|a| (a.name(), a.value())).collect();
         attributes.sort_unstable();
         let text: String = node.children().filter_map(|child| child.text().filter(|_| child.is_text())).collect();
-        let text = if matches!(name, "text" | "title") { text } else { text.trim().to_owned() };
+        let text = if matches!(name, "text" | "tspan" | "title") { text } else { text.trim().to_owned() };
         let cells = node.attribute(super::map::CELLS).map(|size| super::map::cells(&node, size));
         all.push(Element { name, depth, attributes, text, cells, number: *number });
     }

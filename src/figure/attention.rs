@@ -1,10 +1,8 @@
 //! The figures of `attention`: maps of layers and heads, and the words ranked by the attention that they receive.
 
 use super::{Bars, Colormap, Grid, Heatmap, Matrix, Panel, Scale, ScaleKind};
-use crate::analysis::Attention;
 use crate::analysis::attention::Map;
 use crate::analysis::attention::received::Rank;
-use crate::prompt::Prompt;
 
 /// Bars shown beside a map.
 const MOST_BARS: usize = 12;
@@ -18,6 +16,16 @@ pub fn matrix(map: &Map, causal: bool) -> Matrix {
         values.iter_mut().skip(past + row + 1).filter(|value| **value == 0.0).for_each(|value| *value = f32::NAN);
     }
     Matrix::new(map.rows, map.cols, values)
+}
+
+/// The same where a policy hides the attention on the first key: that column is hidden, and the rows in which hardly anything is left.
+pub fn without_sink(mut values: Matrix, map: &Map) -> Matrix {
+    for (row, cells) in values.data.chunks_mut(map.cols.max(1)).enumerate() {
+        let faint = map.faint.get(row).is_some_and(|faint| *faint);
+        let seen = cells.iter_mut().enumerate().filter(|(col, cell)| (faint || *col == 0) && !cell.is_nan());
+        seen.for_each(|(_, cell)| *cell = Matrix::HIDDEN);
+    }
+    values
 }
 
 /// A scale from 0 over all numbers of some maps.
@@ -38,43 +46,69 @@ pub fn panel(layers: &[String], heads: &[String], mut maps: Vec<Matrix>, labels:
             if cols.len() == 1 {
                 std::mem::swap(&mut rows, &mut cols); // layers side by side rather than a tower
             }
-            Panel::Grid(Grid { cells: maps, row_titles: rows, col_titles: cols, scale })
+            // Maps may be pooled already.
+            let pooled = labels.len().div_ceil(maps.first().map_or(1, |map| map.cols.max(1)));
+            Panel::Grid(Grid {
+                row_titles: rows,
+                col_titles: cols,
+                row_labels: last(labels, maps.first().map_or(0, |map| map.rows * pooled)),
+                col_labels: labels.to_vec(),
+                row_axis: "queries".into(),
+                col_axis: "keys".into(),
+                pooled,
+                cells: maps,
+                scale,
+                ..Grid::default()
+            })
         }
     }
 }
 
 /// One map with a label on each row and column. The labels are those of the keys; the queries are the last of them.
 pub fn heatmap(values: Matrix, labels: &[String], scale: Scale) -> Panel {
-    let first_query = labels.len().saturating_sub(values.rows);
     Panel::Heatmap(Heatmap {
-        title: String::new(),
-        values,
-        row_labels: labels[first_query..].to_vec(),
+        row_labels: last(labels, values.rows),
         col_labels: labels.to_vec(),
         row_axis: "query".into(),
         col_axis: "key".into(),
-        cell_labels: Vec::new(),
+        values,
         scale,
+        ..Heatmap::default()
     })
+}
+
+/// So many labels, the last ones.
+fn last(labels: &[String], count: usize) -> Vec<String> {
+    labels[labels.len().saturating_sub(count)..].to_vec()
 }
 
 /// The same map with labels of its own for the queries, which are not among the keys.
 pub fn with_queries(panel: Panel, labels: Vec<String>) -> Panel {
     match panel {
         Panel::Heatmap(map) => Panel::Heatmap(Heatmap { row_labels: labels, ..map }),
+        Panel::Grid(grid) => Panel::Grid(Grid { row_labels: labels, ..grid }),
         other => other,
     }
 }
 
-/// The ranked words as bars, the sink in a note; `first` is what that is, such as `first token`.
-pub fn bars(attention: &Attention, ranks: &[Rank], prompt: &Prompt, first: &str, most: Option<usize>) -> Panel {
+/// The same map with a word on what its hidden cells are.
+pub fn hatched(panel: Panel, what: String) -> Panel {
+    match panel {
+        Panel::Heatmap(map) => Panel::Heatmap(Heatmap { hatched: what, ..map }),
+        Panel::Grid(grid) => Panel::Grid(Grid { hatched: what, ..grid }),
+        other => other,
+    }
+}
+
+/// The ranked words as bars, with a remark on the first token, which is none of them.
+pub fn bars(ranks: &[Rank], note: String, most: Option<usize>) -> Panel {
     let shown = &ranks[..ranks.len().min(most.unwrap_or(MOST_BARS))];
-    let label = prompt.tokens.first().map_or("", |token| &token.label);
     Panel::Bars(Bars {
         title: "Attention received".into(),
         labels: shown.iter().map(|rank| rank.word.label.clone()).collect(),
         values: shown.iter().map(|rank| rank.received.lift() as f32).collect(),
         unit: "times what an even spread would give".into(),
-        note: format!("{first} {label}: {:.2}", attention.sink_share),
+        more: ranks.len() - shown.len(),
+        note,
     })
 }

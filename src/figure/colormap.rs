@@ -79,17 +79,17 @@ impl Colormap {
     fn compute(self, theme: Theme, t: f64) -> [u8; 3] {
         let dark = theme == Theme::Dark;
         match self {
-            Self::Tide if dark => oklch(0.23 + 0.72 * t, 0.02 + 0.1 * arch(t) + 0.015 * t, 268.0 - 78.0 * t),
-            Self::Tide => oklch(0.975 - 0.695 * t, 0.006 + 0.1 * arch(t.powf(0.85)) + 0.045 * t, 195.0 + 73.0 * t),
-            Self::Grey if dark => oklch(0.24 + 0.73 * t, 0.004, 260.0),
-            Self::Grey => oklch(0.975 - 0.755 * t, 0.004, 260.0),
+            Self::Tide if dark => oklch(0.295 + 0.655 * t, 0.02 + 0.1 * arch(t) + 0.015 * t, 268.0 - 78.0 * t),
+            Self::Tide => oklch(0.925 - 0.645 * t, 0.014 + 0.1 * arch(t.powf(0.85)) + 0.045 * t, 195.0 + 73.0 * t),
+            Self::Grey if dark => oklch(0.295 + 0.675 * t, 0.004, 260.0),
+            Self::Grey => oklch(0.92 - 0.7 * t, 0.004, 260.0),
             Self::Viridis => stops(VIRIDIS, t),
             Self::Magma => stops(MAGMA, t),
             Self::Inferno => stops(INFERNO, t),
             Self::Cividis => stops(CIVIDIS, t),
             Self::Balance => {
                 let (side, strength) = (t >= 0.5, (2.0 * t - 1.0).abs());
-                let lightness = if dark { 0.27 + 0.58 * strength } else { 0.975 - 0.595 * strength };
+                let lightness = if dark { 0.3 + 0.55 * strength } else { 0.925 - 0.545 * strength };
                 let chroma = 0.004 + 0.125 * strength.powf(0.8);
                 oklch(lightness, chroma, if side { 245.0 } else { 55.0 })
             }

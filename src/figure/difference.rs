@@ -38,11 +38,11 @@ pub fn bars(found: &Difference, name: &dyn Fn(usize) -> String) -> Panel {
         labels: order.iter().map(|head| name(*head)).collect(),
         values: order.iter().map(|head| found.heads[*head].changed).collect(),
         unit: "mean share of attention that moved".into(),
-        note: match (changed, changed - order.len()) {
-            (0, _) => format!("none of {all} changed"),
-            (_, 0) if changed == all => String::new(),
-            (_, 0) => format!("the other {} did not change", all - changed),
-            (_, more) => format!("{more} more changed less"),
+        more: changed - order.len(),
+        note: match changed {
+            0 => format!("none of {all} changed"),
+            _ if changed == all => String::new(),
+            _ => format!("the other {} did not change", all - changed),
         },
     })
 }

@@ -2,7 +2,7 @@
 
 use super::scale::decimals;
 use super::{Column, Heatmap, Matrix, Panel, Scale, Table};
-use crate::analysis::heads::{Head, Label, Score};
+use crate::analysis::heads::{Head, LOCAL, Label, Score};
 use crate::named::Named;
 
 /// Every head with its label, coloured by the label's score, or by one score for all. Heads without a high score stay blank.
@@ -17,7 +17,6 @@ pub fn atlas(heads: &[Head], across: usize, score: Option<Score>, scale: Scale) 
         None => head.label().0.name().into(),
     };
     Panel::Heatmap(Heatmap {
-        title: String::new(),
         values: Matrix::new(layers, across, heads.iter().map(shade).collect()),
         row_labels: (0..layers).map(|layer| layer.to_string()).collect(),
         col_labels: (0..across).map(|head| head.to_string()).collect(),
@@ -25,6 +24,7 @@ pub fn atlas(heads: &[Head], across: usize, score: Option<Score>, scale: Scale) 
         col_axis: "head".into(),
         cell_labels: heads.iter().map(text).collect(),
         scale,
+        ..Heatmap::default()
     })
 }
 
@@ -34,7 +34,7 @@ pub fn table(heads: &[Head], order: &[usize], across: usize, scale: Scale) -> Pa
     let mut columns = vec![
         Column::texts("head", texts(&|at| format!("{}.{}", at / across, at % across))),
         Column::texts("label", texts(&|at| heads[at].label().0.name().into())),
-        Column::numbers("margin", &order.iter().map(|at| heads[*at].label().1).collect::<Vec<_>>()),
+        Column::numbers("confidence", &order.iter().map(|at| heads[*at].label().1).collect::<Vec<_>>()),
     ];
     for score in Score::all() {
         let values: Vec<f32> = order.iter().map(|at| heads[*at].score(score)).collect();
@@ -51,5 +51,15 @@ pub fn table(heads: &[Head], order: &[usize], across: usize, scale: Scale) -> Pa
         (0, all) => format!("none of the {all} heads has a score above its threshold"),
         (_, more) => format!("the clearest ones; the other {more} are not listed"),
     };
+    let note = [note, names(heads)].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
     Panel::Table(Table { title: String::new(), columns, note })
+}
+
+/// What the labels mean that are no names of scores.
+fn names(heads: &[Head]) -> String {
+    let any = |label: Label| heads.iter().any(|head| head.label().0 == label);
+    let local = format!("local: no score is above its threshold, and the mean distance is under {LOCAL} tokens");
+    let broad = "broad: no score is above its threshold";
+    let said = [(any(Label::Local), local.as_str()), (any(Label::Broad), broad)];
+    said.into_iter().filter(|(any, _)| *any).map(|(_, text)| text).collect::<Vec<_>>().join("; ")
 }

@@ -30,7 +30,6 @@ pub fn answers(values: Vec<f32>, labels: Labels, scale: Scale) -> Vec<Panel> {
         let cells = |row: usize| row * n + columns.start..row * n + columns.end;
         let pick = (0..rows).flat_map(cells);
         Panel::Heatmap(Heatmap {
-            title: String::new(),
             values: Matrix::new(rows, columns.len(), pick.clone().map(|at| values[at]).collect()),
             row_labels: labels.layers.clone(),
             col_labels: labels.tokens[columns.clone()].to_vec(),
@@ -38,6 +37,7 @@ pub fn answers(values: Vec<f32>, labels: Labels, scale: Scale) -> Vec<Panel> {
             col_axis: "token read".into(),
             cell_labels: pick.map(|at| labels.tops[at].clone()).collect(),
             scale: scale.clone(),
+            ..Heatmap::default()
         })
     };
     (0..n).step_by(across).map(part).collect()
@@ -55,6 +55,7 @@ pub fn direct(parts: &Parts, heads: usize, scale: Scale) -> Vec<Panel> {
         col_axis: "head".into(),
         cell_labels: parts.heads.iter().map(|x| decimals(*x as f32, scale.max, 2)).collect(),
         scale: scale.clone(),
+        ..Heatmap::default()
     };
     let mut rest: Vec<(String, f64)> =
         parts.mlp.iter().enumerate().map(|(layer, x)| (format!("MLP {layer}"), *x)).collect();
@@ -72,6 +73,7 @@ pub fn direct(parts: &Parts, heads: usize, scale: Scale) -> Vec<Panel> {
         labels: rest.iter().map(|(name, _)| name.clone()).collect(),
         values: rest.iter().map(|(_, x)| *x as f32).collect(),
         unit: scale.unit,
+        more: 0,
         note: String::new(),
     };
     vec![Panel::Heatmap(map), Panel::Bars(bars)]

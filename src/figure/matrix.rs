@@ -13,6 +13,14 @@ pub struct Matrix {
 }
 
 impl Matrix {
+    /// What stands for a number that is there and is not shown, such as attention that a policy hides: it counts as NaN and is hatched.
+    pub const HIDDEN: f32 = f32::from_bits(0x7fc0_0511);
+
+    /// Whether a number is [`Self::HIDDEN`].
+    pub fn is_hidden(value: f32) -> bool {
+        value.to_bits() == Self::HIDDEN.to_bits()
+    }
+
     /// A matrix from its numbers, row by row.
     pub fn new(rows: usize, cols: usize, data: Vec<f32>) -> Self {
         Self { rows, cols, data }
@@ -41,25 +49,46 @@ impl Matrix {
         self.data.get(row * self.cols + col).copied().unwrap_or(f32::NAN)
     }
 
-    /// Pools both sides to at most `max_side`: blocks of `k × k` numbers, with the smallest `k` that fits, become their
-    /// number of the largest magnitude, so that differences of either sign show. NaN counts as absent; a block of nothing but NaN stays NaN.
-    pub fn pool(&self, max_side: usize) -> Self {
-        self.pool_to(max_side, max_side)
+    /// Pools both sides to at most `max_side`: blocks of `k × k` numbers, with the smallest `k` that fits, become one. NaN counts as
+    /// absent; a block of nothing but NaN stays NaN.
+    pub fn pool(&self, max_side: usize, how: Pooling) -> Self {
+        self.pool_by(block(self.rows.max(self.cols), max_side), how)
     }
 
-    /// Like [`Self::pool`], with a limit for each side.
-    pub fn pool_to(&self, max_rows: usize, max_cols: usize) -> Self {
-        let (tall, wide) = (block(self.rows, max_rows), block(self.cols, max_cols));
-        if tall == 1 && wide == 1 {
+    /// The same with `k` given.
+    pub fn pool_by(&self, k: usize, how: Pooling) -> Self {
+        self.pool_blocks((k, k), how)
+    }
+
+    /// The same in blocks of so many rows and columns.
+    pub(crate) fn pool_blocks(&self, (tall, wide): (usize, usize), how: Pooling) -> Self {
+        if tall <= 1 && wide <= 1 {
             return self.clone();
         }
         let (rows, cols) = (self.rows.div_ceil(tall), self.cols.div_ceil(wide));
-        let mut data = vec![f32::NAN; rows * cols];
+        let (mut data, mut counts) = (vec![f32::NAN; rows * cols], vec![0u32; rows * cols]);
         for (row, values) in self.data.chunks(self.cols.max(1)).take(self.rows).enumerate() {
-            let pooled = &mut data[row / tall * cols..][..cols];
-            for (slot, values) in pooled.iter_mut().zip(values.chunks(wide)) {
-                *slot = values.iter().fold(*slot, |a, &b| if a.is_nan() || b.abs() > a.abs() { b } else { a });
+            let at = row / tall * cols;
+            let slots = data[at..][..cols].iter_mut().zip(&mut counts[at..][..cols]);
+            for ((slot, count), values) in slots.zip(values.chunks(wide)) {
+                for value in values.iter().filter(|value| !value.is_nan()) {
+                    *count += 1;
+                    *slot = match how {
+                        _ if slot.is_nan() => *value,
+                        Pooling::Mean => *slot + value,
+                        Pooling::Largest => {
+                            if value.abs() > slot.abs() {
+                                *value
+                            } else {
+                                *slot
+                            }
+                        }
+                    };
+                }
             }
+        }
+        if how == Pooling::Mean {
+            data.iter_mut().zip(counts).for_each(|(value, count)| *value /= count.max(1) as f32);
         }
         Self { rows, cols, data }
     }
@@ -72,8 +101,30 @@ impl Matrix {
     }
 }
 
+/// What becomes of numbers that share a cell, where a map has more rows or columns than can be seen.
+///
+/// The mean is the default: attention is sparse, so that the largest of many weights is large nearly everywhere and a long text looks far
+/// darker than it is, while a mean keeps the sum of what is shown. A stripe becomes paler by as much as its block is wide, and the scale
+/// is made after pooling. Of numbers with signs a mean would cancel what differs: they keep the largest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pooling {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// The one of the largest magnitude, whatever its sign.
+    Largest,
+}
+
+impl Pooling {
+    /// What is said of cells that are `rows × cols` numbers each; nothing of one number.
+    pub fn said(self, rows: usize, cols: usize) -> String {
+        let what = if self == Self::Mean { "mean" } else { "largest" };
+        if rows * cols <= 1 { String::new() } else { format!("each cell is the {what} of {rows} × {cols}") }
+    }
+}
+
 /// The smallest block side that pools `n` to at most `limit`.
-pub(super) fn block(n: usize, limit: usize) -> usize {
+pub(crate) fn block(n: usize, limit: usize) -> usize {
     n.div_ceil(limit.max(1)).max(1)
 }
 
@@ -82,20 +133,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pooling_keeps_the_largest_number_of_each_block_and_passes_over_nan() {
+    fn pooling_takes_the_mean_of_what_is_there() {
         let m = Matrix::causal(5, (0..25).map(|v| v as f32).collect());
-        let p = m.pool(2);
+        let p = m.pool(2, Pooling::Mean);
         assert_eq!((p.rows, p.cols), (2, 2));
-        assert_eq!(p.at(0, 0), 12.0);
+        assert_eq!(p.at(0, 0), (0.0 + 5.0 + 6.0 + 10.0 + 11.0 + 12.0) / 6.0);
         assert!(p.at(0, 1).is_nan());
-        assert_eq!(p.at(1, 0), 22.0);
-        assert_eq!(p.at(1, 1), 24.0);
-        assert_eq!(m.pool(5).rows, 5);
+        assert_eq!(p.at(1, 1), (18.0 + 23.0 + 24.0) / 3.0);
+        assert_eq!(m.pool(5, Pooling::Mean).rows, 5);
+        assert_eq!(m.pool(2, Pooling::Largest).at(1, 0), 22.0);
     }
 
     #[test]
     fn pooling_keeps_a_large_negative_number() {
-        let p = Matrix::new(2, 2, vec![0.1, f32::NAN, -0.5, 0.3]).pool(1);
+        let p = Matrix::new(2, 2, vec![0.1, f32::NAN, -0.5, 0.3]).pool(1, Pooling::Largest);
         assert_eq!(p.data, [-0.5]);
     }
 

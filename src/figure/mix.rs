@@ -68,5 +68,6 @@ pub fn agreement(found: &[Mixing], rho: &[f32]) -> Panel {
             unit: "Spearman’s ρ".into(),
             ..Scale::default()
         },
+        ..Heatmap::default()
     })
 }

@@ -8,7 +8,7 @@ pub mod difference;
 pub mod heads;
 pub mod layout;
 pub mod lens;
-mod matrix;
+pub(crate) mod matrix;
 pub mod mix;
 mod nan;
 pub mod pairs;
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use colormap::Colormap;
 pub use layout::panel_pixels;
-pub use matrix::Matrix;
+pub use matrix::{Matrix, Pooling};
 pub use panel::{
     Bars, Column, Curves, Grid, Heatmap, IntervalRow, Intervals, Panel, Series, Sheet, SheetMap, Strip, StripRow, Table,
 };
@@ -36,6 +36,8 @@ pub use theme::{Ink, Theme};
 pub struct Figure {
     /// The headline; empty for none.
     pub title: String,
+    /// Whether the headline is drawn in as many lines as it takes; else a long one is cut.
+    pub whole_title: bool,
     /// Lines under the headline: model, what is drawn, the model's next tokens.
     pub subtitle: Vec<String>,
     /// What is drawn, above one another; bars stand beside or under maps, and neighbouring curves beside one another.
@@ -60,6 +62,7 @@ impl Default for Figure {
     fn default() -> Self {
         Self {
             title: String::new(),
+            whole_title: false,
             subtitle: Vec::new(),
             panels: Vec::new(),
             theme: Theme::Light,

@@ -45,6 +45,8 @@ pub struct Heatmap {
     /// One text per cell, row by row, such as the token whose probability its colour is. Cells are made wide enough for short
     /// ones; where that is too much to ask, texts are cut, or left out altogether.
     pub cell_labels: Vec<String>,
+    /// What [hidden](Matrix::HIDDEN) cells are; said under the map.
+    pub hatched: String,
     /// From numbers to colours.
     pub scale: Scale,
 }
@@ -59,8 +61,31 @@ pub struct Grid {
     pub row_titles: Vec<String>,
     /// One title per column of maps, such as `head 0`.
     pub col_titles: Vec<String>,
+    /// One label per row of each map; drawn at the sheet's left edge, where cells are high enough.
+    pub row_labels: Vec<String>,
+    /// One label per column of each map; drawn under the sheet, where cells are wide enough.
+    pub col_labels: Vec<String>,
+    /// What the rows of each map are, such as `queries`.
+    pub row_axis: String,
+    /// What the columns of each map are, such as `keys`.
+    pub col_axis: String,
+    /// How many rows and columns each cell stands for, where the maps are pooled already.
+    pub pooled: usize,
+    /// What [hidden](Matrix::HIDDEN) cells are; said under the maps.
+    pub hatched: String,
     /// From numbers to colours.
     pub scale: Scale,
+}
+
+impl Grid {
+    /// What the rows and columns of each map are, in words.
+    pub(crate) fn said(&self) -> String {
+        let Self { row_axis, col_axis, .. } = self;
+        if row_axis.is_empty() || col_axis.is_empty() {
+            return String::new();
+        }
+        format!("in each map rows are {row_axis}, columns are {col_axis}")
+    }
 }
 
 /// Labels ranked by a number, best first.
@@ -76,7 +101,9 @@ pub struct Bars {
     pub values: Vec<f32>,
     /// What the numbers are, such as `attention`.
     pub unit: String,
-    /// A remark under the bars, such as what is left out.
+    /// How many others there are that have no bar here.
+    pub more: usize,
+    /// A remark under the bars.
     pub note: String,
 }
 

@@ -48,7 +48,8 @@ pub fn bars(row: &Row, labels: &[String], unit: String) -> Panel {
         labels: order.iter().map(|i| labels[*i].clone()).collect(),
         values: order.iter().map(|i| row.scores[*i]).collect(),
         unit,
-        note: if left_out > 0 { format!("{left_out} smaller ones are not shown") } else { String::new() },
+        more: left_out,
+        note: String::new(),
     })
 }
 

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Colormap, Matrix};
+use super::{Colormap, Matrix, Pooling};
 use crate::named::Named;
 
 /// How numbers are spread over the colours.
@@ -69,6 +69,21 @@ impl Scale {
         Self { colormap: Colormap::Balance, min: -bound, max: bound, unit: unit.into(), ..Self::default() }
     }
 
+    /// A scale over scores that may have signs: a diverging one if any is negative, else one from 0.
+    pub fn of_scores(unit: impl Into<String>, scores: impl IntoIterator<Item = f32>) -> Self {
+        let (mut any, mut most) = (false, 0.0f32);
+        for score in scores.into_iter().filter(|score| score.is_finite()) {
+            (any, most) = (any || score < 0.0, most.max(score.abs()));
+        }
+        let signed = Self::signed(unit, [most]);
+        if any { signed } else { Self { colormap: Colormap::default(), min: 0.0, ..signed } }
+    }
+
+    /// How numbers that share a cell are pooled on it.
+    pub fn pooling(&self) -> Pooling {
+        if self.min < 0.0 { Pooling::Largest } else { Pooling::Mean }
+    }
+
     /// Where a number stands between the map's beginning, 0, and its end, 1. `None` for NaN.
     pub fn position(&self, value: f32) -> Option<f32> {
         if value.is_nan() {
@@ -119,6 +134,11 @@ impl Scale {
             if ticks.last().is_none_or(|(last, _)| position - last > 0.66 / room as f32) {
                 ticks.push((position, number(value)));
             }
+        }
+        // One number says nothing of a scale: where round ones are too far apart, its ends say what it is.
+        let ends = if self.colormap.is_diverging() { vec![min, 0.0, max] } else { vec![min, max] };
+        if ticks.len() < ends.len() {
+            return ends.into_iter().filter_map(|v| Some((self.position(v)?, number(v)))).collect();
         }
         ticks
     }

@@ -89,7 +89,7 @@ impl Findings for DirectAttribution<'_> {
     fn figure(&self, _: Option<usize>) -> Figure {
         let style = &self.options.style;
         let unit = if self.foil.is_some() { "logit difference" } else { "logit, centred" };
-        let signed = Scale::signed(unit, self.direct.centred.heads.iter().map(|x| *x as f32));
+        let signed = Scale::of_scores(unit, self.direct.centred.heads.iter().map(|x| *x as f32));
         let scale = Scale { kind: style.scale, colormap: style.colormap.unwrap_or(signed.colormap), ..signed };
         let panels = figure::lens::direct(&self.direct.centred, self.heads(), scale);
         let mut lines = vec![self.subject.line(&self.what()), self.total()];

@@ -117,7 +117,7 @@ impl<'a> LogitLens<'a> {
             Colour::Rank => (1.0, f32::NAN, "rank"),
             Colour::Kl => (0.0, f32::NAN, "KL to the final answer (bits)"),
             Colour::Difference => {
-                let scale = Scale::signed("logit difference", shades.iter().copied());
+                let scale = Scale::of_scores("logit difference", shades.iter().copied());
                 return Scale { kind: style.scale, colormap: style.colormap.unwrap_or(scale.colormap), ..scale };
             }
         };

@@ -115,6 +115,7 @@ impl Style {
         }
         Figure {
             title: self.title.clone().unwrap_or_else(|| about.headline()),
+            whole_title: self.title.is_some(),
             subtitle,
             panels,
             theme: self.theme,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::error::{Error, Result};
 use crate::figure::layout::Rect;
+use crate::figure::matrix::block;
 use crate::figure::{Ink, Matrix, Scale, Theme, colormap};
 
 /// The level of cells that are not drawn.
@@ -20,7 +21,10 @@ impl Cells {
     /// `most` is how many cells can be seen, high and wide; a map of more is pooled.
     pub fn new(matrix: &Matrix, scale: &Scale, most: (usize, usize)) -> Self {
         let pooled = match matrix.rows > most.0 || matrix.cols > most.1 {
-            true => Cow::Owned(matrix.pool_to(most.0, most.1)),
+            true => {
+                let blocks = (block(matrix.rows, most.0), block(matrix.cols, most.1));
+                Cow::Owned(matrix.pool_blocks(blocks, scale.pooling()))
+            }
             false => Cow::Borrowed(matrix),
         };
         let (rows, cols) = (pooled.rows, pooled.cols);

@@ -66,7 +66,6 @@ struct System {
 pub(super) struct Run<'a> {
     pub text: &'a str,
     pub family: &'a str,
-    pub width: f32,
 }
 
 impl Fonts {
@@ -157,10 +156,7 @@ impl Fonts {
     /// A text, as shown, in parts that one font draws each.
     pub(super) fn runs<'a>(&'a self, text: &'a str, style: Style) -> Vec<Run<'a>> {
         let parts = self.parts(text, style.bold);
-        let run = |(part, face): (&'a str, Face)| {
-            let width = self.advance(part, face) * style.size;
-            Run { text: part, family: self.family(face), width }
-        };
+        let run = |(part, face): (&'a str, Face)| Run { text: part, family: self.family(face) };
         parts.into_iter().map(run).collect()
     }
 

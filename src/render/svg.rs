@@ -10,7 +10,7 @@ use super::fonts::{Fonts, glyphs};
 use super::maps::{For, Map, Way, way};
 use crate::error::{Error, Result};
 use crate::export::record::json;
-use crate::figure::layout::{self, Item, Label, Rect, Scene};
+use crate::figure::layout::{self, Anchor, Item, Label, Rect, Scene};
 use crate::figure::{Figure, Ink, Scale, Theme};
 use crate::named::Named;
 use crate::record::NAME;
@@ -67,7 +67,25 @@ pub(super) fn scene<'a>(figure: &'a Figure, fonts: &Fonts) -> Result<(f32, Scene
         let hint = format!("give a size between {} and {} pixels", SIZES.start(), SIZES.end());
         return Err(Error::usage(format!("a picture cannot have {size} pixels to a side")).hint(hint));
     }
-    Ok((detail(figure)?, layout::layout(figure, fonts)))
+    let detail = detail(figure)?;
+    let scene = layout::layout(figure, fonts);
+    if !scene.whole {
+        readable(figure, fonts)?;
+    }
+    Ok((detail, scene))
+}
+
+/// Fails where a figure has a size at which it cannot be read, and says which it needs.
+fn readable(figure: &Figure, fonts: &Fonts) -> Result<()> {
+    let Some((w, h)) = layout::least(figure, fonts) else { return Ok(()) };
+    let named = |sides: [Option<u32>; 2]| match sides {
+        [Some(w), Some(h)] => format!("{w} × {h} pixels"),
+        [Some(w), None] => format!("{w} pixels of width"),
+        [None, Some(h)] => format!("{h} pixels of height"),
+        [None, None] => "another size".to_owned(),
+    };
+    let error = Error::usage(format!("this figure cannot be read on {}", named([figure.width, figure.height])));
+    Err(error.hint(format!("it needs at least {}", named([w, h]))).option(if w.is_some() { "width" } else { "height" }))
 }
 
 /// The record as an element of its own; nothing where there is none.
@@ -132,6 +150,7 @@ impl Body {
                 Item::Curve { points, ink, thick, dashed } => {
                     self.curve(points, self.theme.ink(*ink), *thick, *dashed)?;
                 }
+                Item::Hatch(rect, ink) => self.hatch(*rect, self.theme.ink(*ink))?,
                 Item::Label(label) => self.label(label, fonts)?,
                 Item::Cells(..) => {
                     let Some(map) = maps.next().filter(|map| map.cells.rows > 0 && map.cells.cols > 0) else {
@@ -172,6 +191,29 @@ impl Body {
         Ok(())
     }
 
+    /// Lines from lower left to upper right, clipped here: patterns are not drawn alike by all programs.
+    fn hatch(&mut self, Rect { x, y, w, h }: Rect, [r, g, b]: [u8; 3]) -> Result<()> {
+        const STEP: f32 = 4.5;
+        // On a line `across` is x + y; lines of neighbouring rectangles meet.
+        let first = ((x + y) / STEP).ceil() as i32;
+        self.curves.push_str("<path d=\"");
+        for across in (first..).map(|i| i as f32 * STEP).take_while(|across| *across < x + w + y + h) {
+            let (left, right) = ((across - y - h).max(x), (across - y).min(x + w));
+            if right > left {
+                write!(
+                    self.curves,
+                    "M{} {}L{} {}",
+                    fine(left),
+                    fine(across - left),
+                    fine(right),
+                    fine(across - right)
+                )?;
+            }
+        }
+        writeln!(self.curves, "\" fill=\"none\" stroke=\"#{r:02x}{g:02x}{b:02x}\" stroke-width=\"{}\"/>", fine(0.9))?;
+        Ok(())
+    }
+
     fn ramp(&mut self, rect: Rect, scale: &Scale) -> Result<()> {
         let (map, lying) = (scale.colormap, rect.w > rect.h);
         let id = format!("{}{}", map.name(), if lying { "-lying" } else { "" });
@@ -198,8 +240,11 @@ impl Body {
         Ok(())
     }
 
-    /// Each font's part of a label is a text of its own, so that no viewer moves one when it lacks the font of another.
+    /// One text that is anchored where its label is: a viewer that lacks a font, and draws another's wider letters, moves none away from
+    /// its cell. Parts in several fonts follow one another in it.
     fn label(&mut self, label: &Label, fonts: &Fonts) -> Result<()> {
+        let runs = fonts.runs(&label.text, label.style);
+        let [first, rest @ ..] = &runs[..] else { return Ok(()) };
         let [r, g, b] = self.theme.ink(label.ink);
         let (x, y) = (fine(label.x), fine(label.y));
         let turn =
@@ -215,25 +260,29 @@ impl Body {
             )?;
             return Ok(());
         }
-        let mut start = label.x + label.start();
-        for run in fonts.runs(&label.text, label.style) {
-            let keep = if run.text.starts_with(' ') || run.text.ends_with(' ') || run.text.contains("  ") {
-                " xml:space=\"preserve\""
-            } else {
-                ""
-            };
-            writeln!(
-                self.labels,
-                "<text x=\"{}\" y=\"{y}\" textLength=\"{}\" font-family=\"{}\" font-size=\"{}\"{} fill=\"#{r:02x}{g:02x}{b:02x}\"{turn}{keep}>{}</text>",
-                fine(start),
-                fine(run.width),
-                stack(run.family),
-                fine(label.style.size),
-                if label.style.bold { " font-weight=\"600\"" } else { "" },
-                xml(run.text),
-            )?;
-            start += run.width;
+        let anchor = match label.anchor {
+            Anchor::Start => "",
+            Anchor::Middle => " text-anchor=\"middle\"",
+            Anchor::End => " text-anchor=\"end\"",
+        };
+        let text = &label.text;
+        let keep = if text.starts_with(' ') || text.ends_with(' ') || text.contains("  ") || !rest.is_empty() {
+            " xml:space=\"preserve\""
+        } else {
+            ""
+        };
+        write!(
+            self.labels,
+            "<text x=\"{x}\" y=\"{y}\"{anchor} font-family=\"{}\" font-size=\"{}\"{} fill=\"#{r:02x}{g:02x}{b:02x}\"{turn}{keep}>{}",
+            stack(first.family),
+            fine(label.style.size),
+            if label.style.bold { " font-weight=\"600\"" } else { "" },
+            xml(first.text),
+        )?;
+        for run in rest {
+            write!(self.labels, "<tspan font-family=\"{}\">{}</tspan>", stack(run.family), xml(run.text))?;
         }
+        self.labels.push_str("</text>\n");
         Ok(())
     }
 }

@@ -1,7 +1,9 @@
 //! What stands where in an SVG: the colour and the texts that a reader sees at a place.
 #![allow(dead_code)] // each test file uses its own part
 
+use attnviz::figure::layout::{Style, Typeface};
 use attnviz::figure::{Scale, Theme};
+use attnviz::render::Fonts;
 use roxmltree::{Document, Node};
 
 /// Places are in pixels of a screen.
@@ -41,7 +43,7 @@ impl Place {
 
 impl Drawing {
     pub fn of(svg: &str) -> Self {
-        let document = Document::parse(svg).unwrap();
+        let (document, fonts) = (Document::parse(svg).unwrap(), Fonts::bundled());
         let root = document.root_element();
         let numbers = |text: &str| -> Vec<f32> {
             text.split([' ', ',']).filter(|part| !part.is_empty()).map(|part| part.parse().unwrap()).collect()
@@ -73,13 +75,16 @@ impl Drawing {
         // Letters stand on their line; most of them are half as high as the font is large.
         let text = |node: Node| {
             let size = number(node, "font-size");
-            let place = Place {
-                x: number(node, "x"),
-                y: number(node, "y") - 0.72 * size,
-                w: number(node, "textLength"),
-                h: 0.72 * size,
+            let text: String = node.descendants().filter(Node::is_text).filter_map(|part| part.text()).collect();
+            let bold = node.attribute("font-weight").is_some();
+            let w = fonts.width(&text, Style { size, bold });
+            let before = match node.attribute("text-anchor") {
+                None => 0.0,
+                Some("middle") => w / 2.0,
+                Some(_) => w,
             };
-            (place, node.text().unwrap_or_default().to_owned())
+            let place = Place { x: number(node, "x") - before, y: number(node, "y") - 0.72 * size, w, h: 0.72 * size };
+            (place, text)
         };
         Self {
             shapes: named("rect").filter_map(shape).collect(),

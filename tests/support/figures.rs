@@ -31,14 +31,13 @@ pub fn heatmap(labels: &[String]) -> Figure {
         title: "Layer 4 · head 11".into(),
         subtitle: vec!["tiny model · attention".into(), "next: “·fox” 41 %, “·dog” 12 %, “·cat” 6 %".into()],
         panels: vec![Panel::Heatmap(Heatmap {
-            title: String::new(),
             values: attention(labels.len()),
             row_labels: labels.to_vec(),
             col_labels: labels.to_vec(),
             row_axis: "query".into(),
             col_axis: "key".into(),
-            cell_labels: Vec::new(),
             scale: scale(),
+            ..Heatmap::default()
         })],
         record: Some(Record {
             command: "attention".into(),
@@ -58,6 +57,7 @@ pub fn grid(rows: usize, cols: usize, matrix: &Matrix) -> Figure {
             row_titles: (0..rows).map(|i| format!("layer {i}")).collect(),
             col_titles: (0..cols).map(|i| format!("head {i}")).collect(),
             scale: Scale { kind: ScaleKind::Sqrt, ..scale() },
+            ..Grid::default()
         })],
         ..Figure::default()
     }
@@ -70,6 +70,7 @@ pub fn bars(labels: &[String]) -> Panel {
         values: (0..labels.len()).map(|i| 0.3 / (i + 1) as f32).collect(),
         unit: "mean over heads and queries".into(),
         note: "The first token receives 62 % and is left out.".into(),
+        more: 0,
     })
 }
 
@@ -296,6 +297,7 @@ pub fn signed_bars(labels: &[String]) -> Panel {
         values,
         unit: "log p".into(),
         note: String::new(),
+        more: 0,
     })
 }
 

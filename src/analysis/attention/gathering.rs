@@ -1,6 +1,6 @@
 //! From the patterns of one layer after the other to maps and sums: each number is read once.
 
-use super::map::{gather_words, hide_sink, pool_rows};
+use super::map::{faint_rows, gather_words, hide_sink, pool_rows};
 use super::{Attention, Extent, Map, Received, Request, Sink};
 use crate::error::{Error, Result};
 use rayon::prelude::*;
@@ -17,6 +17,7 @@ pub(super) struct Gathering<'a> {
     /// Attention on the first key, summed over the queries that see others, too.
     sink: f64,
     empty_rows: usize,
+    faint_rows: usize,
     absent_rows: usize,
     /// How many of the queries that can see each key are absent; nothing where all are there.
     missing: Vec<u32>,
@@ -28,8 +29,21 @@ impl<'a> Gathering<'a> {
     pub(super) fn new(request: &'a Request, extent: Extent) -> Self {
         let (rows, columns) = (vec![Vec::new(); request.layers.len()], vec![0.0; extent.keys]);
         let row_sums = (f32::INFINITY, f32::NEG_INFINITY);
-        let (even, empty_rows, absent_rows, missing) = (vec![0.0; extent.queries], 0, 0, Vec::new());
-        Self { request, extent, rows, columns, even, sink: 0.0, empty_rows, absent_rows, missing, row_sums, deepest: 0 }
+        let (even, empty_rows, faint_rows, absent_rows, missing) = (vec![0.0; extent.queries], 0, 0, 0, Vec::new());
+        Self {
+            request,
+            extent,
+            rows,
+            columns,
+            even,
+            sink: 0.0,
+            empty_rows,
+            faint_rows,
+            absent_rows,
+            missing,
+            row_sums,
+            deepest: 0,
+        }
     }
 
     /// Adds the heads at these indices of one layer, `[head, query, key]`. Rows must sum to 1 within the tolerance; where there is none,
@@ -61,6 +75,7 @@ impl<'a> Gathering<'a> {
             self.row_sums = (self.row_sums.0.min(head.row_sums.0), self.row_sums.1.max(head.row_sums.1));
             self.sink += f64::from(head.sink);
             self.empty_rows += head.empty_rows;
+            self.faint_rows += head.faint;
             self.columns.iter_mut().zip(&head.columns).for_each(|(sum, column)| *sum += f64::from(*column));
             self.even.iter_mut().zip(&head.even).for_each(|(sum, even)| *sum += f64::from(*even));
             maps.push(head.map);
@@ -121,6 +136,7 @@ impl<'a> Gathering<'a> {
             received,
             sink_share,
             empty_rows: self.empty_rows,
+            faint_rows: self.faint_rows,
             absent_rows: self.absent_rows,
             row_sums: self.row_sums,
         }
@@ -138,6 +154,8 @@ struct Head {
     sink: f32,
     /// Rows in which the sink policy left nothing.
     empty_rows: usize,
+    /// Rows of which it left less than a twentieth.
+    faint: usize,
     /// The queries whose rows are NaN throughout.
     absent: Vec<usize>,
     /// The least and the most that another row sums to; NaN if one does.
@@ -166,20 +184,23 @@ impl Head {
             }
             columns.iter_mut().zip(seen).for_each(|(c, a)| *c += a);
         }
-        let (plain, mut empty_rows) = (request.sink == Sink::Keep && request.words.is_none(), 0);
+        let plain = request.sink == Sink::Keep && request.words.is_none();
+        let (mut empty_rows, mut faint) = (0, 0);
         let map = match pool {
             Some(most) if plain && most < keys => pool_rows(pattern, extent, most),
             _ => {
                 let mut values = pattern.to_vec();
+                let rows = faint_rows(&values, extent, request.sink);
+                faint = rows.iter().enumerate().filter(|(query, is)| **is && extent.seen(*query) > 1).count();
                 empty_rows = hide_sink(&mut values, extent, request.sink);
                 let map = match &request.words {
-                    Some(words) => gather_words(&values, extent, words, request.query_words.as_deref()),
-                    None => Map { rows: queries, cols: keys, values },
+                    Some(words) => gather_words(&values, &rows, extent, words, request.query_words.as_deref()),
+                    None => Map { rows: queries, cols: keys, values, faint: rows },
                 };
                 map.pooled(extent.causal, pool)
             }
         };
-        Self { map, columns, even, sink, empty_rows, absent, row_sums: (least, most) }
+        Self { map, columns, even, sink, empty_rows, faint, absent, row_sums: (least, most) }
     }
 }
 

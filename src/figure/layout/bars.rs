@@ -12,6 +12,8 @@ const ROW: f32 = 19.0;
 const THICK: f32 = 9.0;
 /// The most bars drawn.
 const MOST: usize = 24;
+/// With fewer than so many, where there are more, they say nothing.
+const FEWEST: usize = 3;
 
 pub(super) fn bars<'a>(bars: &'a Bars, face: &dyn Typeface, width: f32, room: Room) -> Block<'a> {
     let mut block = Block { w: width, ..Block::default() };
@@ -21,10 +23,11 @@ pub(super) fn bars<'a>(bars: &'a Bars, face: &dyn Typeface, width: f32, room: Ro
     let note = wrap(face, &bars.note, SMALL, width, 4);
     let below = note.len() as f32 * SMALL.line() + 6.0;
 
-    let count = bars.labels.len().min(bars.values.len());
+    let there = bars.labels.len().min(bars.values.len());
+    let count = there + bars.more;
     let fitting = room.h.map_or(MOST, |h| ((h - y - below) / ROW).max(0.0) as usize).min(MOST);
     // One row is given up to say how many more there are.
-    let drawn = if count > fitting { fitting.saturating_sub(1) } else { count };
+    let drawn = if count > fitting.min(there) { there.min(fitting.saturating_sub(1)) } else { count };
     let finite = |v: f32| if v.is_finite() { v } else { 0.0 };
     // All bars, drawn or not, so that a shorter list keeps its lengths.
     let (low, high) = bars.values.iter().fold((0.0f32, 0.0f32), |(a, b), v| (a.min(finite(*v)), b.max(finite(*v))));
@@ -60,7 +63,8 @@ pub(super) fn bars<'a>(bars: &'a Bars, face: &dyn Typeface, width: f32, room: Ro
         y += ROW;
     }
     block.h = y;
-    if !note.is_empty() && room.h.is_none_or(|h| y + below <= h + 1.0) {
+    block.cut = drawn < count.min(FEWEST) || room.h.is_some_and(|h| y + below > h + 1.0);
+    if !note.is_empty() {
         block.h += 6.0;
         put_lines(&mut block, note, 0.0, Ink::Soft);
     }

@@ -12,6 +12,7 @@ const NAME: Style = Style::regular(11.0);
 pub(super) const NATURAL: f32 = 420.0;
 const HIGH: f32 = 220.0;
 const LOWEST: f32 = 60.0;
+const NARROWEST: f32 = 100.0;
 /// A chart at least that wide has its legend on the right.
 const WIDE: f32 = 560.0;
 const KEY: f32 = 18.0;
@@ -36,7 +37,8 @@ pub(super) fn curves<'a>(chart: &'a Curves, face: &dyn Typeface, room: Room) -> 
     let below = note.len() as f32 * TICK.line()
         + if note.is_empty() { 0.0 } else { 4.0 }
         + if beside || legend.h == 0.0 { 0.0 } else { legend.h + 10.0 };
-    let high = room.h.map_or(HIGH, |h| (h - top - under - below).clamp(LOWEST, HIGH * 1.6)).floor();
+    let spare = room.h.map_or(HIGH, |h| h - top - under - below);
+    let high = spare.clamp(LOWEST, HIGH * 1.6).floor();
 
     let ticks: Vec<(f32, Line)> =
         y.ticks((high / 34.0) as usize).into_iter().map(|(t, text)| (t, Line::fit(face, &text, TICK, 60.0))).collect();
@@ -65,6 +67,7 @@ pub(super) fn curves<'a>(chart: &'a Curves, face: &dyn Typeface, room: Room) -> 
             block.items.push(Item::Curve { points, ink: *ink, thick, dashed: *dashed });
         }
     }
+    block.cut = spare < LOWEST || plot.w < NARROWEST;
     block.w = width;
     block.h = base + under;
     if beside {

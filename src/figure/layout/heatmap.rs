@@ -2,15 +2,16 @@
 
 use super::labels::{self, Rows};
 use super::text::Line;
-use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, legend};
+use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, legend, marks};
 use crate::figure::matrix::block as pool_block;
 use crate::figure::{Heatmap, Ink};
+use std::collections::HashSet;
 
 const TITLE: Style = Style::bold(12.0);
 const AXIS: Style = Style::regular(11.0);
 /// The texts in cells: their size, and the width of a cell that is too narrow for any.
 const LARGEST_CELL_TEXT: f32 = 11.5;
-const SMALLEST_CELL_TEXT: f32 = 7.5;
+const SMALLEST_CELL_TEXT: f32 = 9.4;
 const NARROWEST: f32 = 22.0;
 const LOWEST: f32 = 11.0;
 /// Where nobody asks for a size, a cell with a text is at least this wide and this high, and at most so wide.
@@ -24,33 +25,45 @@ const SHARE: f32 = 0.24;
 /// The side that a map is drawn for when nobody asks for a size, and the largest that more tokens make it.
 const NATURAL: f32 = 620.0;
 const LARGEST: f32 = 1080.0;
+/// The widest map with texts in its cells.
+const WIDEST_TABLE: f32 = 1400.0;
+/// So many different texts are names.
+const NAMES: usize = 12;
+/// A map that is smaller than this cannot be read.
+const READABLE: f32 = 12.0;
+/// A map of fewer rows and columns is never pooled.
+const LEAST_POOLED: usize = 60;
 const LARGEST_CELL: f32 = 56.0;
 /// The largest cell in a given size: a map of two tokens should not fill the page.
 const GIVEN_CELL: f32 = 120.0;
 
-pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room) -> Block<'a> {
+pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, alike: Alike) -> Block<'a> {
     let (rows, cols) = (map.values.rows, map.values.cols);
     let mut block = Block::default();
     if rows == 0 || cols == 0 {
         return block;
     }
-    let small = room.w.is_some_and(|w| w < 240.0) || room.h.is_some_and(|h| h < 180.0);
+    let beside = legend::is_beside(room.w);
     let widest = WIDEST.min(room.w.map_or(WIDEST, |w| w * SHARE)).min(room.h.map_or(WIDEST, |h| h * SHARE));
 
     // What stands around the map, as far as it is known before the cells are.
     let above = if map.title.is_empty() { 2.0 } else { TITLE.line() + 6.0 };
-    let axis = |text: &str| if small || text.is_empty() { 0.0 } else { AXIS.line() + 6.0 };
+    let axis = |text: &str| if text.is_empty() { 0.0 } else { AXIS.line() + 6.0 };
     let (axis_left, axis_below) = (axis(&map.row_axis), axis(&map.col_axis));
-    let room_for_legend = if small { 0.0 } else { room.w.map_or(150.0, |w| w * 0.3) };
+    let room_for_legend = room.w.map_or(150.0, |w| w * 0.3);
     let rough = legend::legend(&map.scale, face, 400.0, room_for_legend - legend::GAP);
-    let right = if rough.w > 0.0 { legend::GAP + rough.w } else { 2.0 };
+    let right = if beside { legend::GAP + rough.w } else { 2.0 };
+    let notes_wide = room.w.unwrap_or(NATURAL);
+    let longest = [map.scale.pooling().said(100, 100)];
+    let notes_below =
+        marks::notes_height(face, &longest[usize::from(rows.max(cols) < LEAST_POOLED)..], &map.hatched, notes_wide)
+            + if beside { 0.0 } else { legend::FLAT + 10.0 };
     let rough_left = labels::rough_gutter(face, &map.row_labels, rows, widest);
     let rough_below = labels::rough_gutter(face, &map.col_labels, cols, widest);
 
     let space_w = room.w.map(|w| w - axis_left - rough_left - right);
-    let space_h = room.h.map(|h| h - above - axis_below - rough_below);
-    let text = text_width(map, face);
-    let (w, h) = roomy(map, text, space_w, space_h).unwrap_or_else(|| extent(rows, cols, space_w, space_h));
+    let space_h = room.h.map(|h| h - above - axis_below - rough_below - notes_below);
+    let (w, h) = roomy(map, alike, space_w, space_h).unwrap_or_else(|| extent(rows, cols, space_w, space_h));
     let (cw, ch) = (w / cols as f32, h / rows as f32);
 
     // Where there is no room for all labels they are numbered, rows that are the last of the columns as these are.
@@ -61,11 +74,20 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room) -> 
     block.put(
         left,
         above,
-        Block { w, h, items: vec![Item::Cells(Rect::new(0.0, 0.0, w, h), &map.values, &map.scale)] },
+        Block {
+            w,
+            h,
+            items: vec![Item::Cells(Rect::new(0.0, 0.0, w, h), &map.values, &map.scale)],
+            cut: w.min(h) < READABLE,
+        },
     );
     block.items.push(Item::Frame(Rect::new(left, above, w, h), Ink::Faint));
     row_labels.put(&mut block, left, above);
-    block.items.extend(cell_texts(map, face, text, Rect::new(left, above, w, h)));
+    let texts = cell_texts(map, face, alike.text, Rect::new(left, above, w, h));
+    if texts.is_empty() {
+        marks::put(&mut block, Rect::new(left, above, w, h), &map.values, &map.scale);
+    }
+    block.items.extend(texts);
 
     let below = above + h;
     let deepest = labels::put_cols(&mut block, face, &map.col_labels, (cols, cw), (left, below), widest);
@@ -86,27 +108,62 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room) -> 
         block.w = block.w.max(left + title.width);
         block.items.push(Item::Label(title.at(left, TITLE.size, Anchor::Start, Ink::Strong)));
     }
-    if rough.w > 0.0 {
+    let pooled = |n: usize, side: f32| pool_block(n, (side * room.detail).round() as usize);
+    let notes = [map.scale.pooling().said(pooled(rows, h), pooled(cols, w))];
+    let y = block.h.max(below + deepest);
+    let x = if room.w.is_some_and(|width| width < left + 2.0 * WIDEST) { 0.0 } else { left };
+    if !notes[0].is_empty() || !map.hatched.is_empty() {
+        marks::put_notes(&mut block, face, (x, y), &notes, &map.hatched, room.w.map_or(w.max(NATURAL), |w| w - x));
+    }
+    if beside {
         block.put(left + w + legend::GAP, above, legend::legend(&map.scale, face, h, room_for_legend - legend::GAP));
+    } else {
+        let y = block.h + 10.0;
+        block.put(x, y, legend::flat(&map.scale, face, room.w.map_or(NATURAL, |w| w - x)));
     }
     block
 }
 
-/// How wide the texts in cells are in their largest size: most of them, since a few long ones may be cut.
+/// What maps with texts in their cells have in common, where one continues another: how wide their texts are, and the columns of the
+/// widest.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Alike {
+    text: f32,
+    cols: usize,
+}
+
+impl Alike {
+    /// Of all such maps of a figure.
+    pub(super) fn of<'a>(maps: impl Iterator<Item = &'a Heatmap>, face: &dyn Typeface) -> Self {
+        maps.map(|map| Self { text: text_width(map, face), cols: map.values.cols })
+            .fold(Self::default(), |a, b| Self { text: a.text.max(b.text), cols: a.cols.max(b.cols) })
+    }
+}
+
+/// How wide the texts in cells are in their largest size: all of them, or where that is too wide most of them, since a few long ones
+/// may be cut.
 fn text_width(map: &Heatmap, face: &dyn Typeface) -> f32 {
     let style = Style::regular(LARGEST_CELL_TEXT);
     let texts = map.cell_labels.iter().filter(|text| !text.is_empty()).take(MOST_TEXTS);
     let mut widths: Vec<f32> = texts.map(|text| Line::fit(face, text, style, WIDEST_CELL).width).collect();
     widths.sort_by(f32::total_cmp);
-    widths.get(widths.len() * 7 / 8).copied().unwrap_or(0.0)
+    let Some(widest) = widths.last().copied() else { return 0.0 };
+    let kinds = map.cell_labels.iter().collect::<HashSet<_>>().len();
+    // The words of a small vocabulary are names: none is cut.
+    if kinds <= NAMES { widest } else { widths.get(widths.len() * 7 / 8).copied().unwrap_or(widest) }
 }
 
 /// Width and height of a map whose cells have texts in them; `None` if no text would fit.
-fn roomy(map: &Heatmap, text: f32, space_w: Option<f32>, space_h: Option<f32>) -> Option<(f32, f32)> {
+fn roomy(
+    map: &Heatmap,
+    Alike { text, cols: most }: Alike,
+    space_w: Option<f32>,
+    space_h: Option<f32>,
+) -> Option<(f32, f32)> {
     let (rows, cols) = (map.values.rows as f32, map.values.cols as f32);
     let cw = match space_w {
-        None => (text + 12.0).clamp(LEAST_CELL.0, WIDEST_CELL).min(LARGEST / cols),
-        Some(w) => (w / cols).min(GIVEN_CELL),
+        None => (text + 12.0).clamp(LEAST_CELL.0, WIDEST_CELL).min(WIDEST_TABLE / most as f32),
+        Some(w) => (w / most as f32).min(GIVEN_CELL),
     };
     let ch = space_h.map_or(LEAST_CELL.1, |h| (h / rows).min(LEAST_CELL.1 * 1.5));
     (text > 0.0 && cw >= NARROWEST && ch >= LOWEST).then(|| ((cols * cw).floor(), (rows * ch).floor()))

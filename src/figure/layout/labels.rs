@@ -5,11 +5,13 @@ use super::{Anchor, Block, Item, Label, Style, Typeface};
 use crate::figure::Ink;
 
 pub(super) const LARGEST: f32 = 12.0;
-const SMALLEST: f32 = 8.5;
+const SMALLEST: f32 = 9.4;
 /// Labels that are measured for a first guess.
 const MOST_MEASURED: usize = 4096;
 /// A flat label takes more room than this beside its letters.
 const BESIDE: f32 = 6.0;
+/// Where a viewer lacks the font, another's letters are up to so many times as wide.
+const WIDER: f32 = 1.14;
 /// From a map to its labels.
 const PAD: f32 = 7.0;
 
@@ -113,7 +115,8 @@ fn col_labels(
     widest: f32,
 ) -> Vec<(Label, bool)> {
     let flat = if cw > BESIDE { fit_all(face, labels, (0, cols), 1, LARGEST, widest) } else { Vec::new() };
-    let need = flat.iter().map(|(_, line)| line.width).fold(0.0, f32::max) + BESIDE;
+    let widest = flat.iter().map(|(_, line)| line.width).fold(0.0, f32::max);
+    let need = (widest + BESIDE).max(widest * WIDER);
     let slant = match cw {
         _ if cw > BESIDE && need <= cw => Slant::Flat,
         _ if cw >= 17.0 => Slant::Diagonal,

@@ -11,6 +11,14 @@ const TICK: f32 = 4.0;
 pub(super) const GAP: f32 = 22.0;
 const TEXT: Style = Style::regular(10.0);
 
+/// A page narrower than this has its colour bars under the maps.
+const NARROW: f32 = 420.0;
+
+/// Whether a map has its colour bar beside it, on so much width.
+pub(super) fn is_beside(width: Option<f32>) -> bool {
+    width.is_none_or(|w| w >= NARROW)
+}
+
 /// A colour bar for a map of this height, no wider than `limit`; nothing if that is too narrow.
 pub(super) fn legend<'a>(scale: &'a Scale, face: &dyn Typeface, map: f32, limit: f32) -> Block<'a> {
     let unit = Line::fit(face, &scale.unit, TEXT, limit);
@@ -24,7 +32,7 @@ pub(super) fn legend<'a>(scale: &'a Scale, face: &dyn Typeface, map: f32, limit:
     let labels = ticks.iter().map(|(_, line)| line.width).fold(0.0, f32::max);
     let width = (BAR + TICK + 4.0 + labels).max(unit.width).ceil();
     if width > limit {
-        return Block::default();
+        return Block { cut: true, ..Block::default() };
     }
     let mut items = vec![Item::Ramp(Rect::new(0.0, head, BAR, length), scale)];
     items.push(Item::Frame(Rect::new(0.0, head, BAR, length), Ink::Faint));
@@ -36,7 +44,7 @@ pub(super) fn legend<'a>(scale: &'a Scale, face: &dyn Typeface, map: f32, limit:
         items.push(Item::Line([BAR, y, BAR + TICK, y], Ink::Soft));
         items.push(Item::Label(line.at(BAR + TICK + 4.0, y + TEXT.size * 0.36, Anchor::Start, Ink::Soft)));
     }
-    Block { w: width, h: head + length + TEXT.size * 0.5, items }
+    Block { w: width, h: head + length + TEXT.size * 0.5, items, cut: false }
 }
 
 /// A colour bar in one line: lowest number, colours, highest number, unit; one number is enough where 0 is in the middle.
@@ -49,8 +57,9 @@ pub(super) fn flat<'a>(scale: &'a Scale, face: &dyn Typeface, limit: f32) -> Blo
     };
     let [low, high] = [low, high].map(|text| Line::fit(face, &text, TEXT, 60.0));
     let ramp = (limit * 0.25).clamp(36.0, 96.0).floor();
-    let mut block = Block { w: 0.0, h: FLAT, items: Vec::new() };
+    let mut block = Block { h: FLAT, ..Block::default() };
     if low.width + 5.0 + ramp + 5.0 + high.width > limit {
+        block.cut = true;
         return block;
     }
     let base = FLAT / 2.0 + TEXT.size * 0.36;

@@ -9,6 +9,7 @@ mod heatmap;
 mod intervals;
 mod labels;
 mod legend;
+mod marks;
 mod page;
 mod sheet;
 mod strip;
@@ -19,7 +20,7 @@ use super::{Ink, Matrix, Scale};
 
 pub(crate) use curves::{axes as curve_axes, inks as curve_inks};
 pub use grid::panel_pixels;
-pub use page::layout;
+pub use page::{layout, least};
 
 /// What a layout must know about the font.
 pub trait Typeface {
@@ -64,6 +65,8 @@ pub struct Scene<'a> {
     pub zoom: f32,
     /// What is on it, undermost first.
     pub items: Vec<Item<'a>>,
+    /// Whether everything that a reader needs has room on it.
+    pub whole: bool,
 }
 
 /// A shape, text or map with its place on the page.
@@ -86,6 +89,8 @@ pub enum Item<'a> {
         /// Whether it is dashed.
         dashed: bool,
     },
+    /// Slanting lines over a rectangle: what is there and is not shown.
+    Hatch(Rect, Ink),
     /// A text.
     Label(Label),
     /// A map, its rows and columns spread evenly over the rectangle.
@@ -171,6 +176,8 @@ struct Block<'a> {
     w: f32,
     h: f32,
     items: Vec<Item<'a>>,
+    /// Whether something that a reader needs had no room.
+    cut: bool,
 }
 
 impl<'a> Block<'a> {
@@ -178,6 +185,7 @@ impl<'a> Block<'a> {
     fn put(&mut self, x: f32, y: f32, block: Block<'a>) {
         self.w = self.w.max(x + block.w);
         self.h = self.h.max(y + block.h);
+        self.cut |= block.cut;
         self.items.extend(block.items.into_iter().map(|item| item.moved(x, y)));
     }
 }
@@ -185,7 +193,11 @@ impl<'a> Block<'a> {
 impl Item<'_> {
     fn moved(mut self, dx: f32, dy: f32) -> Self {
         match &mut self {
-            Item::Fill(rect, _) | Item::Frame(rect, _) | Item::Cells(rect, ..) | Item::Ramp(rect, _) => {
+            Item::Fill(rect, _)
+            | Item::Frame(rect, _)
+            | Item::Hatch(rect, _)
+            | Item::Cells(rect, ..)
+            | Item::Ramp(rect, _) => {
                 rect.x += dx;
                 rect.y += dy;
             }
@@ -210,6 +222,8 @@ impl Item<'_> {
 struct Room {
     w: Option<f32>,
     h: Option<f32>,
+    /// Pixels per unit.
+    detail: f32,
 }
 
 /// Shares room out: who wishes little gets it, the others get the same.

@@ -19,65 +19,122 @@ const PAIR: f32 = 880.0;
 const LEAST: f32 = 400.0;
 const HEADLINE: f32 = 620.0;
 
+/// The least width of maps beside bars, and the largest side of a page, in pixels.
+const LEAST_BESIDE: f32 = 200.0;
+const LARGEST: u32 = 20_000;
+
 /// Labels further apart than this along y are not compared.
 const BAND: f32 = 16.0;
 
 /// Lays a figure out.
 pub fn layout<'a>(figure: &'a Figure, face: &dyn Typeface) -> Scene<'a> {
-    let zoom = figure.zoom.unwrap_or_else(|| zoom(figure.width, figure.height));
+    sized(figure, (figure.width, figure.height), face)
+}
+
+/// The least size at which a figure can be read, of those sides that its own size names. `None` where nothing is wrong with its own.
+pub fn least(figure: &Figure, face: &dyn Typeface) -> Option<(Option<u32>, Option<u32>)> {
+    let fits = |w: Option<u32>, h: Option<u32>| sized(figure, (w, h), face).whole;
+    let (width, height) = (figure.width, figure.height);
+    if (width.is_none() && height.is_none()) || fits(width, height) {
+        return None;
+    }
+    // As wide as is asked for, if that is enough; else the least width, and what it needs.
+    let wide = width.filter(|w| fits(Some(*w), None)).or_else(|| smallest(width?, |w| fits(Some(w), None)));
+    let high = height.and_then(|h| smallest(h, |h| fits(wide, Some(h))));
+    Some((width.and(wide), high))
+}
+
+/// The least size from one on that does, to a few pixels.
+fn smallest(from: u32, does: impl Fn(u32) -> bool) -> Option<u32> {
+    let (mut low, mut high) = (from, from);
+    while !does(high) {
+        (low, high) = (high, high + (high / 4).max(20));
+        if high > LARGEST {
+            return None;
+        }
+    }
+    while high - low > 10 {
+        let middle = low.midpoint(high);
+        if does(middle) { high = middle } else { low = middle }
+    }
+    Some(high)
+}
+
+fn sized<'a>(figure: &'a Figure, (width, height): (Option<u32>, Option<u32>), face: &dyn Typeface) -> Scene<'a> {
+    let zoom = figure.zoom.unwrap_or_else(|| zoom(width, height));
     let units = |pixels: Option<u32>| pixels.map(|p| p as f32 / zoom);
-    let (given_w, given_h) = (units(figure.width), units(figure.height));
+    let (given_w, given_h) = (units(width), units(height));
     let (margin, main, beside) = if figure.bare { bare(given_w) } else { columns(given_w, has_aside(figure)) };
     let inner = given_w.map(|w| w - 2.0 * margin);
     let tall = given_h.map(|h| h - 2.0 * margin);
+    let room = Room { w: main, h: None, detail: zoom * (figure.dpi / 96.0).max(f32::MIN_POSITIVE) };
 
     // Without a given width the headline is as wide as the maps, whose height, if given, depends on the headline.
-    let mut top = tall.map_or(0.0, |h| head(figure, face, inner.unwrap_or(HEADLINE), h * 0.4).h + GAP);
-    let mut body = body(figure, face, main, tall.map(|h| h - top), beside);
-    let width = inner.unwrap_or_else(|| {
-        let wish = head(figure, face, HEADLINE.max(body.w), f32::MAX).w;
+    let gap = |head: &Block| if head.h > 0.0 { head.h + GAP } else { 0.0 };
+    let mut top = tall.map_or(0.0, |_| gap(&head(figure, face, inner.unwrap_or(HEADLINE))));
+    let mut body = body(figure, face, Room { h: tall.map(|h| h - top), ..room }, beside);
+    let wide = inner.unwrap_or_else(|| {
+        let wish = head(figure, face, HEADLINE.max(body.w)).w;
         body.w.max(wish.min(HEADLINE)).max(if figure.bare { 0.0 } else { LEAST }).ceil()
     });
-    let headline = head(figure, face, width, tall.map_or(f32::MAX, |h| h * 0.4));
-    let head_h = if headline.h > 0.0 { headline.h + GAP } else { 0.0 };
-    if let Some(h) = tall.filter(|_| head_h > top) {
-        body = self::body(figure, face, main, Some(h - head_h), beside);
+    let headline = head(figure, face, wide);
+    if let Some(h) = tall.filter(|_| gap(&headline) > top) {
+        body = self::body(figure, face, Room { h: Some(h - gap(&headline)), ..room }, beside);
     }
-    top = head_h;
+    top = gap(&headline);
+    if beside && tall.is_none() && inner.is_some() && body.cut {
+        // What is too narrow beside bars may be wide enough above them.
+        body = self::body(figure, face, Room { w: inner, ..room }, false);
+    } else if let (Some(w), Some(h), false, true) = (inner, tall, beside, has_aside(figure)) {
+        // On a low page maps may be larger beside the bars than above them.
+        let other = w - BARS - BESIDE;
+        if other >= LEAST_BESIDE {
+            let other = self::body(figure, face, Room { w: Some(other), h: Some(h - top), ..room }, true);
+            if !other.cut && (body.cut || maps(&other) > maps(&body)) {
+                body = other;
+            }
+        }
+    }
 
     let mut page = Block::default();
     page.put(margin, margin, headline);
-    let spare_w = (width - body.w).max(0.0);
+    let spare_w = (wide - body.w).max(0.0);
     let spare_h = tall.map_or(0.0, |h| (h - top - body.h).max(0.0));
     // Maps stand in the middle of what is given, texts and charts begin where the headline does.
     let middle = |spare: f32| if figure.panels.iter().any(is_map) { (spare / 2.0).floor() } else { 0.0 };
     let x = if given_w.is_some() { margin + middle(spare_w) } else { margin };
     page.put(x, margin + top + middle(spare_h), body);
 
-    let width = given_w.unwrap_or((width + 2.0 * margin).ceil());
+    let width = given_w.unwrap_or((wide + 2.0 * margin).ceil());
     let height = given_h.unwrap_or((page.h + margin).ceil().max(64.0));
-    Scene { width, height, zoom, items: legible(page.items, width, height) }
+    let whole = !page.cut && page.w <= width + 0.5 && page.h <= height + 0.5;
+    let count = page.items.len();
+    let items = legible(page.items, width, height);
+    Scene { width, height, zoom, whole: whole && items.len() == count, items }
 }
 
-/// Title and subtitles, no higher than `limit`.
-fn head<'a>(figure: &'a Figure, face: &dyn Typeface, width: f32, limit: f32) -> Block<'a> {
+/// How large the maps of a block are together.
+fn maps(block: &Block) -> f32 {
+    block.items.iter().map(|item| if let Item::Cells(place, ..) = item { place.w * place.h } else { 0.0 }).sum()
+}
+
+/// Title and subtitles.
+fn head<'a>(figure: &'a Figure, face: &dyn Typeface, width: f32) -> Block<'a> {
     let mut block = Block::default();
     if figure.bare {
         return block;
     }
     let style = if width < NARROW { NARROW_TITLE } else { TITLE };
-    let title = wrap(face, &figure.title, style, width, 2);
-    let subtitles = figure.subtitle.iter().flat_map(|line| wrap(face, line, SUBTITLE, width, 3));
+    // A prompt may be a book; a title that somebody wrote is never cut.
+    let most = if figure.whole_title { usize::MAX } else { 2 };
+    let title = wrap(face, &figure.title, style, width, most);
+    let subtitles = figure.subtitle.iter().flat_map(|line| wrap(face, line, SUBTITLE, width, 6));
     let first = title.len();
     for (i, line) in title.into_iter().chain(subtitles).enumerate() {
         let space = if i == first && i > 0 { 5.0 } else { 0.0 };
-        let next = block.h + space + line.style.line();
-        if next > limit {
-            break;
-        }
         let ink = if i < first { Ink::Strong } else { Ink::Soft };
         block.w = block.w.max(line.width);
-        let y = block.h + space + line.style.size;
+        let (y, next) = (block.h + space + line.style.size, block.h + space + line.style.line());
         block.items.push(Item::Label(Line::at(line, 0.0, y, Anchor::Start, ink)));
         block.h = next;
     }
@@ -98,7 +155,15 @@ fn has_aside(figure: &Figure) -> bool {
 }
 
 /// The panels above one another, the bars of maps beside or under them.
-fn body<'a>(figure: &'a Figure, face: &dyn Typeface, main: Option<f32>, tall: Option<f32>, beside: bool) -> Block<'a> {
+fn body<'a>(figure: &'a Figure, face: &dyn Typeface, room: Room, beside: bool) -> Block<'a> {
+    let Room { w: main, h: tall, .. } = room;
+    let tables =
+        figure.panels.iter().filter_map(|panel| if let Panel::Heatmap(map) = panel { Some(map) } else { None });
+    let draw = Draw {
+        face,
+        alike: heatmap::Alike::of(tables.filter(|map| !map.cell_labels.is_empty()), face),
+        detail: room.detail,
+    };
     let aside = has_aside(figure);
     let (asides, panels): (Vec<&Panel>, Vec<&Panel>) = figure.panels.iter().partition(|p| aside && is_bars(p));
     // Under the maps, all bars together get at most two fifths of a given height.
@@ -106,14 +171,14 @@ fn body<'a>(figure: &'a Figure, face: &dyn Typeface, main: Option<f32>, tall: Op
     let main_tall = tall.map(|h| if under { h * 0.6 - GAP } else { h });
     let aside_tall = tall.map(|h| if under { h * 0.4 } else { h });
 
-    let mut block = stack(&rows(&panels, main), face, main, main_tall);
+    let mut block = stack(&rows(&panels, main), &draw, main, main_tall);
     let width = if beside { BARS } else { main.unwrap_or(HEADLINE).min(HEADLINE) };
     let aside_tall = aside_tall.or((beside && block.h > 120.0).then_some(block.h));
     let share = |h: f32| (h - GAP * asides.len().saturating_sub(1) as f32) / asides.len().max(1) as f32;
     let mut column = Block::default();
     for panel in &asides {
         let y = if column.h > 0.0 { column.h + GAP } else { 0.0 };
-        column.put(0.0, y, part(panel, face, Room { w: Some(width), h: aside_tall.map(share) }));
+        column.put(0.0, y, draw.part(panel, Some(width), aside_tall.map(share)));
     }
     let (x, y) = match (beside, block.h > 0.0) {
         (true, true) => (block.w + BESIDE, 0.0),
@@ -143,7 +208,7 @@ fn rows<'p>(panels: &[&'p Panel], main: Option<f32>) -> Vec<Vec<&'p Panel>> {
 }
 
 /// Rows of panels above one another. In a given height maps share what the others do not need.
-fn stack<'a>(rows: &[Vec<&'a Panel>], face: &dyn Typeface, main: Option<f32>, tall: Option<f32>) -> Block<'a> {
+fn stack<'a>(rows: &[Vec<&'a Panel>], draw: &Draw, main: Option<f32>, tall: Option<f32>) -> Block<'a> {
     let across = |row: &[&Panel]| match row {
         [_, _] => Some((main.unwrap_or(PAIR) - BESIDE) / 2.0),
         [Panel::Curves(_) | Panel::Bars(_)] => Some(main.unwrap_or(HEADLINE).min(HEADLINE)),
@@ -153,7 +218,7 @@ fn stack<'a>(rows: &[Vec<&'a Panel>], face: &dyn Typeface, main: Option<f32>, ta
         let mut line = Block::default();
         for (i, panel) in row.iter().enumerate() {
             let w = across(row);
-            line.put(w.map_or(0.0, |w| i as f32 * (w + BESIDE)), 0.0, part(panel, face, Room { w, h }));
+            line.put(w.map_or(0.0, |w| i as f32 * (w + BESIDE)), 0.0, draw.part(panel, w, h));
         }
         line
     };
@@ -168,16 +233,26 @@ fn stack<'a>(rows: &[Vec<&'a Panel>], face: &dyn Typeface, main: Option<f32>, ta
     block
 }
 
-fn part<'a>(panel: &'a Panel, face: &dyn Typeface, room: Room) -> Block<'a> {
-    match panel {
-        Panel::Heatmap(map) => heatmap::heatmap(map, face, room),
-        Panel::Grid(grid) => grid::grid(grid, face, room),
-        Panel::Sheet(sheet) => sheet::sheet(sheet, face, room),
-        Panel::Bars(bars) => bars::bars(bars, face, room.w.unwrap_or(HEADLINE), room),
-        Panel::Strip(strip) => strip::strip(strip, face, room),
-        Panel::Curves(chart) => curves::curves(chart, face, room),
-        Panel::Table(table) => table::table(table, face, room),
-        Panel::Intervals(rows) => intervals::intervals(rows, face, room),
+/// What all panels of a figure have in common.
+struct Draw<'f> {
+    face: &'f dyn Typeface,
+    alike: heatmap::Alike,
+    detail: f32,
+}
+
+impl Draw<'_> {
+    fn part<'a>(&self, panel: &'a Panel, w: Option<f32>, h: Option<f32>) -> Block<'a> {
+        let (face, room) = (self.face, Room { w, h, detail: self.detail });
+        match panel {
+            Panel::Heatmap(map) => heatmap::heatmap(map, face, room, self.alike),
+            Panel::Grid(grid) => grid::grid(grid, face, room),
+            Panel::Sheet(sheet) => sheet::sheet(sheet, face, room),
+            Panel::Bars(bars) => bars::bars(bars, face, room.w.unwrap_or(HEADLINE), room),
+            Panel::Strip(strip) => strip::strip(strip, face, room),
+            Panel::Curves(chart) => curves::curves(chart, face, room),
+            Panel::Table(table) => table::table(table, face, room),
+            Panel::Intervals(rows) => intervals::intervals(rows, face, room),
+        }
     }
 }
 
@@ -190,7 +265,10 @@ fn legible(items: Vec<Item>, width: f32, height: f32) -> Vec<Item> {
     let mut legible = |item: &Item| {
         let Item::Label(label) = item else { return true };
         let corners = label.corners();
-        if label.text.is_empty() || !corners.into_iter().all(within) {
+        if label.text.is_empty() {
+            return true; // draws nothing
+        }
+        if !corners.into_iter().all(within) {
             return false;
         }
         let (top, bottom) = corners.iter().fold((f32::MAX, 0f32), |(top, bottom), c| (top.min(c.1), bottom.max(c.1)));

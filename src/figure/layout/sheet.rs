@@ -2,7 +2,8 @@
 
 use super::labels::{self, Rows};
 use super::text::{Line, put_lines, wrap};
-use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, legend};
+use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, legend, marks};
+use crate::figure::matrix::block as pool_block;
 use crate::figure::{Ink, Sheet, SheetMap};
 
 const TITLE: Style = Style::bold(12.0);
@@ -19,6 +20,10 @@ const GAP: f32 = 16.0;
 const LABELLED: f32 = 9.0;
 const WIDEST: f32 = 90.0;
 const LEGEND: f32 = 78.0;
+/// A map that is smaller than this cannot be read.
+const READABLE: f32 = 24.0;
+/// A map of no more rows and columns is never pooled.
+const MOST_UNPOOLED: usize = 60;
 
 pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Block<'a> {
     let mut block = Block::default();
@@ -28,20 +33,22 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
         return block;
     }
     let width = room.w.unwrap_or(NATURAL);
-    put_lines(&mut block, wrap(face, &sheet.title, TITLE, width, 2), 0.0, Ink::Strong);
+    put_lines(&mut block, wrap(face, &sheet.title, TITLE, width, 4), 0.0, Ink::Strong);
     block.h += if block.h > 0.0 { 6.0 } else { 0.0 };
-    let small = width < 300.0 || room.h.is_some_and(|h| h < 220.0);
-    let caption = |text: &str| if small || text.is_empty() { 0.0 } else { AXIS.line() + 4.0 };
+    let beside = legend::is_beside(room.w);
+    let caption = |text: &str| if text.is_empty() { 0.0 } else { AXIS.line() + 4.0 };
     let (axis_left, axis_below) = (caption(&sheet.row_axis), caption(&sheet.col_axis));
     let head = NAME.line() + 3.0;
-    let right = if small { 0.0 } else { LEGEND };
+    let right = if beside { LEGEND } else { 2.0 };
     let widest = WIDEST.min(width * 0.16);
     let gutter = |labels: &[String], n: usize| labels::rough_gutter(face, labels, n, widest);
     let (left, below) = (gutter(&sheet.row_labels, rows), gutter(&sheet.col_labels, cols));
 
     // As many side by side as give the largest maps, or, with a width to spare, as stand well together.
     let count = sheet.maps.len();
-    let around = (axis_left + right, block.h + axis_below);
+    let longest = if rows.max(cols) > MOST_UNPOOLED { sheet.scale.pooling().said(100, 100) } else { String::new() };
+    let notes = marks::notes_height(face, &[longest], "", width) + if beside { 0.0 } else { legend::FLAT + 10.0 };
+    let around = (axis_left + right, block.h + axis_below + notes);
     let fit = |across: usize, left: f32, below: f32| {
         let down = count.div_ceil(across) as f32;
         let wide = (width - around.0 - left + GAP) / across as f32 - GAP;
@@ -59,7 +66,7 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
         let down = count.div_ceil(choices.end().to_owned().min(4.max((width / LARGEST) as usize)));
         count.div_ceil(down.max(1))
     };
-    let labelled = fit(best(left, below), left, below) >= LABELLED && !small;
+    let labelled = fit(best(left, below), left, below) >= LABELLED;
     let (left, below) = if labelled { (left, below) } else { (0.0, 0.0) };
     let across = best(left, below);
     let cell = fit(across, left, below).max(2.0 / rows.max(cols) as f32);
@@ -70,8 +77,9 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
     let slot = (width - around.0 - left + GAP) / across as f32 - GAP;
     let slot = sheet.maps.iter().map(named).fold(w, f32::max).min(slot.max(w));
 
+    block.cut |= w.min(h) < READABLE;
     let (x0, y0) = (axis_left + left, block.h + head);
-    let mut bottom = y0;
+    let (mut bottom, mut edge) = (y0, x0);
     for (i, map) in sheet.maps.iter().enumerate() {
         let (col, row) = (i % across, i / across);
         let (x, y) = (x0 + col as f32 * (slot + GAP), y0 + row as f32 * (h + GAP + head));
@@ -82,7 +90,7 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
         // A number that is cut would mislead.
         let whole = Line::fit(face, &map.note, NOTE, LARGEST);
         let note = if at + whole.width <= x + slot + 0.5 { whole } else { Line::fit(face, "", NOTE, 0.0) };
-        block.w = block.w.max(x + w).max(at + note.width);
+        edge = edge.max(x + w).max(at + note.width);
         block.items.push(Item::Label(name.at(x, y - 7.0, Anchor::Start, Ink::Normal)));
         block.items.push(Item::Label(note.at(at, y - 7.0, Anchor::Start, Ink::Soft)));
         block.h = block.h.max(y + h);
@@ -96,7 +104,8 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
         bottom = bottom.max(y + h);
     }
     block.h = block.h.max(bottom);
-    let wide = block.w - x0;
+    block.w = block.w.max(edge);
+    let wide = edge - x0;
     if axis_left > 0.0 {
         let line = Line::fit(face, &sheet.row_axis, AXIS, h.max(40.0));
         let label = line.at(AXIS.size, y0 + h / 2.0, Anchor::Middle, Ink::Soft).turned(-90.0);
@@ -108,10 +117,18 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
         block.items.push(Item::Label(line.at(x0 + w / 2.0, base, Anchor::Middle, Ink::Soft)));
         block.h = base + AXIS.size * 0.3;
     }
-    if !small {
+    let pooled = |n: usize, side: f32| pool_block(n, (side * room.detail).round() as usize);
+    let note = sheet.scale.pooling().said(pooled(rows, h), pooled(cols, w));
+    if !note.is_empty() {
+        let y = block.h;
+        marks::put_notes(&mut block, face, (x0, y), &[note], "", width - x0);
+    }
+    if beside {
         let bar = legend::legend(&sheet.scale, face, h.max(80.0), LEGEND - legend::GAP);
-        let x = block.w + legend::GAP;
-        block.put(x, y0, bar);
+        block.put(edge + legend::GAP, y0, bar);
+    } else {
+        let y = block.h + 10.0;
+        block.put(x0, y, legend::flat(&sheet.scale, face, width - x0));
     }
     block
 }

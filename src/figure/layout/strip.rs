@@ -29,10 +29,10 @@ struct Size {
 
 /// From few tokens to many. A given height may choose a later one.
 const SIZES: [Size; 4] = [
-    Size { token: 13.0, score: 9.0 },
+    Size { token: 13.0, score: 9.4 },
     Size { token: 12.0, score: 0.0 },
     Size { token: 10.5, score: 0.0 },
-    Size { token: 9.0, score: 0.0 },
+    Size { token: 9.4, score: 0.0 },
 ];
 
 impl Size {
@@ -136,9 +136,7 @@ pub(super) fn strip<'a>(strip: &'a Strip, face: &dyn Typeface, room: Room) -> Bl
     block.put(0.0, y, body);
     if shared {
         let (y, bar) = (block.h + BETWEEN - 4.0, legend::flat(&strip.scale, face, width));
-        if bar.w > 0.0 {
-            block.put(0.0, y, bar);
-        }
+        block.put(0.0, y, bar);
     }
     block
 }
@@ -218,7 +216,8 @@ fn stacked<'a>(strip: &'a Strip, face: &dyn Typeface, flow: &Flow, width: f32, t
         let mut y = if block.h > 0.0 { block.h + BETWEEN } else { 0.0 };
         let head = heading(row);
         if tall.is_some_and(|h| y > 0.0 && y + head + flow.size.high() > h) {
-            break; // a page this low has no room for more rows
+            block.cut = true; // a page this low has no room for more rows
+            break;
         }
         if head > 0.0 {
             let bar = own_legend(row, face, width * 0.5);

@@ -20,6 +20,8 @@ const LEAST: f32 = 40.0;
 const NARROW_HEAD: f32 = 60.0;
 /// The most rows drawn.
 const MOST: usize = 40;
+/// With fewer than so many, where there are more, it says nothing.
+const FEWEST: usize = 3;
 
 pub(super) fn table<'a>(table: &'a Table, face: &dyn Typeface, room: Room) -> Block<'a> {
     let width = room.w.unwrap_or(NATURAL);
@@ -35,10 +37,10 @@ pub(super) fn table<'a>(table: &'a Table, face: &dyn Typeface, room: Room) -> Bl
     let gap = GAP.min(width * 0.03);
     let widths = widths(table, face, drawn, width, gap);
     let (mut x, top) = (0.0, block.h);
-    let mut left_out = 0;
+    let mut left_out = Vec::new();
     for (column, &w) in table.columns.iter().zip(&widths) {
         if x + w > width + 0.5 {
-            left_out += 1;
+            left_out.push(column.head.as_str());
             continue;
         }
         let inner = if column.shades.is_empty() { (x, w) } else { (x + PAD, w - 2.0 * PAD) };
@@ -64,12 +66,13 @@ pub(super) fn table<'a>(table: &'a Table, face: &dyn Typeface, room: Room) -> Bl
         block.items.push(Item::Line([0.0, y, (x - gap).max(0.0), y], Ink::Faint));
         block.h = top + ROW * (drawn + 1) as f32;
     }
-    let hidden = [(count - drawn, "more"), (left_out, "more columns")].into_iter().filter(|(n, _)| *n > 0);
-    let hidden: Vec<String> = hidden.map(|(n, what)| format!("… {n} {what}")).collect();
-    if !hidden.is_empty() && fitting > 0 {
-        let more = Line::fit(face, &hidden.join(", "), SMALL, width);
+    block.cut = drawn < count.min(FEWEST);
+    let rows = (count > drawn).then(|| format!("… {} more", count - drawn));
+    let columns = (!left_out.is_empty()).then(|| format!("not shown: {}", left_out.join(", ")));
+    let hidden: Vec<String> = rows.into_iter().chain(columns).collect();
+    for line in wrap(face, &hidden.join("; "), SMALL, width, 3) {
         let base = block.h + ROW / 2.0 + SMALL.size * 0.36;
-        block.items.push(Item::Label(more.at(0.0, base, Anchor::Start, Ink::Soft)));
+        block.items.push(Item::Label(line.at(0.0, base, Anchor::Start, Ink::Soft)));
         block.h += ROW;
     }
     block.h += if note.is_empty() { 0.0 } else { 6.0 };

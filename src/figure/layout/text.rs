@@ -5,6 +5,8 @@ use crate::figure::Ink;
 
 /// No label is read further than this many graphemes: a prompt may hold ten thousand characters without a space.
 const LONGEST: usize = 400;
+/// A longer text is in no line.
+const MOST_BYTES: usize = 4000;
 
 /// A text made ready to be put somewhere.
 #[derive(Clone, Debug)]
@@ -46,20 +48,26 @@ impl Label {
     }
 }
 
-/// Breaks a text at spaces into at most `lines` lines; what is left over is cut with an ellipsis.
+/// Breaks a text at spaces into at most `lines` lines; what is left over is cut with an ellipsis. Where there is no end of lines nothing
+/// is cut, and what is wider than a line is broken anywhere.
 pub(super) fn wrap(face: &dyn Typeface, text: &str, style: Style, limit: f32, lines: usize) -> Vec<Line> {
     let mut out: Vec<Line> = Vec::new();
-    let head = head(text);
+    let whole = lines == usize::MAX;
+    let head = if whole { text.to_owned() } else { head(text) };
     let mut rest = head.trim();
     while !rest.is_empty() {
-        let whole = Line::fit(face, rest, style, limit);
         let fits = |end: usize| face.width(&face.shown(&rest[..end]), style) <= limit;
-        if out.len() + 1 >= lines || fits(rest.len()) {
-            out.push(whole);
+        if out.len() + 1 >= lines || (rest.len() < MOST_BYTES && fits(rest.len())) {
+            out.push(Line::fit(face, rest, style, limit));
             break;
         }
-        let breaks: Vec<usize> = rest.match_indices(' ').map(|(i, _)| i).collect();
+        let reach = rest.char_indices().nth(LONGEST).map_or(rest.len(), |(at, _)| at);
+        let breaks: Vec<usize> = rest[..reach].match_indices(' ').map(|(i, _)| i).collect();
         let end = match breaks.partition_point(|&end| fits(end)) {
+            0 if whole => {
+                let ends: Vec<usize> = rest[..reach].grapheme_indices(true).map(|(at, part)| at + part.len()).collect();
+                ends[ends.partition_point(|&end| fits(end)).max(1) - 1]
+            }
             0 => breaks.first().copied().unwrap_or(rest.len()),
             n => breaks[n - 1],
         };

@@ -12,7 +12,7 @@ use crate::export::csv::{write_pairs, write_table};
 use crate::export::read::AttentionKind;
 use crate::export::table::{Cell, Column, Kind, number, text, whole};
 use crate::export::{Array, Data, Entry, Source, Table};
-use crate::figure::attention::{bars, heatmap, matrix, panel, scale, with_queries};
+use crate::figure::attention::{bars, hatched, heatmap, matrix, panel, scale, with_queries, without_sink};
 use crate::figure::{Figure, Matrix, Panel, Scale};
 use crate::findings::{About, Advice, Findings, Reduce};
 use crate::named::Named;
@@ -89,11 +89,20 @@ impl<'a> Patterns<'a> {
 
     fn matrix(&self, map: &Map) -> Matrix {
         let matrix = matrix(map, self.attention.extent.causal);
-        if self.view.selection.sink == Sink::Renorm { matrix.without_empty_rows() } else { matrix }
+        if self.hides_column() { without_sink(matrix, map) } else { matrix }
+    }
+
+    /// Whether all of the first column is hidden, and nothing else is in it: of words it may be a part of one, of blocks it is.
+    fn hides_column(&self) -> bool {
+        let first =
+            self.words.first().filter(|_| self.view.selection.words.is_some()).map_or(1, |word| word.tokens.len());
+        let cols = self.attention.maps.first().map_or(0, |map| map.cols);
+        self.view.selection.sink != Sink::Keep && first == 1 && cols == self.labels().len()
     }
 
     /// A panel with the queries' own labels, where they have some.
     fn of_queries(&self, panel: Panel) -> Panel {
+        let panel = if self.hides_column() { hatched(panel, self.hatched()) } else { panel };
         match &self.rows {
             Some(rows) => with_queries(panel, rows.iter().map(|(_, label)| label.clone()).collect()),
             None => panel,
@@ -114,10 +123,9 @@ impl<'a> Patterns<'a> {
     fn drawn(&self, map: Option<(usize, &Map)>) -> Figure {
         let style = &self.view.style;
         let scale = || self.scale.get_or_init(|| self.colours()).clone();
-        let first = self.first();
         let panels: Vec<Panel> = match map {
             _ if self.view.received => {
-                vec![bars(&self.attention, self.ranks(), &self.about.prompt, first, Some(usize::MAX))]
+                vec![bars(self.ranks(), self.without_first(), Some(usize::MAX))]
             }
             Some((_, map)) => vec![self.of_queries(heatmap(self.matrix(map), &self.labels(), scale()))],
             None => {
@@ -125,8 +133,8 @@ impl<'a> Patterns<'a> {
                 let all: Vec<Matrix> = self.attention.maps.iter().map(|map| self.matrix(map)).collect();
                 let maps = self.of_queries(panel(&layers, &heads, all, &self.labels(), scale()));
                 let ranks = self.ranks();
-                let bars = (!ranks.is_empty() && !self.view.no_received)
-                    .then(|| bars(&self.attention, ranks, &self.about.prompt, first, None));
+                let bars =
+                    (!ranks.is_empty() && !self.view.no_received).then(|| bars(ranks, self.without_first(), None));
                 std::iter::once(maps).chain(bars).collect()
             }
         };

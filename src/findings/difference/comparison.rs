@@ -12,7 +12,7 @@ use crate::export::table::{number, text, whole};
 use crate::export::{Data, Table};
 use crate::figure::attention::{matrix, panel};
 use crate::figure::difference::{bars, labels, scale, table};
-use crate::figure::{Figure, Matrix, Panel, Scale, panel_pixels};
+use crate::figure::{Figure, Matrix, Panel, Pooling, Scale, panel_pixels};
 use crate::findings::subject::{empty_rows, in_a_line};
 use crate::findings::{About, Advice, Findings, Style};
 use crate::record::{Part, Record};
@@ -200,7 +200,7 @@ impl ComparedAttention {
         }
         let side = panel_pixels(self.names[1].len(), self.labels.len(), style.width, true) as f32;
         let pixels = if maps.len() > WHOLE { (side * style.detail()).ceil() as usize } else { usize::MAX };
-        maps.iter().map(|map| matrix(map, *causal).pool(pixels)).collect()
+        maps.iter().map(|map| matrix(map, *causal).pool(pixels, Pooling::Largest)).collect()
     }
 
     fn panels(&self, part: Option<usize>, style: &Style) -> Vec<Panel> {

@@ -3,7 +3,7 @@
 use super::options::Options;
 use crate::analysis::Of;
 use crate::analysis::attribution::{Attribution, Method, Score};
-use crate::figure::{Colormap, Scale};
+use crate::figure::Scale;
 use crate::findings::Advice;
 use crate::findings::subject::percent;
 use crate::named::Named;
@@ -32,8 +32,9 @@ impl Options {
 
     /// From scores to colours; 0 keeps the page's colour.
     pub(in crate::findings) fn scale(&self, scores: &[f32], unit: &str) -> Scale {
-        let colormap = self.style.colormap.unwrap_or(Colormap::Balance);
-        let mut scale = Scale { kind: self.style.scale, colormap, ..Scale::signed(unit, scores.iter().copied()) };
+        let scale = Scale::of_scores(unit, scores.iter().copied());
+        let colormap = self.style.colormap.unwrap_or(scale.colormap);
+        let mut scale = Scale { kind: self.style.scale, colormap, ..scale };
         if !colormap.is_diverging() {
             scale.min = scores.iter().copied().filter(|score| score.is_finite()).fold(0.0, f32::min);
         }

@@ -41,6 +41,9 @@ impl Page {
             }
             self.pen.end();
         }
+        if bars.more > 0 {
+            self.lines(&format!("… {} more", bars.more), Ink::Soft);
+        }
         self.lines(&bars.note, Ink::Soft);
     }
 }

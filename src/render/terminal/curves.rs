@@ -82,7 +82,9 @@ impl Page {
 
     fn legend_of_curves(&mut self, chart: &Curves) {
         let mut used = 0;
-        for (curve, (series, ink, _)) in curve_inks(chart).into_iter().enumerate() {
+        for (curve, (series, ink, _)) in
+            curve_inks(chart).into_iter().enumerate().filter(|(_, (s, ..))| !s.name.is_empty())
+        {
             let name = fit(&series.name, self.width - 2);
             let wide = columns(&name) + 4;
             if used > 0 && used + wide > self.width {

@@ -60,7 +60,8 @@ pub fn terminal(figure: &Figure, options: &Terminal) -> String {
     let colour = if options.ascii { options.colour.min_basic() } else { options.colour };
     let pen = Pen::new(colour, options.ascii);
     let mut page = Page { pen, colour, ascii: options.ascii, theme: options.theme, width };
-    page.lines(&figure.title, Ink::Strong);
+    let most = if figure.whole_title { usize::MAX } else { text::MOST_LINES };
+    page.at_most(most, &figure.title, Ink::Strong);
     figure.subtitle.iter().for_each(|line| page.lines(line, Ink::Soft));
     for panel in &figure.panels {
         page.pen.end();
@@ -95,7 +96,11 @@ struct Page {
 impl Page {
     /// A text in as many lines as it takes, three at most.
     fn lines(&mut self, text: &str, ink: Ink) {
-        for line in wrap(text, self.width) {
+        self.at_most(text::MOST_LINES, text, ink);
+    }
+
+    fn at_most(&mut self, lines: usize, text: &str, ink: Ink) {
+        for line in wrap(text, self.width, lines) {
             self.write(&line, ink);
             self.pen.end();
         }

@@ -69,15 +69,10 @@ impl Pen {
         }
     }
 
-    /// Two cells above one another in one column.
+    /// Two cells above one another in one column, where there are [colours enough](Self::many).
     pub fn halves(&mut self, top: Cell, bottom: Cell) {
         match (top, bottom) {
             (None, None) => self.plain(" "),
-            _ if !self.many() => {
-                let far = |tone: &Tone| if tone.signed { (tone.t - 0.5).abs() } else { tone.t };
-                let strong = top.into_iter().chain(bottom).max_by(|a, b| far(a).total_cmp(&far(b)));
-                self.cell(strong, 1);
-            }
             (Some(top), None) => self.tinted("▀", top.rgb),
             (None, Some(bottom)) => self.tinted("▄", bottom.rgb),
             (Some(top), Some(bottom)) => {

@@ -38,24 +38,41 @@ pub(super) fn pad(text: &str, to: usize, right: bool) -> String {
     if right { blanks + text } else { text.to_owned() + &blanks }
 }
 
-/// A text in lines of so many columns, three at most.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
-    const MOST: usize = 3;
+/// The most lines of a text that nobody wants whole.
+pub(super) const MOST_LINES: usize = 3;
+
+/// A text in lines of so many columns, and at most so many lines.
+pub(super) fn wrap(text: &str, width: usize, most: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    let text: String = text.graphemes(true).take(width * MOST).collect();
+    let text: String = text.graphemes(true).take(width.saturating_mul(most)).collect();
     let text = visible(&text);
     for word in text.split(' ') {
         let (count, last) = (lines.len(), lines.last_mut());
         match last {
             Some(line) if line.is_empty() => *line = word.to_owned(),
-            Some(line) if columns(line) + 1 + columns(word) <= width || count == MOST => {
+            Some(line) if columns(line) + 1 + columns(word) <= width || count == most => {
                 *line = format!("{line} {word}")
             }
             _ => lines.push(word.to_owned()),
         }
     }
     lines.retain(|line| !line.is_empty());
-    lines.iter().map(|line| fit(line, width)).collect()
+    if most < usize::MAX {
+        return lines.iter().map(|line| fit(line, width)).collect();
+    }
+    // Where nothing is cut, a word that is too wide is broken.
+    lines.iter().flat_map(|line| broken(line, width)).collect()
+}
+
+fn broken(line: &str, width: usize) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    for grapheme in line.graphemes(true) {
+        match parts.last_mut() {
+            Some(part) if columns(part) + columns(grapheme) <= width => part.push_str(grapheme),
+            _ => parts.push(grapheme.to_owned()),
+        }
+    }
+    parts
 }
 
 /// A number in few columns: `.42`, `−.07`.

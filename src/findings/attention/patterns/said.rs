@@ -3,7 +3,7 @@
 use super::Patterns;
 use crate::analysis::attention::Extent;
 use crate::analysis::{Reduction, Sink};
-use crate::findings::subject::{empty_rows, percent};
+use crate::findings::subject::{empty_rows, in_a_line, percent};
 
 /// Attention on the first token above which it is spoken of.
 const LARGE_SINK: f32 = 0.4;
@@ -37,6 +37,7 @@ impl Patterns<'_> {
             Sink::Mask => lines.push(hidden),
             Sink::Renorm => lines.push(format!("{hidden} and rows are rescaled to 1")),
         }
+        lines.extend(self.faint_rows());
         lines.extend(self.left_out_rows());
         lines
     }
@@ -84,6 +85,30 @@ impl Patterns<'_> {
     /// What the first column is.
     pub(super) fn first(&self) -> &'static str {
         if self.rows.is_some() { "first key" } else { "first token" }
+    }
+
+    /// What hatched cells are.
+    pub(super) fn hatched(&self) -> String {
+        let first = format!("attention on the {}, left out", self.first());
+        match self.attention.faint_rows {
+            0 => first,
+            _ => format!("{first}, and rows that keep less than 5 % without it"),
+        }
+    }
+
+    /// How many rows hardly anything is left of.
+    fn faint_rows(&self) -> Option<String> {
+        let (count, first) = (self.attention.faint_rows, self.first());
+        let rows = if count == 1 { "1 row keeps".into() } else { format!("{count} rows keep") };
+        (count > 0).then(|| format!("{rows} less than 5 % without the {first}, and are not drawn"))
+    }
+
+    /// That the first token is not among the ranked words, and how much of the attention it has.
+    pub(super) fn without_first(&self) -> String {
+        let label = self.about.prompt.tokens.first().map_or("", |token| &token.label);
+        let share = percent(f64::from(self.attention.sink_share));
+        let share = if self.attention.has_shares() { format!(", {share} of the attention") } else { String::new() };
+        format!("without the {} {}{share}", self.first(), in_a_line(label))
     }
 
     /// What is left out, or is not there.
