@@ -210,3 +210,21 @@ fn data_on_standard_output_stand_alone_beside_files() {
     assert_eq!(attention(&json(&out)).0, [2, 2, N, N]);
     assert_eq!(shell.files(), ["a.csv", "b.png"]);
 }
+
+#[test]
+fn options_that_no_method_uses_are_said_to_change_nothing() {
+    let shell = Shell::new();
+    let said =
+        |more: &[&str]| shell.run(&[&["saliency", "The king", "-m", "builtin", "-o", "s.csv"], more].concat()).err;
+    let idle = said(&["--method", "gradient", "--seed", "9", "--samples", "3", "--steps", "9"]);
+    for flag in ["--seed changes nothing", "--samples changes nothing", "--steps changes nothing"] {
+        assert!(idle.contains(flag), "{idle}");
+    }
+    for used in [
+        &["--method", "smoothgrad", "--seed", "9", "--samples", "3"][..],
+        &["--method", "integrated-gradients", "--steps", "9"],
+        &["--method", "gradient"],
+    ] {
+        assert!(!said(used).contains("changes nothing"), "{used:?}");
+    }
+}

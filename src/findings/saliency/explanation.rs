@@ -221,6 +221,6 @@ impl Findings for Explanation<'_> {
     }
 
     fn advice(&self) -> Vec<Advice> {
-        self.attributions.iter().filter_map(advice).collect()
+        self.attributions.iter().filter_map(advice).chain(self.options.idle()).collect()
     }
 }

@@ -4,6 +4,7 @@ use crate::analysis::Of;
 use crate::analysis::attribution::{Baseline, Method, Request, Score, Steps};
 use crate::analysis::generate::Choice;
 use crate::error::{Error, Result};
+use crate::findings::Advice;
 use crate::findings::{Reading, Style, Target, each_once};
 use crate::named::Named;
 use crate::prompt::WordRule;
@@ -129,6 +130,25 @@ impl Like {
 }
 
 impl Options {
+    /// Options with another value than their default that none of the methods asks for.
+    pub(super) fn idle(&self) -> impl Iterator<Item = Advice> + '_ {
+        let (plain, any) = (Self::default(), |uses: fn(&Method) -> bool| self.method.iter().any(uses));
+        let draws = any(|method| method.samples().is_some());
+        let given = [
+            ("seed", self.seed != plain.seed && !draws && !self.evaluate, "nothing is drawn at random"),
+            ("samples", self.samples.is_some() && !draws, "no method draws samples"),
+            (
+                "steps",
+                self.steps != plain.steps && !any(|method| *method == Method::IntegratedGradients),
+                "no method integrates",
+            ),
+        ];
+        given
+            .into_iter()
+            .filter(|(_, idle, _)| *idle)
+            .map(|(option, _, why)| Advice::new(option, "", format!("changes nothing here: {why}")))
+    }
+
     /// The methods, each once, in the order named.
     pub(in crate::findings) fn methods(&self) -> Vec<Method> {
         each_once(&self.method)

@@ -1,6 +1,7 @@
 //! How a tokenizer, or whoever printed its tokens, writes them.
 
 use super::super::label::byte_of;
+use super::super::spelling::byte;
 use crate::python::literal;
 
 /// How tokens are written.
@@ -47,7 +48,7 @@ impl Writing {
         if any(&|token| token.starts_with('▁')) {
             return (Self::SentencePiece, true);
         }
-        if tokens.iter().any(|token| fallback(token).is_some()) {
+        if tokens.iter().any(|token| byte(token).is_some()) {
             return (Self::SentencePiece, false);
         }
         if any(&|token| token.len() > 4 && token.ends_with("</w>")) {
@@ -84,9 +85,7 @@ impl Writing {
             // An added token may have any characters; Hugging Face takes it as it is, too.
             Self::ByteLevel => decoded(token).unwrap_or_else(|| token.as_bytes().to_vec()),
             Self::Marked => token.replace('Ġ', " ").replace('Ċ', "\n").into_bytes(),
-            Self::SentencePiece => {
-                fallback(token).map_or_else(|| token.replace('▁', " ").into_bytes(), |byte| vec![byte])
-            }
+            Self::SentencePiece => byte(token).map_or_else(|| token.replace('▁', " ").into_bytes(), |byte| vec![byte]),
             Self::WordPiece => token.strip_prefix("##").map_or_else(|| apart(token), str::to_owned).into_bytes(),
             Self::EndOfWord => token.replace("</w>", " ").into_bytes(),
             Self::Quoted if token.is_empty() => Vec::new(),
@@ -96,7 +95,7 @@ impl Writing {
 
     /// Whether a token is no part of the running text.
     pub(super) fn is_special(self, token: &str) -> bool {
-        is_special(token) && !(self == Self::SentencePiece && fallback(token).is_some())
+        is_special(token) && !(self == Self::SentencePiece && byte(token).is_some())
     }
 
     /// Whether spaces that the tokens do not have are put before them.
@@ -130,13 +129,6 @@ pub(super) fn is_special(token: &str) -> bool {
     let tag = inside("[", "]").is_some_and(|name| name.len() > 1 && name.chars().all(|c| c.is_ascii_uppercase()));
     let bare = |name: &str| !name.trim().is_empty() && !name.contains(['<', '>', '\n']);
     tag || inside("<", ">").is_some_and(bare)
-}
-
-/// The byte of `<0x0A>`.
-fn fallback(token: &str) -> Option<u8> {
-    let digits = token.strip_prefix("<0x")?.strip_suffix('>')?;
-    let hex = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_digit() || (b'A'..=b'F').contains(&digit));
-    hex.then(|| u8::from_str_radix(digits, 16).ok())?
 }
 
 /// The bytes of a text that Python printed with its quotes.
