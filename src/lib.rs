@@ -114,6 +114,7 @@ pub mod record;
 pub mod render;
 pub mod session;
 pub mod snapshot;
+pub mod system;
 pub mod text;
 pub mod trace;
 pub mod weights;

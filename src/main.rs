@@ -4,10 +4,15 @@
 
 mod cli;
 
+use attnviz::system;
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: system::Allocator = system::Allocator;
 
 fn main() -> ExitCode {
     attnviz::model::keep_freed_memory();
+    system::tell_of_cut_files();
     match cli::parse().and_then(cli::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(stop) => cli::report(stop),

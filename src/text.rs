@@ -109,6 +109,12 @@ pub fn excerpt(text: &str, most: usize) -> String {
     }
 }
 
+/// A number of bytes for people.
+pub fn bytes(count: u64) -> String {
+    let mib = count as f64 / f64::from(1 << 20);
+    if mib >= 1000.0 { format!("{:.1} GiB", mib / 1024.0) } else { format!("{mib:.0} MiB") }
+}
+
 /// A text as one word of a shell, for commands that somebody pastes: in quotes unless it is plain. What acts on a terminal is spelled
 /// out by whoever prints it.
 pub fn shell_word(text: &str) -> String {

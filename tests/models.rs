@@ -489,3 +489,39 @@ fn models_get_prints_the_folder_and_the_folder_knows_its_name() {
     let (svg, _) = bench.ok(&["-m", "org/tiny@v2", "--ids", "1,2", "-o", "-", "--format", "svg"]);
     assert!(svg.contains("org/tiny · ") && svg.contains(OTHER_COMMIT));
 }
+
+#[test]
+fn rerun_asks_the_hub_only_when_it_is_told_to() {
+    let bench = Bench::new("org/tiny");
+    let args = ["-m", "org/tiny", "--ids", "1,2,3", "-o", "-", "--format", "json"];
+    let made = bench.ok(&args).0;
+    fs::remove_dir_all(bench.cache()).unwrap();
+    let file = tempfile::tempdir().unwrap();
+    let path = file.path().join("a b.json");
+    fs::write(&path, &made).unwrap();
+    let path = path.to_str().unwrap();
+    let before = bench.server.requests().len();
+    let said = bench.fails(1, &["rerun", path], &[]);
+    assert!(said.contains(&format!("org/tiny@{COMMIT}")) && said.contains("a b.json' --download"), "{said}");
+    assert_eq!(bench.server.requests().len(), before);
+    let said = bench.ok(&["rerun", path, "--download"]).0;
+    assert!(said.ends_with("the same bytes\n"), "{said}");
+    bench.ok(&["rerun", path]);
+}
+
+#[test]
+fn a_proxy_that_is_not_spoken_is_named_and_nobody_is_asked_without_it() {
+    let bench = Bench::new("org/tiny");
+    let get = ["models", "get", "org/tiny"];
+    for (variable, value, kind) in [
+        ("all_proxy", "socks5://127.0.0.1:1080", "socks5"),
+        ("HTTPS_PROXY", "https://user:secret@127.0.0.1:1", "https"),
+        ("http_proxy", "http://127.0.0.1/proxy.pac", "PAC"),
+    ] {
+        let said = bench.fails(2, &get, &[(variable, value)]);
+        assert!(said.contains(variable) && said.contains(kind) && !said.contains("secret"), "{said}");
+        assert_eq!(bench.server.requests().len(), 0);
+    }
+    bench.ok_with(&get, &[("all_proxy", "socks5://127.0.0.1:1080"), ("NO_PROXY", "127.0.0.1")]);
+    bench.ok_with(&["-m", "org/tiny", "--ids", "1,2", "-q"], &[("all_proxy", "socks5://127.0.0.1:1080")]);
+}

@@ -4,6 +4,7 @@ mod support {
     pub mod shell;
 }
 
+use attnviz::export::csv::unquoted;
 use std::collections::BTreeSet;
 use support::results::{json, png, svg, table};
 use support::shell::Shell;
@@ -117,7 +118,7 @@ fn every_text_comes_back_from_every_file_and_acts_in_none() {
         for row in &rows[1..] {
             assert_eq!(row.len(), 7, "{text:?}: {row:?}");
             let (query, key): (usize, usize) = (row[2].parse().unwrap(), row[4].parse().unwrap());
-            assert_eq!((row[3].as_str(), row[5].as_str()), (tokens[query], tokens[key]));
+            assert_eq!((unquoted(&row[3]), unquoted(&row[5])), (tokens[query], tokens[key]));
         }
     }
 }
@@ -237,5 +238,30 @@ fn a_model_folder_of_any_name_is_drawn_and_recorded_by_that_name() {
         assert_eq!(picture.record["model"]["name"], name);
         assert!(!picture.texts.iter().any(|shown| shown.chars().any(acts)), "{:?}", picture.texts);
         assert!(!shell.text("a.txt").chars().any(|c| acts(c) && c != '\n'), "{name:?}");
+    }
+}
+
+#[test]
+fn no_cell_of_a_table_is_run_by_a_spreadsheet_and_all_are_read_as_they_were() {
+    let shell = Shell::new();
+    for text in ["=1+1", "+a", "-a", "@a", "\ta", "'=a", "''=a", "'s", "a=b"] {
+        shell.ok(&[&ONE[..], &["-o", "a.csv", "-o", "a.json", "--", text]].concat());
+        let tokens: Vec<String> = json(&shell.read("a.json"))["tokens"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|token| token.as_str().unwrap().to_owned())
+            .collect();
+        for row in &table(&shell.text("a.csv"))[1..] {
+            for (place, cell) in [(2, 3), (4, 5)] {
+                let (token, cell) = (&tokens[row[place].parse::<usize>().unwrap()], &row[cell]);
+                assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{text:?}: {cell:?}");
+                assert_eq!(unquoted(cell), token, "{text:?}");
+                assert_eq!(
+                    cell == token,
+                    !token.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
+                );
+            }
+        }
     }
 }

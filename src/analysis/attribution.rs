@@ -80,7 +80,26 @@ impl Method {
             _ => None,
         }
     }
+
+    /// How many runs of the model over a prompt of so many tokens it takes, a gradient counted as [`GRADIENT`]; the least where the number
+    /// of steps is not known before. Occlusion runs what comes after each token, which is half of all.
+    pub fn runs(self, tokens: usize, steps: Steps, samples: Option<usize>) -> usize {
+        let samples = samples.or(self.samples()).unwrap_or_default();
+        match self {
+            Self::Gradient | Self::InputXGradient | Self::AttentionXGradient => GRADIENT,
+            Self::Smoothgrad => GRADIENT * samples,
+            Self::IntegratedGradients => match steps {
+                Steps::Fixed(steps) => GRADIENT * steps + 2,
+                Steps::Auto => GRADIENT * 16 + 2,
+            },
+            Self::GradientShap => (GRADIENT + 1) * samples + 1,
+            Self::Occlusion => 1 + tokens.div_ceil(2),
+        }
+    }
 }
+
+/// What a gradient costs: the run itself, and two on the way back.
+pub const GRADIENT: usize = 3;
 
 /// How a token's contributions, one number per dimension of the embedding, become its score.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -262,3 +262,26 @@ fn between(from: Node, to: Node) -> (usize, usize) {
 fn edge(from: usize, to: usize) -> usize {
     from * (from + 1) / 2 + to
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flow_that_is_led_on_is_the_one_that_is_sought_anew() {
+        // More nodes than a word has bits; every thread begins anew, so that as many of them as tokens lead nothing on.
+        let (n, mut state) = (70, 1u64);
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f64 / f64::from(1 << 24)
+        };
+        for _ in 0..3 {
+            let weight = |at: usize, x: f64| if at % n <= at / n && x > 0.4 { x } else { 0.0 };
+            let layers: Vec<Vec<f64>> = (0..4).map(|_| (0..n * n).map(|at| weight(at, random())).collect()).collect();
+            let graph = Graph::new(&layers, n);
+            for row in [0, 63, 64, n - 1] {
+                assert_eq!(graph.shares(row, 1), graph.shares(row, row + 1), "row {row}");
+            }
+        }
+    }
+}

@@ -17,6 +17,7 @@ mod http;
 mod layout;
 mod name;
 mod progress;
+mod proxy;
 mod settings;
 mod url;
 

@@ -9,7 +9,7 @@ const BAR: [&str; 2] = ["{wide_bar} {pos} of {len}", ", {per_sec}, {eta} left"];
 /// What is over sooner shows no bar.
 const PATIENCE: Duration = Duration::from_millis(700);
 
-/// Counts runs of the model.
+/// Counts runs of the model, or of one of its layers, or rows.
 pub struct Progress {
     bar: ProgressBar,
     since: Instant,
@@ -19,7 +19,7 @@ pub struct Progress {
 impl Progress {
     /// Nothing planned yet.
     pub fn new(quiet: bool) -> Self {
-        Self::of(quiet, "runs of the model")
+        Self::of(quiet, "steps")
     }
 
     /// The same of other things.

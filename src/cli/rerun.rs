@@ -9,7 +9,7 @@ use super::progress::Progress;
 use attnviz::checkpoint::hub::Name;
 use attnviz::checkpoint::identity;
 use attnviz::compare::{Tolerance, differences};
-use attnviz::error::{Error, Result};
+use attnviz::error::{Error, Kind, Result};
 use attnviz::export::{read_plain, record};
 use attnviz::findings::recorded::{Options, RecordedAttention};
 use attnviz::findings::{self, Asked, Findings, FontFile, Output, Ready, Style, Subject};
@@ -40,6 +40,9 @@ pub struct RerunArgs {
     /// The file that `attnviz render` read; twice, in order, for those that `attnviz diff` read
     #[arg(long, value_name = "FILE", help_heading = "Model")]
     input: Vec<PathBuf>,
+    /// Fetch the model that the file names from the hub, where the cache lacks it; whoever made the file chose it
+    #[arg(long, help_heading = "Model", conflicts_with = "offline")]
+    download: bool,
     /// The model that `attnviz diff` compared with, where that is a folder
     #[arg(long, value_name = "MODEL", help_heading = "Model")]
     against: Option<String>,
@@ -104,7 +107,8 @@ impl Again<'_> {
         let asked = Asked::of(record).map_err(|e| self.named(e))?;
         let analysis = asked.analysis();
         let outputs = self.outputs(&|outputs| analysis.check(outputs))?;
-        let Opened { checkpoint, .. } = self.model()?.open(false, args.output.quiet)?;
+        let opened = self.model()?.open(false, args.output.quiet);
+        let Opened { checkpoint, .. } = opened.map_err(|e| self.unfetched(e))?;
         analysis.fits(session::family(&checkpoint)?.spec()).map_err(|e| self.named(e))?;
         let session = Session::new(checkpoint)?;
         output::remark_on(&session, args.output.quiet);
@@ -181,6 +185,8 @@ impl Again<'_> {
             }
         };
         let mut model = self.args.model.instead(&model);
+        // Nobody is asked for what a stranger's file names.
+        model.hub.offline |= given.is_none() && !self.args.download && !model.hub.refresh;
         if let Some(lent) = tokenizer.as_ref().filter(|_| model.tokenizer.is_none()) {
             if lent != "builtin" {
                 return Err(self
@@ -206,6 +212,15 @@ impl Again<'_> {
         Style { font: style.font.as_ref().and_then(|font| given.or_else(|| Some(font.clone()))), ..style }
             .fonts()
             .map_err(named)
+    }
+
+    /// The same error; where the cache lacks a model that the file names, with the way to it.
+    fn unfetched(&self, error: Error) -> Error {
+        if error.kind != Kind::Unreachable || self.args.download || self.args.model.hub.offline {
+            return error;
+        }
+        let fetch = format!("attnviz rerun {} --download", shell_word(self.name));
+        self.named(error).hint(format!("the file names this model; to ask the hub for it: {fetch}"))
     }
 
     /// What is computed depends on what for. A picture may have been made beside a file of arrays that alone holds what was asked for.

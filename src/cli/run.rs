@@ -5,10 +5,13 @@ use super::deliver::deliver;
 use super::model::{ModelArgs, Opened};
 use super::output::{self, OutputArgs};
 use super::progress::Progress;
-use attnviz::error::Result;
+use attnviz::error::{Error, Result};
 use attnviz::findings::{Asked, Subject, find};
 use attnviz::prompt::Prompt;
 use attnviz::session::{self, Session};
+use attnviz::system::memory_limit;
+use attnviz::text::bytes;
+use attnviz::weights::Weights;
 use std::time::Instant;
 
 /// A command that looks at one prompt, as typed.
@@ -54,6 +57,10 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
         None => Prompt::default(),
     };
     output::remark_on_prompt(&prompt, output.quiet);
+    let weights = session.weights().map_or(0, Weights::bytes);
+    let cost = analysis.cost(session.spec(), prompt.ids.len(), &outputs);
+    cost.said(weights).iter().filter(|_| !output.quiet).for_each(output::say);
+    allowed(cost.memory + weights)?;
     let progress = Progress::new(output.quiet);
     let watch = |done, planned| progress.watch(done, planned);
     let mut subject = Subject { watch: &watch, ..Subject::new(&session, prompt, &asked)? };
@@ -70,4 +77,11 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     deliver(&*found, &destinations, &analysis.style().fonts()?, output.quiet)?;
     lap("written");
     Ok(())
+}
+
+/// Fails where the system does not allow what is needed.
+fn allowed(memory: u64) -> Result<()> {
+    let Some(limit) = memory_limit().filter(|limit| *limit < memory) else { return Ok(()) };
+    let what = format!("this takes about {} of memory, of which the process may have {}", bytes(memory), bytes(limit));
+    Err(Error::failed(what).hint("select fewer layers, heads or tokens, or allow the process more"))
 }

@@ -2,6 +2,7 @@
 
 use super::tally::Tally;
 use super::{MEASURED, Tolerance, quote};
+use crate::export::csv::unquoted;
 use csv_core::{ReadFieldResult, Reader};
 
 pub(super) fn differences(old: &[u8], new: &[u8], tolerance: &Tolerance) -> Vec<String> {
@@ -45,7 +46,7 @@ fn cells(bytes: &[u8]) -> Vec<Vec<String>> {
         match result {
             ReadFieldResult::InputEmpty | ReadFieldResult::OutputFull => {}
             ReadFieldResult::Field { record_end } => {
-                row.push(String::from_utf8_lossy(&std::mem::take(&mut cell)).into_owned());
+                row.push(unquoted(&String::from_utf8_lossy(&std::mem::take(&mut cell))).to_owned());
                 if record_end {
                     rows.push(std::mem::take(&mut row));
                 }

@@ -123,8 +123,30 @@ fn written(cell: &Cell) -> Result<Cow<'_, str>> {
     })
 }
 
-/// RFC 4180, and quotes around spaces at either end, which some readers drop.
+/// What stands before a text that a spreadsheet would run: the spreadsheet takes it away again, as [`unquoted`] does.
+const TEXT: char = '\'';
+
+/// RFC 4180, and quotes around spaces at either end, which some readers drop. A text that a spreadsheet would take for a formula begins
+/// with an apostrophe.
 fn quote(text: &str) -> Cow<'_, str> {
     let plain = !text.contains([',', '"', '\n', '\r']) && text.trim() == text && !text.is_empty();
-    if plain { Cow::Borrowed(text) } else { Cow::Owned(format!("\"{}\"", text.replace('"', "\"\""))) }
+    match (is_run(text), plain) {
+        (false, true) => Cow::Borrowed(text),
+        (is_run, _) => {
+            let mark = if is_run { String::from(TEXT) } else { String::new() };
+            let text = mark + text;
+            if plain { Cow::Owned(text) } else { Cow::Owned(format!("\"{}\"", text.replace('"', "\"\""))) }
+        }
+    }
+}
+
+/// Whether a text begins with what makes a spreadsheet run it, or with that behind apostrophes: it has one more, so that it is told from
+/// the text without them.
+fn is_run(text: &str) -> bool {
+    text.trim_start_matches(TEXT).starts_with(['=', '+', '-', '@', '\t', '\r'])
+}
+
+/// The text of a cell that was written here.
+pub fn unquoted(cell: &str) -> &str {
+    cell.strip_prefix(TEXT).filter(|text| is_run(text)).unwrap_or(cell)
 }

@@ -5,8 +5,9 @@ mod patterns;
 
 pub use patterns::Patterns;
 
+use super::cost;
 use super::subject::{Subject, next_of_all};
-use super::{Analysis, Findings, Output, Reading, Selected, Selection, Style, need_arrays, together};
+use super::{Analysis, Cost, Findings, Output, Reading, Selected, Selection, Style, need_arrays, together};
 use crate::analysis::attention::{Extra, Layers};
 use crate::analysis::{Attention, Reduction, Request, packed};
 use crate::error::{Error, Result};
@@ -14,7 +15,7 @@ use crate::export::{Array, check_text_size, csv};
 use crate::figure::panel_pixels;
 use crate::format::Format;
 use crate::format::Holds;
-use crate::model::{Activation, Model, Spec};
+use crate::model::{Activation, Spec};
 use crate::named::Named;
 use crate::prompt::Word;
 use again::Again;
@@ -139,6 +140,31 @@ impl Analysis for Options {
         self.view.selection.within(spec).map(drop)
     }
 
+    fn cost(&self, spec: &Spec, tokens: usize, outputs: &[Output]) -> Cost {
+        let Ok(selected) = self.view.selection.within(spec) else { return Cost::default() };
+        let (whole, is_large) = (self.view.request(selected, &[], tokens, outputs), is_large(spec, tokens));
+        let whole = Request { words: None, ..whole };
+        let (request, again) = self.lean(whole.clone(), tokens, is_large);
+        let [layers, heads] = counts(&whole);
+        let numbers = |extra: Extra| {
+            extra
+                .shape(spec, [whole.layers.len(), whole.heads.len()], tokens)
+                .iter()
+                .map(|axis| *axis as u64)
+                .product::<u64>()
+        };
+        let more: u64 = Extra::all().filter(|extra| self.with.contains(extra)).map(numbers).sum();
+        cost::Patterns {
+            maps: (layers * heads) as u64,
+            side: request.pool.map_or(tokens, |pool| pool.min(tokens)) as u64,
+            again: again.is_some() || is_large && !self.with.is_empty(),
+            scores: self.with.contains(&Extra::Scores),
+            more,
+            held: if is_large { 0 } else { more },
+        }
+        .cost(spec, tokens, outputs)
+    }
+
     fn find<'a>(&'a self, subject: Subject<'a>, outputs: &[Output]) -> Result<Box<dyn Findings + 'a>> {
         self.find_all(vec![subject], outputs).remove(0)
     }
@@ -165,7 +191,7 @@ impl Analysis for Options {
             )?;
             let see = requests.first().map_or(Vec::new(), |request| request.see.clone());
             let again = |((attention, pass), whole)| {
-                let again = self.again(session.model(), &attention, Layers::new(session.model(), pass, &see), whole);
+                let again = self.again(session.spec(), &attention, Layers::new(session.model(), pass, &see), whole);
                 (attention, again)
             };
             let found = found.into_iter().zip(whole).map(again);
@@ -189,8 +215,7 @@ impl Options {
         let request = self.view.request(self.view.selection.within(spec)?, words, tokens, outputs);
         let ([layers, heads], side) = (counts(&request), side(&request, tokens));
         let size = |array: Array| array.shape.iter().product::<usize>();
-        let more: usize =
-            self.extras(subject.session.model(), [request.layers.len(), request.heads.len()], tokens).map(size).sum();
+        let more: usize = self.extras(spec, [request.layers.len(), request.heads.len()], tokens).map(size).sum();
         for Output { format, by_part } in outputs.iter().filter(|_| !self.view.received) {
             let (maps, more) = if *by_part { (1, 0) } else { (layers * heads, more) };
             match format {
@@ -215,20 +240,14 @@ impl Options {
         (Request { keep, see, pool: pool.or(request.pool), ..request }, whole)
     }
 
-    fn again<'a>(
-        &self,
-        model: &dyn Model,
-        attention: &Attention,
-        layers: Layers<'a>,
-        whole: Option<Request>,
-    ) -> Again<'a> {
+    fn again<'a>(&self, spec: &Spec, attention: &Attention, layers: Layers<'a>, whole: Option<Request>) -> Again<'a> {
         let counts = [attention.layers.len(), attention.heads.len()];
-        Again::new(layers, self.extras(model, counts, attention.received.len()).collect(), whole)
+        Again::new(layers, self.extras(spec, counts, attention.received.len()).collect(), whole)
     }
 
     /// The arrays that were asked for, without their numbers, in the order of [`Extra`].
-    fn extras(&self, model: &dyn Model, counts: [usize; 2], tokens: usize) -> impl Iterator<Item = Array> {
-        Extra::all().filter(|extra| self.with.contains(extra)).map(move |extra| extra.array(model, counts, tokens))
+    fn extras(&self, spec: &Spec, counts: [usize; 2], tokens: usize) -> impl Iterator<Item = Array> {
+        Extra::all().filter(|extra| self.with.contains(extra)).map(move |extra| extra.array(spec, counts, tokens))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::subject::{About, Subject, empty_rows, in_a_line, percent};
 use super::target::{Explained, settings};
-use super::{Advice, Analysis, Findings, Output, Reading, Style, Target, each_once, refuse_parts};
+use super::{Advice, Analysis, Cost, Findings, Output, Reading, Style, Target, each_once, refuse_parts};
 use crate::analysis::attribution::{Baseline, Evaluator};
 use crate::analysis::mixing::{Hidden, Method, Mixing, agreement, mixing};
 use crate::analysis::rollout::RESIDUAL;
@@ -11,7 +11,9 @@ use crate::error::{Error, Result};
 use crate::export::table::{number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
 use crate::figure::{Figure, Panel, Scale, mix};
+use crate::model::Spec;
 use crate::named::Named;
+use crate::prompt::Remark;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
@@ -19,6 +21,10 @@ use serde_json::{Map, json};
 const LARGE_SINK: f64 = 0.4;
 /// Fewer tokens than this have no ranking to agree on; the numbers are in data files all the same.
 const RANKED: usize = 5;
+
+/// From so many tokens on, all rows are worth a warning, and a single one is.
+const MANY_ROWS: usize = 150;
+const MANY_TOKENS: usize = 500;
 
 /// The options of `mix`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,6 +86,27 @@ impl Analysis for Options {
                 .option("all_rows"));
         }
         self.style.check()
+    }
+
+    fn cost(&self, _: &Spec, tokens: usize, _: &[Output]) -> Cost {
+        let by_row: Vec<&str> =
+            self.method.iter().filter(|method| method.is_by_row()).map(|method| method.name()).collect();
+        let slow = by_row.join(" and ");
+        let remark = match (self.all_rows, tokens) {
+            _ if by_row.is_empty() => None,
+            (true, MANY_ROWS..) => Some(Remark {
+                text: format!(
+                    "{tokens} rows of {slow} take long: about 8 to 11 times for twice the tokens; the last row alone is quick"
+                ),
+                option: Some("all_rows"),
+            }),
+            (false, MANY_TOKENS..) => Some(Remark {
+                text: format!("{slow} of {tokens} tokens take a while: about 4 to 6 times for twice the tokens"),
+                option: Some("method"),
+            }),
+            _ => None,
+        };
+        Cost { remarks: remark.into_iter().collect(), ..Cost::default() }
     }
 
     fn find<'a>(&'a self, subject: Subject<'a>, _: &[Output]) -> Result<Box<dyn Findings + 'a>> {

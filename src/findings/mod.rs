@@ -26,6 +26,7 @@
 mod answers;
 pub mod attention;
 mod checks;
+mod cost;
 pub mod difference;
 mod direct;
 mod faithfulness;
@@ -47,6 +48,7 @@ mod subject;
 pub mod surprisal;
 mod target;
 
+pub use cost::Cost;
 pub use font::FontFile;
 pub use found::{Advice, Findings};
 pub use group::Group;
@@ -192,6 +194,10 @@ pub trait Analysis: Sync {
     /// What this model does not have.
     fn fits(&self, _: &Spec) -> Result<()> {
         Ok(())
+    }
+    /// What it will take for a prompt of so many tokens.
+    fn cost(&self, _: &Spec, _tokens: usize, _: &[Output]) -> Cost {
+        Cost::default()
     }
     /// Does the work. `outputs` say what it is for.
     ///

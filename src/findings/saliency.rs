@@ -8,15 +8,19 @@ pub use options::{Absent, Like, Options};
 
 use super::generated::Generated;
 use super::subject::Subject;
-use super::{Analysis, Findings, Output, Reading, Style, Target, need_arrays, refuse_parts, within};
-use crate::analysis::attribution::{Method, Steps};
+use super::{Analysis, Cost, Findings, Output, Reading, Style, Target, each_once, need_arrays, refuse_parts, within};
+use crate::analysis::attribution::{GRADIENT, Method, Steps};
 use crate::error::{Error, Result};
+use crate::model::Spec;
 use crate::named::Named;
+use crate::prompt::Remark;
 use explanation::Explanation;
 
 /// Beyond these, nobody waits for the answer.
 const MOST_STEPS: usize = 10_000;
 const MOST_SAMPLES: u32 = 100_000;
+/// From so many rows of tokens on, it is said how many runs there will be.
+const MANY_RUNS: usize = 50_000;
 
 impl Analysis for Options {
     fn reading(&self) -> Reading {
@@ -46,6 +50,26 @@ impl Analysis for Options {
         within("generate", self.generate.unwrap_or(1), 1, u16::MAX)?;
         self.check_generated()?;
         self.style.check()
+    }
+
+    fn cost(&self, _: &Spec, tokens: usize, _: &[Output]) -> Cost {
+        let times = usize::from(self.generate.unwrap_or(1));
+        let samples = self.samples.map(|samples| samples as usize);
+        let runs: Vec<(&str, usize)> = each_once(&self.method)
+            .into_iter()
+            .map(|method| (method.name(), times * method.runs(tokens, self.steps, samples)))
+            .collect();
+        let all: usize = runs.iter().map(|(_, runs)| runs).sum();
+        if all.saturating_mul(tokens) < MANY_RUNS {
+            return Cost::default();
+        }
+        let each: Vec<String> = runs.iter().map(|(name, runs)| format!("{name} {runs}")).collect();
+        let least = if self.steps == Steps::Auto || self.evaluate { "at least " } else { "" };
+        let text = format!(
+            "{least}{all} runs of the model over {tokens} tokens, a gradient counted as {GRADIENT}: {}",
+            each.join(", ")
+        );
+        Cost { remarks: vec![Remark { text, option: Some("method") }], ..Cost::default() }
     }
 
     fn find<'a>(&'a self, subject: Subject<'a>, _: &[Output]) -> Result<Box<dyn Findings + 'a>> {

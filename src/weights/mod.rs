@@ -12,6 +12,7 @@ pub use param::Param;
 
 use crate::error::{Error, Result};
 use crate::plain::{self, Stamp};
+use crate::system;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use param::{Store, widen};
@@ -139,6 +140,11 @@ impl Weights {
         self.entries.keys().map(String::as_str)
     }
 
+    /// How many bytes all files have.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|(_, bytes)| bytes.len() as u64).sum()
+    }
+
     /// The shape of the tensor of that name.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.entries.get(name).map(|entry| &entry.shape[..])
@@ -245,8 +251,9 @@ fn map(path: &Path) -> Result<(String, Bytes)> {
     };
     let file = plain::open(path).map_err(broken)?;
     // SAFETY: the map is read-only and private; a file that another process shortens while it is mapped ends this
-    // process (SIGBUS) as it would any program that maps weights, and can write to nothing.
+    // process (SIGBUS, of which `system::tell_of_cut_files` tells) as it would any program that maps weights, and can write to nothing.
     let map = unsafe { memmap2::Mmap::map(&file) }.map_err(broken)?;
+    system::mapped(&map, path);
     Ok((name, Bytes::Mapped(map)))
 }
 

@@ -94,6 +94,17 @@ fn a_slow_download_is_not_a_stalled_one() {
 }
 
 #[test]
+fn a_download_that_only_drips_has_a_lowest_rate_and_can_be_resumed() {
+    let bench = Bench::new();
+    bench.server.fault("GET", &sha256(&weights()), 1, Fault::Drip(1, Duration::from_millis(300)));
+    let start = Instant::now();
+    let error = bench.fails();
+    assert!(error.message.contains("less than 1 KiB a second"), "{}", error.message);
+    assert!(error.hint.unwrap().contains("goes on") && start.elapsed() < 10 * limits().stall);
+    bench.assert_whole(&bench.get().unwrap());
+}
+
+#[test]
 fn wrong_bytes_never_get_a_name() {
     for (fault, message) in [
         (Fault::Corrupt, "the hash differs"),

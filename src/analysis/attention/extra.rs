@@ -1,7 +1,7 @@
 //! What can be had of a forward pass beside its patterns.
 
 use crate::export::Array;
-use crate::model::{Activation, Model, Spec};
+use crate::model::{Activation, Spec};
 use crate::named::Named;
 use serde::{Deserialize, Serialize};
 
@@ -37,14 +37,17 @@ impl Extra {
 }
 
 impl Extra {
-    /// Its array of a prompt of `tokens`, without its numbers, which [`Layers::extra`](super::Layers::extra) makes.
-    pub fn array(self, model: &dyn Model, [layers, heads]: [usize; 2], tokens: usize) -> Array {
-        let Spec { layers: all, d_model, vocab, .. } = *model.spec();
-        let shape = match self {
-            Self::Logits => vec![tokens, vocab],
-            Self::Hidden => vec![all + 1, tokens, d_model],
+    /// The axes of its array for a prompt of so many tokens, of so many layers and heads.
+    pub fn shape(self, spec: &Spec, [layers, heads]: [usize; 2], tokens: usize) -> Vec<usize> {
+        match self {
+            Self::Logits => vec![tokens, spec.vocab],
+            Self::Hidden => vec![spec.layers + 1, tokens, spec.d_model],
             Self::Scores => vec![layers, heads, tokens, tokens],
-        };
-        Array { name: self.name().into(), shape, values: Vec::new() }
+        }
+    }
+
+    /// Its array without its numbers, which [`Layers::extra`](super::Layers::extra) makes.
+    pub fn array(self, spec: &Spec, counts: [usize; 2], tokens: usize) -> Array {
+        Array { name: self.name().into(), shape: self.shape(spec, counts, tokens), values: Vec::new() }
     }
 }

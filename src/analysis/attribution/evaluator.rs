@@ -7,6 +7,7 @@ use crate::analysis::objective::{Objective, Of};
 use crate::error::{Error, Result};
 use crate::model::{Model, NoTap, Odds, Segments, Tap};
 use candle_core::{Tensor, Var};
+use std::ops::Range;
 
 /// Bytes that a batch's activations may take while a gradient needs them.
 const ACTIVATIONS: usize = 192 << 20;
@@ -172,23 +173,40 @@ impl<'a> Evaluator<'a> {
         })
     }
 
-    /// Calls `run` with ranges that together are `0..count`.
+    /// Calls `run` with ranges that together are `0..count`, of one size.
     pub(super) fn batches(
         &self,
         count: usize,
         most: usize,
-        run: &mut dyn FnMut(std::ops::Range<usize>) -> Result<()>,
+        run: &mut dyn FnMut(Range<usize>) -> Result<()>,
+    ) -> Result<()> {
+        let most = most.min(self.most_logits()).max(1);
+        let size = count.div_ceil(count.div_ceil(most).max(1)).max(1);
+        self.batches_of(count, &|inputs| inputs.len() <= size, run)
+    }
+
+    /// The same with ranges that are as long as they fit.
+    pub(super) fn batches_of(
+        &self,
+        count: usize,
+        fits: &dyn Fn(&Range<usize>) -> bool,
+        run: &mut dyn FnMut(Range<usize>) -> Result<()>,
     ) -> Result<()> {
         (self.watch)(0, count);
-        let all_logits = LOGITS / self.answers.max(1);
-        let most = if self.asks_for().is_some() { most } else { most.min(all_logits) }.max(1);
-        let size = count.div_ceil(count.div_ceil(most).max(1)).max(1); // batches of one size
-        for first in (0..count).step_by(size) {
-            let inputs = first..count.min(first + size);
-            run(inputs.clone())?;
-            (self.watch)(inputs.len(), 0);
+        let (mut first, most) = (0, self.most_logits());
+        while first < count {
+            let longer = |end: &usize| *end < count && *end - first < most && fits(&(first..end + 1));
+            let end = (first + 1..).find(|end| !longer(end)).unwrap_or(count);
+            run(first..end)?;
+            (self.watch)(end - first, 0);
+            first = end;
         }
         Ok(())
+    }
+
+    /// Inputs whose logits are held at a time.
+    fn most_logits(&self) -> usize {
+        if self.asks_for().is_some() { usize::MAX } else { (LOGITS / self.answers.max(1)).max(1) }
     }
 
     /// Logits that y depends on, at the last row of each segment: `[segments, answers]`, or only those of target and foil.

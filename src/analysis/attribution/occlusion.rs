@@ -5,12 +5,14 @@ use crate::error::Result;
 use crate::model::{Activation, NoTap, Past, Segments};
 use crate::trace::Recorder;
 use candle_core::Tensor;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows of a batch.
 const ROWS: usize = 512;
 
-/// `y(x) − y(x with e_i replaced by the baseline)`. What stands before token i is computed once for all.
+/// `y(x) − y(x with e_i replaced by the baseline)`. What stands before token i is computed once for all; what comes after it is packed, as
+/// many tokens as fill a batch.
 pub fn drops(evaluator: &Evaluator) -> Result<Numbers> {
     let (len, e) = (evaluator.visible(), evaluator.embeddings());
     let mut recorder = Recorder::new().keep(Activation::K).keep(Activation::V);
@@ -18,7 +20,8 @@ pub fn drops(evaluator: &Evaluator) -> Result<Numbers> {
     let value = evaluator.measure(&whole)?.0[0];
     let past = recorder.trace().past(evaluator.model().spec().layers, 0)?;
     let mut scores = Vec::with_capacity(len);
-    evaluator.batches(len, ROWS / len, &mut |tokens| {
+    let rows = |tokens: &Range<usize>| tokens.clone().map(|i| len - i).sum::<usize>();
+    evaluator.batches_of(len, &|tokens| rows(tokens) <= ROWS, &mut |tokens| {
         let (mut rows, mut prompts) = (Vec::new(), Vec::new());
         for i in tokens {
             rows.push(evaluator.baseline().narrow(0, i, 1)?);

@@ -3,6 +3,7 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::thread::sleep;
+use std::time::Instant;
 
 use ureq::http::{HeaderMap, StatusCode};
 
@@ -14,6 +15,9 @@ use crate::checkpoint::contents::LARGEST_SMALL_FILE;
 use crate::{Error, Result, plain};
 
 const BUFFER: usize = 256 << 10;
+/// A download that gives fewer bytes a second for [`PATIENCE`] times the limit of one without any is not waited for.
+const LOWEST_RATE: u64 = 1 << 10;
+const PATIENCE: u32 = 3;
 /// After this much progress, earlier failures of a connection are forgiven.
 const PROGRESS: u64 = 8 << 20;
 
@@ -130,6 +134,7 @@ impl Download<'_> {
         let limit = self.meta.size.unwrap_or(LARGEST_SMALL_FILE);
         let mut body = answer.into_body().into_reader();
         let mut buffer = vec![0; BUFFER];
+        let (window, mut since, mut came) = (PATIENCE * self.client.limits.stall, Instant::now(), 0);
         loop {
             let read = match body.read(&mut buffer) {
                 Ok(0) => break,
@@ -142,11 +147,24 @@ impl Download<'_> {
             }
             sink.append(&buffer[..read])?;
             report(Report::Here(here));
+            came += read as u64;
+            if since.elapsed() >= window {
+                if came < LOWEST_RATE * window.as_secs().max(1) {
+                    return Err(self.too_slow().into());
+                }
+                (since, came) = (Instant::now(), 0);
+            }
         }
         match self.meta.size {
             Some(size) if sink.len < size => Err(Failure::Cut("the connection was closed early".into())),
             _ => Ok(()),
         }
+    }
+
+    fn too_slow(&self) -> Error {
+        let rate = LOWEST_RATE >> 10;
+        Error::failed(format!("{} sends '{}' at less than {rate} KiB a second", self.host(), self.file))
+            .hint("run the same command again: it goes on where it stopped")
     }
 
     fn wrong_size(&self, sink: &Sink<'_>, found: u64, announced: u64) -> Failure {

@@ -8,6 +8,7 @@ use ureq::{Agent, Body, Timeout};
 
 use super::digest::Digest;
 use super::name::{Name, is_commit};
+use super::proxy;
 use super::settings::{Environment, Limits, Token};
 use super::url::{Url, encode};
 use crate::checkpoint::printable::printable;
@@ -61,6 +62,8 @@ pub(super) struct Client {
     endpoint: Url,
     token: Option<Token>,
     pub limits: Limits,
+    /// Whether the variables that name proxies count.
+    proxy: bool,
     /// Whether the hub has answered once: before that it counts as out of reach, later as interrupted.
     answered: AtomicBool,
 }
@@ -92,7 +95,8 @@ impl Client {
             .timeout_per_read(Some(limits.stall))
             .timeout_per_write(Some(limits.stall));
         let config = if environment.proxy { config } else { config.proxy(None) };
-        Ok(Self { agent: config.build().into(), endpoint, token, limits, answered: AtomicBool::new(false) })
+        let (agent, proxy) = (config.build().into(), environment.proxy);
+        Ok(Self { agent, endpoint, token, limits, proxy, answered: AtomicBool::new(false) })
     }
 
     /// What the hub says of a file at a revision; none if the repository has no such file there.
@@ -202,6 +206,9 @@ impl Client {
     }
 
     fn ask(&self, method: Method, url: &Url) -> Result<Response<Body>, Failure> {
+        if self.proxy {
+            proxy::check(url, |name| std::env::var(name).ok())?;
+        }
         let address = url.to_string();
         let (mut request, limit) = match method {
             Method::Head => (self.agent.head(&address), self.limits.answer),

@@ -43,12 +43,12 @@ impl Again<'_> {
         let (first, quiet) = (self.model()?, args.output.quiet);
         let one_model = (&other.model.name, &other.model.hash) == (&record.model.name, &record.model.hash);
         let sessions = if one_model {
-            let session = Session::new(open(&first, options, quiet)?)?;
+            let session = Session::new(open(&first, options, quiet).map_err(|e| self.unfetched(e))?)?;
             remark_on(&session, quiet);
             [session].into()
         } else {
             let second = self.model_of(args.against.as_deref(), &other.model, "--against")?;
-            Vec::from(open_both([&first, &second], options, quiet)?)
+            Vec::from(open_both([&first, &second], options, quiet).map_err(|e| self.unfetched(e))?)
         };
         let (a, b) = (&sessions[0], &sessions[sessions.len() - 1]);
         let prompt = |session: &Session, text: &str, ids: &[u32]| {
