@@ -53,6 +53,7 @@ impl<'a> Ready<'a> {
             Format::Npz => export::npz::write(&self.data(part)?, &mut bytes)?,
             Format::Safetensors => export::safetensors::write(&self.data(part)?, &mut bytes)?,
             Format::Csv => found.csv(part, &mut bytes)?,
+            Format::Tsv => export::csv::write_separated(&found.table(part)?, '\t', &mut bytes)?,
             Format::Parquet => {
                 let record = found.about().record.of_all_prompts();
                 bytes = export::parquet::write(rows(found, part)?, &record, bytes)?;
