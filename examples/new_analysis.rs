@@ -63,7 +63,7 @@ impl Findings for OwnWord<'_> {
 
     fn figure(&self, _: Option<usize>) -> Figure {
         let (labels, values, unit) = (self.labels.clone(), self.shares.clone(), "share of attention".into());
-        let bars = Bars { title: "On the word itself".into(), labels, values, unit, note: String::new() };
+        let bars = Bars { title: "On the word itself".into(), labels, values, unit, ..Bars::default() };
         let line = self.about.line(&format!("layer {}, mean of all heads", self.options.layer));
         self.options.style.figure(&self.about, vec![line], vec![Panel::Bars(bars)])
     }

@@ -23,6 +23,8 @@ pub enum Format {
     Safetensors,
     /// A table for spreadsheets and data frames.
     Csv,
+    /// The same with tabs.
+    Tsv,
     /// A table for DuckDB, Polars and Spark.
     Parquet,
 }
@@ -50,6 +52,7 @@ impl Named for Format {
         (Self::Npz, "npz", "Numbers for NumPy"),
         (Self::Safetensors, "safetensors", "Numbers for tensor libraries"),
         (Self::Csv, "csv", "Numbers for spreadsheets and data frames"),
+        (Self::Tsv, "tsv", "The same table with tabs"),
         (Self::Parquet, "parquet", "A table for DuckDB, Polars and Spark; of a batch, one for every 64 prompts"),
     ];
 }
@@ -61,7 +64,7 @@ impl Format {
             Self::Png | Self::Svg | Self::Pdf | Self::Txt => Holds::Picture,
             Self::Json => Holds::Numbers,
             Self::Npz | Self::Safetensors => Holds::Arrays,
-            Self::Csv | Self::Parquet => Holds::Table,
+            Self::Csv | Self::Tsv | Self::Parquet => Holds::Table,
         }
     }
 
@@ -89,7 +92,7 @@ impl Format {
     pub fn is_binary(self) -> bool {
         match self {
             Self::Png | Self::Pdf | Self::Npz | Self::Safetensors | Self::Parquet => true,
-            Self::Svg | Self::Txt | Self::Json | Self::Csv => false,
+            Self::Svg | Self::Txt | Self::Json | Self::Csv | Self::Tsv => false,
         }
     }
 
@@ -97,7 +100,7 @@ impl Format {
     pub fn has_record(self) -> bool {
         match self {
             Self::Png | Self::Svg | Self::Pdf | Self::Json | Self::Npz | Self::Safetensors | Self::Parquet => true,
-            Self::Txt | Self::Csv => false,
+            Self::Txt | Self::Csv | Self::Tsv => false,
         }
     }
 

@@ -43,6 +43,13 @@ pub struct Record {
     /// What it was compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other: Option<Other>,
+    /// How many more models the results are of, each with an entry of its own.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub others: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Record {

@@ -200,6 +200,7 @@ fn folder_for(line: &str) -> Shell {
     let shell = Shell::new();
     let names = |what: &str| line.contains(what);
     shell.write("story.txt", "Once upon a time there was a fox who lived by a well. ".repeat(60));
+    shell.write("pairs.csv", "good,bad\nThe cats sleep.,The cats sleeps.\nHe saw himself.,He saw herself.\n");
     shell.write("prompts.txt", "Once upon a time\nThe old king\n");
     shell.write("prompts.csv", "id,text\n1,Once upon a time\n2,The old king\n");
     fs::create_dir(shell.path("heads")).unwrap();

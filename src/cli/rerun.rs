@@ -1,6 +1,7 @@
 //! `attnviz rerun`: what a file says of how it was made, done again, and compared with the file or written.
 
 mod pair;
+mod suite;
 
 use super::deliver::deliver;
 use super::model::{ModelArgs, Opened};
@@ -37,7 +38,7 @@ pub struct RerunArgs {
     /// A PNG, SVG, PDF, JSON, NPZ or safetensors file that attnviz wrote
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The file that `attnviz render` read; twice, in order, for those that `attnviz diff` read
+    /// The file that `attnviz render` or `probe` read; twice, in order, for those that `attnviz diff` read
     #[arg(long, value_name = "FILE", help_heading = "Model")]
     input: Vec<PathBuf>,
     /// Fetch the model that the file names from the hub, where the cache lacks it; whoever made the file chose it
@@ -71,6 +72,7 @@ pub fn run(args: &RerunArgs) -> Result<()> {
     match &record.command[..] {
         "diff" => again.of_pair(),
         "render" => again.of_file(),
+        "pairs" => again.of_pairs(),
         _ => again.of_prompt(),
     }
 }

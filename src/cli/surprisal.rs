@@ -18,7 +18,7 @@ A text longer than the model's context is scored by windows that slide along it;
 Examples:
   attnviz surprisal \"The old man the boats\"
   attnviz surprisal \"The old man the boats\" --bos --words -o words.csv
-  attnviz surprisal --file book.txt --stride 256 -o book.parquet")]
+  attnviz surprisal --file story.txt --stride 256 -o story.parquet")]
 pub struct SurprisalArgs {
     #[command(flatten)]
     prompt: PromptArgs,

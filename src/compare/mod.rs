@@ -115,7 +115,8 @@ pub fn differences(format: Format, old: &[u8], new: &[u8], tolerance: &Tolerance
         Format::Txt => text::differences(old, new),
         Format::Json => tree::differences(old, new, tolerance),
         Format::Npz | Format::Safetensors => numbers::differences(old, new, tolerance),
-        Format::Csv => table::differences(old, new, tolerance),
+        Format::Csv => table::differences(old, new, b',', tolerance),
+        Format::Tsv => table::differences(old, new, b'\t', tolerance),
         Format::Parquet => vec!["it is of a format that is not compared".into()],
     };
     if all.len() > MOST {

@@ -1,12 +1,12 @@
-//! Two CSV files, cell by cell; a column is a quantity.
+//! Two CSV or TSV files, cell by cell; a column is a quantity.
 
 use super::tally::Tally;
 use super::{MEASURED, Tolerance, quote};
 use crate::export::csv::unquoted;
-use csv_core::{ReadFieldResult, Reader};
+use csv_core::{ReadFieldResult, ReaderBuilder};
 
-pub(super) fn differences(old: &[u8], new: &[u8], tolerance: &Tolerance) -> Vec<String> {
-    let (old, new) = (cells(old), cells(new));
+pub(super) fn differences(old: &[u8], new: &[u8], separator: u8, tolerance: &Tolerance) -> Vec<String> {
+    let (old, new) = (cells(old, separator), cells(new, separator));
     let (Some(old_header), Some(header)) = (old.first(), new.first()) else { return vec!["it is empty".into()] };
     if old_header != header {
         return vec![format!("its columns are {}, were {}", header.join(", "), old_header.join(", "))];
@@ -36,8 +36,9 @@ pub(super) fn differences(old: &[u8], new: &[u8], tolerance: &Tolerance) -> Vec<
 }
 
 /// Rows of cells. A broken table is read as cells, too, which may end anywhere.
-fn cells(bytes: &[u8]) -> Vec<Vec<String>> {
-    let (mut reader, mut rest, mut rows) = (Reader::new(), bytes, Vec::new());
+fn cells(bytes: &[u8], separator: u8) -> Vec<Vec<String>> {
+    let mut reader = ReaderBuilder::new().delimiter(separator).build();
+    let (mut rest, mut rows) = (bytes, Vec::new());
     let (mut row, mut cell, mut buffer) = (Vec::new(), Vec::new(), [0; 1024]);
     loop {
         let (result, read, written) = reader.read_field(rest, &mut buffer);

@@ -101,24 +101,33 @@ fn unfit(shape: &[usize], labels: &[usize]) -> Error {
 /// # Errors
 /// Cells that do not fit their columns, a list, or a failed write.
 pub fn write_table(table: &Table, out: &mut dyn Write) -> Result<()> {
+    write_separated(table, ',', out)
+}
+
+/// The same with another character between cells.
+///
+/// # Errors
+/// As [`write_table`].
+pub fn write_separated(table: &Table, separator: char, out: &mut dyn Write) -> Result<()> {
     table.check()?;
+    let between = separator.to_string();
     let mut out = BufWriter::new(out);
     let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
-    writeln!(out, "{}", names.join(",")).map_err(unwritten)?;
+    writeln!(out, "{}", names.join(&between)).map_err(unwritten)?;
     for row in &table.rows {
-        let cells = row.iter().map(written).collect::<Result<Vec<_>>>()?;
-        writeln!(out, "{}", cells.join(",")).map_err(unwritten)?;
+        let cells = row.iter().map(|cell| written(cell, separator)).collect::<Result<Vec<_>>>()?;
+        writeln!(out, "{}", cells.join(&between)).map_err(unwritten)?;
     }
     out.flush().map_err(unwritten)
 }
 
-fn written(cell: &Cell) -> Result<Cow<'_, str>> {
+fn written(cell: &Cell, separator: char) -> Result<Cow<'_, str>> {
     Ok(match cell {
         Cell::Empty => Cow::Borrowed(""),
         Cell::Whole(number) => number.to_string().into(),
         Cell::Number(number) => format!("{number:?}").into(),
         Cell::Text(text) if text.is_empty() => Cow::Borrowed(""),
-        Cell::Text(text) => quote(text),
+        Cell::Text(text) => quoted(text, separator),
         Cell::Numbers(_) | Cell::Texts(_) => return Err(Error::failed("a list does not fit into CSV")),
     })
 }
@@ -129,7 +138,11 @@ const TEXT: char = '\'';
 /// RFC 4180, and quotes around spaces at either end, which some readers drop. A text that a spreadsheet would take for a formula begins
 /// with an apostrophe.
 fn quote(text: &str) -> Cow<'_, str> {
-    let plain = !text.contains([',', '"', '\n', '\r']) && text.trim() == text && !text.is_empty();
+    quoted(text, ',')
+}
+
+fn quoted(text: &str, separator: char) -> Cow<'_, str> {
+    let plain = !text.contains([separator, '"', '\n', '\r']) && text.trim() == text && !text.is_empty();
     match (is_run(text), plain) {
         (false, true) => Cow::Borrowed(text),
         (is_run, _) => {

@@ -68,8 +68,8 @@ impl Patterns {
                 Format::Npz | Format::Safetensors => 4 * (all + more),
                 Format::Parquet => 4 * pairs,
                 Format::Json => 11 * (all + more),
-                Format::Csv => 40 * pairs,
-                Format::Png | Format::Svg | Format::Txt => 0,
+                Format::Csv | Format::Tsv => 40 * pairs,
+                Format::Png | Format::Svg | Format::Pdf | Format::Txt => 0,
             }
         };
         Cost { memory, disk: outputs.iter().map(file).sum(), remarks: Vec::new() }

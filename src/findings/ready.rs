@@ -82,6 +82,7 @@ impl<'a> Ready<'a> {
                 };
             }
             Format::Csv => return found.csv(part, out),
+            Format::Tsv => return export::csv::write_separated(&found.table(part)?, '\t', out),
             Format::Parquet => {
                 let (record, mut out, mut writer) = (found.about().record.of_all_prompts(), Some(out), None);
                 found.tables(part, &mut |table| {

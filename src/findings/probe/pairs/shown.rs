@@ -38,6 +38,7 @@ impl<'a> Pairs<'a> {
         line.clone_into(&mut record.line);
         record.model = found.first().map(|found| found.model.clone()).unwrap_or_default();
         record.input = Some(suite.input.clone());
+        record.others = found.len().saturating_sub(1);
         Ok(Self { options, suite, found, about: About::new(record, Prompt::default()) })
     }
 
@@ -102,16 +103,30 @@ impl<'a> Pairs<'a> {
     }
 
     fn explained_table(&self) -> Option<Panel> {
-        let rows: Vec<Vec<String>> = self.found.first()?.explained.iter().map(explained_row).collect();
-        let note = "log p and logits: good − bad. Writers: direct attribution of the difference of the two logits at that token, those that make the gap; after a colon what a head attends to. A logit is not a probability: the rest of the gap is in the other tokens' logits.";
-        (!rows.is_empty()).then(|| {
-            figure::words(
-                "Where the gap arises, and who writes it",
-                &["at", "log p", "logits", "written by"],
-                &rows,
-                note,
-            )
-        })
+        let explained = &self.found.first()?.explained;
+        let rows: Vec<Vec<String>> = explained.iter().flat_map(|one| self.explained_rows(one)).collect();
+        let note = "gap: log p of the good sentence − that of the bad one at that token; logits: the same of the two tokens' logits. \
+            Writers: direct attribution of that difference of logits, the heads and MLPs that make the gap.";
+        let heads = ["sentence", "at", "gap", "logits", "writer", "logit", "attends to"];
+        (!rows.is_empty()).then(|| figure::words("Where the gap arises, and who writes it", &heads, &rows, note))
+    }
+
+    /// A row for each writer; the pair itself in the first.
+    fn explained_rows(&self, one: &Explained) -> Vec<Vec<String>> {
+        let [good, bad] = [0, 1].map(|which| one.tokens[which][one.at[which]].clone());
+        let place = if one.same_context { format!("{good} / {bad}") } else { format!("{good}, later") };
+        let signed = |x: f64| format!("{x:+.2}").replace('-', "−");
+        let attended = |all: &Vec<(String, f32)>| {
+            all.iter().map(|(label, share)| format!("{label} {share:.2}")).collect::<Vec<_>>().join(" ")
+        };
+        let row = |(at, writer): (usize, &Writer)| {
+            let own = [self.suite.pairs[one.pair].texts[0].clone(), place.clone(), signed(one.gap), signed(one.logit)];
+            let own = if at == 0 { own } else { Default::default() };
+            let name = writer.head.map_or(format!("MLP {}", writer.layer), |head| format!("{}.{head}", writer.layer));
+            let to = writer.attends.iter().map(attended).collect::<Vec<_>>().join(" / ");
+            own.into_iter().chain([name, signed(writer.amount), to]).collect()
+        };
+        one.writers.iter().enumerate().map(row).collect()
     }
 
     fn entry(&self, number: usize) -> Entry {
@@ -197,24 +212,6 @@ fn said(tally: &Tally) -> String {
         0 => "no pair".into(),
         pairs => format!("{:.3} [{low:.3}, {high:.3}] of {pairs}{ties}", tally.accuracy()),
     }
-}
-
-fn explained_row(one: &Explained) -> Vec<String> {
-    let [good, bad] = [0, 1].map(|which| one.tokens[which][one.at[which]].clone());
-    let place = if one.same_context { format!("{good} / {bad}") } else { format!("{good}, later") };
-    let signed = |x: f64| format!("{x:+.2}").replace('-', "−");
-    let attended = |all: &Vec<(String, f32)>| {
-        all.iter().map(|(label, share)| format!("{label} {share:.2}")).collect::<Vec<_>>().join(" ")
-    };
-    let writer = |writer: &Writer| match writer.head {
-        None => format!("MLP {} {}", writer.layer, signed(writer.amount)),
-        Some(head) => {
-            let to = writer.attends.iter().map(attended).collect::<Vec<_>>().join(" / ");
-            format!("{}.{head} {}: {to}", writer.layer, signed(writer.amount))
-        }
-    };
-    let writers = one.writers.iter().map(writer).collect::<Vec<_>>().join("; ");
-    vec![place, signed(one.gap), signed(one.logit), writers]
 }
 
 impl Findings for Pairs<'_> {
