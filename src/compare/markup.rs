@@ -89,7 +89,13 @@ fn elements<'a>(document: &'a Document) -> Vec<Element<'a>> {
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
     let mut depths: BTreeMap<Option<usize>, usize> = BTreeMap::new();
     let is_in_map = |node: &Node| node.parent().is_some_and(|parent| parent.has_attribute(super::map::CELLS));
-    let said = |node: &Node| !node.ancestors().take(2).any(|node| node.has_tag_name("metadata")) && !is_in_map(node);
+    // What is said in words are the numbers that are compared already, rounded.
+    let is_words = |node: &Node| {
+        node.has_tag_name("desc") || node.ancestors().any(|node| node.has_attribute(crate::render::VALUES))
+    };
+    let said = |node: &Node| {
+        !is_words(node) && !node.ancestors().take(2).any(|node| node.has_tag_name("metadata")) && !is_in_map(node)
+    };
     let mut all = Vec::new();
     for node in document.descendants().filter(|node| node.is_element() && said(node)) {
         let depth = node.parent().and_then(|parent| depths.get(&Some(parent.id().get_usize()))).map_or(0, |d| d + 1);

@@ -22,9 +22,10 @@ const AWAY: usize = 6;
 /// How dark what is equal is drawn, of 255.
 const FAINT: u32 = 90;
 /// The elements that attnviz writes; an expected picture with others is not drawn.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 15] = [
     "svg",
     "title",
+    "desc",
     "metadata",
     "g",
     "rect",

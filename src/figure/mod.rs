@@ -4,6 +4,7 @@
 pub mod attention;
 pub(crate) mod colormap;
 mod colormap_tables;
+mod described;
 pub mod difference;
 pub mod heads;
 pub mod layout;

@@ -91,14 +91,15 @@ impl Theme {
     }
 }
 
-/// White on a colour as long as that reads well, else near black. On strong blues eyes prefer white well before the formula
-/// for contrast does.
+/// White on a colour as long as that reads well, else near black, and black where that alone does.
 pub(crate) fn readable(on: [u8; 3]) -> [u8; 3] {
     const BLACK: [u8; 3] = [20, 24, 31];
     const WHITE: [u8; 3] = [255; 3];
-    const ENOUGH: f32 = 3.6;
-    if contrast(on, WHITE) < ENOUGH { BLACK } else { WHITE }
+    [WHITE, BLACK].into_iter().find(|ink| contrast(on, *ink) >= ENOUGH).unwrap_or([0; 3])
 }
+
+/// The contrast that WCAG 2 asks of a text.
+const ENOUGH: f32 = 4.5;
 
 /// The contrast of two colours as WCAG 2 defines it: from 1 to 21, 4.5 reads well.
 fn contrast(a: [u8; 3], b: [u8; 3]) -> f32 {
@@ -120,7 +121,7 @@ mod tests {
         for map in Colormap::all() {
             for (theme, level) in [Theme::Light, Theme::Dark].into_iter().flat_map(|t| (0..255).map(move |l| (t, l))) {
                 let found = contrast(theme.ink(Ink::Level(map, level)), theme.ink(Ink::Over(map, level)));
-                assert!(found >= 3.6, "{map:?} {theme:?} {level}: {found}");
+                assert!(found >= ENOUGH, "{map:?} {theme:?} {level}: {found}");
             }
         }
     }

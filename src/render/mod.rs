@@ -12,6 +12,7 @@ mod text;
 pub use fonts::{Fonts, check_font};
 pub use pdf::pdf;
 pub use png::{pixels, png};
+pub(crate) use svg::VALUES;
 pub use svg::svg;
 pub use terminal::{Colour, Terminal, terminal};
 pub use text::visible;

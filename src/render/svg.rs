@@ -20,6 +20,10 @@ use crate::text::xml;
 const FINE: f32 = 10.0;
 /// Sizes in pixels that a page may have.
 const SIZES: std::ops::RangeInclusive<u32> = 120..=20_000;
+/// A figure of more cells does not say each cell's number.
+const MOST_VALUES: usize = 2000;
+/// The attribute of a group that shows nothing and says the numbers of cells.
+pub(crate) const VALUES: &str = "data-values";
 /// How many colours a gradient names.
 pub(super) const STOPS: usize = 33;
 
@@ -45,10 +49,15 @@ pub(super) fn document(figure: &Figure, fonts: &Fonts, target: For) -> Result<St
     let mut out = String::with_capacity(body.len() + 1024);
     write!(
         out,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\"{} width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {fine_w} {fine_h}\" role=\"img\">\n\
-         <title>{}</title>\n{}{}",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\"{} width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {fine_w} {fine_h}\" role=\"img\" \
+         aria-labelledby=\"title desc\">\n<title id=\"title\">{}</title>\n<desc id=\"desc\">{}</desc>\n{}{}",
         if body.images.contains(" xlink:") { " xmlns:xlink=\"http://www.w3.org/1999/xlink\"" } else { "" },
-        xml(&super::visible(&figure.title)),
+        xml(&super::visible(if figure.title.is_empty() {
+            figure.subtitle.first().map_or(NAME, |line| line)
+        } else {
+            &figure.title
+        })),
+        xml(&super::visible(&figure.described())),
         metadata(figure)?,
         body.gradients,
     )?;
@@ -57,8 +66,43 @@ pub(super) fn document(figure: &Figure, fonts: &Fonts, target: For) -> Result<St
     // Cells meet exactly, which antialiasing would spoil with seams.
     writeln!(out, "<g shape-rendering=\"crispEdges\">\n{}{}</g>", body.fills, body.outlines)?;
     writeln!(out, "{}{}{}", body.images, body.lines, body.curves)?;
-    writeln!(out, "<g text-rendering=\"geometricPrecision\">\n{}</g>\n</svg>", body.labels)?;
+    writeln!(out, "<g text-rendering=\"geometricPrecision\">\n{}</g>", body.labels)?;
+    if target == For::File {
+        values(&mut out, figure, &scene)?;
+    }
+    out.push_str("</svg>\n");
     Ok(out)
+}
+
+/// Over each cell nothing that can be seen, but that says its number where a reader points.
+fn values(out: &mut String, figure: &Figure, scene: &Scene) -> Result<()> {
+    let maps = figure.maps();
+    let cells = maps.iter().map(|map| map.values.data.iter().filter(|value| value.is_finite()).count()).sum::<usize>();
+    if cells > MOST_VALUES {
+        return Ok(());
+    }
+    for item in &scene.items {
+        let Item::Cells(Rect { x, y, w, h }, matrix, _) = item else { continue };
+        let Some(map) = maps.iter().find(|map| std::ptr::eq(map.values, *matrix)) else { continue };
+        let (across, down) = (fine(*w) / matrix.cols.max(1) as f32, fine(*h) / matrix.rows.max(1) as f32);
+        writeln!(
+            out,
+            "<g {VALUES}=\"\" fill=\"none\" pointer-events=\"all\" transform=\"matrix({across} 0 0 {down} {} {})\">",
+            fine(*x),
+            fine(*y)
+        )?;
+        for (row, col) in (0..matrix.rows).flat_map(|row| (0..matrix.cols).map(move |col| (row, col))) {
+            if let Some(said) = map.cell(row, col) {
+                writeln!(
+                    out,
+                    "<path d=\"M{col} {row}h1v1h-1z\"><title>{}</title></path>",
+                    xml(&super::visible(&said))
+                )?;
+            }
+        }
+        out.push_str("</g>\n");
+    }
+    Ok(())
 }
 
 /// The figure laid out, and how many pixels one at 96 dpi has.

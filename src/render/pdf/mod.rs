@@ -97,9 +97,11 @@ fn about(figure: &Figure, title: &str) -> Result<String> {
          <rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\"><rdf:Description rdf:about=\"\" \
          xmlns:dc=\"http://purl.org/dc/elements/1.1/\" xmlns:xmp=\"http://ns.adobe.com/xap/1.0/\" \
          xmlns:{NAME}=\"{URI}\"><dc:format>application/pdf</dc:format><dc:title><rdf:Alt>\
-         <rdf:li xml:lang=\"x-default\">{}</rdf:li></rdf:Alt></dc:title><xmp:CreatorTool>{}</xmp:CreatorTool>\
+         <rdf:li xml:lang=\"x-default\">{}</rdf:li></rdf:Alt></dc:title><dc:description><rdf:Alt>\
+         <rdf:li xml:lang=\"x-default\">{}</rdf:li></rdf:Alt></dc:description><xmp:CreatorTool>{}</xmp:CreatorTool>\
          {record}</rdf:Description></rdf:RDF></x:xmpmeta>\n<?xpacket end=\"r\"?>",
         xml(title),
+        xml(&super::visible(&figure.described())),
         maker(),
     ))
 }
