@@ -50,6 +50,13 @@ impl Figure {
                     let of = |map: &'_ SheetMap| map.name.clone();
                     all.extend(sheet.maps.iter().map(|map| Map { name: of(map), rows, cols, values: &map.values }));
                 }
+                Panel::Grid(grid) => {
+                    let (rows, cols) = (&grid.row_labels[..], &grid.col_labels[..]);
+                    let titles =
+                        grid.row_titles.iter().flat_map(|row| grid.col_titles.iter().map(move |col| (row, col)));
+                    let map = |((row, col), values)| Map { name: format!("{row}, {col}"), rows, cols, values };
+                    all.extend(titles.zip(&grid.cells).map(map));
+                }
                 _ => {}
             }
         }

@@ -236,25 +236,13 @@ impl Body {
     }
 
     /// Lines from lower left to upper right, clipped here: patterns are not drawn alike by all programs.
-    fn hatch(&mut self, Rect { x, y, w, h }: Rect, [r, g, b]: [u8; 3]) -> Result<()> {
-        const STEP: f32 = 4.5;
-        // On a line `across` is x + y; lines of neighbouring rectangles meet.
-        let first = ((x + y) / STEP).ceil() as i32;
+    fn hatch(&mut self, rect: Rect, [r, g, b]: [u8; 3]) -> Result<()> {
         self.curves.push_str("<path d=\"");
-        for across in (first..).map(|i| i as f32 * STEP).take_while(|across| *across < x + w + y + h) {
-            let (left, right) = ((across - y - h).max(x), (across - y).min(x + w));
-            if right > left {
-                write!(
-                    self.curves,
-                    "M{} {}L{} {}",
-                    fine(left),
-                    fine(across - left),
-                    fine(right),
-                    fine(across - right)
-                )?;
-            }
+        for [x1, y1, x2, y2] in hatching(rect) {
+            write!(self.curves, "M{} {}L{} {}", fine(x1), fine(y1), fine(x2), fine(y2))?;
         }
-        writeln!(self.curves, "\" fill=\"none\" stroke=\"#{r:02x}{g:02x}{b:02x}\" stroke-width=\"{}\"/>", fine(0.9))?;
+        let thick = fine(HATCH);
+        writeln!(self.curves, "\" fill=\"none\" stroke=\"#{r:02x}{g:02x}{b:02x}\" stroke-width=\"{thick}\"/>")?;
         Ok(())
     }
 
@@ -329,6 +317,22 @@ impl Body {
         self.labels.push_str("</text>\n");
         Ok(())
     }
+}
+
+/// How thick the lines of a hatching are.
+pub(super) const HATCH: f32 = 0.9;
+
+/// Slanting lines over a rectangle, from left to right.
+pub(super) fn hatching(Rect { x, y, w, h }: Rect) -> impl Iterator<Item = [f32; 4]> {
+    const STEP: f32 = 4.5;
+    // On a line `across` is x + y; lines of neighbouring rectangles meet.
+    let first = ((x + y) / STEP).ceil() as i32;
+    let all = (first..).map(|i| i as f32 * STEP).take_while(move |across| *across < x + w + y + h);
+    let line = move |across: f32| {
+        let (left, right) = ((across - y - h).max(x), (across - y).min(x + w));
+        (right > left).then_some([left, across - left, right, across - right])
+    };
+    all.filter_map(line)
 }
 
 /// A font family with what a viewer that lacks it falls back to.

@@ -34,7 +34,7 @@ const HEAD: f32 = 14.0;
 /// before they are drawn. Multiply by `dpi / 96` for a finer picture.
 pub fn panel_pixels(cols: usize, tokens: usize, width: Option<u32>, bars: bool) -> usize {
     let zoom = columns::zoom(width, None);
-    let room = Room { w: columns::columns(width.map(|w| w as f32 / zoom), bars).1, h: None, detail: zoom };
+    let room = Room { w: columns::columns(width.map(|w| w as f32 / zoom), bars).1, h: None, detail: zoom, fill: false };
     let slot = match room.w {
         None => share(MOST, cols).0,
         Some(_) => slot((1, cols), room, &Around::new(room.w), 0.0).0,
@@ -125,7 +125,7 @@ impl<'a, 'f> Plan<'a, 'f> {
         around.below += if legend::is_beside(room.w) { 0.0 } else { legend::FLAT + 8.0 };
         let sized = |around: &Around, head: f32| {
             let (slot, gap) = slot((rows, cols), room, around, head);
-            (side(tokens, slot, limit), gap)
+            (if room.fill && tokens as f32 <= slot { slot } else { side(tokens, slot, limit) }, gap)
         };
         let (side, gap) = sized(&around, 0.0);
         let mut plan =

@@ -63,7 +63,7 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
 
     let space_w = room.w.map(|w| w - axis_left - rough_left - right);
     let space_h = room.h.map(|h| h - above - axis_below - rough_below - notes_below);
-    let (w, h) = roomy(map, alike, space_w, space_h).unwrap_or_else(|| extent(rows, cols, space_w, space_h));
+    let (w, h) = roomy(map, alike, space_w, space_h).unwrap_or_else(|| extent(rows, cols, space_w, space_h, room.fill));
     let (cw, ch) = (w / cols as f32, h / rows as f32);
 
     // Where there is no room for all labels they are numbered, rows that are the last of the columns as these are.
@@ -187,7 +187,7 @@ fn cell_texts<'a>(map: &Heatmap, face: &dyn Typeface, text: f32, place: Rect) ->
 }
 
 /// Width and height of the map: whole pixels per cell where there is a pixel for each, else whole cells per pixel.
-fn extent(rows: usize, cols: usize, space_w: Option<f32>, space_h: Option<f32>) -> (f32, f32) {
+fn extent(rows: usize, cols: usize, space_w: Option<f32>, space_h: Option<f32>, fill: bool) -> (f32, f32) {
     let given = space_w.is_some() || space_h.is_some();
     let natural = |n: usize| if n as f32 > NATURAL { (n as f32).min(LARGEST) } else { NATURAL };
     let most = if given { GIVEN_CELL } else { LARGEST_CELL };
@@ -206,6 +206,7 @@ fn extent(rows: usize, cols: usize, space_w: Option<f32>, space_h: Option<f32>) 
         (cw, ch) = (cw.min(ch.max(22.0)), ch.min(cw.max(22.0)));
     }
     let whole = |n: usize, cell: f32| match n as f32 * cell {
+        side if fill && cell >= 1.0 => side,
         _ if cell >= 1.0 && (cell.floor() > cell * 0.8 || !given) => n as f32 * cell.floor(),
         _ if cell >= 1.0 => (n as f32 * cell).floor(),
         side => n.div_ceil(pool_block(n, side as usize)) as f32,

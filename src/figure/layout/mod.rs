@@ -224,6 +224,8 @@ struct Room {
     h: Option<f32>,
     /// Pixels per unit.
     detail: f32,
+    /// Whether a map fills it, whatever the pixels of its cells.
+    fill: bool,
 }
 
 /// Shares room out: who wishes little gets it, the others get the same.

@@ -67,7 +67,7 @@ fn sized<'a>(figure: &'a Figure, (width, height): (Option<u32>, Option<u32>), fa
     let (margin, main, beside) = if figure.bare { bare(given_w) } else { columns(given_w, has_aside(figure)) };
     let inner = given_w.map(|w| w - 2.0 * margin);
     let tall = given_h.map(|h| h - 2.0 * margin);
-    let room = Room { w: main, h: None, detail: zoom * (figure.dpi / 96.0).max(f32::MIN_POSITIVE) };
+    let room = Room { w: main, h: None, detail: zoom * (figure.dpi / 96.0).max(f32::MIN_POSITIVE), fill: figure.bare };
 
     // Without a given width the headline is as wide as the maps, whose height, if given, depends on the headline.
     let gap = |head: &Block| if head.h > 0.0 { head.h + GAP } else { 0.0 };
@@ -163,6 +163,7 @@ fn body<'a>(figure: &'a Figure, face: &dyn Typeface, room: Room, beside: bool) -
         face,
         alike: heatmap::Alike::of(tables.filter(|map| !map.cell_labels.is_empty()), face),
         detail: room.detail,
+        fill: room.fill,
     };
     let aside = has_aside(figure);
     let (asides, panels): (Vec<&Panel>, Vec<&Panel>) = figure.panels.iter().partition(|p| aside && is_bars(p));
@@ -238,11 +239,12 @@ struct Draw<'f> {
     face: &'f dyn Typeface,
     alike: heatmap::Alike,
     detail: f32,
+    fill: bool,
 }
 
 impl Draw<'_> {
     fn part<'a>(&self, panel: &'a Panel, w: Option<f32>, h: Option<f32>) -> Block<'a> {
-        let (face, room) = (self.face, Room { w, h, detail: self.detail });
+        let (face, room) = (self.face, Room { w, h, detail: self.detail, fill: self.fill });
         match panel {
             Panel::Heatmap(map) => heatmap::heatmap(map, face, room, self.alike),
             Panel::Grid(grid) => grid::grid(grid, face, room),

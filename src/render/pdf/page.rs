@@ -5,6 +5,7 @@ use crate::figure::layout::{Item, Label, Rect, Scene};
 use crate::figure::{Colormap, Theme};
 use crate::render::fonts::Fonts;
 use crate::render::maps::{For, Map, Way, way};
+use crate::render::svg::{HATCH, hatching};
 use std::fmt::Write as _;
 
 /// Equal neighbours are one rectangle, and others reach so far under the next, lest a viewer that smooths edges shows the paper between
@@ -50,6 +51,7 @@ impl<'a> Page<'a> {
         for item in items {
             match item {
                 Item::Curve { points, ink, thick, dashed } => page.curve(points, theme.ink(*ink), *thick, *dashed),
+                Item::Hatch(rect, ink) => page.hatch(*rect, theme.ink(*ink)),
                 Item::Ramp(rect, scale) => page.ramp(*rect, scale.colormap),
                 _ => {}
             }
@@ -106,6 +108,18 @@ impl<'a> Page<'a> {
         self.colour(colour, "RG");
         for (i, (x, y)) in points.iter().enumerate() {
             self.op(&[*x, *y], if i == 0 { "m" } else { "l" });
+        }
+        self.op(&[], "S");
+        self.op(&[], "Q");
+    }
+
+    fn hatch(&mut self, rect: Rect, colour: [u8; 3]) {
+        self.op(&[], "q");
+        self.op(&[HATCH], "w");
+        self.colour(colour, "RG");
+        for [x1, y1, x2, y2] in hatching(rect) {
+            self.op(&[x1, y1], "m");
+            self.op(&[x2, y2], "l");
         }
         self.op(&[], "S");
         self.op(&[], "Q");
