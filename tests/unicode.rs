@@ -100,6 +100,8 @@ fn every_text_comes_back_from_every_file_and_acts_in_none() {
             "path",
             "text",
             "tspan",
+            "title",
+            "desc",
         ];
         let elements: BTreeSet<&str> = picture.elements.iter().map(String::as_str).collect();
         assert!(elements.iter().all(|element| known.contains(element)), "{text:?}: {elements:?}");
@@ -147,10 +149,10 @@ fn names_made_of_a_prompt_are_safe_everywhere() {
         let shell = Shell::new();
         shell.write("prompt", format!("{}\n", in_a_file(text)));
         let name = shell.says(&["-m", BASE, "-q", "--file", "prompt", "--truncate", "right", "--format", "txt"]);
-        let name = name.strip_suffix(".txt\n").unwrap().strip_prefix("attention-").unwrap();
+        let name = name.strip_suffix("-base-truncate-right.txt\n").unwrap().strip_prefix("attention-").unwrap();
         assert!(!name.is_empty() && name.len() <= 40 && !name.starts_with('-') && !name.ends_with('-'), "{name:?}");
         assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{name:?}");
-        assert_eq!(shell.files(), [format!("attention-{name}.txt"), "prompt".into()]);
+        assert_eq!(shell.files(), [format!("attention-{name}-base-truncate-right.txt"), "prompt".into()]);
     }
 }
 

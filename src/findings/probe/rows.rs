@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::export::read_at_most;
 use crate::json;
 use crate::record::Input;
+use csv_core::ReadRecordResult;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::io::ErrorKind;
@@ -14,6 +15,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 /// The largest file of items, in MiB.
 const LARGEST: u64 = 256;
+/// Bytes of a row of a table, and its fields.
+const LONGEST_ROW: usize = 64 << 10;
+const MOST_FIELDS: usize = 4096;
+const TOO_LONG: &str = "it is longer than 64 KiB or 4096 fields: nothing from here on is read";
 /// The extensions of files of items.
 const EXTENSIONS: [&str; 3] = ["jsonl", "csv", "tsv"];
 
@@ -166,34 +171,31 @@ fn lines(bytes: &[u8], name: &str) -> Vec<Result<Row, Bad>> {
 fn table(bytes: &[u8], name: &str, separator: u8, columns: &[&str]) -> Rows {
     let mut reader = csv_core::ReaderBuilder::new().delimiter(separator).build();
     let (mut rest, mut records) = (bytes, Vec::new());
+    let (mut text, mut ends) = (vec![0; LONGEST_ROW], vec![0; MOST_FIELDS]);
     loop {
         let line = reader.line() as usize;
-        let (mut text, mut ends) = (vec![0; rest.len() + 1], vec![0; rest.len().min(4096) + 2]);
-        let line_end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
-        // Most records are one line; the whole rest is room enough for any.
-        text.truncate(text.len().min(line_end.max(1 << 16) + 1));
-        let (result, read, _, count) = reader.read_record(rest, &mut text, &mut ends);
-        if matches!(result, csv_core::ReadRecordResult::End) {
-            break;
-        }
-        rest = &rest[read..];
-        let ended = match result {
-            csv_core::ReadRecordResult::Record => true,
-            csv_core::ReadRecordResult::InputEmpty => {
-                let (result, ..) = reader.read_record(&[], &mut text, &mut ends);
-                matches!(result, csv_core::ReadRecordResult::Record)
+        let (mut written, mut count) = (0, 0);
+        // The reader learns that the input is over from an empty one.
+        let ended = loop {
+            let (result, read, wrote, found) = reader.read_record(rest, &mut text[written..], &mut ends[count..]);
+            (rest, written, count) = (&rest[read..], written + wrote, count + found);
+            match result {
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::Record => break Some(true),
+                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => break Some(false),
+                ReadRecordResult::End => break None,
             }
-            _ => false,
         };
+        let Some(ended) = ended else { break };
         let starts = std::iter::once(0).chain(ends.iter().copied());
         let field = |(start, end): (usize, &usize)| String::from_utf8(text.get(start..*end)?.to_vec()).ok();
         let fields: Option<Vec<String>> = starts.zip(&ends[..count]).map(field).collect();
-        records.push((line, fields.filter(|_| ended)));
-        if rest.is_empty() || !ended {
-            break;
+        records.push((line, if ended { fields.ok_or("it is not UTF-8") } else { Err(TOO_LONG) }));
+        if !ended {
+            break; // where it ends is not known
         }
     }
-    let header = records.first().and_then(|(_, fields)| fields.clone()).unwrap_or_default();
+    let header = records.first().and_then(|(_, fields)| fields.clone().ok()).unwrap_or_default();
     let has_header = columns.iter().all(|column| header.iter().any(|field| field.trim() == *column));
     let bare = !has_header && header.len() == columns.len();
     let names: Vec<String> = match bare {
@@ -201,9 +203,9 @@ fn table(bytes: &[u8], name: &str, separator: u8, columns: &[&str]) -> Rows {
         false => header.iter().map(|field| field.trim().to_owned()).collect(),
     };
     let remark = bare.then(|| format!("{name} has no header: its columns are taken as {}", columns.join(" and ")));
-    let row = |(line, fields): (usize, Option<Vec<String>>)| {
+    let row = |(line, fields): (usize, Result<Vec<String>, &str>)| {
         let bad = |why: &str| Bad { file: name.to_owned(), line, why: why.to_owned() };
-        let fields = fields.ok_or_else(|| bad("it is not UTF-8, or longer than 64 KiB"))?;
+        let fields = fields.map_err(bad)?;
         if fields.len() != names.len() {
             return Err(bad(&format!("it has {} fields, the table has {}", fields.len(), names.len())));
         }
