@@ -4,7 +4,7 @@ mod support {
     pub mod shell;
 }
 
-use attnviz::analysis::scoring::{Scored, Text, Windows, score};
+use attnviz::analysis::scoring::{Beside, Scored, Text, Windows, score};
 use attnviz::checkpoint::{Checkpoint, Source};
 use attnviz::session::Session;
 use serde_json::Value;
@@ -37,7 +37,7 @@ fn texts_with_a_common_beginning_have_the_numbers_that_each_has_alone() {
     let ids: Vec<Vec<u32>> = texts.iter().map(|text| session.tokenizer.encode(text).unwrap()).collect();
     let of = |ids: &[&[u32]]| -> Vec<Scored> {
         let texts: Vec<Text> = ids.iter().map(|ids| Text::new(ids)).collect();
-        score(session.model(), &texts, None, &|_, _| ()).unwrap()
+        score(session.model(), &texts, Beside::default(), &|_, _| ()).unwrap()
     };
     let together = of(&ids.iter().map(|ids| &ids[..]).collect::<Vec<_>>());
     for (ids, together) in ids.iter().zip(&together) {
@@ -105,7 +105,7 @@ fn windows_of_any_stride_score_each_token_once() {
                 let end = (begin + window).min(ids.len());
                 let stop = (end + usize::from(window == stride)).min(ids.len());
                 let text = Text { ids: &ids[begin..stop], from: next - begin, beyond: false };
-                let alone = score(session.model(), &[text], None, &|_, _| ()).unwrap().remove(0);
+                let alone = score(session.model(), &[text], Beside::default(), &|_, _| ()).unwrap().remove(0);
                 for (a, b) in alone.tokens.iter().zip(&found[next - 1..stop - 1]) {
                     assert!((a - b).abs() < 1e-4, "{window} {stride}: {a} {b}");
                 }
