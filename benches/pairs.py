@@ -14,17 +14,14 @@ import tempfile
 import time
 
 here = pathlib.Path(__file__).resolve().parent
-ours = here.parent / "target/release/attnviz"
 
 
 def main(arguments):
     runs = int(arguments.pop()) if arguments[-1].isdigit() else 3
     model, *files = arguments
-    binary = pathlib.Path(subprocess.run(
-        ["cargo", "metadata", "--format-version", "1", "--no-deps"], cwd=here.parent, capture_output=True, check=True, text=True,
-    ).stdout and json.loads(subprocess.run(
-        ["cargo", "metadata", "--format-version", "1", "--no-deps"], cwd=here.parent, capture_output=True, check=True, text=True,
-    ).stdout)["target_directory"]) / "release/attnviz"
+    metadata = ["cargo", "metadata", "--format-version", "1", "--no-deps"]
+    told = subprocess.run(metadata, cwd=here.parent, capture_output=True, check=True, text=True).stdout
+    binary = pathlib.Path(json.loads(told)["target_directory"]) / "release/attnviz"
     print("| file | sentences | attnviz, whole | transformers, scoring | ratio | furthest apart |\n|---|---|---|---|---|---|")
     for file in files:
         seconds, ratios, apart = ([], []), [], 0.0
