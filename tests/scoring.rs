@@ -4,8 +4,9 @@ mod support {
     pub mod shell;
 }
 
-use attnviz::analysis::scoring::{Scored, Text, Windows, score};
+use attnviz::analysis::scoring::{Beside, Scored, Text, Windows, score};
 use attnviz::checkpoint::{Checkpoint, Source};
+use attnviz::model::{NoTap, Segments};
 use attnviz::session::Session;
 use serde_json::Value;
 use support::results::json;
@@ -37,7 +38,7 @@ fn texts_with_a_common_beginning_have_the_numbers_that_each_has_alone() {
     let ids: Vec<Vec<u32>> = texts.iter().map(|text| session.tokenizer.encode(text).unwrap()).collect();
     let of = |ids: &[&[u32]]| -> Vec<Scored> {
         let texts: Vec<Text> = ids.iter().map(|ids| Text::new(ids)).collect();
-        score(session.model(), &texts, None, &|_, _| ()).unwrap()
+        score(session.model(), &texts, Beside::default(), &|_, _| ()).unwrap()
     };
     let together = of(&ids.iter().map(|ids| &ids[..]).collect::<Vec<_>>());
     for (ids, together) in ids.iter().zip(&together) {
@@ -105,7 +106,7 @@ fn windows_of_any_stride_score_each_token_once() {
                 let end = (begin + window).min(ids.len());
                 let stop = (end + usize::from(window == stride)).min(ids.len());
                 let text = Text { ids: &ids[begin..stop], from: next - begin, beyond: false };
-                let alone = score(session.model(), &[text], None, &|_, _| ()).unwrap().remove(0);
+                let alone = score(session.model(), &[text], Beside::default(), &|_, _| ()).unwrap().remove(0);
                 for (a, b) in alone.tokens.iter().zip(&found[next - 1..stop - 1]) {
                     assert!((a - b).abs() < 1e-4, "{window} {stride}: {a} {b}");
                 }
@@ -179,5 +180,85 @@ fn pairs_are_scored_as_each_convention_says() {
         let all = &entry["levels"][0];
         assert_eq!((all["right"].as_u64(), all["ties"].as_u64()), (Some(right), Some(ties)), "{convention}");
         assert_eq!(entry["convention"], **convention);
+    }
+}
+
+#[test]
+fn answers_are_ranked_by_the_logits_of_a_whole_forward() {
+    let (session, shell) = (session(), Shell::new());
+    shell.write(
+        "items.jsonl",
+        "{\"prompt\": \"Once upon a\", \"answers\": [\"time\"]}\n\
+         {\"prompt\": \"The king and his\", \"answers\": [\"old horse\"], \"distractors\": [\"son\", \"was\"]}\n\
+         {\"prompt\": \"The king\", \"answers\": []}\n",
+    );
+    let found =
+        json(&shell.ok(&["probe", "cloze", "items.jsonl", "-m", "builtin", "-q", "-o", "-", "--format", "json"]));
+    let entry = &found["results"][0];
+    assert_eq!(entry["unusable"], serde_json::json!(["items.jsonl:3: it has no answers"]));
+    let log_p = |prompt: &str, answer: &str| {
+        let ids = session.tokenizer.encode(prompt).unwrap();
+        let all = [ids.clone(), session.tokenizer.encode(answer).unwrap()].concat();
+        let (mut sum, mut first) = (0.0, 0);
+        for at in ids.len()..all.len() {
+            let segments = Segments::packed(&[at]);
+            let model = session.model();
+            let start = model.start(&model.embed(&all[..at]).unwrap(), &segments).unwrap();
+            let resid = model.blocks(start, &segments, &mut NoTap).unwrap();
+            let logits = session.next_logits(&[&resid]).unwrap().squeeze(0).unwrap().to_vec1::<f32>().unwrap();
+            let own = logits[all[at] as usize];
+            let total: f64 = logits.iter().map(|x| f64::from(*x).exp()).sum();
+            sum += f64::from(own) - total.ln();
+            if at == ids.len() {
+                first = 1 + logits.iter().filter(|x| **x > own).count();
+            }
+        }
+        (sum, first as u64)
+    };
+    let items = entry["items"].as_array().unwrap();
+    let mut scores = Vec::new();
+    for item in items {
+        let prompt = item["prompt"].as_str().unwrap();
+        for one in ["answers", "distractors"].into_iter().flat_map(|name| item[name].as_array().unwrap()) {
+            let (sum, first) = log_p(prompt, &format!(" {}", one["text"].as_str().unwrap()));
+            assert!((one["logprob"].as_f64().unwrap() - sum).abs() < 1e-4, "{one} {sum}");
+            assert_eq!(one["first_token_rank"].as_u64(), Some(first), "{one}");
+            scores.push(sum);
+        }
+    }
+    assert_eq!(items[0]["rank"], items[0]["answers"][0]["first_token_rank"]);
+    let above = scores[2..].iter().filter(|other| **other > scores[1]).count() as u64;
+    assert_eq!(items[1]["rank"].as_u64(), Some(1 + above));
+}
+
+#[test]
+fn results_of_files_of_items_are_made_again_from_the_same_file() {
+    let shell = Shell::new();
+    shell.write("pairs.csv", "good,bad\nThe cats sleep.,The cats sleeps.\nHe saw himself.,He saw herself.\n");
+    shell.ok(&["probe", "pairs", "pairs.csv", "-m", "builtin", "-q", "--explain", "1", "-o", "a.png", "-o", "a.json"]);
+    for file in ["a.png", "a.json"] {
+        assert_eq!(shell.says(&["rerun", file, "--input", "pairs.csv"]), format!("{file}: the same bytes\n"));
+    }
+    assert!(shell.fails(1, &["rerun", "a.png"]).1.contains("--input pairs.csv"));
+    shell.write("other.csv", "good,bad\nThe cats sleep.,The cats sleeps.\n");
+    assert!(shell.fails(3, &["rerun", "a.json", "--input", "other.csv"]).0.contains("had the hash"));
+}
+
+#[test]
+fn what_is_wrong_with_items_is_said_before_a_model_is_loaded() {
+    let shell = Shell::new();
+    shell.write("pairs.csv", "good,bad\na,b\nc\n").write("empty.jsonl", "").write("pairs.txt", "a\tb\n");
+    for (args, said) in [
+        (&["pairs", "pairs.csv", "--strict"][..], "pairs.csv:3"),
+        (&["pairs", "empty.jsonl"], "empty.jsonl has no pair"),
+        (&["pairs", "pairs.txt"], "names no kind of file"),
+        (&["pairs", "pairs.csv", "--good", "a"], "only one"),
+        (&["cloze", "--template", "The {a} is"], "{a} has no list"),
+        (&["cloze", "empty.jsonl"], "has no item"),
+    ] {
+        // The model does not exist.
+        let ran = shell.run(&[&["probe"], args, &["-m", "./absent"]].concat());
+        assert!(ran.err.contains(said) && !ran.err.contains("absent"), "{args:?}: {}", ran.err);
+        assert_eq!(ran.err.lines().count(), 2, "{}", ran.err);
     }
 }

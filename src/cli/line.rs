@@ -44,6 +44,11 @@ fn within(name: &str, command: &clap::Command, matches: &ArgMatches) -> String {
 
 /// What these matches say of one command.
 fn line(name: &str, command: &clap::Command, matches: &ArgMatches) -> String {
+    if let Some((inner, matches)) = matches.subcommand()
+        && let Some(command) = command.find_subcommand(inner)
+    {
+        return line(&format!("{name} {inner}"), command, matches);
+    }
     let mut words = vec!["attnviz".to_owned(), name.to_owned()];
     for arg in command.get_arguments() {
         let id = arg.get_id().as_str();

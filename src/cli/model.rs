@@ -73,6 +73,23 @@ impl ModelsArgs {
         Ok(())
     }
 
+    /// The one model that is named, brought to life.
+    pub fn only(&self, quiet: bool) -> Result<Session> {
+        let ([] | [_]) = &self.model[..] else {
+            return Err(Error::usage("this is of one model, but several are named").hint("name one -m"));
+        };
+        self.start_threads()?;
+        let model = ModelArgs {
+            model: self.model.first().cloned(),
+            tokenizer: self.tokenizer.clone(),
+            hub: self.hub,
+            threads: None,
+        };
+        let session = Session::new(model.open(false, quiet)?.checkpoint)?;
+        output::remark_on(&session, quiet);
+        Ok(session)
+    }
+
     /// Sizes the thread pool, once, before anything is computed.
     pub fn start_threads(&self) -> Result<()> {
         start_threads(self.threads)

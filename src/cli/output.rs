@@ -123,7 +123,8 @@ fn last(model: &str) -> &str {
 
 /// The flags of a line as a part of a file's name, with a hash where their letters alone would not tell them from others.
 fn flags(line: &str) -> String {
-    let Some(flags) = line.splitn(3, ' ').nth(2) else { return String::new() };
+    let Some(at) = [" --", " '--"].iter().filter_map(|start| line.find(start)).min() else { return String::new() };
+    let flags = &line[at + 1..];
     let name = slug(flags);
     let spelt = flags.replace(" --", "-").replace('=', "-").to_ascii_lowercase();
     match spelt.strip_prefix("--") == Some(&name) {

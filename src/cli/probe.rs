@@ -5,7 +5,9 @@ use super::deliver::deliver;
 use super::model::ModelsArgs;
 use super::output::OutputArgs;
 use super::progress::Progress;
-use attnviz::error::Result;
+use attnviz::error::{Error, Result};
+use attnviz::export::read_at_most;
+use attnviz::findings::probe::cloze::{self, Cloze, Slot, Template};
 use attnviz::findings::probe::pairs::{self, Options, Pairs, Suite};
 use attnviz::findings::probe::{Convention, Sample};
 use clap::{Args, Subcommand, ValueEnum};
@@ -23,6 +25,8 @@ pub struct ProbeArgs {
 enum What {
     /// Minimal pairs: which of two sentences is more probable?
     Pairs(PairsArgs),
+    /// Cloze: how high does it rank the answers to a prompt?
+    Cloze(ClozeArgs),
 }
 
 /// Which rows of the files are taken.
@@ -97,6 +101,7 @@ enum With {
 pub fn run(args: &ProbeArgs, line: &str) -> Result<()> {
     match &args.what {
         What::Pairs(args) => args.run(line),
+        What::Cloze(args) => args.run(line),
     }
 }
 
@@ -133,3 +138,100 @@ impl PairsArgs {
         deliver(&pairs, &destinations, &options.style.fonts()?, quiet)
     }
 }
+
+/// The flags of `probe cloze`.
+#[derive(Args)]
+#[command(after_help = "\
+A row of the file is {\"prompt\": \"…\", \"answers\": [\"…\"], \"distractors\": [\"…\"]}; an
+answer follows its prompt after a space. With distractors an answer is ranked
+among them, without in the whole vocabulary, by its first token.
+
+Examples:
+  attnviz probe cloze capitals.jsonl -m builtin -o capitals.png -o capitals.csv
+  attnviz probe cloze --template \"The {adj} {noun} is\" -m builtin \\
+    --fill adj=old,young --fill noun=king,queen")]
+pub struct ClozeArgs {
+    /// A file of items, or a folder of such files
+    #[arg(value_name = "FILE|FOLDER", help_heading = "Items", required_unless_present = "template")]
+    path: Option<PathBuf>,
+    /// A prompt with slots in braces, instead of a file
+    #[arg(long, value_name = "TEXT", help_heading = "Items", conflicts_with_all = ["path", "limit", "strict"])]
+    template: Option<String>,
+    /// What goes into a slot: a list with commas, or a file with a text a line
+    #[arg(long, value_name = "SLOT=LIST|FILE", help_heading = "Items", requires = "template")]
+    fill: Vec<String>,
+    /// Begin each prompt with the model's own beginning-of-text token
+    #[arg(long, help_heading = "Items")]
+    bos: bool,
+    #[command(flatten)]
+    sample: SampleArgs,
+    #[command(flatten)]
+    models: ModelsArgs,
+    #[command(flatten)]
+    figure: FigureArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl ClozeArgs {
+    fn run(&self, line: &str) -> Result<()> {
+        let destinations = self.output.destinations("probe-cloze", None, line)?;
+        let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
+        let (quiet, style) = (self.output.quiet, self.figure.style()?);
+        let path = match (&self.path, &self.template) {
+            (Some(path), _) => path,
+            (None, Some(template)) => {
+                let fill = self.fill.iter().map(|typed| slot(typed)).collect::<Result<_>>()?;
+                let template = Template { template: template.clone(), fill, bos: self.bos, style };
+                template.check(&outputs)?;
+                let session = self.models.only(quiet)?;
+                let progress = Progress::of(quiet, "prompts");
+                let found = cloze::matrix(&template, &session, line, &|done, planned| progress.watch(done, planned));
+                progress.finish();
+                let found = found.map_err(|error| session.explain(error))?;
+                return deliver(&*found, &destinations, &template.style.fonts()?, quiet);
+            }
+            (None, None) => {
+                return Err(Error::usage("there is no file").hint("name a file of items, or give a --template"));
+            }
+        };
+        let options = cloze::Options { bos: self.bos, sample: self.sample.sample(), style };
+        options.check(&outputs)?;
+        let suite = cloze::Suite::read(path, &options)?;
+        self.models.start_threads()?;
+        let mut found = Vec::new();
+        self.models.each(quiet, &mut |session| {
+            let progress = Progress::of(quiet, "texts");
+            let answers = cloze::find(&options, &suite, session, &|done, planned| progress.watch(done, planned));
+            progress.finish();
+            found.push(answers.map_err(|error| session.explain(error))?);
+            Ok(())
+        })?;
+        let cloze = Cloze::new(&options, &suite, found, line)?;
+        deliver(&cloze, &destinations, &options.style.fonts()?, quiet)
+    }
+}
+
+/// `name=one,two`, or the lines of a file.
+fn slot(typed: &str) -> Result<Slot> {
+    let (name, values) = typed.split_once('=').ok_or_else(|| {
+        Error::usage(format!("--fill {typed:?} names no slot")).hint("write --fill slot=one,two, or --fill slot=FILE")
+    })?;
+    let path = PathBuf::from(values);
+    let list = |text: &str| text.split(',').map(|value| value.trim().to_owned()).collect();
+    let values: Vec<String> = if path.is_file() {
+        let failed = |e: std::io::Error| {
+            Error::failed(format!("cannot read {values}: {e}")).hint("give a text file").option("fill")
+        };
+        let file = std::fs::File::open(&path).and_then(|file| read_at_most(file, LARGEST_LIST)).map_err(failed)?;
+        let text = String::from_utf8(file)
+            .map_err(|_| Error::failed(format!("{values} is not UTF-8")).hint("convert it").option("fill"))?;
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    } else {
+        list(values)
+    };
+    Ok(Slot { name: name.to_owned(), values })
+}
+
+/// A list of fillings is no larger, in bytes.
+const LARGEST_LIST: u64 = 1 << 20;

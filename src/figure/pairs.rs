@@ -16,6 +16,11 @@ pub struct Level {
 
 /// Shares of pairs, with the line of chance.
 pub fn accuracies(levels: Vec<Level>, models: Vec<String>) -> Panel {
+    shares("Share of pairs whose good sentence is more probable", Some(0.5), levels, models)
+}
+
+/// Shares of anything, with the line of chance where there is one.
+pub fn shares(title: &str, chance: Option<f32>, levels: Vec<Level>, models: Vec<String>) -> Panel {
     let rows = levels.into_iter().map(|Level { name, strong, shares, remark }| IntervalRow {
         label: name,
         strong,
@@ -23,12 +28,12 @@ pub fn accuracies(levels: Vec<Level>, models: Vec<String>) -> Panel {
         remark,
     });
     Panel::Intervals(Intervals {
-        title: "Share of pairs whose good sentence is more probable".into(),
+        title: title.into(),
         rows: rows.collect(),
         series: models,
-        reference: Some(0.5),
+        reference: chance,
         bounds: [0.0, 1.0],
-        unit: "share, 95 % interval (Wilson); dashed: chance".into(),
+        unit: format!("share, 95 % interval (Wilson){}", if chance.is_some() { "; dashed: chance" } else { "" }),
         note: String::new(),
     })
 }

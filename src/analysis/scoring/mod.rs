@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::model::{Model, NoTap, Segments};
 use batch::Batch;
 use candle_core::Tensor;
-use sums::{Sums, sums};
+use sums::{Sums, above, sums};
 
 /// A text whose tokens are scored.
 #[derive(Clone, Copy, Debug)]
@@ -44,21 +44,32 @@ pub struct Scored {
     /// The logarithm of the probability that a token of the set stands there, `[position]`, with one more number where what follows
     /// was asked for; empty without a set.
     pub set: Vec<f64>,
+    /// How many tokens are more probable there than the own one, `[position]`; empty unless asked for.
+    pub above: Vec<u32>,
+}
+
+/// What is wanted beside the probabilities.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// The probability of a token of this set at each position.
+    pub set: Option<&'a [u32]>,
+    /// How many tokens are more probable than the own one.
+    pub above: bool,
 }
 
 /// Is told how many texts are done, and how many more are planned.
 pub type Watch<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// Scores texts; `set` is a set of tokens whose probability at each position is wanted as well. No text's numbers depend on the
+/// Scores texts, and what is wanted `beside` the tokens' probabilities. No text's numbers depend on the
 /// others.
 ///
 /// # Errors
 /// A text longer than the model's context, an id that it does not have; a model without a language-model head; logits that are not
 /// finite.
-pub fn score(model: &dyn Model, texts: &[Text], set: Option<&[u32]>, watch: Watch) -> Result<Vec<Scored>> {
+pub fn score(model: &dyn Model, texts: &[Text], beside: Beside, watch: Watch) -> Result<Vec<Scored>> {
     let mut scored: Vec<Scored> = texts
         .iter()
-        .map(|text| Scored { tokens: vec![0.0; text.ids.len().saturating_sub(text.from)], set: Vec::new() })
+        .map(|text| Scored { tokens: vec![0.0; text.ids.len().saturating_sub(text.from)], ..Scored::default() })
         .collect();
     // Beside one another, texts that begin alike share their rows.
     let mut order: Vec<usize> = (0..texts.len()).collect();
@@ -69,7 +80,7 @@ pub fn score(model: &dyn Model, texts: &[Text], set: Option<&[u32]>, watch: Watc
         batch.push(*text, &texts[*text]);
         if batch.is_full() || done + 1 == order.len() {
             let count = batch.texts;
-            run(model, std::mem::replace(&mut batch, Batch::new(model.branches())), set, &mut scored)?;
+            run(model, std::mem::replace(&mut batch, Batch::new(model.branches())), beside, &mut scored)?;
             watch(count, 0);
         }
     }
@@ -77,7 +88,7 @@ pub fn score(model: &dyn Model, texts: &[Text], set: Option<&[u32]>, watch: Watc
 }
 
 /// One forward, and what it says.
-fn run(model: &dyn Model, batch: Batch, set: Option<&[u32]>, scored: &mut [Scored]) -> Result<()> {
+fn run(model: &dyn Model, batch: Batch, beside: Beside, scored: &mut [Scored]) -> Result<()> {
     let (rows, targets) = batch.wanted();
     if rows.is_empty() {
         return Ok(());
@@ -88,14 +99,17 @@ fn run(model: &dyn Model, batch: Batch, set: Option<&[u32]>, scored: &mut [Score
         true => resid,
         false => resid.index_select(&Tensor::new(&rows[..], resid.device())?, 0)?, // [rows, d]
     };
-    let Sums { totals, sets, logits } = sums(model, &model.final_norm(&resid)?, &targets, set)?;
-    for (wanted, logit) in batch.wanted.iter().zip(logits) {
+    let normed = model.final_norm(&resid)?;
+    let Sums { totals, sets, logits } = sums(model, &normed, &targets, beside.set)?;
+    let above = if beside.above { above(model, &normed, &targets, &logits)? } else { Vec::new() };
+    for (at, (wanted, logit)) in batch.wanted.iter().zip(logits).enumerate() {
         let row = rows.partition_point(|row| *row < wanted.row as u32);
         let scored = &mut scored[wanted.text];
         if wanted.target.is_some() {
             scored.tokens[wanted.place] = logit - totals[row];
         }
-        if set.is_some() {
+        scored.above.extend(above.get(at));
+        if beside.set.is_some() {
             scored.set.push(sets[row] - totals[row]);
         }
     }

@@ -46,34 +46,55 @@ pub(super) fn sums(
     set.sort_unstable();
     let mut running = vec![Running { max: f32::NEG_INFINITY, total: 0.0, set: 0.0 }; rows];
     let mut logits = vec![0.0; targets.len()];
-    for first in (0..vocab).step_by(BLOCK) {
-        let end = (first + BLOCK).min(vocab);
-        let ids: Vec<u32> = (first as u32..end as u32).collect();
-        let members =
-            &set[set.partition_point(|id| (*id as usize) < first)..set.partition_point(|id| (*id as usize) < end)];
-        let block = model.unembed(normed, Some(&ids))?.to_dtype(DType::F32)?.contiguous()?; // [rows, block]
-        let (storage, layout) = block.storage_and_layout();
-        let Storage::Cpu(storage) = &*storage else { return Err(Error::failed("logits that are not in memory")) };
-        let block = &storage.as_slice::<f32>()?[layout.start_offset()..];
-        let width = end - first;
-        running
-            .par_iter_mut()
-            .zip(block.par_chunks(width))
-            .for_each(|(running, block)| running.add(block, first, members));
-        let here = by_id.partition_point(|at| targets[*at].1.is_some_and(|id| (id as usize) < end));
+    each_block(model, normed, &mut |first, width, block| {
+        let within = |id: u32| (id as usize) < first + width;
+        let members = &set[set.partition_point(|id| (*id as usize) < first)..set.partition_point(|id| within(*id))];
+        let add = |(running, block): (&mut Running, &[f32])| running.add(block, first, members);
+        running.par_iter_mut().zip(block.par_chunks(width)).for_each(add);
+        let here = by_id.partition_point(|at| targets[*at].1.is_some_and(within));
         for at in &by_id[..here] {
             if let (row, Some(id)) = targets[*at] {
                 logits[*at] = f64::from(block[row * width + id as usize - first]);
             }
         }
         by_id = &by_id[here..];
-    }
+    })?;
     if running.iter().any(|row| !row.total.is_finite()) {
         return Err(not_finite());
     }
     let log = |row: &Running, sum: f64| f64::from(row.max) + sum.ln();
     let totals = running.iter().map(|row| log(row, row.total)).collect();
     Ok(Sums { totals, sets: running.iter().map(|row| log(row, row.set)).collect(), logits })
+}
+
+/// How many tokens have a larger logit than each target, whose own are known; 0 without a target.
+pub(super) fn above(
+    model: &dyn Model,
+    normed: &Tensor,
+    targets: &[(usize, Option<u32>)],
+    logits: &[f64],
+) -> Result<Vec<u32>> {
+    let mut above = vec![0; targets.len()];
+    each_block(model, normed, &mut |_, width, block| {
+        above.par_iter_mut().zip(targets.par_iter().zip(logits)).for_each(|(above, ((row, id), logit))| {
+            let larger = block[row * width..(row + 1) * width].iter().filter(|x| f64::from(**x) > *logit).count();
+            *above += if id.is_some() { larger as u32 } else { 0 };
+        });
+    })?;
+    Ok(above)
+}
+
+/// Hands over the logits block by block: the first token, how many there are, and `[rows, block]`.
+fn each_block(model: &dyn Model, normed: &Tensor, take: &mut dyn FnMut(usize, usize, &[f32])) -> Result<()> {
+    let vocab = model.spec().vocab;
+    for first in (0..vocab).step_by(BLOCK) {
+        let ids: Vec<u32> = (first as u32..(first + BLOCK).min(vocab) as u32).collect();
+        let block = model.unembed(normed, Some(&ids))?.to_dtype(DType::F32)?.contiguous()?; // [rows, block]
+        let (storage, layout) = block.storage_and_layout();
+        let Storage::Cpu(storage) = &*storage else { return Err(Error::failed("logits that are not in memory")) };
+        take(first, ids.len(), &storage.as_slice::<f32>()?[layout.start_offset()..]);
+    }
+    Ok(())
 }
 
 impl Running {

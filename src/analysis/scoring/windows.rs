@@ -1,6 +1,6 @@
 //! A text longer than the context, by windows that slide along it.
 
-use super::{Scored, Text, score};
+use super::{Beside, Scored, Text, score};
 use crate::error::Result;
 use crate::model::Model;
 use crate::prompt::Word;
@@ -80,7 +80,7 @@ impl<'a> Windows<'a> {
                 beyond: span.last && self.set.is_some(),
             })
             .collect();
-        for window in score(self.model, &texts, self.set, &|_, _| ())? {
+        for window in score(self.model, &texts, Beside { set: self.set, above: false }, &|_, _| ())? {
             scored.tokens.extend(window.tokens);
             scored.set.extend(window.set);
         }

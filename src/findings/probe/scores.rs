@@ -1,6 +1,6 @@
 //! Scores of whole sentences, by one of the conventions that people use.
 
-use crate::analysis::scoring::{Scored, Text, Watch, score};
+use crate::analysis::scoring::{Beside, Scored, Text, Watch, score};
 use crate::error::{Error, Result};
 use crate::findings::reading::begin;
 use crate::named::Named;
@@ -102,5 +102,5 @@ impl<'a> Encoder<'a> {
 /// Those of [`score`].
 pub(super) fn scored(session: &Session, sentences: &[&[u32]], watch: Watch) -> Result<Vec<Scored>> {
     let texts: Vec<Text> = sentences.iter().map(|ids| Text::new(ids)).collect();
-    score(session.model(), &texts, None, watch)
+    score(session.model(), &texts, Beside::default(), watch)
 }

@@ -72,7 +72,10 @@ impl<'a> Pairs<'a> {
         }
         let bad = suite.bad.len() + self.found.iter().map(|found| found.bad.len()).max().unwrap_or(0);
         if bad > 0 {
-            lines.push(format!("{bad} rows could not be used and are in no number"));
+            lines.push(format!(
+                "{bad} {} could not be used and are in no number",
+                if bad == 1 { "row" } else { "rows" }
+            ));
         }
         lines
     }

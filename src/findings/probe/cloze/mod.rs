@@ -1,0 +1,333 @@
+//! Cloze items: how high the model ranks the answers to a prompt.
+
+mod shown;
+mod template;
+
+pub use shown::Cloze;
+pub use template::{Slot, Template, matrix};
+
+use super::rows::{Bad, Row, Sample, sources};
+use crate::analysis::scoring::{Beside, Text, Watch, score};
+use crate::error::{Error, Result};
+use crate::findings::reading::begin;
+use crate::findings::{Output, Style, refuse_parts};
+use crate::record::{Identity, Input};
+use crate::session::Session;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::path::Path;
+
+/// The options of `probe cloze`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Begin each prompt with the model's own beginning-of-text token.
+    pub bos: bool,
+    /// Which rows are taken.
+    pub sample: Sample,
+    /// How the figure looks.
+    pub style: Style,
+}
+
+impl Options {
+    /// Fails where the options cannot be meant, before anything is read.
+    ///
+    /// # Errors
+    /// What cannot be meant.
+    pub fn check(&self, outputs: &[Output]) -> Result<()> {
+        refuse_parts("probe cloze", outputs)?;
+        if self.sample.limit == Some(0) {
+            return Err(Error::usage("a limit of 0 leaves nothing").hint("give 1 or more").option("limit"));
+        }
+        self.style.check()
+    }
+}
+
+/// A prompt with what may follow it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// What stands before.
+    pub prompt: String,
+    /// What may follow: the right ones first.
+    pub candidates: Vec<String>,
+    /// How many are right.
+    pub answers: usize,
+    /// Its file's name.
+    pub file: String,
+    /// Its line there.
+    pub line: usize,
+}
+
+impl Item {
+    fn read(row: &Row, file: &str) -> Result<Self, String> {
+        let prompt = row.text("prompt")?.to_owned();
+        let list = |name: &str| -> Result<Vec<String>, String> {
+            let wrong = || format!("{name} is no list of texts");
+            let Some(value) = row.fields.get(name) else { return Ok(Vec::new()) };
+            let all: Vec<String> = match value {
+                Value::String(one) => vec![one.clone()],
+                Value::Array(all) => {
+                    let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(wrong);
+                    all.iter().map(text).collect::<Result<_, _>>()?
+                }
+                _ => return Err(wrong()),
+            };
+            match all.iter().any(|text| text.trim().is_empty()) {
+                true => Err(format!("{name} holds an empty text, which is no token")),
+                false => Ok(all),
+            }
+        };
+        let (answers, distractors) = (list("answers")?, list("distractors")?);
+        if answers.is_empty() {
+            return Err("it has no answers".into());
+        }
+        if let Some(both) = answers.iter().find(|answer| distractors.contains(answer)) {
+            return Err(format!("{both:?} is an answer and a distractor"));
+        }
+        let count = answers.len();
+        Ok(Self {
+            prompt,
+            candidates: [answers, distractors].concat(),
+            answers: count,
+            file: file.to_owned(),
+            line: row.line,
+        })
+    }
+
+    /// Whether the answers are ranked among candidates; else in the whole vocabulary.
+    pub fn has_distractors(&self) -> bool {
+        self.candidates.len() > self.answers
+    }
+}
+
+/// Items with where they come from.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    /// The file or folder.
+    pub input: Input,
+    /// The items.
+    pub items: Vec<Item>,
+    /// Rows that are none.
+    pub bad: Vec<Bad>,
+    /// Items before a sample was drawn.
+    pub all: usize,
+}
+
+impl Suite {
+    /// Reads a file, or all files of a folder.
+    ///
+    /// # Errors
+    /// What cannot be read; no item at all; with `strict`, a row that is none.
+    pub fn read(path: &Path, options: &Options) -> Result<Self> {
+        let (sources, input) = sources(path, &["prompt", "answers"])?;
+        let mut suite = Self { input, items: Vec::new(), bad: Vec::new(), all: 0 };
+        for source in sources {
+            suite.all += source.rows.len();
+            let chosen = options.sample.of(source.rows.len(), &source.name);
+            let mut rows: Vec<Option<_>> = source.rows.into_iter().map(Some).collect();
+            for row in chosen.into_iter().filter_map(|at| rows[at].take()) {
+                let read = row.and_then(|row| {
+                    Item::read(&row, &source.name).map_err(|why| Bad { file: source.name.clone(), line: row.line, why })
+                });
+                match read {
+                    Ok(item) => suite.items.push(item),
+                    Err(bad) => suite.bad.push(bad),
+                }
+            }
+        }
+        options.sample.check(&suite.bad)?;
+        if suite.items.is_empty() {
+            let why = suite.bad.first().map_or("it is empty".into(), ToString::to_string);
+            return Err(Error::failed(format!("{} has no item: {why}", suite.input.name))
+                .hint("a row is {\"prompt\": \"…\", \"answers\": [\"…\"], \"distractors\": [\"…\"]}"));
+        }
+        Ok(suite)
+    }
+}
+
+/// What the model says of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Candidate {
+    /// The logarithm of the probability of all its tokens after the prompt, in nats.
+    pub log_p: f64,
+    /// How many tokens it has.
+    pub tokens: usize,
+    /// The place of its first token in the whole vocabulary, from 1.
+    pub place: u32,
+}
+
+/// What one model says of all items.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The model.
+    pub model: Identity,
+    /// Each item's candidates; none of an item that the model cannot read.
+    pub items: Vec<Option<Vec<Candidate>>>,
+    /// Items that the model cannot read.
+    pub bad: Vec<Bad>,
+}
+
+impl Found {
+    /// The best rank of an item's answers, from 1: among its candidates, or without distractors in the whole vocabulary, by first
+    /// tokens.
+    pub fn rank(&self, item: &Item, at: usize) -> Option<usize> {
+        let all = self.items[at].as_ref()?;
+        let (answers, distractors) = all.split_at(item.answers);
+        if !item.has_distractors() {
+            return answers.iter().map(|answer| answer.place as usize).min();
+        }
+        let best = answers.iter().map(|answer| answer.log_p).fold(f64::NEG_INFINITY, f64::max);
+        Some(1 + distractors.iter().filter(|other| other.log_p >= best).count())
+    }
+}
+
+/// What follows a prompt is written after a space, unless one of the two has it.
+fn following(prompt: &str, text: &str) -> String {
+    let spaced = prompt.ends_with(char::is_whitespace) || text.starts_with(char::is_whitespace);
+    if spaced { text.to_owned() } else { format!(" {text}") }
+}
+
+/// Ids of prompts.
+struct Reader<'a> {
+    session: &'a Session,
+    bos: Option<u32>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(session: &'a Session, bos: bool) -> Result<Self> {
+        session.has_next_tokens()?;
+        if let Some(why) = session.tokenizer.missing() {
+            return Err(why.clone());
+        }
+        let bos = if bos { begin(&session.tokenizer, session.spec())?.0 } else { None };
+        Ok(Self { session, bos })
+    }
+
+    fn prompt(&self, text: &str) -> Result<Vec<u32>, String> {
+        let own = self.session.tokenizer.encode(text).map_err(|error| error.message)?;
+        let ids: Vec<u32> = self.bos.into_iter().chain(own).collect();
+        let context = self.session.spec().context;
+        match ids.len() {
+            0 => Err("its prompt has no token".into()),
+            length if length > context => {
+                Err(format!("its prompt has {length} tokens, but the model's context holds {context}"))
+            }
+            _ => Ok(ids),
+        }
+    }
+
+    /// The prompt with each candidate, and the prompt's length.
+    fn item(&self, item: &Item) -> Result<(Vec<Vec<u32>>, usize), String> {
+        let prompt = self.prompt(&item.prompt)?;
+        let whole = |text: &String| {
+            let own = self.session.tokenizer.encode(&following(&item.prompt, text)).map_err(|error| error.message)?;
+            let context = self.session.spec().context;
+            match own.len() {
+                0 => Err(format!("{text:?} is no token")),
+                count if prompt.len() + count > context + 1 => {
+                    Err(format!("with {text:?} it is longer than the model's context"))
+                }
+                _ => Ok(prompt.iter().copied().chain(own).collect()),
+            }
+        };
+        Ok((item.candidates.iter().map(whole).collect::<Result<_, _>>()?, prompt.len()))
+    }
+}
+
+/// What one model says of all items.
+///
+/// # Errors
+/// A model that cannot score; logits that are not finite; with `strict`, an item that it cannot read.
+pub fn find(options: &Options, suite: &Suite, session: &Session, watch: Watch) -> Result<Found> {
+    let reader = Reader::new(session, options.bos)?;
+    let mut found = Found { model: session.identity(), ..Found::default() };
+    let mut read: Vec<Option<(Vec<Vec<u32>>, usize)>> = Vec::new();
+    for item in &suite.items {
+        let ids = reader.item(item);
+        found.bad.extend(ids.as_ref().err().map(|why| Bad {
+            file: item.file.clone(),
+            line: item.line,
+            why: why.clone(),
+        }));
+        read.push(ids.ok());
+    }
+    options.sample.check(&found.bad)?;
+    let texts: Vec<Text> = read
+        .iter()
+        .flatten()
+        .flat_map(|(all, from)| all.iter().map(|ids| Text { ids, from: *from, beyond: false }))
+        .collect();
+    if texts.is_empty() {
+        return Err(Error::failed(format!("model {} can read no item of {}", session.name, suite.input.name))
+            .hint(found.bad.first().map_or_else(String::new, ToString::to_string)));
+    }
+    let scores = score(session.model(), &texts, Beside { set: None, above: true }, watch)?;
+    let mut scores = scores.into_iter();
+    for item in &read {
+        let candidates = item.as_ref().map(|(all, _)| {
+            let own = scores.by_ref().take(all.len());
+            own.map(|scored| Candidate {
+                log_p: scored.tokens.iter().sum(),
+                tokens: scored.tokens.len(),
+                place: 1 + scored.above.first().copied().unwrap_or_default(),
+            })
+            .collect()
+        });
+        found.items.push(candidates);
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_survive_json_and_unknown_ones_are_refused() {
+        crate::findings::check_json::<Options>(r#"{"file": "x"}"#);
+    }
+
+    #[test]
+    fn an_answer_is_as_good_as_the_distractors_above_it_are_few() {
+        let item = |answers, count: usize| Item {
+            prompt: "a".into(),
+            candidates: vec![String::new(); count],
+            answers,
+            file: String::new(),
+            line: 1,
+        };
+        let candidate = |log_p, place| Candidate { log_p, tokens: 1, place };
+        let all = vec![candidate(-5.0, 9), candidate(-2.0, 7), candidate(-1.0, 2), candidate(-3.0, 1)];
+        let found = Found { items: vec![Some(all)], ..Found::default() };
+        assert_eq!(found.rank(&item(2, 4), 0), Some(2), "the second answer is below one distractor");
+        assert_eq!(found.rank(&item(4, 4), 0), Some(1), "without distractors places in the vocabulary count");
+        assert_eq!(found.rank(&item(1, 4), 0), Some(4));
+    }
+
+    #[test]
+    fn rows_that_are_no_items_say_why() {
+        let read = |text: &str| {
+            let row = Row { line: 1, fields: serde_json::from_str(text).unwrap() };
+            Item::read(&row, "x").map(|item| (item.candidates.len(), item.answers))
+        };
+        assert_eq!(read(r#"{"prompt": "a", "answers": ["b", "c"], "distractors": ["d"]}"#), Ok((3, 2)));
+        assert_eq!(read(r#"{"prompt": "a", "answers": "b"}"#), Ok((1, 1)));
+        for (text, why) in [
+            (r#"{"answers": ["b"]}"#, "prompt"),
+            (r#"{"prompt": "a", "answers": []}"#, "no answers"),
+            (r#"{"prompt": "a", "answers": [""]}"#, "no token"),
+            (r#"{"prompt": "a", "answers": [1]}"#, "no list"),
+            (r#"{"prompt": "a", "answers": ["b"], "distractors": ["b"]}"#, "an answer and a distractor"),
+        ] {
+            assert!(read(text).unwrap_err().contains(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_a_word_of_its_own() {
+        assert_eq!(
+            [following("It is", "red"), following("It is ", "red"), following("It is", " red")],
+            [" red", "red", " red"]
+        );
+    }
+}
