@@ -218,7 +218,7 @@ impl Findings for Filled<'_> {
                 colormap: style.colormap.unwrap_or_default(),
                 min: 0.0,
                 max: largest,
-                unit: "probability of the most probable next token".into(),
+                unit: "probability".into(),
             },
             ..Heatmap::default()
         };
