@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn what_is_said_without_memory_is_cut_where_it_is_too_long() {
         let mut said = Said { bytes: [0; 256], length: 0 };
-        assert!(write!(said, "{} {}", 12, "MiB").is_ok() && said.text() == b"12 MiB");
+        assert!(write!(said, "{} MiB", 12).is_ok() && said.text() == b"12 MiB");
         assert!(said.write_str(&"x".repeat(256)).is_err() && said.text() == b"12 MiB");
     }
 }
