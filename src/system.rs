@@ -158,3 +158,42 @@ pub fn memory_limit() -> Option<u64> {
     });
     own.into_iter().chain(group).min()
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// Names the file that the same test, started once more, cuts and reads.
+    const CUT: &str = "ATTNVIZ_TEST_CUT_FILE";
+
+    #[test]
+    fn a_file_that_is_cut_while_it_is_read_is_an_error_in_two_lines() {
+        if let Some(path) = std::env::var_os(CUT) {
+            let file = std::fs::File::options().write(true).read(true).open(&path).unwrap();
+            // SAFETY: what happens when it is cut is what is tested.
+            let map = unsafe { memmap2::Mmap::map(&file) }.unwrap();
+            mapped(&map, path.as_ref());
+            tell_of_cut_files();
+            file.set_len(0).unwrap();
+            let sum: u64 = map.iter().map(|byte| u64::from(*byte)).sum();
+            unreachable!("it read {sum}");
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(1 << 16).unwrap();
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", "system::tests::a_file_that_is_cut_while_it_is_read_is_an_error_in_two_lines"]);
+        let ended = again.arg("--nocapture").env(CUT, file.path()).output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        let name = file.path().display();
+        assert!(said.contains(&format!("error: {name} was cut short while it was read\nhint: ")), "{said}");
+    }
+
+    #[test]
+    fn what_is_said_without_memory_is_cut_where_it_is_too_long() {
+        let mut said = Said { bytes: [0; 256], length: 0 };
+        assert!(write!(said, "{} MiB", 12).is_ok() && said.text() == b"12 MiB");
+        assert!(said.write_str(&"x".repeat(256)).is_err() && said.text() == b"12 MiB");
+    }
+}

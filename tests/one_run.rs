@@ -294,30 +294,3 @@ fn a_model_that_is_overwritten_or_cut_while_a_batch_runs_stops_it_clean() {
         assert!(contents(&shell.path(out)) == contents(&shell.path("whole")), "{out}");
     }
 }
-
-#[cfg_attr(not(unix), ignore = "a file that is mapped cannot be cut there")]
-#[test]
-fn weights_that_end_while_they_are_read_are_an_error_and_no_bus_error() {
-    let shell = shell(192);
-    let lines = shell.text("p.txt");
-    let lines: Vec<&str> = lines.split_inclusive('\n').collect();
-    let args = ["batch", "-", "--out", "cut", "-m", "m", "--format", "csv"];
-    let mut command = shell.attnviz(&args);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(lines[..66].concat().as_bytes()).unwrap();
-    let journal = shell.path("cut/.manifest.jsonl.part");
-    while fs::metadata(&journal).map_or(0, |journal| journal.len()) == 0 {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before its input");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    fs::write(shell.path("m/model.safetensors"), "").unwrap();
-    let _ = input.write_all(lines[66..].concat().as_bytes()); // it may have noticed
-    drop(input);
-    let mut err = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(1), "{err}");
-    assert!(err.contains("error: m/model.safetensors was cut short while it was read\nhint: "), "{err}");
-    // What was kept is whole.
-    assert!(names(&shell.path("cut")).iter().filter(|name| name.ends_with(".csv")).count() >= 64);
-}

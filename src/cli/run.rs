@@ -60,7 +60,7 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     let weights = session.weights().map_or(0, Weights::bytes);
     let cost = analysis.cost(session.spec(), prompt.ids.len(), &outputs);
     cost.said(weights).iter().filter(|_| !output.quiet).for_each(output::say);
-    allowed(cost.memory + weights)?;
+    allowed(cost.memory)?;
     let progress = Progress::new(output.quiet);
     let watch = |done, planned| progress.watch(done, planned);
     let mut subject = Subject { watch: &watch, ..Subject::new(&session, prompt, &asked)? };
@@ -79,9 +79,10 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     Ok(())
 }
 
-/// Fails where the system does not allow what is needed.
+/// Fails where the system does not allow what is needed beside the program and the weights, whose pages can be given up.
 fn allowed(memory: u64) -> Result<()> {
     let Some(limit) = memory_limit().filter(|limit| *limit < memory) else { return Ok(()) };
-    let what = format!("this takes about {} of memory, of which the process may have {}", bytes(memory), bytes(limit));
+    let what =
+        format!("this takes {} of memory and more, of which the process may have {}", bytes(memory), bytes(limit));
     Err(Error::failed(what).hint("select fewer layers, heads or tokens, or allow the process more"))
 }

@@ -21,7 +21,7 @@ pub fn write(data: &Data, out: &mut dyn Write) -> Result<()> {
 /// The same of data whose numbers are not all held.
 ///
 /// # Errors
-/// As [`write`], and those of the source.
+/// As [`write()`], and those of the source.
 pub fn write_from(data: &Data, source: Option<&dyn Source>, out: &mut dyn Write) -> Result<()> {
     data.check(source)?;
     let ids = ids_as_bytes(&data.record.token_ids);

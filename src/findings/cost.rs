@@ -16,7 +16,7 @@ const ALWAYS: u64 = 160 << 20;
 /// What an analysis of a prompt takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Bytes of memory at once, about, beside the weights.
+    /// Bytes of memory at once, about, beside the weights and the program itself.
     pub memory: u64,
     /// Bytes of files, about.
     pub disk: u64,
@@ -27,7 +27,7 @@ pub struct Cost {
 impl Cost {
     /// What people should know before it begins, with the bytes of the model's weights; nothing of what is small.
     pub fn said(&self, weights: u64) -> Vec<Remark> {
-        let memory = self.memory + weights;
+        let memory = ALWAYS + self.memory + weights;
         let needs = (memory >= MUCH_MEMORY || self.disk >= MUCH_ROOM)
             .then(|| format!("this takes about {} of memory and {} on disk", bytes(memory), bytes(self.disk)));
         needs.map(Remark::from).into_iter().chain(self.remarks.iter().cloned()).collect()
@@ -60,7 +60,7 @@ impl Patterns {
         let layer = spec.heads as u64 * n * n;
         let entering = if self.again { spec.layers as u64 * n * d } else { 0 };
         let working = layer * if self.scores { 4 } else { 2 } + n * (8 * d + 2 * spec.d_mlp as u64);
-        let memory = ALWAYS + 4 * (self.maps * self.side * self.side + entering + working + self.held);
+        let memory = 4 * (self.maps * self.side * self.side + entering + working + self.held);
         let (all, pairs) = (self.maps * n * n, self.maps * n * (n + 1) / 2);
         let file = |Output { format, by_part }: &Output| {
             let more = if *by_part { 0 } else { self.more };
@@ -73,5 +73,36 @@ impl Patterns {
             }
         };
         Cost { memory, disk: outputs.iter().map(file).sum(), remarks: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::attention::Extra;
+    use crate::findings::Analysis;
+    use crate::findings::attention::Options;
+
+    #[test]
+    fn what_a_big_job_takes_is_said_and_what_a_small_one_takes_is_not() {
+        let spec = Spec {
+            layers: 12,
+            heads: 12,
+            kv_heads: 12,
+            d_model: 768,
+            d_head: 64,
+            d_mlp: 3072,
+            vocab: 50_257,
+            context: 1024,
+            bos: None,
+        };
+        let options = Options { with: vec![Extra::Logits, Extra::Hidden, Extra::Scores], ..Options::default() };
+        let said = |tokens, format| options.cost(&spec, tokens, &[Output::whole(format)]).said(475 << 20);
+        assert_eq!(said(11, Format::Npz), []);
+        // 2 · 144 + 13 / 1024 · 768 + 50257 / 1024 numbers for each pair of 1024 tokens, of 4 bytes.
+        let all = said(1024, Format::Npz);
+        assert!(all.len() == 1 && all[0].text.ends_with("on disk") && all[0].text.contains("1.4 GiB"), "{all:?}");
+        let small = Options::default().cost(&spec, 1024, &[Output::whole(Format::Png)]);
+        assert!(small.disk == 0 && small.memory < 250 << 20, "{small:?}");
     }
 }
