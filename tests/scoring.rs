@@ -239,6 +239,23 @@ fn results_of_files_of_items_are_made_again_from_the_same_file() {
     for file in ["a.png", "a.json"] {
         assert_eq!(shell.says(&["rerun", file, "--input", "pairs.csv"]), format!("{file}: the same bytes\n"));
     }
+    shell.write("items.jsonl", "{\"prompt\": \"Once upon a\", \"answers\": [\"time\"], \"distractors\": [\"king\"]}\n");
+    shell.ok(&["probe", "cloze", "items.jsonl", "-m", "builtin", "-q", "-o", "cloze.svg"]);
+    assert_eq!(shell.says(&["rerun", "cloze.svg", "--input", "items.jsonl"]), "cloze.svg: the same bytes\n");
+    shell.ok(&[
+        "probe",
+        "cloze",
+        "--template",
+        "The {a}",
+        "--fill",
+        "a=king,old",
+        "-m",
+        "builtin",
+        "-q",
+        "-o",
+        "filled.json",
+    ]);
+    assert_eq!(shell.says(&["rerun", "filled.json"]), "filled.json: the same bytes\n");
     assert!(shell.fails(1, &["rerun", "a.png"]).1.contains("--input pairs.csv"));
     shell.write("other.csv", "good,bad\nThe cats sleep.,The cats sleeps.\n");
     assert!(shell.fails(3, &["rerun", "a.json", "--input", "other.csv"]).0.contains("had the hash"));

@@ -73,6 +73,8 @@ pub fn run(args: &RerunArgs) -> Result<()> {
         "diff" => again.of_pair(),
         "render" => again.of_file(),
         "pairs" => again.of_pairs(),
+        "cloze" => again.of_cloze(),
+        "template" => again.of_template(),
         _ => again.of_prompt(),
     }
 }

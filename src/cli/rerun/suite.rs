@@ -3,39 +3,83 @@
 use super::{Again, changed};
 use crate::cli::output::remark_on;
 use attnviz::error::{Error, Result};
-use attnviz::findings::probe::pairs::{self, Options, Pairs, Suite};
+use attnviz::findings::probe::{cloze, pairs};
+use attnviz::record::Input;
 use attnviz::session::Session;
 use attnviz::text::shell_word;
+use std::path::Path;
 
 impl Again<'_> {
     /// From a file of minimal pairs.
     pub(super) fn of_pairs(&self) -> Result<()> {
-        let options: Options = self.options()?;
+        let options: pairs::Options = self.options()?;
         let outputs = self.outputs(&|outputs| options.check(outputs))?;
         options.check(&outputs).map_err(|e| self.named(e))?;
-        let Some(input) = &self.record.input else { return Err(self.silent("which file of pairs it is of")) };
+        let (path, input) = self.items()?;
+        let mut suite = pairs::Suite::read(path, &options)?;
+        let change = other_items(input, &mut suite.input);
+        let session = self.one_model()?;
+        let found = pairs::find(&options, &suite, &session, &|_, _| ())?;
+        let change = change.or_else(|| changed(&self.record.model, &session));
+        let pairs = pairs::Pairs::new(&options, &suite, vec![found], &self.record.line)?;
+        self.finish(&pairs, &options.style.fonts()?, change)
+    }
+
+    /// From a file of cloze items.
+    pub(super) fn of_cloze(&self) -> Result<()> {
+        let options: cloze::Options = self.options()?;
+        let outputs = self.outputs(&|outputs| options.check(outputs))?;
+        options.check(&outputs).map_err(|e| self.named(e))?;
+        let (path, input) = self.items()?;
+        let mut suite = cloze::Suite::read(path, &options)?;
+        let change = other_items(input, &mut suite.input);
+        let session = self.one_model()?;
+        let found = cloze::find(&options, &suite, &session, &|_, _| ())?;
+        let change = change.or_else(|| changed(&self.record.model, &session));
+        let cloze = cloze::Cloze::new(&options, &suite, vec![found], &self.record.line)?;
+        self.finish(&cloze, &options.style.fonts()?, change)
+    }
+
+    /// From a template, which needs no file.
+    pub(super) fn of_template(&self) -> Result<()> {
+        let template: cloze::Template = self.options()?;
+        let outputs = self.outputs(&|outputs| template.check(outputs))?;
+        template.check(&outputs).map_err(|e| self.named(e))?;
+        let session = self.one_model()?;
+        let found = cloze::matrix(&template, &session, &self.record.line, &|_, _| ())?;
+        self.finish(&*found, &template.style.fonts()?, changed(&self.record.model, &session))
+    }
+
+    /// The file of items that was named, and what the record says of the one that was read.
+    fn items(&self) -> Result<(&Path, &Input)> {
+        let Some(input) = &self.record.input else { return Err(self.silent("which file of items it is of")) };
         if self.record.others > 0 {
+            let count = self.record.others.saturating_add(1);
             return Err(self
-                .named(Error::failed(format!("it compares {} models", self.record.others + 1)))
+                .named(Error::failed(format!("it compares {count} models")))
                 .hint("only results of one model can be made again: run the command again"));
         }
-        let [path] = &self.args.input[..] else {
-            return Err(self.named(Error::failed(format!("it is of a file {:?}", input.name))).hint(format!(
+        match &self.args.input[..] {
+            [path] => Ok((path, input)),
+            _ => Err(self.named(Error::failed(format!("it is of a file {:?}", input.name))).hint(format!(
                 "give that file: attnviz rerun {} --input {}",
                 shell_word(self.name),
                 shell_word(&input.name)
-            )));
-        };
-        let mut suite = Suite::read(path, &options)?;
-        let change = (suite.input.hash != input.hash).then(|| {
-            format!("the file of pairs had the hash {}, {} has {}", input.hash, suite.input.name, suite.input.hash)
-        });
-        suite.input.name.clone_from(&input.name); // a file keeps what it holds under any name
+            ))),
+        }
+    }
+
+    fn one_model(&self) -> Result<Session> {
         let session = Session::new(self.model()?.open(false, self.args.output.quiet)?.checkpoint)?;
         remark_on(&session, self.args.output.quiet);
-        let found = pairs::find(&options, &suite, &session, &|_, _| ())?;
-        let change = change.or_else(|| changed(&self.record.model, &session));
-        let pairs = Pairs::new(&options, &suite, vec![found], &self.record.line)?;
-        self.finish(&pairs, &options.style.fonts()?, change)
+        Ok(session)
     }
+}
+
+/// What is said where the items are not those that they were.
+fn other_items(then: &Input, now: &mut Input) -> Option<String> {
+    let change =
+        (now.hash != then.hash).then(|| format!("the items had the hash {}, {} has {}", then.hash, now.name, now.hash));
+    now.name.clone_from(&then.name); // a file keeps what it holds under any name
+    change
 }

@@ -1,6 +1,7 @@
 //! How surprised the model is by each token, as figures, data and tables.
 
 mod options;
+mod words;
 
 pub use options::{Base, Options};
 
@@ -15,8 +16,8 @@ use crate::figure::{Figure, Scale};
 use crate::model::Spec;
 use crate::named::Named;
 use crate::prompt::{Word, WordRule};
-use crate::session::Session;
 use serde_json::{Map, Value, json};
+use words::{beginnings, corrected};
 
 /// Tokens after which progress is told.
 const STEP: usize = 4096;
@@ -177,39 +178,6 @@ impl Totals {
         let perplexity = (sum / tokens as f64).exp();
         Self { sum: base.of_nats(sum), bits: Base::Two.of_nats(sum), tokens, bytes, perplexity }
     }
-}
-
-/// The vocabulary's word-initial tokens: those that begin with whitespace.
-fn beginnings(session: &Session) -> Result<Vec<u32>> {
-    let tokenizer = &session.tokenizer;
-    let begins = |id: &u32| {
-        let bytes = tokenizer.bytes(*id).unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes);
-        !tokenizer.is_special(*id) && text.starts_with(char::is_whitespace)
-    };
-    let set: Vec<u32> = (0..session.spec().vocab as u32).filter(begins).collect();
-    if set.is_empty() {
-        return Err(Error::usage(
-            "the correction is for tokenizers that put the space in front of a word, which this one does not",
-        )
-        .hint("leave the correction out")
-        .option("bow_correction"));
-    }
-    Ok(set)
-}
-
-/// Words' numbers `+ log P(a word begins | before it) − log P(a word begins | after it)`; `begins` is the logarithm of that
-/// probability at each position from 1 on. A text's first word begins for certain.
-fn corrected(base: Base, subject: &Subject, words: &[Word], values: &[f64], begins: &[f64]) -> Vec<f64> {
-    let prompt = &subject.prompt;
-    let at = |position: usize| begins.get(position.wrapping_sub(1)).copied().unwrap_or(f64::NAN);
-    let one = |(word, value): (&Word, &f64)| {
-        let first = &prompt.tokens[word.tokens.start];
-        let spaced = String::from_utf8_lossy(&first.bytes).starts_with(char::is_whitespace);
-        let before = if spaced { at(word.tokens.start) } else { 0.0 };
-        value + base.of_nats(before - at(word.tokens.end))
-    };
-    words.iter().zip(values).map(one).collect()
 }
 
 impl Findings for Surprisal<'_> {

@@ -4,6 +4,7 @@ mod explained;
 mod numbers;
 mod shown;
 mod suite;
+mod told;
 
 pub use explained::{Explained, Writer};
 pub use numbers::{Found, Level, Tally};
