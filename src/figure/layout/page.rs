@@ -108,8 +108,10 @@ fn sized<'a>(figure: &'a Figure, (width, height): (Option<u32>, Option<u32>), fa
     let width = given_w.unwrap_or((wide + 2.0 * margin).ceil());
     let height = given_h.unwrap_or((page.h + margin).ceil().max(64.0));
     let whole = !page.cut && page.w <= width + 0.5 && page.h <= height + 0.5;
-    let count = page.items.len();
-    let items = legible(page.items, width, height);
+    let says = |item: &Item| !matches!(item, Item::Label(label) if label.text.is_empty());
+    let items: Vec<Item> = page.items.into_iter().filter(says).collect();
+    let count = items.len();
+    let items = legible(items, width, height);
     Scene { width, height, zoom, whole: whole && items.len() == count, items }
 }
 
@@ -267,9 +269,6 @@ fn legible(items: Vec<Item>, width: f32, height: f32) -> Vec<Item> {
     let mut legible = |item: &Item| {
         let Item::Label(label) = item else { return true };
         let corners = label.corners();
-        if label.text.is_empty() {
-            return true; // draws nothing
-        }
         if !corners.into_iter().all(within) {
             return false;
         }

@@ -107,7 +107,7 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
     block.w = block.w.max(edge);
     let wide = edge - x0;
     if axis_left > 0.0 {
-        let line = Line::fit(face, &sheet.row_axis, AXIS, h.max(40.0));
+        let line = Line::fit(face, &sheet.row_axis, AXIS, h.max(64.0));
         let label = line.at(AXIS.size, y0 + h / 2.0, Anchor::Middle, Ink::Soft).turned(-90.0);
         block.items.push(Item::Label(label));
     }
