@@ -1,6 +1,7 @@
 //! The page: headline, panels above one another, and bars beside or under maps.
 
 use super::columns::{BARS, BESIDE, WIDE, bare, columns, zoom};
+use super::labels::WIDER;
 use super::text::{Line, wrap};
 use super::{Anchor, Block, Item, Room, Scene, Style, Typeface, share_out};
 use super::{bars, curves, grid, heatmap, intervals, sheet, strip, table};
@@ -127,6 +128,8 @@ fn head<'a>(figure: &'a Figure, face: &dyn Typeface, width: f32) -> Block<'a> {
         return block;
     }
     let style = if width < NARROW { NARROW_TITLE } else { TITLE };
+    // On a page of given width another font's wider letters still end on it.
+    let width = if figure.width.is_some() { width / WIDER } else { width };
     // A prompt may be a book; a title that somebody wrote is never cut.
     let most = if figure.whole_title { usize::MAX } else { 2 };
     let title = wrap(face, &figure.title, style, width, most);

@@ -1,7 +1,7 @@
 //! A text as coloured tokens, once for each row of scores.
 
 use super::text::{Line, put_lines, wrap};
-use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, legend};
+use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, legend, marks};
 use crate::figure::{Ink, Scale, Strip, StripRow};
 
 const TITLE: Style = Style::bold(12.0);
@@ -102,7 +102,10 @@ impl Flow {
             let (ink, middle) = (Ink::over(value, scale), x + w / 2.0);
             let base = place.y + self.size.token * 1.16;
             block.items.push(Item::Label(token.clone().at(middle, base, Anchor::Middle, ink)));
-            if self.size.score > 0.0 {
+            if self.size.score == 0.0 {
+                // Without numbers nothing else says the sign in grey print.
+                block.items.extend(marks::minus(value, scale, (middle, place.y + place.h - 2.0), place.h));
+            } else {
                 let style = Style::regular(self.size.score);
                 let line = Line::fit(face, &score(row, scale, i), style, w);
                 let base = place.y + place.h - self.size.score * 0.5;
