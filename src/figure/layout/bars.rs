@@ -50,9 +50,7 @@ pub(super) fn bars<'a>(bars: &'a Bars, face: &dyn Typeface, width: f32, room: Ro
             false => (zero, zero + bar + 6.0, Anchor::Start, Ink::Bar),
         };
         block.items.push(Item::Label(label.at(left - 8.0, middle + 4.0, Anchor::End, Ink::Normal)));
-        if bar > 0.0 {
-            block.items.push(Item::Fill(Rect::new(start, (middle - THICK / 2.0).floor(), bar, THICK), ink));
-        }
+        block.items.push(Item::Fill(Rect::new(start, (middle - THICK / 2.0).floor(), bar, THICK), ink));
         block.items.push(Item::Label(number.at(end, middle + 3.6, anchor, Ink::Soft)));
         y += ROW;
     }
