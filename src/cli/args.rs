@@ -240,7 +240,7 @@ pub struct FigureArgs {
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
     /// Width: 3.25in, 8.5cm, 85mm, 234pt or 312px, to a pixel of a 96th of an inch; a number alone is pixels [default: as wide as the
-    /// content]
+    /// content, with 2 pixels a token up to 3000 pixels of maps; tokens that share a pixel are averaged, and the picture says so]
     #[arg(long, value_name = "LENGTH", value_parser = length)]
     pub width: Option<u32>,
     /// Height, in the same way [default: as high as the content]

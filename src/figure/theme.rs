@@ -127,6 +127,16 @@ mod tests {
     }
 
     #[test]
+    fn zero_stands_apart_from_the_page() {
+        for theme in [Theme::Light, Theme::Dark] {
+            for (map, zero) in [(Colormap::Tide, 0), (Colormap::Grey, 0), (Colormap::Balance, 127)] {
+                let found = contrast(theme.ink(Ink::Level(map, zero)), theme.ink(Ink::Paper));
+                assert!(found > 1.2, "{map:?} {theme:?}: {found}");
+            }
+        }
+    }
+
+    #[test]
     fn curves_stand_out_from_the_page() {
         for theme in [Theme::Light, Theme::Dark] {
             for i in 0..7 {

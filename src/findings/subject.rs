@@ -123,11 +123,7 @@ fn own(prompt: &Prompt, resid: &Tensor) -> Result<Tensor> {
 
 /// A token's label among words and numbers of ours: neither a comma nor a digit of its should look like one of them.
 pub fn in_a_line(label: &str) -> String {
-    // The space in front of a word, and the brackets around bytes, are no parts of a text.
-    let bare = label.strip_prefix('·').unwrap_or(label);
-    let letter = |c: Option<char>| c.is_some_and(|c| c.is_alphabetic() || "⟨⟩".contains(c));
-    let is_word = letter(bare.chars().next()) && letter(bare.chars().next_back());
-    if is_word { label.to_owned() } else { format!("“{label}”") }
+    format!("“{label}”")
 }
 
 /// Tokens with their probabilities, in a line; none without tokens.
@@ -257,19 +253,4 @@ pub fn empty_rows(count: usize) -> Option<String> {
 pub fn percent(p: f64) -> String {
     let percent = 100.0 * p;
     if percent >= 9.95 || percent == 0.0 { format!("{percent:.0} %") } else { format!("{percent:.1} %") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::in_a_line;
-
-    #[test]
-    fn only_a_word_stands_among_ours_without_quotes() {
-        for word in ["time", "·time", "it's", "é", "⟨C3⟩⟨A9⟩", "·日本", "नमस्ते", "b2b"] {
-            assert_eq!(in_a_line(word), word);
-        }
-        for other in ["1", "·1", "9.0", "2nd", "·mp3", ",", "a,", "(b", "·", "⏎", "", "–", "½", "٣", "10%"] {
-            assert_eq!(in_a_line(other), format!("“{other}”"));
-        }
-    }
 }

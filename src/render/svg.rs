@@ -182,6 +182,7 @@ impl Body {
         let (way, mut maps) = (way(scene, &maps, target, self.theme), maps.iter());
         for item in &scene.items {
             match item {
+                Item::Fill(rect, _) if rect.w <= 0.0 || rect.h <= 0.0 => {}
                 Item::Fill(rect, ink) => fill(&mut fill_backend, *rect, self.theme.ink(*ink))?,
                 Item::Frame(r, ink) => {
                     let (left, top, right, bottom) = (r.x - 0.5, r.y - 0.5, r.x + r.w + 0.5, r.y + r.h + 0.5);

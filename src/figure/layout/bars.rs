@@ -21,11 +21,11 @@ pub(super) fn bars<'a>(bars: &'a Bars, face: &dyn Typeface, width: f32, room: Ro
     put_lines(&mut block, wrap(face, &bars.unit, SMALL, width, 1), 0.0, Ink::Soft);
     let mut y = block.h + if block.h > 0.0 { 6.0 } else { 0.0 };
     let note = wrap(face, &bars.note, SMALL, width, 4);
-    let below = note.len() as f32 * SMALL.line() + 6.0;
+    let below = note.len() as f32 * SMALL.line() + if note.is_empty() { 0.0 } else { 6.0 };
 
     let there = bars.labels.len().min(bars.values.len());
     let count = there + bars.more;
-    let fitting = room.h.map_or(MOST, |h| ((h - y - below) / ROW).max(0.0) as usize).min(MOST);
+    let fitting = room.h.map_or(MOST, |h| ((h - y - below + 0.5) / ROW).max(0.0) as usize).min(MOST);
     // One row is given up to say how many more there are.
     let drawn = if count > fitting.min(there) { there.min(fitting.saturating_sub(1)) } else { count };
     let finite = |v: f32| if v.is_finite() { v } else { 0.0 };

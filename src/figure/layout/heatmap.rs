@@ -150,7 +150,11 @@ fn text_width(map: &Heatmap, face: &dyn Typeface) -> f32 {
     let Some(widest) = widths.last().copied() else { return 0.0 };
     let kinds = map.cell_labels.iter().collect::<HashSet<_>>().len();
     // The words of a small vocabulary are names: none is cut.
-    if kinds <= NAMES { widest } else { widths.get(widths.len() * 7 / 8).copied().unwrap_or(widest) }
+    if kinds <= NAMES || (widest + 12.0) * map.values.cols as f32 <= LARGEST {
+        widest
+    } else {
+        widths.get(widths.len() * 7 / 8).copied().unwrap_or(widest)
+    }
 }
 
 /// Width and height of a map whose cells have texts in them; `None` if no text would fit.

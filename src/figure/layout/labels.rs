@@ -11,7 +11,7 @@ const MOST_MEASURED: usize = 4096;
 /// A flat label takes more room than this beside its letters.
 const BESIDE: f32 = 6.0;
 /// Where a viewer lacks the font, another's letters are up to so many times as wide.
-const WIDER: f32 = 1.14;
+pub(super) const WIDER: f32 = 1.14;
 /// From a map to its labels.
 const PAD: f32 = 7.0;
 

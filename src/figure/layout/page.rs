@@ -1,6 +1,7 @@
 //! The page: headline, panels above one another, and bars beside or under maps.
 
 use super::columns::{BARS, BESIDE, WIDE, bare, columns, zoom};
+use super::labels::WIDER;
 use super::text::{Line, wrap};
 use super::{Anchor, Block, Item, Room, Scene, Style, Typeface, share_out};
 use super::{bars, curves, grid, heatmap, intervals, sheet, strip, table};
@@ -108,8 +109,10 @@ fn sized<'a>(figure: &'a Figure, (width, height): (Option<u32>, Option<u32>), fa
     let width = given_w.unwrap_or((wide + 2.0 * margin).ceil());
     let height = given_h.unwrap_or((page.h + margin).ceil().max(64.0));
     let whole = !page.cut && page.w <= width + 0.5 && page.h <= height + 0.5;
-    let count = page.items.len();
-    let items = legible(page.items, width, height);
+    let says = |item: &Item| !matches!(item, Item::Label(label) if label.text.is_empty());
+    let items: Vec<Item> = page.items.into_iter().filter(says).collect();
+    let count = items.len();
+    let items = legible(items, width, height);
     Scene { width, height, zoom, whole: whole && items.len() == count, items }
 }
 
@@ -125,6 +128,8 @@ fn head<'a>(figure: &'a Figure, face: &dyn Typeface, width: f32) -> Block<'a> {
         return block;
     }
     let style = if width < NARROW { NARROW_TITLE } else { TITLE };
+    // On a page of given width another font's wider letters still end on it.
+    let width = if figure.width.is_some() { width / WIDER } else { width };
     // A prompt may be a book; a title that somebody wrote is never cut.
     let most = if figure.whole_title { usize::MAX } else { 2 };
     let title = wrap(face, &figure.title, style, width, most);
@@ -267,9 +272,6 @@ fn legible(items: Vec<Item>, width: f32, height: f32) -> Vec<Item> {
     let mut legible = |item: &Item| {
         let Item::Label(label) = item else { return true };
         let corners = label.corners();
-        if label.text.is_empty() {
-            return true; // draws nothing
-        }
         if !corners.into_iter().all(within) {
             return false;
         }

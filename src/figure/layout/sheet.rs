@@ -33,7 +33,7 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
         return block;
     }
     let width = room.w.unwrap_or(NATURAL);
-    put_lines(&mut block, wrap(face, &sheet.title, TITLE, width, 4), 0.0, Ink::Strong);
+    put_lines(&mut block, wrap(face, &sheet.title, TITLE, width / labels::WIDER, 4), 0.0, Ink::Strong);
     block.h += if block.h > 0.0 { 6.0 } else { 0.0 };
     let beside = legend::is_beside(room.w);
     let caption = |text: &str| if text.is_empty() { 0.0 } else { AXIS.line() + 4.0 };
@@ -73,7 +73,8 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
     let cell = if cell >= 2.0 { cell.floor() } else { cell };
     let (w, h) = (cell * cols as f32, cell * rows as f32);
     // Names may be wider than small maps.
-    let named = |map: &SheetMap| Line::fit(face, &map.name, NAME, LARGEST).width + note_width(map, face);
+    let named =
+        |map: &SheetMap| Line::fit(face, &map.name, NAME, LARGEST).width * labels::WIDER + note_width(map, face);
     let slot = (width - around.0 - left + GAP) / across as f32 - GAP;
     let slot = sheet.maps.iter().map(named).fold(w, f32::max).min(slot.max(w));
 
@@ -86,7 +87,7 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
         let place = Rect::new(x, y, w, h);
         block.items.extend([Item::Cells(place, &map.values, &sheet.scale), Item::Frame(place, Ink::Faint)]);
         let name = Line::fit(face, &map.name, NAME, slot);
-        let at = x + name.width + 7.0;
+        let at = x + name.width * labels::WIDER + 4.0;
         // A number that is cut would mislead.
         let whole = Line::fit(face, &map.note, NOTE, LARGEST);
         let note = if at + whole.width <= x + slot + 0.5 { whole } else { Line::fit(face, "", NOTE, 0.0) };
@@ -107,7 +108,7 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
     block.w = block.w.max(edge);
     let wide = edge - x0;
     if axis_left > 0.0 {
-        let line = Line::fit(face, &sheet.row_axis, AXIS, h.max(40.0));
+        let line = Line::fit(face, &sheet.row_axis, AXIS, h.max(64.0));
         let label = line.at(AXIS.size, y0 + h / 2.0, Anchor::Middle, Ink::Soft).turned(-90.0);
         block.items.push(Item::Label(label));
     }

@@ -1,7 +1,7 @@
 //! A text as coloured tokens, once for each row of scores.
 
 use super::text::{Line, put_lines, wrap};
-use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, legend};
+use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, legend, marks};
 use crate::figure::{Ink, Scale, Strip, StripRow};
 
 const TITLE: Style = Style::bold(12.0);
@@ -102,7 +102,10 @@ impl Flow {
             let (ink, middle) = (Ink::over(value, scale), x + w / 2.0);
             let base = place.y + self.size.token * 1.16;
             block.items.push(Item::Label(token.clone().at(middle, base, Anchor::Middle, ink)));
-            if self.size.score > 0.0 {
+            if self.size.score == 0.0 {
+                // Without numbers nothing else says the sign in grey print.
+                block.items.extend(marks::minus(value, scale, (middle, place.y + place.h - 2.0), place.h));
+            } else {
                 let style = Style::regular(self.size.score);
                 let line = Line::fit(face, &score(row, scale, i), style, w);
                 let base = place.y + place.h - self.size.score * 0.5;
@@ -129,7 +132,7 @@ pub(super) fn strip<'a>(strip: &'a Strip, face: &dyn Typeface, room: Room) -> Bl
     block.h += if block.h > 0.0 { 6.0 } else { 0.0 };
     let shared = strip.rows.iter().any(|row| row.scale.is_none());
     let below = if shared { BETWEEN + legend::FLAT } else { 0.0 };
-    let tall = room.h.map(|h| h - block.h - below);
+    let tall = room.h.map(|h| h - block.h - below + 0.5);
 
     let body = body(strip, face, width, tall);
     let y = block.h;
@@ -169,11 +172,11 @@ fn beside<'a>(strip: &'a Strip, face: &dyn Typeface, size: Size, width: f32) -> 
         .collect();
     let widest = names.iter().map(|(name, note)| name.width.max(note.width)).fold(0.0, f32::max);
     let left = if widest > 0.0 { (widest + GUTTER).ceil() } else { 0.0 };
-    let mut bars: Vec<Block> = strip.rows.iter().map(|row| own_legend(row, face, width * 0.25)).collect();
+    let mut bars: Vec<Block> = strip.rows.iter().map(|row| own_legend(row, face, width.min(200.0))).collect();
     let right = bars.iter().map(|bar| bar.w).fold(0.0, f32::max);
     let right = if right > 0.0 { right + GUTTER } else { 0.0 };
     let flow = Flow::new(strip, face, size, width - left - right);
-    if flow.lines != 1 || flow.w > width - left - right {
+    if flow.lines != 1 || flow.w > width - left - right || bars.iter().any(|bar| bar.cut) {
         return None;
     }
     let (high, noted) = (flow.size.high(), names.iter().any(|(_, note)| !note.text.is_empty()));

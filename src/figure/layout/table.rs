@@ -32,7 +32,7 @@ pub(super) fn table<'a>(table: &'a Table, face: &dyn Typeface, room: Room) -> Bl
     let below = note.len() as f32 * SMALL.line() + if note.is_empty() { 0.0 } else { 6.0 };
 
     let count = table.columns.iter().map(|column| column.cells.len()).max().unwrap_or(0);
-    let fitting = room.h.map_or(MOST, |h| ((h - block.h - ROW - below) / ROW).max(0.0) as usize).min(MOST);
+    let fitting = room.h.map_or(MOST, |h| ((h - block.h - ROW - below + 0.5) / ROW).max(0.0) as usize).min(MOST);
     let drawn = if count > fitting { fitting.saturating_sub(1) } else { count };
     let gap = GAP.min(width * 0.03);
     let widths = widths(table, face, drawn, width, gap);
