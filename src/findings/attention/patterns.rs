@@ -65,9 +65,9 @@ impl<'a> Patterns<'a> {
     /// The names of the layers and heads of all maps, or of one.
     fn axes(&self, map: Option<usize>) -> (Vec<String>, Vec<String>) {
         let (layers, heads) = (self.attention.layer_names(), self.attention.head_names());
-        match map {
+        match map.and_then(|map| self.attention.places().into_iter().nth(map)) {
             None => (layers, heads),
-            Some(map) => (vec![layers[map / heads.len()].clone()], vec![heads[map % heads.len()].clone()]),
+            Some((layer, head)) => (vec![layer], vec![head]),
         }
     }
 
@@ -178,6 +178,14 @@ impl<'a> Patterns<'a> {
         settings
     }
 
+    /// All maps in one, or each head that was named by itself.
+    fn entries(&self, map: Option<usize>) -> Vec<Entry> {
+        match (map, self.attention.picked.len()) {
+            (Some(_), _) | (None, 0) => vec![self.attention(map)],
+            (None, count) => (0..count).map(|map| self.attention(Some(map))).collect(),
+        }
+    }
+
     /// The words by the attention that they receive.
     fn received(&self) -> Entry {
         let settings = serde_json::Map::from_iter([
@@ -229,12 +237,7 @@ impl Findings for Patterns<'_> {
     }
 
     fn parts(&self) -> Vec<Part> {
-        let (layers, heads) = self.axes(None);
-        let of_layer = |layer: &String| {
-            let part = |head: &String| Part { layer: layer.clone(), head: head.clone() };
-            heads.iter().map(part).collect::<Vec<_>>()
-        };
-        layers.iter().flat_map(of_layer).collect()
+        self.attention.places().into_iter().map(|(layer, head)| Part { layer, head }).collect()
     }
 
     /// All maps and the ranked words, or one map as it is held.
