@@ -2,8 +2,10 @@
 
 mod again;
 mod patterns;
+mod shape;
 
 pub use patterns::Patterns;
+pub use shape::{Mark, Shape};
 
 use super::cost;
 use super::subject::{Subject, next_of_all};
@@ -47,6 +49,16 @@ pub struct View {
     pub style: Style,
     /// Only the words ranked by the attention they receive; off unless asked for.
     pub received: bool,
+    /// How patterns are drawn: as maps, unless another way is named.
+    pub shape: Shape,
+    /// Lines of each query; none means 5.
+    pub top: Option<usize>,
+    /// The query whose attention shades the text; none means the last one.
+    pub query: Option<i64>,
+    /// The number of each cell in it, where it fits; off unless asked for.
+    pub numbers: bool,
+    /// Cells that are framed; none unless named.
+    pub mark: Vec<Mark>,
     /// No such ranking beside the maps of a figure; off unless asked for.
     pub no_received: bool,
 }
@@ -82,6 +94,7 @@ impl View {
                 .hint("leave one of the two out")
                 .option("no_received"));
         }
+        self.check_shape()?;
         self.style.check()
     }
 
@@ -96,7 +109,8 @@ impl View {
     fn pool(&self, whole: &Request, tokens: usize) -> Option<usize> {
         let ([layers, heads], side) = (counts(whole), side(whole, tokens));
         let pixels = panel_pixels(heads, side, self.style.width, true).max(1) as f32 * self.style.detail();
-        (layers * heads > WHOLE && whole.picked.is_empty()).then_some(pixels.ceil() as usize)
+        (layers * heads > WHOLE && whole.picked.is_empty() && self.shape == Shape::Map)
+            .then_some(pixels.ceil() as usize)
     }
 }
 
@@ -212,7 +226,7 @@ impl Analysis for Options {
             let next = subject.next_line(&next);
             let mut found = Patterns::new(&self.view, subject.about, words, attention);
             (found.next, found.again) = (next, Some(again));
-            Ok(Box::new(found) as Box<dyn Findings + 'a>)
+            Ok(Box::new(found.checked()?) as Box<dyn Findings + 'a>)
         };
         together(subjects, found, |subject| self.find(subject, outputs), each)
     }

@@ -39,6 +39,7 @@ impl Patterns<'_> {
         }
         lines.extend(self.faint_rows());
         lines.extend(self.left_out_rows());
+        lines.extend(self.marked(map));
         lines
     }
 
