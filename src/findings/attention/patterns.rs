@@ -288,7 +288,10 @@ impl Findings for Patterns<'_> {
     }
 
     fn data(&self, map: Option<usize>) -> Result<Data> {
-        self.outline(map)?.0.held(&self.numbers(map))
+        match self.outline(map)? {
+            (data, Some(source)) => data.held(&*source),
+            (data, None) => Ok(data),
+        }
     }
 
     fn outline(&self, map: Option<usize>) -> Result<(Data, Option<Box<dyn Source + '_>>)> {
@@ -296,7 +299,7 @@ impl Findings for Patterns<'_> {
         // Of heads that were named by themselves each has an array of the same name, and its numbers.
         let held = entries.len() > 1;
         let data = self.about.data(entries.into_iter().chain([self.received()]).collect());
-        Ok((data, (!held).then(|| Box::new(self.numbers(map)) as Box<dyn Source>)))
+        Ok((data, (!held).then(|| Box::new(self.numbers(map)) as Box<dyn Source + '_>)))
     }
 
     /// A row for each head with its whole pattern.
