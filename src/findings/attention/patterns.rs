@@ -206,6 +206,8 @@ impl<'a> Patterns<'a> {
     fn entries(&self, map: Option<usize>) -> Vec<Entry> {
         let one = |(map, values): (usize, &Map)| {
             let mut entry = self.attention(Some(map));
+            let (layer, head) = self.attention.picked[map];
+            entry.method = format!("attention-{layer}-{head}"); // arrays of one name would not be told apart
             entry.arrays.iter_mut().for_each(|array| array.values.clone_from(&values.values));
             entry
         };
