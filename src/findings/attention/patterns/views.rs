@@ -132,7 +132,7 @@ impl Patterns<'_> {
             series,
             most,
             note: format!(
-                "the strongest {keys} of each query: {} of what is shown in a map; the strongest line is {}, others are paler and thinner",
+                "the strongest {keys} of each query: {} of what is shown in a map; the strongest line is {}, others are paler and thinner, and under 6 % of it not drawn",
                 percent(share),
                 number(most)
             ),
