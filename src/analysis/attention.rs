@@ -66,6 +66,8 @@ pub struct Request {
     pub layers: Vec<usize>,
     /// Heads, in the order wanted.
     pub heads: Vec<usize>,
+    /// Layers and heads in the order wanted, where that is not each of these heads of each of these layers; else empty.
+    pub picked: Vec<(usize, usize)>,
     /// The sink policy, applied to tokens before anything else.
     pub sink: Sink,
     /// The tokens of each word: keys of one word are summed, queries of one word averaged.
@@ -92,6 +94,8 @@ pub struct Attention {
     pub layers: Vec<usize>,
     /// The heads that were looked at: the columns of `maps`, unless they were reduced to one.
     pub heads: Vec<usize>,
+    /// The layer and head of each map, where these are not all heads of those layers; else empty.
+    pub picked: Vec<(usize, usize)>,
     /// How the layers were reduced.
     pub layers_to: Option<Reduction>,
     /// How the heads were reduced.
@@ -148,6 +152,15 @@ impl Attention {
         let (least, most) = self.row_sums;
         // No row at all has no sum.
         least >= 1.0 - LOOSE && most <= 1.0 + LOOSE || least > most
+    }
+
+    /// The layer and head of each map, by name.
+    pub fn places(&self) -> Vec<(String, String)> {
+        if !self.picked.is_empty() {
+            return self.picked.iter().map(|(layer, head)| (layer.to_string(), head.to_string())).collect();
+        }
+        let (layers, heads) = (self.layer_names(), self.head_names());
+        layers.iter().flat_map(|layer| heads.iter().map(move |head| (layer.clone(), head.clone()))).collect()
     }
 
     /// What each row of maps is: a layer's number, or how the layers were reduced.

@@ -6,7 +6,7 @@ use attnviz::encoding::{START, mark};
 use attnviz::error::{Error, Result};
 use attnviz::export::read_at_most;
 use attnviz::figure::{Colormap, ScaleKind, Theme};
-use attnviz::findings::{FontFile, Reading, Reduce, Selection, Style, Words};
+use attnviz::findings::{FontFile, Picks, Reading, Reduce, Selection, Style, Words};
 use attnviz::prompt::{Truncate, WordRule};
 use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
@@ -179,8 +179,8 @@ pub struct SelectionArgs {
     /// Layers, such as 0,3-5; negative ones count from the end [default: all]
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub layer: Option<String>,
-    /// Heads, in the same way [default: all]
-    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    /// Heads, in the same way [default: all]; or single heads in an order of their own, such as 4.11,5.1 or L4H11
+    #[arg(long, visible_alias = "heads", value_name = "LIST", allow_hyphen_values = true)]
     pub head: Option<String>,
     /// One map of several: heads=mean, layers=max, or both with a comma
     #[arg(long, value_name = "heads=mean,layers=max", value_delimiter = ',', hide_possible_values = true)]
@@ -201,8 +201,18 @@ impl SelectionArgs {
         let list = |list: &Option<String>, option| {
             list.as_deref().map(|list| list.parse().map_err(|error: Error| error.of(option).option(option))).transpose()
         };
-        let (layer, head) = (list(&self.layer, "layer")?, list(&self.head, "head")?);
-        Ok(Selection { layer, head, reduce: reduce(&self.reduce)?, sink: self.sink, words: self.words })
+        let picked = self.head.as_deref().filter(|list| Picks::is_meant(list));
+        let heads =
+            picked.map(|list| list.parse().map_err(|error: Error| error.of("head").option("head"))).transpose()?;
+        let head = if picked.is_some() { None } else { list(&self.head, "head")? };
+        if picked.is_some() && (self.layer.is_some() || !self.reduce.is_empty()) {
+            return Err(Error::usage(
+                "--head names single heads with their layers, and --layer or --reduce goes with all heads of a layer",
+            )
+            .hint("leave --layer and --reduce out, or write heads as plain numbers"));
+        }
+        let layer = list(&self.layer, "layer")?;
+        Ok(Selection { layer, head, heads, reduce: reduce(&self.reduce)?, sink: self.sink, words: self.words })
     }
 }
 

@@ -5,9 +5,9 @@ use super::model::ModelArgs;
 use super::output::OutputArgs;
 use super::run::{Groups, PromptCommand};
 use attnviz::analysis::attention::Extra;
-use attnviz::error::Result;
+use attnviz::error::{Error, Result};
 use attnviz::findings::Asked;
-use attnviz::findings::attention::{Options, View};
+use attnviz::findings::attention::{Options, Shape, View};
 use clap::Args;
 
 /// The flags of `attention`.
@@ -37,6 +37,27 @@ pub struct ViewArgs {
     /// Only the words ranked by the attention they receive, as bars or as a table
     #[arg(long, help_heading = "Output")]
     received: bool,
+    /// How patterns are drawn
+    #[arg(long, value_name = "SHAPE", help_heading = "Figure", default_value = "map", value_parser = one_of::<Shape>())]
+    view: Shape,
+    /// With --view lines: so many of each query, the strongest [default: 5]
+    #[arg(long, value_name = "N", help_heading = "Figure")]
+    top: Option<usize>,
+    /// With --view text: the query, counted from 0, or from -1 at the end [default: the last]
+    #[arg(long, value_name = "N", help_heading = "Figure", allow_negative_numbers = true)]
+    query: Option<i64>,
+    /// The numbers in the cells of one head, where they fit
+    #[arg(long, help_heading = "Figure")]
+    numbers: bool,
+    /// Frame cells, counted as --query counts
+    #[arg(
+        long,
+        value_name = "QUERY:KEY,…",
+        help_heading = "Figure",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    mark: Vec<String>,
     /// No such ranking beside the maps
     #[arg(long, help_heading = "Figure", conflicts_with = "received")]
     no_received: bool,
@@ -46,7 +67,10 @@ impl ViewArgs {
     /// What is meant.
     pub fn view(&self) -> Result<View> {
         let (selection, style) = (self.selection.selection()?, self.figure.style()?);
-        Ok(View { selection, style, received: self.received, no_received: self.no_received })
+        let mark = self.mark.iter().map(|typed| typed.parse().map_err(|error: Error| error.option("mark")));
+        let Self { received, no_received, top, query, numbers, .. } = *self;
+        let mark = mark.collect::<Result<_>>()?;
+        Ok(View { selection, style, received, shape: self.view, top, query, numbers, mark, no_received })
     }
 }
 

@@ -156,10 +156,7 @@ impl Drawing<'_> {
         let hex = || three().map(|[r, g, b]| format!("#{r:02x}{g:02x}{b:02x}"));
         match operator {
             "cm" if self.unit == 0.0 => self.unit = numbers.first().copied().filter(|unit| *unit > 0.0)?,
-            "cm" => match &mut self.map {
-                Some(map) => map.place = numbers,
-                None => {}
-            },
+            "cm" => self.map.iter_mut().for_each(|map| map.place.clone_from(&numbers)),
             "rg" => self.fill = hex()?,
             "RG" => self.stroke = hex()?,
             "re" => {

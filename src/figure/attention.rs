@@ -1,6 +1,6 @@
 //! The figures of `attention`: maps of layers and heads, and the words ranked by the attention that they receive.
 
-use super::{Bars, Colormap, Grid, Heatmap, Matrix, Panel, Scale, ScaleKind};
+use super::{Bars, Colormap, Grid, Heatmap, Matrix, Panel, Scale, ScaleKind, Sheet, SheetMap};
 use crate::analysis::attention::Map;
 use crate::analysis::attention::received::Rank;
 
@@ -64,6 +64,24 @@ pub fn panel(layers: &[String], heads: &[String], mut maps: Vec<Matrix>, labels:
     }
 }
 
+/// Small multiples of heads by layer and number, in this order.
+pub fn multiples(picked: &[(usize, usize)], maps: Vec<Matrix>, labels: &[String], scale: Scale) -> Panel {
+    let name = |(layer, head): &(usize, usize)| format!("layer {layer}, head {head}");
+    Panel::Sheet(Sheet {
+        row_labels: last(labels, maps.first().map_or(0, |map| map.rows)),
+        col_labels: labels.to_vec(),
+        row_axis: "query".into(),
+        col_axis: "key".into(),
+        maps: picked
+            .iter()
+            .zip(maps)
+            .map(|(place, values)| SheetMap { name: name(place), values, ..SheetMap::default() })
+            .collect(),
+        scale,
+        ..Sheet::default()
+    })
+}
+
 /// One map with a label on each row and column. The labels are those of the keys; the queries are the last of them.
 pub fn heatmap(values: Matrix, labels: &[String], scale: Scale) -> Panel {
     Panel::Heatmap(Heatmap {
@@ -87,6 +105,7 @@ pub fn with_queries(panel: Panel, labels: Vec<String>) -> Panel {
     match panel {
         Panel::Heatmap(map) => Panel::Heatmap(Heatmap { row_labels: labels, ..map }),
         Panel::Grid(grid) => Panel::Grid(Grid { row_labels: labels, ..grid }),
+        Panel::Sheet(sheet) => Panel::Sheet(Sheet { row_labels: labels, ..sheet }),
         other => other,
     }
 }

@@ -26,7 +26,8 @@ pub use colormap::Colormap;
 pub use layout::panel_pixels;
 pub use matrix::{Matrix, Pooling};
 pub use panel::{
-    Bars, Column, Curves, Grid, Heatmap, IntervalRow, Intervals, Panel, Series, Sheet, SheetMap, Strip, StripRow, Table,
+    Bars, Column, Curves, Grid, Heatmap, IntervalRow, Intervals, Lines, Link, Links, Panel, Series, Sheet, SheetMap,
+    Strip, StripRow, Table,
 };
 pub use scale::{Scale, ScaleKind};
 pub(crate) use theme::readable;
@@ -43,6 +44,8 @@ pub struct Figure {
     pub subtitle: Vec<String>,
     /// What is drawn, above one another; bars stand beside or under maps, and neighbouring curves beside one another.
     pub panels: Vec<Panel>,
+    /// What is framed on every map, in parts of it: left, top, width and height.
+    pub frames: Vec<[f32; 4]>,
     /// Light or dark.
     pub theme: Theme,
     /// Width in pixels at 96 dpi; `None` lets the content decide.
@@ -66,6 +69,7 @@ impl Default for Figure {
             whole_title: false,
             subtitle: Vec::new(),
             panels: Vec::new(),
+            frames: Vec::new(),
             theme: Theme::Light,
             width: None,
             height: None,

@@ -20,6 +20,8 @@ pub enum Panel {
     Strip(Strip),
     /// A line chart.
     Curves(Curves),
+    /// Two columns of tokens with lines between them.
+    Lines(Lines),
     /// Rows and columns of text and numbers.
     Table(Table),
     /// Estimates with their intervals, one row each.
@@ -47,6 +49,8 @@ pub struct Heatmap {
     pub cell_labels: Vec<String>,
     /// What [hidden](Matrix::HIDDEN) cells are; said under the map.
     pub hatched: String,
+    /// Whether a text that is cut would mislead, as numbers do: then all are left out, and that is said.
+    pub whole_texts: bool,
     /// From numbers to colours.
     pub scale: Scale,
 }
@@ -198,6 +202,47 @@ pub struct Series {
     pub ys: Vec<f32>,
     /// Drawn thin and grey, under the others: what they are compared with, such as a random order.
     pub faint: bool,
+}
+
+/// Two columns of tokens with lines between them, from queries on the left to keys on the right.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lines {
+    /// One label per query.
+    pub left: Vec<String>,
+    /// One label per key.
+    pub right: Vec<String>,
+    /// What stands above the queries.
+    pub left_axis: String,
+    /// What stands above the keys.
+    pub right_axis: String,
+    /// The lines of each head; up to seven have colours of their own.
+    pub series: Vec<Links>,
+    /// The weight of a line in its full colour.
+    pub most: f32,
+    /// A remark under the lines, such as which there are.
+    pub note: String,
+}
+
+/// The lines of one head.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Links {
+    /// Its name.
+    pub name: String,
+    /// Its lines.
+    pub links: Vec<Link>,
+}
+
+/// A line from a query to a key.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Link {
+    /// The query.
+    pub from: usize,
+    /// The key.
+    pub to: usize,
+    /// How strong it is.
+    pub weight: f32,
 }
 
 /// Rows and columns of text and numbers. A table that is too long ends with how many rows are left out.

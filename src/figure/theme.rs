@@ -39,6 +39,8 @@ pub enum Ink {
     Negative,
     /// The curve of that number; after the last colour the first comes again.
     Curve(u8),
+    /// The colour of a curve, so much of 255 on the page's.
+    Faded(u8, u8),
     /// That level of a colour map.
     Level(Colormap, u8),
     /// A text on that level of a colour map: white or near black, whichever can be read.
@@ -73,6 +75,12 @@ impl Theme {
             (_, Ink::Level(map, level)) => map.palette(self)[usize::from(level).min(colormap::LEVELS - 1)],
             (_, Ink::Over(map, level)) => readable(self.ink(Ink::Level(map, level))),
             (_, Ink::Curve(i)) => CURVES[self as usize][usize::from(i) % CURVES[0].len()],
+            (_, Ink::Faded(i, level)) => {
+                let (paper, full, t) = (self.ink(Ink::Paper), self.ink(Ink::Curve(i)), f32::from(level) / 255.0);
+                let mixed =
+                    |part: usize| (f32::from(paper[part]) * (1.0 - t) + f32::from(full[part]) * t).round() as u8;
+                [mixed(0), mixed(1), mixed(2)]
+            }
             (Self::Light, Ink::Paper) => [255, 255, 255],
             (Self::Light, Ink::Strong) => [20, 24, 31],
             (Self::Light, Ink::Normal) => [52, 60, 71],

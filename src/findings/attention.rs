@@ -2,19 +2,20 @@
 
 mod again;
 mod patterns;
+mod shape;
 
 pub use patterns::Patterns;
+pub use shape::{Mark, Shape};
 
 use super::cost;
 use super::subject::{Subject, next_of_all};
-use super::{Analysis, Cost, Findings, Output, Reading, Selected, Selection, Style, need_arrays, together};
+use super::{Analysis, Cost, Findings, Output, Picks, Reading, Selected, Selection, Style, need_arrays, together};
 use crate::analysis::attention::{Extra, Layers};
 use crate::analysis::{Attention, Reduction, Request, packed};
 use crate::error::{Error, Result};
 use crate::export::{Array, check_text_size, csv};
 use crate::figure::panel_pixels;
-use crate::format::Format;
-use crate::format::Holds;
+use crate::format::{Format, Holds};
 use crate::model::{Activation, Spec};
 use crate::named::Named;
 use crate::prompt::Word;
@@ -48,6 +49,16 @@ pub struct View {
     pub style: Style,
     /// Only the words ranked by the attention they receive; off unless asked for.
     pub received: bool,
+    /// How patterns are drawn: as maps, unless another way is named.
+    pub shape: Shape,
+    /// Lines of each query; none means 5.
+    pub top: Option<usize>,
+    /// The query whose attention shades the text; none means the last one.
+    pub query: Option<i64>,
+    /// The number of each cell in it, where it fits; off unless asked for.
+    pub numbers: bool,
+    /// Cells that are framed; none unless named.
+    pub mark: Vec<Mark>,
     /// No such ranking beside the maps of a figure; off unless asked for.
     pub no_received: bool,
 }
@@ -68,11 +79,22 @@ impl View {
                 .hint("leave {layer} and {head} out")
                 .option("received"));
         }
+        let whole = |output: &&Output| {
+            !output.by_part && matches!(output.format, Format::Npz | Format::Safetensors | Format::Csv)
+        };
+        if let Some(output) =
+            outputs.iter().find(whole).filter(|_| self.selection.heads.as_ref().is_some_and(Picks::are_several))
+        {
+            return Err(Error::usage(format!("{} holds all heads of some layers, not single ones", output.format.name()))
+                .hint("write a file for each, as in heads-{layer}-{head}, or choose layers and heads in two lists; .json and .parquet hold single ones")
+                .option("head"));
+        }
         if self.received && self.no_received {
             return Err(Error::usage("the attention received is asked for, and asked to be left out")
                 .hint("leave one of the two out")
                 .option("no_received"));
         }
+        self.check_shape()?;
         self.style.check()
     }
 
@@ -87,7 +109,8 @@ impl View {
     fn pool(&self, whole: &Request, tokens: usize) -> Option<usize> {
         let ([layers, heads], side) = (counts(whole), side(whole, tokens));
         let pixels = panel_pixels(heads, side, self.style.width, true).max(1) as f32 * self.style.detail();
-        (layers * heads > WHOLE).then_some(pixels.ceil() as usize)
+        (layers * heads > WHOLE && whole.picked.is_empty() && self.shape == Shape::Map)
+            .then_some(pixels.ceil() as usize)
     }
 }
 
@@ -103,10 +126,11 @@ fn side(whole: &Request, tokens: usize) -> usize {
 }
 
 /// What is gathered of a prompt's patterns, whole.
-pub(super) fn request(selection: &Selection, Selected { layers, heads }: Selected, words: &[Word]) -> Request {
+pub(super) fn request(selection: &Selection, Selected { layers, heads, picked }: Selected, words: &[Word]) -> Request {
     Request {
         layers,
         heads,
+        picked,
         sink: selection.sink,
         words: selection.words.map(|_| words.iter().map(|word| word.tokens.clone()).collect()),
         heads_to: selection.reduce.heads,
@@ -202,7 +226,7 @@ impl Analysis for Options {
             let next = subject.next_line(&next);
             let mut found = Patterns::new(&self.view, subject.about, words, attention);
             (found.next, found.again) = (next, Some(again));
-            Ok(Box::new(found) as Box<dyn Findings + 'a>)
+            Ok(Box::new(found.checked()?) as Box<dyn Findings + 'a>)
         };
         together(subjects, found, |subject| self.find(subject, outputs), each)
     }
@@ -217,7 +241,8 @@ impl Options {
         let size = |array: Array| array.shape.iter().product::<usize>();
         let more: usize = self.extras(spec, [request.layers.len(), request.heads.len()], tokens).map(size).sum();
         for Output { format, by_part } in outputs.iter().filter(|_| !self.view.received) {
-            let (maps, more) = if *by_part { (1, 0) } else { (layers * heads, more) };
+            let all = if request.picked.is_empty() { layers * heads } else { request.picked.len() };
+            let (maps, more) = if *by_part { (1, 0) } else { (all, more) };
             match format {
                 Format::Json => check_text_size(maps * side * side + more, "JSON")?,
                 Format::Csv => check_text_size(maps * csv::pairs(0, side, side, true), "CSV")?,

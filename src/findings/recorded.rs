@@ -107,7 +107,7 @@ impl RecordedAttention {
         found.rows = rows.map(|rows| rows.iter().map(|row| self.row(row)).collect());
         let known = self.queries.as_ref().filter(|_| self.patterns.query_tokens.is_some());
         found.asking = known.map(|queries| queries.written().split_whitespace().collect::<Vec<_>>().join(" "));
-        Ok(found)
+        found.checked()
     }
 
     /// The text and the label of a query or of a word of queries.

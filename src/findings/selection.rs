@@ -1,5 +1,6 @@
 //! Which layers and heads, and what becomes of their patterns.
 
+use super::Picks;
 use crate::analysis::{Reduction, Sink};
 use crate::error::{Error, Result};
 use crate::model::Spec;
@@ -18,6 +19,8 @@ pub struct Selection {
     pub layer: Option<Indices>,
     /// The heads; none means all.
     pub head: Option<Indices>,
+    /// Heads that are named one by one, in place of layers and heads; none unless named.
+    pub heads: Option<Picks>,
     /// Which maps become one.
     pub reduce: Reduce,
     /// The attention on the first token, kept unless another policy is named.
@@ -43,6 +46,8 @@ pub struct Selected {
     pub layers: Vec<usize>,
     /// The numbers of the heads, likewise.
     pub heads: Vec<usize>,
+    /// Layers and heads in the order asked for, where these are not all heads of those layers; else empty.
+    pub picked: Vec<(usize, usize)>,
 }
 
 impl Selection {
@@ -70,11 +75,20 @@ impl Selection {
     /// # Errors
     /// A layer or head that is not among them.
     pub fn among(&self, whose: &str, layers: &[usize], heads: &[usize]) -> Result<Selected> {
+        if let Some(picks) = &self.heads {
+            if self.layer.is_some() || self.head.is_some() || self.reduce != Reduce::default() {
+                return Err(Error::usage("heads are named one by one, and chosen or reduced in another way as well")
+                    .hint("leave layer, head and reduce out where heads are named as 4.11")
+                    .option("head"));
+            }
+            return picks.among(whose, layers, heads);
+        }
         let pick = |what, asked: &Option<Indices>, all: &[usize]| match asked {
             None => Ok(all.to_vec()),
             Some(indices) => indices.among(what, whose, all),
         };
-        Ok(Selected { layers: pick("layer", &self.layer, layers)?, heads: pick("head", &self.head, heads)? })
+        let (layers, heads) = (pick("layer", &self.layer, layers)?, pick("head", &self.head, heads)?);
+        Ok(Selected { layers, heads, picked: Vec::new() })
     }
 
     /// What data files say of how it was selected, beside what its layers and heads were reduced to.
@@ -97,6 +111,11 @@ impl Indices {
     /// One number.
     pub fn one(index: usize) -> Self {
         Self(vec![(index as i64, index as i64)])
+    }
+
+    /// One number, which may count from the end.
+    pub(super) fn signed(index: i64) -> Self {
+        Self(vec![(index, index)])
     }
 
     /// The numbers meant among `all`, in the order written, none twice. `what` and `whose` name them in errors.

@@ -118,6 +118,7 @@ impl Style {
             whole_title: self.title.is_some(),
             subtitle,
             panels,
+            frames: Vec::new(),
             theme: self.theme,
             width: self.width,
             height: self.height,

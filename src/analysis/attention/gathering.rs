@@ -54,10 +54,15 @@ impl<'a> Gathering<'a> {
         // A map that is reduced further must keep its resolution.
         let pool = request.pool.filter(|_| request.heads_to.is_none() && request.layers_to.is_none());
         let size = extent.queries * extent.keys;
-        let heads: Vec<Head> =
-            heads.par_iter().map(|at| Head::gather(&values[at * size..][..size], extent, request, pool)).collect();
+        let is_wanted = |head: usize| request.picked.is_empty() || request.picked.contains(&(layer, head));
+        let wanted: Vec<(usize, usize)> =
+            heads.iter().copied().zip(request.heads.iter().copied()).filter(|(_, head)| is_wanted(*head)).collect();
+        let heads: Vec<Head> = wanted
+            .par_iter()
+            .map(|(at, _)| Head::gather(&values[at * size..][..size], extent, request, pool))
+            .collect();
         let mut maps = Vec::with_capacity(heads.len());
-        for (head, number) in heads.into_iter().zip(&request.heads) {
+        for (head, (_, number)) in heads.into_iter().zip(&wanted) {
             let nan = if tolerance.is_finite() && !head.absent.is_empty() { f32::NAN } else { 1.0 };
             for sum in [head.row_sums.0, head.row_sums.1, nan] {
                 if sum.is_nan() || (sum - 1.0).abs() > tolerance {
@@ -116,7 +121,15 @@ impl<'a> Gathering<'a> {
             maps.iter_mut().for_each(|map| map.finish(self.deepest, how));
             maps = maps.into_iter().map(|map| map.pooled(extent.causal, request.pool)).collect();
         }
-        let patterns = (self.deepest * request.heads.len()).max(1) as f64;
+        if !request.picked.is_empty() {
+            // They came in the order of layers and heads.
+            let order = request.layers.iter().flat_map(|layer| request.heads.iter().map(move |head| (*layer, *head)));
+            let came: Vec<_> = order.filter(|place| request.picked.contains(place)).collect();
+            let of = |place| came.iter().position(|other| other == place).map(|at| maps[at].clone());
+            maps = request.picked.iter().filter_map(of).collect();
+        }
+        let all = if request.picked.is_empty() { self.deepest * request.heads.len() } else { request.picked.len() };
+        let patterns = all.max(1) as f64;
         // Means are over the rows that are there.
         let there = |count: usize, key: usize| match self.missing.get(key) {
             Some(missing) => (count as f64 * patterns - f64::from(*missing)).max(1.0) / patterns,
@@ -129,6 +142,7 @@ impl<'a> Gathering<'a> {
         Attention {
             layers: request.layers.clone(),
             heads: request.heads.clone(),
+            picked: request.picked.clone(),
             layers_to: request.layers_to,
             heads_to: request.heads_to,
             extent,

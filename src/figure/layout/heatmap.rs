@@ -84,7 +84,8 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
     block.items.push(Item::Frame(Rect::new(left, above, w, h), Ink::Faint));
     row_labels.put(&mut block, left, above);
     let texts = cell_texts(map, face, alike.text, Rect::new(left, above, w, h));
-    if texts.is_empty() {
+    let has_texts = !texts.is_empty();
+    if !has_texts {
         marks::put(&mut block, Rect::new(left, above, w, h), &map.values, &map.scale);
     }
     block.items.extend(texts);
@@ -109,10 +110,12 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
         block.items.push(Item::Label(title.at(left, TITLE.size, Anchor::Start, Ink::Strong)));
     }
     let pooled = |n: usize, side: f32| pool_block(n, (side * room.detail).round() as usize);
-    let notes = [map.scale.pooling().said(pooled(rows, h), pooled(cols, w))];
+    let lost = map.whole_texts && !has_texts && map.cell_labels.iter().any(|text| !text.is_empty());
+    let lost = if lost { "cells are too small for their numbers".to_owned() } else { String::new() };
+    let notes = [map.scale.pooling().said(pooled(rows, h), pooled(cols, w)), lost];
     let y = block.h.max(below + deepest);
     let x = if room.w.is_some_and(|width| width < left + 2.0 * WIDEST) { 0.0 } else { left };
-    if !notes[0].is_empty() || !map.hatched.is_empty() {
+    if notes.iter().any(|note| !note.is_empty()) || !map.hatched.is_empty() {
         marks::put_notes(&mut block, face, (x, y), &notes, &map.hatched, room.w.map_or(w.max(NATURAL), |w| w - x));
     }
     if beside {
@@ -178,6 +181,9 @@ fn cell_texts<'a>(map: &Heatmap, face: &dyn Typeface, text: f32, place: Rect) ->
     let (rows, cols) = (map.values.rows, map.values.cols);
     let (cw, ch) = (place.w / cols as f32, place.h / rows as f32);
     if text <= 0.0 || cw < NARROWEST || ch < LOWEST || rows * cols > MOST_TEXTS {
+        return Vec::new();
+    }
+    if map.whole_texts && text * SMALLEST_CELL_TEXT / LARGEST_CELL_TEXT > cw - 4.0 {
         return Vec::new();
     }
     let size = (LARGEST_CELL_TEXT * (cw - 6.0) / text).min(ch * 0.6).clamp(SMALLEST_CELL_TEXT, LARGEST_CELL_TEXT);

@@ -56,6 +56,19 @@ impl Rows {
     }
 }
 
+impl Rows {
+    /// Puts them right of something whose upper right corner is there.
+    pub fn put_right(self, block: &mut Block, right: f32, top: f32) {
+        for (i, line) in self.lines {
+            let y = top + (i as f32 + 0.5) * self.pitch;
+            if self.every > 1 {
+                block.items.push(Item::Line([right, y, right + 4.0, y], Ink::Faint));
+            }
+            block.items.push(Item::Label(line.at(right + PAD, y + self.size * 0.36, Anchor::Start, Ink::Normal)));
+        }
+    }
+}
+
 /// About as much room as labels of the largest size take.
 pub(super) fn rough_gutter(face: &dyn Typeface, labels: &[String], n: usize, widest: f32) -> f32 {
     gutter(&fit_all(face, labels, (0, n.min(MOST_MEASURED)), 1, LARGEST, widest))

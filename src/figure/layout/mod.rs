@@ -9,6 +9,7 @@ mod heatmap;
 mod intervals;
 mod labels;
 mod legend;
+mod lines;
 mod marks;
 mod page;
 mod sheet;

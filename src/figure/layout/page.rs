@@ -4,7 +4,7 @@ use super::columns::{BARS, BESIDE, WIDE, bare, columns, zoom};
 use super::labels::WIDER;
 use super::text::{Line, wrap};
 use super::{Anchor, Block, Item, Room, Scene, Style, Typeface, share_out};
-use super::{bars, curves, grid, heatmap, intervals, sheet, strip, table};
+use super::{bars, curves, grid, heatmap, intervals, lines, sheet, strip, table};
 use crate::figure::{Figure, Ink, Panel};
 
 const TITLE: Style = Style::bold(19.0);
@@ -112,8 +112,23 @@ fn sized<'a>(figure: &'a Figure, (width, height): (Option<u32>, Option<u32>), fa
     let says = |item: &Item| !matches!(item, Item::Label(label) if label.text.is_empty());
     let items: Vec<Item> = page.items.into_iter().filter(says).collect();
     let count = items.len();
-    let items = legible(items, width, height);
-    Scene { width, height, zoom, whole: whole && items.len() == count, items }
+    let mut items = legible(items, width, height);
+    let whole = whole && items.len() == count;
+    items.extend(frames(figure, &items));
+    Scene { width, height, zoom, whole, items }
+}
+
+/// Frames on every map: the ink of headlines on a hem of the page's colour, which stands out from any colour.
+fn frames<'a>(figure: &Figure, items: &[Item]) -> Vec<Item<'a>> {
+    const LINES: [(Ink, f32); 2] = [(Ink::Paper, 3.6), (Ink::Strong, 1.6)];
+    let maps = items.iter().filter_map(|item| if let Item::Cells(place, ..) = item { Some(place) } else { None });
+    let frame = |map: &super::Rect, [x, y, w, h]: &[f32; 4], (ink, thick): (Ink, f32)| {
+        let (left, top) = (map.x + x * map.w, map.y + y * map.h);
+        let (right, bottom) = (left + w * map.w, top + h * map.h);
+        let points = vec![(left, top), (right, top), (right, bottom), (left, bottom), (left, top)];
+        Item::Curve { points, ink, thick, dashed: false }
+    };
+    maps.flat_map(|map| figure.frames.iter().flat_map(move |part| LINES.map(|line| frame(map, part, line)))).collect()
 }
 
 /// How large the maps of a block are together.
@@ -257,6 +272,7 @@ impl Draw<'_> {
             Panel::Bars(bars) => bars::bars(bars, face, room.w.unwrap_or(HEADLINE), room),
             Panel::Strip(strip) => strip::strip(strip, face, room),
             Panel::Curves(chart) => curves::curves(chart, face, room),
+            Panel::Lines(chart) => lines::lines(chart, face, room),
             Panel::Table(table) => table::table(table, face, room),
             Panel::Intervals(rows) => intervals::intervals(rows, face, room),
         }

@@ -1,9 +1,10 @@
 //! What was found of attention patterns, as figures, data and tables.
 
 mod said;
+mod views;
 
-use super::View;
 use super::again::{Again, Numbers};
+use super::{Shape, View};
 use crate::analysis::attention::Map;
 use crate::analysis::attention::received::{Rank, rank};
 use crate::analysis::{Attention, Sink};
@@ -12,8 +13,8 @@ use crate::export::csv::{write_pairs, write_table};
 use crate::export::read::AttentionKind;
 use crate::export::table::{Cell, Column, Kind, number, text, whole};
 use crate::export::{Array, Data, Entry, Source, Table};
-use crate::figure::attention::{bars, hatched, heatmap, matrix, panel, scale, with_queries, without_sink};
-use crate::figure::{Figure, Matrix, Panel, Scale};
+use crate::figure::attention::{bars, hatched, heatmap, matrix, multiples, panel, scale, with_queries, without_sink};
+use crate::figure::{Figure, Heatmap, Matrix, Panel, Scale};
 use crate::findings::{About, Advice, Findings, Reduce};
 use crate::named::Named;
 use crate::prompt::Word;
@@ -40,6 +41,9 @@ pub struct Patterns<'a> {
     pub(super) next: Option<String>,
     /// The model that made them, where it can be asked again.
     pub(super) again: Option<Again<'a>>,
+    /// The query whose attention shades the text, and the cells that are framed.
+    query: usize,
+    marks: Vec<(usize, usize)>,
     /// The words by the attention that they receive.
     ranks: OnceLock<Vec<Rank>>,
     /// One for all maps: files of one run can be compared.
@@ -51,7 +55,8 @@ impl<'a> Patterns<'a> {
     pub(in crate::findings) fn new(view: &'a View, about: About, words: Vec<Word>, attention: Attention) -> Self {
         let (ranks, scale, left_out) = (OnceLock::new(), OnceLock::new(), Vec::new());
         let (by_word, rows, asking, next, again) = (false, None, None, None, None);
-        Self { view, about, words, attention, by_word, rows, asking, left_out, next, again, ranks, scale }
+        let (query, marks) = (0, Vec::new());
+        Self { view, about, words, attention, by_word, rows, asking, left_out, next, again, query, marks, ranks, scale }
     }
 
     /// One scale for all maps, of weights that are shares or something else.
@@ -65,9 +70,9 @@ impl<'a> Patterns<'a> {
     /// The names of the layers and heads of all maps, or of one.
     fn axes(&self, map: Option<usize>) -> (Vec<String>, Vec<String>) {
         let (layers, heads) = (self.attention.layer_names(), self.attention.head_names());
-        match map {
+        match map.and_then(|map| self.attention.places().into_iter().nth(map)) {
             None => (layers, heads),
-            Some(map) => (vec![layers[map / heads.len()].clone()], vec![heads[map % heads.len()].clone()]),
+            Some((layer, head)) => (vec![layer], vec![head]),
         }
     }
 
@@ -119,6 +124,17 @@ impl<'a> Patterns<'a> {
         Numbers { patterns: self, map }
     }
 
+    /// A large map with the numbers of its cells in them, if these are asked for.
+    fn numbered(&self, panel: Panel) -> Panel {
+        match panel {
+            Panel::Heatmap(map) if self.view.numbers => {
+                let cell_labels = map.values.data.iter().map(|value| map.scale.short(*value)).collect();
+                Panel::Heatmap(Heatmap { cell_labels, whole_texts: true, ..map })
+            }
+            other => other,
+        }
+    }
+
     /// One map, or all of them as they are held, and the ranked words.
     fn drawn(&self, map: Option<(usize, &Map)>) -> Figure {
         let style = &self.view.style;
@@ -127,18 +143,26 @@ impl<'a> Patterns<'a> {
             _ if self.view.received => {
                 vec![bars(self.ranks(), self.without_first(), Some(usize::MAX))]
             }
-            Some((_, map)) => vec![self.of_queries(heatmap(self.matrix(map), &self.labels(), scale()))],
+            _ if self.view.shape != Shape::Map => self.shaped(map, scale()).into_iter().collect(),
+            Some((_, map)) => {
+                vec![self.numbered(self.of_queries(heatmap(self.matrix(map), &self.labels(), scale())))]
+            }
             None => {
                 let (layers, heads) = self.axes(None);
                 let all: Vec<Matrix> = self.attention.maps.iter().map(|map| self.matrix(map)).collect();
-                let maps = self.of_queries(panel(&layers, &heads, all, &self.labels(), scale()));
+                let maps = match &self.attention.picked[..] {
+                    [] => panel(&layers, &heads, all, &self.labels(), scale()),
+                    picked => multiples(picked, all, &self.labels(), scale()),
+                };
+                let maps = self.numbered(self.of_queries(maps));
                 let ranks = self.ranks();
                 let bars =
                     (!ranks.is_empty() && !self.view.no_received).then(|| bars(ranks, self.without_first(), None));
                 std::iter::once(maps).chain(bars).collect()
             }
         };
-        style.figure(&self.about, self.subtitle(map.map(|(place, _)| place)), panels)
+        let figure = style.figure(&self.about, self.subtitle(map.map(|(place, _)| place)), panels);
+        Figure { frames: self.frames(), ..figure }
     }
 
     fn attention(&self, map: Option<usize>) -> Entry {
@@ -176,6 +200,21 @@ impl<'a> Patterns<'a> {
             settings.insert("empty_rows".into(), self.attention.empty_rows.into());
         }
         settings
+    }
+
+    /// All maps in one, or each head that was named by itself.
+    fn entries(&self, map: Option<usize>) -> Vec<Entry> {
+        let one = |(map, values): (usize, &Map)| {
+            let mut entry = self.attention(Some(map));
+            let (layer, head) = self.attention.picked[map];
+            entry.method = format!("attention-{layer}-{head}"); // arrays of one name would not be told apart
+            entry.arrays.iter_mut().for_each(|array| array.values.clone_from(&values.values));
+            entry
+        };
+        match (map, self.attention.picked.len()) {
+            (Some(_), _) | (None, 0) => vec![self.attention(map)],
+            _ => self.attention.maps.iter().enumerate().map(one).collect(),
+        }
     }
 
     /// The words by the attention that they receive.
@@ -229,12 +268,7 @@ impl Findings for Patterns<'_> {
     }
 
     fn parts(&self) -> Vec<Part> {
-        let (layers, heads) = self.axes(None);
-        let of_layer = |layer: &String| {
-            let part = |head: &String| Part { layer: layer.clone(), head: head.clone() };
-            heads.iter().map(part).collect::<Vec<_>>()
-        };
-        layers.iter().flat_map(of_layer).collect()
+        self.attention.places().into_iter().map(|(layer, head)| Part { layer, head }).collect()
     }
 
     /// All maps and the ranked words, or one map as it is held.
@@ -256,13 +290,18 @@ impl Findings for Patterns<'_> {
     }
 
     fn data(&self, map: Option<usize>) -> Result<Data> {
-        self.outline(map)?.0.held(&self.numbers(map))
+        match self.outline(map)? {
+            (data, Some(source)) => data.held(&*source),
+            (data, None) => Ok(data),
+        }
     }
 
     fn outline(&self, map: Option<usize>) -> Result<(Data, Option<Box<dyn Source + '_>>)> {
-        let entries =
-            if self.view.received { vec![self.received()] } else { vec![self.attention(map), self.received()] };
-        Ok((self.about.data(entries), Some(Box::new(self.numbers(map)))))
+        let entries = if self.view.received { Vec::new() } else { self.entries(map) };
+        // Of heads that were named by themselves each has an array of the same name, and its numbers.
+        let held = entries.len() > 1;
+        let data = self.about.data(entries.into_iter().chain([self.received()]).collect());
+        Ok((data, (!held).then(|| Box::new(self.numbers(map)) as Box<dyn Source + '_>)))
     }
 
     /// A row for each head with its whole pattern.
@@ -282,7 +321,6 @@ impl Findings for Patterns<'_> {
         if self.view.received {
             return take(self.ranking());
         }
-        let (layers, heads) = self.axes(map);
         let (shape, texts) = (self.array(map).shape, self.axis_texts());
         let own: Option<Vec<String>> =
             self.rows.as_ref().map(|rows| rows.iter().map(|(text, _)| text.clone()).collect());
@@ -292,11 +330,12 @@ impl Findings for Patterns<'_> {
         let pattern = vec![whole("queries"), whole("keys"), list("attention", Kind::Numbers)];
         let columns = [place, query_tokens, pattern].concat();
         take(Table { columns: columns.clone(), rows: Vec::new() })?; // the columns, where there is no map
-        let mut places = layers.iter().flat_map(|layer| heads.iter().map(move |head| [layer, head]));
+        let all = self.attention.places().into_iter().enumerate();
+        let mut places = all.filter(|(at, _)| map.is_none_or(|map| map == *at)).map(|(_, place)| place);
         self.each_map(map, &mut |map| {
             let Some(place) = places.next() else { return Ok(()) };
             let pattern = Cell::Numbers(map.values.clone());
-            let place = place.map(|name| name.parse::<usize>().ok().into()); // a reduced axis has no number
+            let place = [place.0, place.1].map(|name| name.parse::<usize>().ok().into()); // a reduced axis has no number
             let axes = [Cell::Texts(texts.clone())].into_iter().chain(own.clone().map(Cell::Texts));
             let row = place.into_iter().chain(axes).chain([shape[2].into(), shape[3].into()]).chain([pattern]);
             take(Table { columns: columns.clone(), rows: vec![row.collect()] })

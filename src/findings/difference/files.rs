@@ -92,10 +92,10 @@ impl Options {
 
 /// The first option that selects something.
 fn given(selection: &Selection) -> Option<&'static str> {
-    let (all, Selection { layer, head, reduce, sink, words }) = (Selection::default(), selection);
+    let (all, Selection { layer, head, heads, reduce, sink, words }) = (Selection::default(), selection);
     [
         ("layer", layer.is_some()),
-        ("head", head.is_some()),
+        ("head", head.is_some() || heads.is_some()),
         ("reduce", *reduce != all.reduce),
         ("sink", *sink != all.sink),
         ("words", words.is_some()),

@@ -56,7 +56,13 @@ impl Options {
     /// # Errors
     /// A layer or head that it does not have.
     pub fn fits(&self, spec: &Spec) -> Result<()> {
-        self.selection.within(spec).map(drop)
+        let selected = self.selection.within(spec)?;
+        if !selected.picked.is_empty() {
+            return Err(Error::usage("a comparison is of all heads of some layers")
+                .hint("choose layers and heads in two lists, or one head")
+                .option("head"));
+        }
+        Ok(())
     }
 }
 

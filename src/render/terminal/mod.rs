@@ -3,6 +3,7 @@
 mod bars;
 mod curves;
 mod intervals;
+mod lines;
 mod maps;
 mod pen;
 mod strip;
@@ -61,8 +62,10 @@ pub fn terminal(figure: &Figure, options: &Terminal) -> String {
     let pen = Pen::new(colour, options.ascii);
     let mut page = Page { pen, colour, ascii: options.ascii, theme: options.theme, width };
     let most = if figure.whole_title { usize::MAX } else { text::MOST_LINES };
-    page.at_most(most, &figure.title, Ink::Strong);
-    figure.subtitle.iter().for_each(|line| page.lines(line, Ink::Soft));
+    if !figure.bare {
+        page.at_most(most, &figure.title, Ink::Strong);
+        figure.subtitle.iter().for_each(|line| page.lines(line, Ink::Soft));
+    }
     for panel in &figure.panels {
         page.pen.end();
         match panel {
@@ -72,6 +75,7 @@ pub fn terminal(figure: &Figure, options: &Terminal) -> String {
             Panel::Bars(bars) => page.bars(bars),
             Panel::Strip(strip) => page.strip(strip),
             Panel::Curves(chart) => page.curves(chart),
+            Panel::Lines(chart) => page.links(chart),
             Panel::Table(table) => page.table(table),
             Panel::Intervals(rows) => page.intervals(rows),
         }

@@ -39,6 +39,7 @@ impl Patterns<'_> {
         }
         lines.extend(self.faint_rows());
         lines.extend(self.left_out_rows());
+        lines.extend(self.marked(map));
         lines
     }
 
@@ -66,6 +67,11 @@ impl Patterns<'_> {
     fn what(&self, map: Option<usize>) -> String {
         if self.view.received {
             return "words ranked by the attention they receive".into();
+        }
+        if map.is_none() && !self.attention.picked.is_empty() {
+            let heads: Vec<String> =
+                self.attention.picked.iter().map(|(layer, head)| format!("{layer}.{head}")).collect();
+            return format!("heads {}", heads.join(", "));
         }
         let (layers, heads) = self.axes(map);
         let one = |what: &str, names: &[String], reduced: Option<Reduction>, all: usize| match (reduced, names) {
