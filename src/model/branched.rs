@@ -27,7 +27,8 @@ struct Path {
 /// All rows up to this one, which an earlier segment has.
 fn path_to(paths: &[Path], row: usize) -> Vec<Range<usize>> {
     let at = paths.partition_point(|path| path.own.end <= row);
-    paths.get(at).map_or_else(Vec::new, |path| path.before.iter().cloned().chain([path.own.start..row + 1]).collect())
+    let own = |path: &Path| path.own.start..row + 1;
+    paths.get(at).map_or_else(Vec::new, |path| path.before.iter().cloned().chain(std::iter::once(own(path))).collect())
 }
 
 struct Branched {

@@ -243,7 +243,10 @@ impl Sample {
 mod tests {
     use super::*;
 
-    fn read(text: &str, separator: u8) -> (Vec<Result<(usize, String), String>>, bool) {
+    /// The line and the good sentence of a row, or what is wrong.
+    type Read = Result<(usize, String), String>;
+
+    fn read(text: &str, separator: u8) -> (Vec<Read>, bool) {
         let (rows, remark) = table(text.as_bytes(), "x", separator, &["good", "bad"]);
         let row = |row: Result<Row, Bad>| match row {
             Ok(row) => Ok((row.line, row.text("good").unwrap_or("?").to_owned())),

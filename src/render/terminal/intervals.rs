@@ -19,7 +19,7 @@ impl Page {
         for row in chart.rows.iter().take(MOST) {
             for (series, [value, from, to]) in row.estimates.iter().enumerate() {
                 let label = if series == 0 { fit(&row.label, self.width / 3) } else { String::new() };
-                let mut axis = vec![' '; LONG];
+                let mut axis = [' '; LONG];
                 if let Some(at) = chart.reference {
                     axis[place(at)] = '|';
                 }
