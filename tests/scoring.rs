@@ -95,10 +95,12 @@ fn windows_of_any_stride_score_each_token_once() {
             let (mut found, mut set) = (Vec::new(), 0);
             for ids in ids.chunks(step) {
                 let scored = windows.push(ids).unwrap();
-                (found.extend(scored.tokens), set += scored.set.len());
+                found.extend(scored.tokens);
+                set += scored.set.len();
             }
             let scored = windows.finish().unwrap();
-            (found.extend(scored.tokens), set += scored.set.len());
+            found.extend(scored.tokens);
+            set += scored.set.len();
             assert_eq!((found.len(), set), (39, 40), "{window} {stride}");
             // Each from the first window that has something before it.
             let (mut begin, mut next) = (0, 1);
