@@ -445,3 +445,21 @@ fn what_cannot_be_meant_is_named_with_the_way_out() {
         assert!(output.stdout.is_empty());
     }
 }
+
+#[test]
+fn options_that_no_method_uses_are_said_to_change_nothing() {
+    let shell = Shell::new();
+    let said =
+        |more: &[&str]| shell.run(&[&["saliency", "The king", "-m", "builtin", "-o", "s.csv"], more].concat()).err;
+    let idle = said(&["--method", "gradient", "--seed", "9", "--samples", "3", "--steps", "9"]);
+    for flag in ["--seed changes nothing", "--samples changes nothing", "--steps changes nothing"] {
+        assert!(idle.contains(flag), "{idle}");
+    }
+    for used in [
+        &["--method", "smoothgrad", "--seed", "9", "--samples", "3"][..],
+        &["--method", "integrated-gradients", "--steps", "9"],
+        &["--method", "gradient"],
+    ] {
+        assert!(!said(used).contains("changes nothing"), "{used:?}");
+    }
+}
