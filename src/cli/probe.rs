@@ -1,5 +1,7 @@
 //! `attnviz probe`: what the model knows, by crafted inputs out of files.
 
+mod linear;
+
 use super::args::{FigureArgs, one_of};
 use super::deliver::deliver;
 use super::model::ModelsArgs;
@@ -23,6 +25,8 @@ pub struct ProbeArgs {
 enum What {
     /// Minimal pairs: which of two sentences is more probable?
     Pairs(PairsArgs),
+    /// Linear probes: at which layer can a label be read off, and is it more than memorised?
+    Linear(linear::LinearArgs),
 }
 
 /// Which rows of the files are taken.
@@ -97,6 +101,7 @@ enum With {
 pub fn run(args: &ProbeArgs, line: &str) -> Result<()> {
     match &args.what {
         What::Pairs(args) => args.run(line),
+        What::Linear(args) => args.run(line),
     }
 }
 

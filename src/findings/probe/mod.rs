@@ -1,5 +1,6 @@
 //! What the model knows: crafted inputs out of files, answers counted.
 
+pub mod linear;
 pub mod pairs;
 mod rows;
 mod scores;
