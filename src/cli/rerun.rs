@@ -73,6 +73,7 @@ pub fn run(args: &RerunArgs) -> Result<()> {
         "diff" => again.of_pair(),
         "render" => again.of_file(),
         "pairs" => again.of_pairs(),
+        "linear" => again.of_probes(),
         _ => again.of_prompt(),
     }
 }

@@ -25,7 +25,7 @@ pub fn panels(models: &[Probed], seeds: usize) -> Vec<Panel> {
     for model in models {
         let xs: Vec<f32> = (0..model.sites.len()).map(|site| site as f32).collect();
         let level = |name: &str, y: f32| Series {
-            name: named(model, name),
+            name: named(model, &format!("{name} {y:.3}")),
             ys: vec![y; xs.len()],
             xs: xs.clone(),
             faint: true,
@@ -34,8 +34,8 @@ pub fn panels(models: &[Probed], seeds: usize) -> Vec<Panel> {
             let ys = model.sites.iter().map(|site| site[number][0]).collect();
             series.push(Series { name: named(model, what), xs: xs.clone(), ys, faint: false });
         }
-        series.push(level("majority (lower grey line)", model.majority));
-        series.push(level("layer 0 (upper grey line)", model.sites.first().map_or(f32::NAN, |site| site[0][0])));
+        series.push(level("majority", model.majority));
+        series.push(level("layer 0", model.sites.first().map_or(f32::NAN, |site| site[0][0])));
     }
     let chart = Curves {
         title: "What a linear probe reads at each layer".into(),

@@ -56,7 +56,7 @@ pub fn probe(x: &[f32], d: usize, labels: &[usize], parts: &[Part]) -> Result<Sc
         [&train, &dev, &test].map(|places| places.iter().map(class).collect::<Vec<_>>());
     let own: Vec<usize> = truth.iter().flatten().copied().collect();
     let data = Rows { x: &rows, d, labels: &own, classes: known.len() };
-    let right = |x: &[f32], weights: &Weights, truth: &[Option<usize>]| right(x, d, weights, known.len(), truth);
+    let right = |x: &[f32], weights: &[f64], truth: &[Option<usize>]| right(x, d, weights, known.len(), truth);
 
     let (mut weights, mut best): (Weights, Option<Score>) = (vec![0.0; known.len() * (d + 1)], None);
     for strength in STRENGTHS {
@@ -71,7 +71,7 @@ pub fn probe(x: &[f32], d: usize, labels: &[usize], parts: &[Part]) -> Result<Sc
 }
 
 /// The share of rows whose largest logit is the truth's.
-fn right(x: &[f32], d: usize, weights: &Weights, classes: usize, truth: &[Option<usize>]) -> f64 {
+fn right(x: &[f32], d: usize, weights: &[f64], classes: usize, truth: &[Option<usize>]) -> f64 {
     let best =
         |row: &[f32]| row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0))).map(|(at, _)| at);
     let logits = logits(x, d, weights, classes);

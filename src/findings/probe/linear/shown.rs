@@ -34,6 +34,7 @@ impl<'a> Probes<'a> {
         let mut record = Record::of("linear", options)?;
         line.clone_into(&mut record.line);
         record.model = found.first().map(|found| found.model.clone()).unwrap_or_default();
+        record.others = found.len().saturating_sub(1);
         record.input = Some(task.input.clone());
         Ok(Self { options, task, found, about: About::new(record, Prompt::default()) })
     }
@@ -88,7 +89,11 @@ impl<'a> Probes<'a> {
                 said(found.sites[0].accuracy()),
             );
             if number > 0 {
-                line += &format!("; {} against {}", said(found.above(&self.found[0])), self.found[0].model.name);
+                line += &format!(
+                    "; a difference of {} to the best of {}",
+                    said(found.above(&self.found[0])),
+                    self.found[0].model.name
+                );
             }
             lines.push(line);
         }

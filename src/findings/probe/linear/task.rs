@@ -79,7 +79,7 @@ pub(super) struct Raw {
 
 impl Raw {
     /// Words with a space between them.
-    fn of_words(line: usize, words: Vec<(String, Option<String>)>) -> Self {
+    fn of_words(line: usize, words: Words) -> Self {
         let mut raw = Self { line, text: String::new(), words: Vec::new(), by_word: true };
         for (word, label) in words {
             if !raw.text.is_empty() {
@@ -249,16 +249,18 @@ fn class(value: &Value) -> Result<Option<String>, String> {
     }
 }
 
+/// Words with their labels.
+type Words = Vec<(String, Option<String>)>;
+
 /// A word a row: neighbours of one item are a text.
 fn words_of_rows(rows: Vec<Result<Row, Bad>>, file: &str, label: &dyn Fn(&Row) -> String) -> Vec<Result<Raw, Bad>> {
-    let (mut all, mut last): (Vec<Result<Raw, Bad>>, Option<(String, usize, Vec<(String, Option<String>)>)>) =
-        Default::default();
+    let (mut all, mut last): (Vec<Result<Raw, Bad>>, Option<(String, usize, Words)>) = Default::default();
     let word = |row: &Row| -> Result<(String, String, Option<String>), String> {
         let name = label(row);
         let own = class(row.fields.get(&name).ok_or_else(|| format!("it has no {name}"))?)?;
         Ok((row.text(WORD[0])?.to_owned(), row.text(WORD[1])?.to_owned(), own))
     };
-    let close = |last: Option<(String, usize, Vec<_>)>| last.map(|(_, line, words)| Ok(Raw::of_words(line, words)));
+    let close = |last: Option<(String, usize, Words)>| last.map(|(_, line, words)| Ok(Raw::of_words(line, words)));
     for row in rows {
         let line = row.as_ref().map_or(0, |row| row.line);
         match row.and_then(|row| word(&row).map_err(|why| Bad { file: file.to_owned(), line, why })) {
