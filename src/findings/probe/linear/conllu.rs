@@ -140,7 +140,9 @@ impl Sentence {
 mod tests {
     use super::*;
 
-    fn words(text: &str, label: &str) -> Vec<Result<Vec<(String, Option<String>)>, String>> {
+    type Words = Vec<(String, Option<String>)>;
+
+    fn words(text: &str, label: &str) -> Vec<Result<Words, String>> {
         let of = |raw: Raw| raw.words.into_iter().map(|(span, label)| (raw.text[span].to_owned(), label)).collect();
         let all = read(text.as_bytes(), "x", label).unwrap();
         all.into_iter().map(|raw| raw.map(of).map_err(|bad| bad.to_string())).collect()

@@ -254,7 +254,8 @@ type Words = Vec<(String, Option<String>)>;
 
 /// A word a row: neighbours of one item are a text.
 fn words_of_rows(rows: Vec<Result<Row, Bad>>, file: &str, label: &dyn Fn(&Row) -> String) -> Vec<Result<Raw, Bad>> {
-    let (mut all, mut last): (Vec<Result<Raw, Bad>>, Option<(String, usize, Words)>) = Default::default();
+    let mut all: Vec<Result<Raw, Bad>> = Vec::new();
+    let mut last: Option<(String, usize, Words)> = None;
     let word = |row: &Row| -> Result<(String, String, Option<String>), String> {
         let name = label(row);
         let own = class(row.fields.get(&name).ok_or_else(|| format!("it has no {name}"))?)?;
