@@ -11,6 +11,7 @@ pub mod flow;
 pub mod generate;
 pub mod heads;
 pub mod lens;
+pub mod linear;
 mod logits;
 pub mod mixing;
 pub mod next;

@@ -26,6 +26,25 @@ pub fn mean(values: impl Iterator<Item = f64> + Clone) -> (f64, Interval) {
     (mean, [mean - half, mean + half])
 }
 
+/// The 97.5 % quantiles of Student's distribution with 1, 2, … degrees of freedom.
+const STUDENT: [f64; 30] = [
+    12.706_205, 4.302_653, 3.182_446, 2.776_445, 2.570_582, 2.446_912, 2.364_624, 2.306_004, 2.262_157, 2.228_139,
+    2.200_985, 2.178_813, 2.160_369, 2.144_787, 2.131_450, 2.119_905, 2.109_816, 2.100_922, 2.093_024, 2.085_963,
+    2.079_614, 2.073_873, 2.068_658, 2.063_899, 2.059_539, 2.055_529, 2.051_831, 2.048_407, 2.045_230, 2.042_272,
+];
+
+/// A mean of a few numbers with its interval by Student's distribution; an interval of NaN where there are fewer than two.
+pub fn mean_of_few(values: &[f64]) -> (f64, Interval) {
+    let (mean, [low, high]) = mean(values.iter().copied());
+    // Beyond 30 degrees, the first term of its expansion around the normal distribution is exact to three digits.
+    let degrees = values.len().saturating_sub(1);
+    let wider = match STUDENT.get(degrees.wrapping_sub(1)) {
+        Some(quantile) => quantile / Z,
+        None => 1.0 + (Z * Z + 1.0) / (4.0 * degrees as f64),
+    };
+    (mean, [mean - (mean - low) * wider, mean + (high - mean) * wider])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,5 +62,17 @@ mod tests {
         }
         let (mean, [low, high]) = mean([1.0, 2.0, 3.0, 4.0].into_iter());
         assert!((mean - 2.5).abs() < 1e-12 && (high - low - 2.0 * Z * 0.645_497_224).abs() < 1e-6);
+    }
+
+    #[test]
+    fn means_of_few_have_the_intervals_of_students_distribution() {
+        // scipy.stats.t.interval(0.95, n - 1, mean, sem)
+        for (values, low, high) in
+            [(vec![1.0, 2.0, 4.0], -1.461_250, 6.127_917), ((0..40).map(f64::from).collect(), 15.761_3, 23.238_7)]
+        {
+            let (_, found) = mean_of_few(&values);
+            assert!((found[0] - low).abs() < 1e-3 && (found[1] - high).abs() < 1e-3, "{found:?}");
+        }
+        assert!(mean_of_few(&[0.5]).1[0].is_nan() && mean_of_few(&[0.5]).0 == 0.5);
     }
 }

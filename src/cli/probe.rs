@@ -1,5 +1,7 @@
 //! `attnviz probe`: what the model knows, by crafted inputs out of files.
 
+mod linear;
+
 use super::args::{FigureArgs, one_of};
 use super::deliver::deliver;
 use super::model::ModelsArgs;
@@ -27,6 +29,8 @@ enum What {
     Pairs(PairsArgs),
     /// Cloze: how high does it rank the answers to a prompt?
     Cloze(ClozeArgs),
+    /// Linear probes: at which layer can a label be read off, and is it more than memorised?
+    Linear(linear::LinearArgs),
 }
 
 /// Which rows of the files are taken.
@@ -102,6 +106,7 @@ pub fn run(args: &ProbeArgs, line: &str) -> Result<()> {
     match &args.what {
         What::Pairs(args) => args.run(line),
         What::Cloze(args) => args.run(line),
+        What::Linear(args) => args.run(line),
     }
 }
 

@@ -75,6 +75,7 @@ pub fn run(args: &RerunArgs) -> Result<()> {
         "pairs" => again.of_pairs(),
         "cloze" => again.of_cloze(),
         "template" => again.of_template(),
+        "linear" => again.of_probes(),
         _ => again.of_prompt(),
     }
 }

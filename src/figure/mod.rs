@@ -9,6 +9,7 @@ pub mod difference;
 pub mod heads;
 pub mod layout;
 pub mod lens;
+pub mod linear;
 pub(crate) mod matrix;
 pub mod mix;
 mod nan;

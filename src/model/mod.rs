@@ -5,7 +5,7 @@ mod branched;
 mod classes;
 mod family;
 mod gpt2;
-mod kernel;
+pub(crate) mod kernel;
 mod memory;
 mod nonlinearity;
 pub mod ops;

@@ -1,5 +1,6 @@
 //! Hugging Face tokenizers, loaded quickly where they have GPT-2's shape, and never a panic.
 use std::cell::Cell;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
@@ -125,8 +126,17 @@ impl Tokenizer {
         self.encoded(text, false).map(|encoded| encoded.ids)
     }
 
-    /// The same with all that is known of it; `special` lets the tokenizer put its own tokens around it.
-    pub(super) fn encoded(&self, text: &str, special: bool) -> Result<Encoded> {
+    /// The same with the bytes of the text that each token stands for.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn spans(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>> {
+        let (_, encoding) = self.encoding(text, false)?;
+        let spans = encoding.get_offsets().iter().map(|(from, to)| *from..*to);
+        Ok(encoding.get_ids().iter().copied().zip(spans).collect())
+    }
+
+    fn encoding(&self, text: &str, special: bool) -> Result<(&Inner, Encoding)> {
         let inner = self.inner.as_ref().map_err(Clone::clone)?;
         inner.check(text)?;
         let encode = || inner.tokenizer.encode(text, special).map_err(|error| error.to_string());
@@ -135,6 +145,12 @@ impl Tokenizer {
                 .hint("give the prompt as ids, or the model a tokenizer that suits it")
                 .option("ids")
         })?;
+        Ok((inner, encoding))
+    }
+
+    /// The same with all that is known of it; `special` lets the tokenizer put its own tokens around it.
+    pub(super) fn encoded(&self, text: &str, special: bool) -> Result<Encoded> {
+        let (inner, encoding) = self.encoding(text, special)?;
         let mut encoded = Encoded::of(text, &encoding);
         encoded.unknown = inner.unknown().map(|id| (encoded.ids.iter().filter(|other| **other == id).count(), id));
         Ok(encoded)

@@ -3,7 +3,7 @@
 use super::{Again, changed};
 use crate::cli::output::remark_on;
 use attnviz::error::{Error, Result};
-use attnviz::findings::probe::{cloze, pairs};
+use attnviz::findings::probe::{cloze, linear, pairs};
 use attnviz::record::Input;
 use attnviz::session::Session;
 use attnviz::text::shell_word;
@@ -48,6 +48,23 @@ impl Again<'_> {
         let session = self.one_model()?;
         let found = cloze::matrix(&template, &session, &self.record.line, &|_, _| ())?;
         self.finish(&*found, &template.style.fonts()?, changed(&self.record.model, &session))
+    }
+
+    /// From a labelled task.
+    pub(super) fn of_probes(&self) -> Result<()> {
+        let options: linear::Options = self.options()?;
+        let outputs = self.outputs(&|outputs| options.check(outputs))?;
+        options.check(&outputs).map_err(|e| self.named(e))?;
+        let (path, input) = self.items()?;
+        let mut task = linear::Task::read(path, &options)?;
+        let change = other_items(input, &mut task.input);
+        options.fits(&task)?;
+        let session = self.one_model()?;
+        let features = linear::read(&options, &task, &session, &|_, _| ())?;
+        let found = linear::find(&options, &task, &session, features, &|_, _| ())?;
+        let change = change.or_else(|| changed(&self.record.model, &session));
+        let probes = linear::Probes::new(&options, &task, vec![found], &self.record.line)?;
+        self.finish(&probes, &options.style.fonts()?, change)
     }
 
     /// The file of items that was named, and what the record says of the one that was read.

@@ -1,6 +1,7 @@
 //! What the model knows: crafted inputs out of files, answers counted.
 
 pub mod cloze;
+pub mod linear;
 pub mod pairs;
 mod rows;
 mod scores;

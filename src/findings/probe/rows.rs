@@ -125,12 +125,22 @@ pub fn input(path: &Path) -> Result<Input> {
     sources(path, &[]).map(|(_, input)| input)
 }
 
+/// What a record says of a file that is no table.
+pub(super) fn input_of(path: &Path, bytes: &[u8]) -> Input {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Input { name, hash: format!("{:032x}", xxhash_rust::xxh3::xxh3_128(bytes)) }
+}
+
 fn extension(path: &Path) -> Option<&'static str> {
     let own = path.extension()?.to_string_lossy().to_lowercase();
     EXTENSIONS.into_iter().find(|known| *known == own)
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>> {
+/// The bytes of a file, without a byte-order mark.
+///
+/// # Errors
+/// A file that cannot be read, is too large or is not UTF-8.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>> {
     let name = path.display();
     let opened = std::fs::File::open(path).and_then(|file| read_at_most(file, LARGEST << 20));
     let mut bytes = opened.map_err(|e| match e.kind() {

@@ -1,0 +1,105 @@
+//! `attnviz probe linear`: does a layer know it?
+
+use super::SampleArgs;
+use crate::cli::args::{FigureArgs, one_of};
+use crate::cli::deliver::deliver;
+use crate::cli::model::ModelsArgs;
+use crate::cli::output::OutputArgs;
+use crate::cli::progress::Progress;
+use attnviz::analysis::linear::Pool;
+use attnviz::error::Result;
+use attnviz::findings::probe::linear::{self, Options, Probes, Task};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// The flags of `probe linear`.
+#[derive(Args)]
+#[command(after_help = "\
+A file is .conllu; .jsonl with text and label, or with lists of words and labels; or a
+.csv or .tsv with the columns text and label, or with item, word and label, a word a row.
+Residuals are kept in memory, not on disk.
+
+Examples:
+  attnviz probe linear en_ewt-ud-dev.conllu -m builtin --limit 500
+  attnviz probe linear en_ewt-ud-dev.conllu --label FEATS.Number -m gpt2 -m distilgpt2
+  attnviz probe linear reviews.tsv --pool mean --seeds 10 -o reviews.png -o reviews.csv")]
+pub struct LinearArgs {
+    /// A file of labelled words or texts
+    #[arg(value_name = "FILE", help_heading = "Items")]
+    path: PathBuf,
+    /// The column of .conllu (UPOS, XPOS, DEPREL, FEATS.Number …), or the field of the label
+    /// [default: UPOS, or label]
+    #[arg(long, value_name = "NAME", help_heading = "Items")]
+    label: Option<String>,
+    /// The field of the text or of the list of words [default: text, sentence, words or tokens]
+    #[arg(long, value_name = "FIELD", help_heading = "Items")]
+    text: Option<String>,
+    #[command(flatten)]
+    sample: SampleArgs,
+    #[command(flatten)]
+    models: ModelsArgs,
+    /// What stands for a word, or for a text
+    #[arg(long, value_name = "NAME", default_value = "last", help_heading = "Method", value_parser = one_of::<Pool>())]
+    pool: Pool,
+    /// Begin each text with the model's beginning-of-text token
+    #[arg(long, help_heading = "Method")]
+    bos: bool,
+    /// How many splits and control tasks are drawn, from --seed on
+    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Method")]
+    seeds: usize,
+    #[command(flatten)]
+    figure: FigureArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// The residuals with their labels and splits, in .json, .npz and .safetensors
+    #[arg(long, value_name = "WHAT", help_heading = "Output")]
+    with: Option<With>,
+}
+
+/// What is added to data files.
+#[derive(Clone, Copy, ValueEnum)]
+enum With {
+    /// The residuals with their labels and splits
+    Features,
+}
+
+impl LinearArgs {
+    fn options(&self) -> Result<Options> {
+        Ok(Options {
+            label: self.label.clone(),
+            text: self.text.clone(),
+            pool: self.pool,
+            bos: self.bos,
+            seeds: self.seeds,
+            sample: self.sample.sample(),
+            features: self.with.is_some(),
+            style: self.figure.style()?,
+        })
+    }
+
+    pub fn run(&self, line: &str) -> Result<()> {
+        let destinations = self.output.destinations("probe-linear", None, line)?;
+        let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
+        let options = self.options()?;
+        options.check(&outputs)?;
+        let task = Task::read(&self.path, &options)?;
+        options.fits(&task)?;
+        let quiet = self.output.quiet;
+        self.models.start_threads()?;
+        let mut found = Vec::new();
+        self.models.each(quiet, &mut |session| {
+            let explain = |error| session.explain(error);
+            let progress = Progress::of(quiet, "texts");
+            let features = linear::read(&options, &task, session, &|done, planned| progress.watch(done, planned));
+            progress.finish();
+            let (features, progress) = (features.map_err(explain)?, Progress::of(quiet, "probes"));
+            let probes =
+                linear::find(&options, &task, session, features, &|done, planned| progress.watch(done, planned));
+            progress.finish();
+            found.push(probes.map_err(explain)?);
+            Ok(())
+        })?;
+        let probes = Probes::new(&options, &task, found, line)?;
+        deliver(&probes, &destinations, &options.style.fonts()?, quiet)
+    }
+}
