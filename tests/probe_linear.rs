@@ -151,7 +151,7 @@ fn whole_texts_are_probed_by_their_last_token_or_their_mean() {
     let rows: String = (0..30)
         .map(|number| format!("{}\t{}\n", ["abc", "cba"][number % 2].repeat(1 + number % 3), number % 2))
         .collect();
-    shell.write("b.tsv", &format!("text\tlabel\n{rows}"));
+    shell.write("b.tsv", format!("text\tlabel\n{rows}"));
     for pool in ["last", "mean"] {
         let found = probe(&shell, "b.tsv", &["--pool", pool]);
         let own = &found["results"][0];
@@ -174,11 +174,11 @@ fn a_row_that_is_none_is_named_and_a_task_without_classes_is_refused_before_the_
         shell.fails(1, &args).0
     };
     assert!(refused("c.jsonl", &["--strict"]).contains("c.jsonl:10: it has no label"));
-    shell.write("one.jsonl", &"{\"text\": \"a\", \"label\": \"x\"}\n".repeat(9));
+    shell.write("one.jsonl", "{\"text\": \"a\", \"label\": \"x\"}\n".repeat(9));
     assert!(refused("one.jsonl", &[]).contains("one class only: every label is \"x\""));
     shell.write("empty.jsonl", "");
     assert!(refused("empty.jsonl", &[]).contains("has nothing with a label"));
-    shell.write("few.jsonl", &rows.lines().take(4).map(|line| line.to_owned() + "\n").collect::<String>());
+    shell.write("few.jsonl", rows.lines().take(4).map(|line| line.to_owned() + "\n").collect::<String>());
     assert!(refused("few.jsonl", &[]).contains("too few"));
 }
 
