@@ -49,7 +49,13 @@ impl Site {
 
 /// A mean over seeds.
 fn over(scores: &[Score], of: impl Fn(&Score) -> f64) -> Estimate {
-    mean_of_few(&scores.iter().map(of).collect::<Vec<_>>())
+    share(&scores.iter().map(of).collect::<Vec<_>>())
+}
+
+/// A mean of shares, whose interval ends where shares do.
+fn share(values: &[f64]) -> Estimate {
+    let (mean, interval) = mean_of_few(values);
+    (mean, interval.map(|end| end.clamp(0.0, 1.0)))
 }
 
 fn apart(these: &[Score], others: &[Score]) -> Estimate {
@@ -121,7 +127,7 @@ impl Found {
 
     /// The baseline of saying the commonest label.
     pub fn of_majority(&self) -> Estimate {
-        mean_of_few(&self.majority)
+        share(&self.majority)
     }
 
     /// By how much its best site is above another model's, seed by seed.
