@@ -36,11 +36,14 @@ const STUDENT: [f64; 30] = [
 /// A mean of a few numbers with its interval by Student's distribution; an interval of NaN where there are fewer than two.
 pub fn mean_of_few(values: &[f64]) -> (f64, Interval) {
     let (mean, [low, high]) = mean(values.iter().copied());
-    // Beyond 30 degrees, the first term of its expansion around the normal distribution is exact to three digits.
+    // Beyond 30 degrees, two terms of its expansion around the normal distribution are exact to four digits.
     let degrees = values.len().saturating_sub(1);
     let wider = match STUDENT.get(degrees.wrapping_sub(1)) {
         Some(quantile) => quantile / Z,
-        None => 1.0 + (Z * Z + 1.0) / (4.0 * degrees as f64),
+        None => {
+            let (n, z) = (degrees as f64, Z * Z);
+            1.0 + (z + 1.0) / (4.0 * n) + ((5.0 * z + 16.0) * z + 3.0) / (96.0 * n * n)
+        }
     };
     (mean, [mean - (mean - low) * wider, mean + (high - mean) * wider])
 }
