@@ -157,7 +157,7 @@ fn whole_texts_are_probed_by_their_last_token_or_their_mean() {
     for pool in ["last", "mean"] {
         let found = probe(&shell, "b.tsv", &["--pool", pool]);
         let own = &found["results"][0];
-        assert_eq!((own["examples"].as_u64(), own["settings"]["pool"].as_str()), (Some(30), Some(pool)));
+        assert_eq!((own["examples"].as_u64(), own["pool"].as_str()), (Some(30), Some(pool)));
         let best = own["sites"].as_array().unwrap().last().unwrap();
         assert!(best["accuracy"]["mean"].as_f64().unwrap() > 0.9, "{pool}: {best}");
     }
