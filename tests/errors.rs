@@ -100,7 +100,7 @@ fn a_layer_or_head_that_is_not_there_exits_with_2_and_the_count() {
             refused(2, &["-m", "builtin", "hi", flag, &list], &has, &from);
         }
         for list in ["", ",", "a", "1-", "1..2", "0x1", "1-2-3", "1 2", "é-1", "99999999999999999999", "--1", "1,"] {
-            refused(2, &["-m", "builtin", "hi", flag, list], &flag[2..], &format!("0,3-5,-1 ({flag})"));
+            refused(2, &["-m", "builtin", "hi", flag, list], &flag[2..], "0,3-5,-1");
         }
         refused(2, &["-m", "builtin", "hi", flag, "3-1"], "backwards", "smaller");
         refused(2, &["-m", "builtin", "hi", flag, "-1-0"], "backwards", "smaller");

@@ -296,7 +296,7 @@ fn inches(typed: &str, alone: f64) -> Result<f64, String> {
     let text = typed.trim().to_ascii_lowercase();
     let with = UNITS.iter().find_map(|(unit, inches)| Some((text.strip_suffix(unit)?, *inches)));
     let (number, unit) = with.unwrap_or((&text, alone));
-    let number = number.trim_end().parse::<f64>().ok().filter(|number| number.is_finite() && *number > 0.0);
+    let number = number.trim_end().parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
     number
         .map(|number| number * unit)
         .ok_or_else(|| "it is no length, such as 3.25in, 8.5cm, 85mm, 234pt or 312px".into())

@@ -31,7 +31,7 @@ pub struct SurprisalArgs {
     #[arg(long, value_name = "RULE", num_args = 0..=1, require_equals = true, default_missing_value = "default")]
     #[arg(help_heading = "Method", value_parser = one_of::<WordRule>())]
     words: Option<WordRule>,
-    /// Correct words for the space that their tokens begin with (implies --words=space)
+    /// Correct words at spaces for the space that their tokens begin with
     #[arg(long, help_heading = "Method")]
     bow_correction: bool,
     /// Tokens of a window [default: the model's context]

@@ -25,7 +25,7 @@ pub fn write_attention(
         [_, _, queries, keys] if queries <= keys && tokens.len() == keys => keys - queries, // keys before the first query
         _ => return Err(unfit(&attention.shape, &[layers.len(), heads.len(), tokens.len()])),
     };
-    write_pairs(attention, None, [layers, heads, &tokens[past..], tokens], past, causal, out)
+    write_pairs(attention, None, [layers, heads, &tokens[past..], tokens], past, causal, ',', out)
 }
 
 /// The same of cross-attention: each query with each key, which have tokens of their own and are both counted from 0.
@@ -39,10 +39,11 @@ pub fn write_cross_attention(
     [queries, keys]: [&[String]; 2],
     out: &mut dyn Write,
 ) -> Result<()> {
-    write_pairs(attention, None, [layers, heads, queries, keys], 0, false, out)
+    write_pairs(attention, None, [layers, heads, queries, keys], 0, false, ',', out)
 }
 
-/// The same of an array whose numbers need not be held, with the labels of its four axes. The first query has the number `first`.
+/// The same of an array whose numbers need not be held, with the labels of its four axes and any character between cells. The first query
+/// has the number `first`.
 ///
 /// # Errors
 /// As [`write_attention`], and those of the source.
@@ -52,6 +53,7 @@ pub fn write_pairs(
     labels: [&[String]; 4],
     first: usize,
     causal: bool,
+    separator: char,
     out: &mut dyn Write,
 ) -> Result<()> {
     let (shape, counts) = (&attention.shape, labels.map(<[_]>::len));
@@ -62,10 +64,13 @@ pub fn write_pairs(
     let maps = counts[0].saturating_mul(head_count);
     check_text_size(maps.saturating_mul(pairs(first, queries, keys, causal)), "CSV")?;
 
-    let quoted = |labels: &'_ [String]| labels.iter().map(|label| quote(label).into_owned()).collect::<Vec<_>>();
-    let [layers, heads, query_tokens, key_tokens] = labels.map(quoted);
+    let s = separator;
+    let all_quoted =
+        |labels: &'_ [String]| labels.iter().map(|label| quoted(label, s).into_owned()).collect::<Vec<_>>();
+    let [layers, heads, query_tokens, key_tokens] = labels.map(all_quoted);
     let mut out = BufWriter::new(out);
-    writeln!(out, "layer,head,query,query_token,key,key_token,attention").map_err(unwritten)?;
+    let names = ["layer", "head", "query", "query_token", "key", "key_token", "attention"];
+    writeln!(out, "{}", names.join(&s.to_string())).map_err(unwritten)?;
     let mut place = 0; // of a row among those of all maps
     attention.each(source, &mut |values| {
         for row in values.chunks_exact(keys.max(1)) {
@@ -74,7 +79,7 @@ pub fn write_pairs(
             let (from, number) = (&query_tokens[query], first + query);
             for (key, weight) in row[..seen(number, keys, causal)].iter().enumerate() {
                 let to = &key_tokens[key];
-                writeln!(out, "{layer},{head},{number},{from},{key},{to},{weight:?}").map_err(unwritten)?;
+                writeln!(out, "{layer}{s}{head}{s}{number}{s}{from}{s}{key}{s}{to}{s}{weight:?}").map_err(unwritten)?;
             }
             place += 1;
         }
@@ -137,10 +142,6 @@ const TEXT: char = '\'';
 
 /// RFC 4180, and quotes around spaces at either end, which some readers drop. A text that a spreadsheet would take for a formula begins
 /// with an apostrophe.
-fn quote(text: &str) -> Cow<'_, str> {
-    quoted(text, ',')
-}
-
 fn quoted(text: &str, separator: char) -> Cow<'_, str> {
     let plain = !text.contains([separator, '"', '\n', '\r']) && text.trim() == text && !text.is_empty();
     match (is_run(text), plain) {

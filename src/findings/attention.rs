@@ -196,6 +196,11 @@ impl Analysis for Options {
     /// All prompts in one forward pass.
     fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, outputs: &[Output]) -> Vec<Result<Box<dyn Findings + 'a>>> {
         let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
+        if self.with.contains(&Extra::Logits)
+            && let Err(error) = session.has_next_tokens()
+        {
+            return subjects.iter().map(|_| Err(error.clone())).collect();
+        }
         let rule = self.view.selection.word_rule();
         let words: Vec<_> = subjects.iter().map(|subject| subject.prompt.words(rule)).collect();
         let request = |(subject, words): (&Subject, &Vec<Word>)| self.request(subject, words, outputs);

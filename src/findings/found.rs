@@ -72,8 +72,8 @@ pub trait Findings: Send + Sync {
     ///
     /// # Errors
     /// More rows than a text should hold, or a failed write.
-    fn csv(&self, part: Option<usize>, out: &mut dyn Write) -> Result<()> {
-        csv::write_table(&self.table(part)?, out)
+    fn csv(&self, part: Option<usize>, separator: char, out: &mut dyn Write) -> Result<()> {
+        csv::write_separated(&self.table(part)?, separator, out)
     }
     /// What a reader of the numbers should know, one line each.
     fn remarks(&self) -> Vec<String> {

@@ -82,7 +82,8 @@ impl FromStr for Picks {
             Some((layer.parse().ok()?, head.parse().ok()?))
         };
         let wrong = |item: &str| {
-            Error::usage(format!("{item:?} is not a head of a layer")).hint("write heads as 4.11 or L4H11, with commas")
+            Error::usage(format!("{item:?} is not a head of a layer"))
+                .hint("write a list such as 0,3-5,-1, or single heads as 4.11 or L4H11")
         };
         list.split(',').map(|item| one(item).ok_or_else(|| wrong(item))).collect::<Result<_>>().map(Self)
     }

@@ -81,8 +81,8 @@ impl<'a> Ready<'a> {
                     _ => export::safetensors::write_from(&data, source, out),
                 };
             }
-            Format::Csv => return found.csv(part, out),
-            Format::Tsv => return export::csv::write_separated(&found.table(part)?, '\t', out),
+            Format::Csv => return found.csv(part, ',', out),
+            Format::Tsv => return found.csv(part, '\t', out),
             Format::Parquet => {
                 let (record, mut out, mut writer) = (found.about().record.of_all_prompts(), Some(out), None);
                 found.tables(part, &mut |table| {

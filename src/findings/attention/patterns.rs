@@ -9,7 +9,7 @@ use crate::analysis::attention::Map;
 use crate::analysis::attention::received::{Rank, rank};
 use crate::analysis::{Attention, Sink};
 use crate::error::Result;
-use crate::export::csv::{write_pairs, write_table};
+use crate::export::csv::{write_pairs, write_separated};
 use crate::export::read::AttentionKind;
 use crate::export::table::{Cell, Column, Kind, number, text, whole};
 use crate::export::{Array, Data, Entry, Source, Table};
@@ -343,9 +343,9 @@ impl Findings for Patterns<'_> {
     }
 
     /// A row for each pair of tokens.
-    fn csv(&self, map: Option<usize>, out: &mut dyn Write) -> Result<()> {
+    fn csv(&self, map: Option<usize>, separator: char, out: &mut dyn Write) -> Result<()> {
         if self.view.received {
-            return write_table(&self.ranking(), out);
+            return write_separated(&self.ranking(), separator, out);
         }
         let (layers, heads) = self.axes(map);
         let (array, keys, causal) = (self.array(map), self.axis_texts(), self.attention.extent.causal);
@@ -354,6 +354,6 @@ impl Findings for Patterns<'_> {
         // Queries without a text of their own are the last of the keys.
         let first = if own.is_some() { 0 } else { keys.len().saturating_sub(array.shape[2]) };
         let queries = own.as_deref().unwrap_or(&keys[first..]);
-        write_pairs(&array, Some(&self.numbers(map)), [&layers, &heads, queries, &keys], first, causal, out)
+        write_pairs(&array, Some(&self.numbers(map)), [&layers, &heads, queries, &keys], first, causal, separator, out)
     }
 }
