@@ -166,7 +166,7 @@ fn what_differs_is_said_and_the_exit_code_is_3() {
     shell.write("less.json", text.replacen("\"results\"", "\"more\": [1, 2],\n\"results\"", 1));
     assert!(shell.fails(3, &["rerun", "less.json"]).0.contains("more is gone"));
     let layers = format!("{} layers", builtin().0);
-    shell.write("moved.svg", shell.text("a.svg").replacen(&layers, "5 layer\u{202e}", 1));
+    shell.write("moved.svg", shell.text("a.svg").replace(&layers, "5 layer\u{202e}"));
     assert!(shell.fails(3, &["rerun", "moved.svg"]).0.contains(&layers));
 }
 

@@ -107,7 +107,7 @@ fn cross_attention_has_labels_of_its_own_for_both_axes_and_no_mask() {
     ]);
     let picture = svg(&shell.text("x.svg"));
     assert!(
-        picture.shows("cross-attention: 3 queries, 2 keys") && picture.shows("first key Das"),
+        picture.shows("cross-attention: 3 queries, 2 keys") && picture.shows("first key “Das”"),
         "{:?}",
         picture.texts
     );

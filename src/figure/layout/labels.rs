@@ -128,8 +128,8 @@ fn col_labels(
     widest: f32,
 ) -> Vec<(Label, bool)> {
     let flat = if cw > BESIDE { fit_all(face, labels, (0, cols), 1, LARGEST, widest) } else { Vec::new() };
-    let widest = flat.iter().map(|(_, line)| line.width).fold(0.0, f32::max);
-    let need = (widest + BESIDE).max(widest * WIDER);
+    let broadest = flat.iter().map(|(_, line)| line.width).fold(0.0, f32::max);
+    let need = (broadest + BESIDE).max(broadest * WIDER);
     let slant = match cw {
         _ if cw > BESIDE && need <= cw => Slant::Flat,
         _ if cw >= 17.0 => Slant::Diagonal,
