@@ -305,7 +305,7 @@ fn inches(typed: &str, alone: f64) -> Result<f64, String> {
 /// A length in pixels of a screen, to a whole one.
 fn length(typed: &str) -> Result<u32, String> {
     let pixels = (inches(typed, 1.0 / INCH)? * INCH).round();
-    if pixels < f64::from(u32::MAX) { Ok(pixels as u32) } else { Err("it is longer than any picture".into()) }
+    if pixels <= f64::from(u32::MAX) { Ok(pixels as u32) } else { Err("it is longer than any picture".into()) }
 }
 
 /// A length in points, as sizes of text are given.
