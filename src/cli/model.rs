@@ -53,8 +53,9 @@ pub struct ModelsArgs {
 }
 
 impl ModelsArgs {
-    /// Brings one model after the other to life and does this with it. None stands in for one that cannot be had.
-    pub fn each(&self, quiet: bool, work: &mut dyn FnMut(&Session) -> Result<()>) -> Result<()> {
+    /// Brings one model after the other to life and asks it this. None stands in for one that cannot be had.
+    pub fn each<T>(&self, quiet: bool, ask: impl Fn(&Session) -> Result<T>) -> Result<Vec<T>> {
+        self.start_threads()?;
         if let Some(name) =
             self.model.iter().enumerate().find_map(|(at, name)| self.model[..at].contains(name).then_some(name))
         {
@@ -62,15 +63,13 @@ impl ModelsArgs {
         }
         let named: Vec<Option<String>> =
             if self.model.is_empty() { vec![None] } else { self.model.iter().cloned().map(Some).collect() };
-        let one = |model| ModelArgs { model, tokenizer: self.tokenizer.clone(), hub: self.hub, threads: None };
         // All are opened before anything slow.
-        let opened = named.into_iter().map(|name| one(name).open(false, quiet)).collect::<Result<Vec<_>>>()?;
-        for Opened { checkpoint, .. } in opened {
-            let session = Session::new(checkpoint)?;
-            output::remark_on(&session, quiet);
-            work(&session)?;
-        }
-        Ok(())
+        let opened = named.into_iter().map(|name| self.one(name).open(false, quiet)).collect::<Result<Vec<_>>>()?;
+        let answer = |Opened { checkpoint, .. }| {
+            let session = alive(checkpoint, quiet)?;
+            ask(&session).map_err(|error| session.explain(error))
+        };
+        opened.into_iter().map(answer).collect()
     }
 
     /// The one model that is named, brought to life.
@@ -79,21 +78,23 @@ impl ModelsArgs {
             return Err(Error::usage("this is of one model, but several are named").hint("name one -m"));
         };
         self.start_threads()?;
-        let model = ModelArgs {
-            model: self.model.first().cloned(),
-            tokenizer: self.tokenizer.clone(),
-            hub: self.hub,
-            threads: None,
-        };
-        let session = Session::new(model.open(false, quiet)?.checkpoint)?;
-        output::remark_on(&session, quiet);
-        Ok(session)
+        alive(self.one(self.model.first().cloned()).open(false, quiet)?.checkpoint, quiet)
     }
 
-    /// Sizes the thread pool, once, before anything is computed.
-    pub fn start_threads(&self) -> Result<()> {
+    fn one(&self, model: Option<String>) -> ModelArgs {
+        ModelArgs { model, tokenizer: self.tokenizer.clone(), hub: self.hub, threads: None }
+    }
+
+    fn start_threads(&self) -> Result<()> {
         start_threads(self.threads)
     }
+}
+
+/// A session of a checkpoint, and what was assumed to read it.
+fn alive(checkpoint: Checkpoint, quiet: bool) -> Result<Session> {
+    let session = Session::new(checkpoint)?;
+    output::remark_on(&session, quiet);
+    Ok(session)
 }
 
 /// How far the hub is asked.

@@ -130,14 +130,8 @@ impl PairsArgs {
         options.check(&outputs)?;
         let suite = Suite::read(&self.path, &options)?;
         let quiet = self.output.quiet;
-        self.models.start_threads()?;
-        let mut found = Vec::new();
-        self.models.each(quiet, &mut |session| {
-            let progress = Progress::of(quiet, "sentences");
-            let answers = pairs::find(&options, &suite, session, &|done, planned| progress.watch(done, planned));
-            progress.finish();
-            found.push(answers.map_err(|error| session.explain(error))?);
-            Ok(())
+        let found = self.models.each(quiet, |session| {
+            Progress::during(quiet, "sentences", |watch| pairs::find(&options, &suite, session, watch))
         })?;
         let pairs = Pairs::new(&options, &suite, found, line)?;
         deliver(&pairs, &destinations, &options.style.fonts()?, quiet)
@@ -190,9 +184,7 @@ impl ClozeArgs {
                 let template = Template { template: template.clone(), fill, bos: self.bos, style };
                 template.check(&outputs)?;
                 let session = self.models.only(quiet)?;
-                let progress = Progress::of(quiet, "prompts");
-                let found = cloze::matrix(&template, &session, line, &|done, planned| progress.watch(done, planned));
-                progress.finish();
+                let found = Progress::during(quiet, "prompts", |watch| cloze::matrix(&template, &session, line, watch));
                 let found = found.map_err(|error| session.explain(error))?;
                 return deliver(&*found, &destinations, &template.style.fonts()?, quiet);
             }
@@ -203,14 +195,8 @@ impl ClozeArgs {
         let options = cloze::Options { bos: self.bos, sample: self.sample.sample(), style };
         options.check(&outputs)?;
         let suite = cloze::Suite::read(path, &options)?;
-        self.models.start_threads()?;
-        let mut found = Vec::new();
-        self.models.each(quiet, &mut |session| {
-            let progress = Progress::of(quiet, "texts");
-            let answers = cloze::find(&options, &suite, session, &|done, planned| progress.watch(done, planned));
-            progress.finish();
-            found.push(answers.map_err(|error| session.explain(error))?);
-            Ok(())
+        let found = self.models.each(quiet, |session| {
+            Progress::during(quiet, "texts", |watch| cloze::find(&options, &suite, session, watch))
         })?;
         let cloze = Cloze::new(&options, &suite, found, line)?;
         deliver(&cloze, &destinations, &options.style.fonts()?, quiet)

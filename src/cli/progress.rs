@@ -1,5 +1,6 @@
 //! How far a long computation is: a bar on stderr, on a terminal only, once it has taken a while.
 
+use attnviz::findings::Watch;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -29,6 +30,14 @@ impl Progress {
             bar.set_style(style);
         }
         Self { bar, since: Instant::now(), quiet: quiet || !std::io::stderr().is_terminal() }
+    }
+
+    /// Does this work, which tells how far it is.
+    pub fn during<T>(quiet: bool, things: &str, work: impl FnOnce(Watch) -> T) -> T {
+        let progress = Self::of(quiet, things);
+        let done = work(&|done, planned| progress.watch(done, planned));
+        progress.finish();
+        done
     }
 
     /// So many runs are done, and so many more are planned.

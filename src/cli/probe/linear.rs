@@ -85,19 +85,9 @@ impl LinearArgs {
         let task = Task::read(&self.path, &options)?;
         options.fits(&task)?;
         let quiet = self.output.quiet;
-        self.models.start_threads()?;
-        let mut found = Vec::new();
-        self.models.each(quiet, &mut |session| {
-            let explain = |error| session.explain(error);
-            let progress = Progress::of(quiet, "texts");
-            let features = linear::read(&options, &task, session, &|done, planned| progress.watch(done, planned));
-            progress.finish();
-            let (features, progress) = (features.map_err(explain)?, Progress::of(quiet, "probes"));
-            let probes =
-                linear::find(&options, &task, session, features, &|done, planned| progress.watch(done, planned));
-            progress.finish();
-            found.push(probes.map_err(explain)?);
-            Ok(())
+        let found = self.models.each(quiet, |session| {
+            let features = Progress::during(quiet, "texts", |watch| linear::read(&options, &task, session, watch))?;
+            Progress::during(quiet, "probes", |watch| linear::find(&options, &task, session, features, watch))
         })?;
         let probes = Probes::new(&options, &task, found, line)?;
         deliver(&probes, &destinations, &options.style.fonts()?, quiet)

@@ -51,6 +51,17 @@ impl std::fmt::Display for Bad {
     }
 }
 
+/// Rows that cannot be used which are named one by one.
+const NAMED: usize = 8;
+
+/// What people are told of rows that cannot be used.
+pub(super) fn unusable<'a>(bad: impl Iterator<Item = &'a Bad>) -> Vec<String> {
+    let bad: Vec<String> = bad.map(ToString::to_string).collect();
+    let more = bad.len().saturating_sub(NAMED);
+    let rest = (more > 0).then(|| format!("and {more} more rows that cannot be used"));
+    bad.into_iter().take(NAMED).chain(rest).collect()
+}
+
 /// A row with its fields by name.
 pub(super) struct Row {
     /// Its line, from 1.

@@ -1,5 +1,6 @@
 //! What was counted of cloze items, as figures, data and tables.
 
+use super::super::rows::unusable;
 use super::{Candidate, Found, Item, Options, Suite};
 use crate::analysis::proportion::{mean, wilson};
 use crate::error::Result;
@@ -14,9 +15,8 @@ use serde_json::{Map, Value, json};
 
 /// The ranks up to which an answer counts.
 const RANKS: [usize; 3] = [1, 5, 10];
-/// Items that a figure names, rows that are named on stderr.
+/// Items that a figure names.
 const SHOWN: usize = 24;
-const NAMED: usize = 8;
 
 /// What models say of a suite of items.
 pub struct Cloze<'a> {
@@ -141,16 +141,7 @@ impl Findings for Cloze<'_> {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let bad: Vec<String> = self
-            .suite
-            .bad
-            .iter()
-            .chain(self.found.iter().flat_map(|found| &found.bad))
-            .map(ToString::to_string)
-            .collect();
-        let more = bad.len().saturating_sub(NAMED);
-        let rest = (more > 0).then(|| format!("and {more} more rows that cannot be used"));
-        bad.into_iter().take(NAMED).chain(rest).collect()
+        unusable(self.suite.bad.iter().chain(self.found.iter().flat_map(|found| &found.bad)))
     }
 
     fn figure(&self, _: Option<usize>) -> Figure {

@@ -1,5 +1,6 @@
 //! What probes score, as figures, data and tables.
 
+use super::super::rows::unusable;
 use super::numbers::{Estimate, Found};
 use super::{Options, Task};
 use crate::analysis::linear::{Part, Pool, STRENGTHS, Score};
@@ -12,9 +13,6 @@ use crate::named::Named;
 use crate::prompt::Prompt;
 use crate::record::Record;
 use serde_json::{Map, Value, json};
-
-/// Rows that cannot be used and are named on stderr.
-const NAMED: usize = 8;
 
 /// What linear probes of models score on a task.
 pub struct Probes<'a> {
@@ -211,12 +209,8 @@ impl Findings for Probes<'_> {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let task = self.task;
-        let bad = task.bad.iter().chain(self.found.iter().flat_map(|found| &found.bad)).map(ToString::to_string);
-        let bad: Vec<String> = bad.collect();
-        let more = bad.len().saturating_sub(NAMED);
-        let rest = (more > 0).then(|| format!("and {more} more rows that cannot be used"));
-        task.remarks.iter().cloned().chain(bad.into_iter().take(NAMED)).chain(rest).collect()
+        let bad = self.task.bad.iter().chain(self.found.iter().flat_map(|found| &found.bad));
+        self.task.remarks.iter().cloned().chain(unusable(bad)).collect()
     }
 
     fn figure(&self, _: Option<usize>) -> Figure {

@@ -1,5 +1,6 @@
 //! What was counted of pairs, as figures, data and tables.
 
+use super::super::rows::unusable;
 use super::numbers::{Found, Level, Tally};
 use super::{Options, Suite};
 use crate::error::Result;
@@ -15,8 +16,6 @@ use serde_json::{Map, Value, json};
 /// The pairs furthest from right that a figure names, and that data files do.
 const SHOWN: usize = 8;
 const TOLD: usize = 100;
-/// Rows that cannot be used and are named on stderr.
-const NAMED: usize = 8;
 
 /// What models say of a suite of pairs.
 pub struct Pairs<'a> {
@@ -184,16 +183,8 @@ impl Findings for Pairs<'_> {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let bad: Vec<String> = self
-            .suite
-            .bad
-            .iter()
-            .chain(self.found.iter().flat_map(|found| &found.bad))
-            .map(ToString::to_string)
-            .collect();
-        let more = bad.len().saturating_sub(NAMED);
-        let rest = (more > 0).then(|| format!("and {more} more rows that cannot be used"));
-        self.suite.remarks.iter().cloned().chain(bad.into_iter().take(NAMED)).chain(rest).collect()
+        let bad = self.suite.bad.iter().chain(self.found.iter().flat_map(|found| &found.bad));
+        self.suite.remarks.iter().cloned().chain(unusable(bad)).collect()
     }
 
     fn figure(&self, _: Option<usize>) -> Figure {
