@@ -77,7 +77,7 @@
 //!
 //! - Any activation, and any change of one, is a [`Tap`](model::Tap) on a forward pass: `examples/tap.rs` removes heads one by one.
 //! - A decoder of another family is an `impl` of [`Model`](model::Model), and a session by [`Session::of`](session::Session::of): every
-//!   analysis runs on it. `tests/support/llama.rs` is one, with grouped keys and values, in two hundred lines.
+//!   analysis runs on it. `tests/suite/support/llama.rs` is one, with grouped keys and values, in two hundred lines.
 //! - Several prompts at once are packed, never padded: `examples/batch.rs`.
 //! - [`export`] writes JSON, CSV, NPZ and safetensors, and reads attention that other programs saved:
 //!

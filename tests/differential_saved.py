@@ -2,7 +2,7 @@
 or refused by a message that names what is wrong. Every way of saving is drawn at random: bertviz, inseq, TransformerLens, transformers.
 
     python tests/differential_saved.py target/release/attnviz --count 200 --seed 0
-    python tests/differential_saved.py target/release/attnviz --freeze    # the sample that tests/saved_attention.rs reads
+    python tests/differential_saved.py target/release/attnviz --freeze    # the sample that tests/suite/saved_attention.rs reads
 
 It needs numpy, torch, safetensors and tokenizers; cases of inseq are left out, and counted, where inseq is not installed.
 """

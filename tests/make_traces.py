@@ -1,4 +1,4 @@
-"""Attention as users of other models save it, in three lines: small random models of transformers, for tests/render_file.rs.
+"""Attention as users of other models save it, in three lines: small random models of transformers, for tests/suite/render_file.rs.
 
     python tests/make_traces.py
 """
