@@ -14,7 +14,7 @@ use clap::{Arg, Args, Command};
 use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::marker::PhantomData;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Reads one of a few names.
 pub fn one_of<T: Named>() -> OneOf<T> {
@@ -117,6 +117,13 @@ impl PromptArgs {
     pub fn reading(&self) -> Reading {
         let (bos, no_special) = (self.bos, self.no_special);
         Reading { bos, truncate: self.truncate.unwrap_or_default(), no_special, ..Reading::default() }
+    }
+
+    /// The file, where it is too large for a prompt and is not to be shortened.
+    pub fn long_file(&self) -> Option<&Path> {
+        let path = self.file.as_deref().filter(|_| self.truncate.is_none())?;
+        let size = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?.len();
+        (size > LARGEST_PROMPT).then_some(path)
     }
 
     /// Reads the prompt, so that a missing one is noticed before a model is loaded.

@@ -76,6 +76,7 @@ pub fn run(args: &RerunArgs) -> Result<()> {
         "cloze" => again.of_cloze(),
         "template" => again.of_template(),
         "linear" => again.of_probes(),
+        "surprisal" if record.input.is_some() => again.of_long_text(),
         _ => again.of_prompt(),
     }
 }

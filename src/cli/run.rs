@@ -20,6 +20,10 @@ pub trait PromptCommand {
     fn groups(&self) -> Groups<'_>;
     /// What is meant by the others.
     fn asked(&self) -> Result<Asked>;
+    /// Does it for a file that is too large for a prompt, where there is one and the command reads texts of any length.
+    fn long(&self, _line: &str) -> Option<Result<()>> {
+        None
+    }
 }
 
 /// The flags that all commands of one prompt share.
@@ -31,6 +35,9 @@ pub struct Groups<'a> {
 
 /// Runs a command; `line` is what was typed, for people.
 pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
+    if let Some(done) = command.long(line) {
+        return done;
+    }
     let started = Instant::now();
     let Groups { prompt, model, output } = command.groups();
     let lap = |what: &str| {

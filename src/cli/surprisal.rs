@@ -1,19 +1,24 @@
 //! `attnviz surprisal`: how surprised the model is by each token.
 
 use super::args::{FigureArgs, PromptArgs, one_of};
-use super::model::ModelArgs;
-use super::output::OutputArgs;
+use super::deliver::deliver;
+use super::model::{ModelArgs, Opened};
+use super::output::{self, OutputArgs};
+use super::progress::Progress;
 use super::run::{Groups, PromptCommand};
 use attnviz::error::Result;
-use attnviz::findings::Asked;
-use attnviz::findings::surprisal::{Base, Options};
+use attnviz::findings::surprisal::{Base, Long, Options};
+use attnviz::findings::{Analysis, Asked};
 use attnviz::prompt::WordRule;
+use attnviz::session::{self, Session};
 use clap::Args;
+use std::path::Path;
 
 /// The flags of `surprisal`.
 #[derive(Args)]
 #[command(after_help = "\
 A text longer than the model's context is scored by windows that slide along it; every token is scored once.
+A file larger than 4 MiB is read by parts, so that it may be of any length.
 
 Examples:
   attnviz surprisal \"The old man the boats\"
@@ -46,13 +51,9 @@ pub struct SurprisalArgs {
     output: OutputArgs,
 }
 
-impl PromptCommand for SurprisalArgs {
-    fn groups(&self) -> Groups<'_> {
-        Groups { prompt: &self.prompt, model: &self.model, output: &self.output }
-    }
-
-    fn asked(&self) -> Result<Asked> {
-        Ok(Asked::Surprisal(Options {
+impl SurprisalArgs {
+    fn options(&self) -> Result<Options> {
+        Ok(Options {
             reading: self.prompt.reading(),
             base: self.base,
             words: self.words,
@@ -60,6 +61,38 @@ impl PromptCommand for SurprisalArgs {
             window: self.window,
             stride: self.stride,
             style: self.figure.style()?,
-        }))
+        })
+    }
+
+    /// The same of a file that is not held.
+    fn run_long(&self, path: &Path, line: &str) -> Result<()> {
+        let quiet = self.output.quiet;
+        let destinations = self.output.destinations("surprisal", self.model.named().as_deref(), line)?;
+        let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
+        let options = self.options()?;
+        options.check(&outputs)?;
+        self.model.start_threads()?;
+        let Opened { checkpoint, note } = self.model.open(true, quiet)?;
+        options.fits(session::family(&checkpoint)?.spec())?;
+        let session = Session::new(checkpoint)?;
+        output::remark_on(&session, quiet);
+        let mut long = Progress::during(quiet, "parts", |watch| Long::find(&options, path, &session, line, watch))?;
+        long.note(note);
+        long.remarks.iter().filter(|_| !quiet).for_each(output::say);
+        deliver(&long, &destinations, &options.style.fonts()?, quiet)
+    }
+}
+
+impl PromptCommand for SurprisalArgs {
+    fn groups(&self) -> Groups<'_> {
+        Groups { prompt: &self.prompt, model: &self.model, output: &self.output }
+    }
+
+    fn asked(&self) -> Result<Asked> {
+        self.options().map(Asked::Surprisal)
+    }
+
+    fn long(&self, line: &str) -> Option<Result<()>> {
+        self.prompt.long_file().map(|path| self.run_long(path, line))
     }
 }

@@ -114,16 +114,50 @@ pub fn write_table(table: &Table, out: &mut dyn Write) -> Result<()> {
 /// # Errors
 /// As [`write_table`].
 pub fn write_separated(table: &Table, separator: char, out: &mut dyn Write) -> Result<()> {
-    table.check()?;
-    let between = separator.to_string();
-    let mut out = BufWriter::new(out);
-    let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
-    writeln!(out, "{}", names.join(&between)).map_err(unwritten)?;
-    for row in &table.rows {
-        let cells = row.iter().map(|cell| written(cell, separator)).collect::<Result<Vec<_>>>()?;
-        writeln!(out, "{}", cells.join(&between)).map_err(unwritten)?;
+    let mut rows = Rows::new(separator, out);
+    rows.add(table)?;
+    rows.finish()
+}
+
+/// Tables of the same columns under one line of names.
+pub struct Rows<'a> {
+    separator: char,
+    out: BufWriter<&'a mut dyn Write>,
+    named: bool,
+}
+
+impl<'a> Rows<'a> {
+    /// Nothing is written yet.
+    pub fn new(separator: char, out: &'a mut dyn Write) -> Self {
+        Self { separator, out: BufWriter::new(out), named: false }
     }
-    out.flush().map_err(unwritten)
+
+    /// Writes the rows of a table.
+    ///
+    /// # Errors
+    /// As [`write_table`].
+    pub fn add(&mut self, table: &Table) -> Result<()> {
+        table.check()?;
+        let between = self.separator.to_string();
+        if !self.named {
+            let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
+            writeln!(self.out, "{}", names.join(&between)).map_err(unwritten)?;
+            self.named = true;
+        }
+        for row in &table.rows {
+            let cells = row.iter().map(|cell| written(cell, self.separator)).collect::<Result<Vec<_>>>()?;
+            writeln!(self.out, "{}", cells.join(&between)).map_err(unwritten)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// A failed write.
+    pub fn finish(mut self) -> Result<()> {
+        self.out.flush().map_err(unwritten)
+    }
 }
 
 fn written(cell: &Cell, separator: char) -> Result<Cow<'_, str>> {

@@ -3,13 +3,13 @@
 use super::{Curves, Panel, Scale, Series, Strip, StripRow};
 
 /// More tokens than this cannot be read on one page: the rest is drawn as a course only.
-const READ: usize = 1200;
+pub const READ: usize = 1200;
 /// Points of a course.
 const POINTS: usize = 200;
 
 /// Tokens or words with their numbers.
 pub struct Texts {
-    /// One a token or word.
+    /// One a token or word; those of a long text's beginning are enough.
     pub labels: Vec<String>,
     /// The numbers under a name each.
     pub rows: Vec<(String, Vec<f32>)>,
@@ -20,7 +20,7 @@ pub struct Texts {
 /// The text in colours; of a long one its beginning, after the course of the whole.
 pub fn panels(texts: Texts, scale: Scale) -> Vec<Panel> {
     let Texts { mut labels, rows, what } = texts;
-    let count = labels.len();
+    let count = rows.first().map_or(0, |(_, values)| values.len());
     let mut panels = Vec::new();
     let mut title = String::new();
     if count > READ {

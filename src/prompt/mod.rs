@@ -3,6 +3,7 @@ mod class;
 mod files;
 mod foreign;
 mod label;
+mod long;
 mod parts;
 mod pieces;
 mod quick;
@@ -13,6 +14,7 @@ mod words;
 
 pub use files::{FILES, PIECES, Read};
 pub use label::{decode_bpe, label_of};
+pub use long::LongText;
 pub use tokenizer::Tokenizer;
 pub use words::{Word, WordRule};
 
@@ -136,12 +138,7 @@ impl Prompt {
             format!("{lost} {characters} of the text {are} in no token: the tokenizer has nothing for what it drops")
                 .into()
         }));
-        prompt.remarks.extend(unknown.filter(|(count, _)| *count > 0).map(|(count, id)| {
-            let (tokens, are) = if count == 1 { ("token", "is") } else { ("tokens", "are") };
-            let label = tokenizer.label(id);
-            let name = label.trim_start_matches('·');
-            format!("{count} {tokens} {are} {name}: what the tokenizer does not know").into()
-        }));
+        prompt.remarks.extend(unknown.and_then(|(count, id)| unknown_tokens(tokenizer, count, id)));
         Ok(prompt)
     }
 
@@ -234,6 +231,14 @@ impl Prompt {
         self.behind = 0;
         self
     }
+}
+
+/// That so many tokens stand for what the tokenizer does not know, if any.
+fn unknown_tokens(tokenizer: &Tokenizer, count: usize, id: u32) -> Option<Remark> {
+    let (tokens, are) = if count == 1 { ("token", "is") } else { ("tokens", "are") };
+    let label = tokenizer.label(id);
+    let name = label.trim_start_matches('·');
+    (count > 0).then(|| format!("{count} {tokens} {are} {name}: what the tokenizer does not know").into())
 }
 
 /// That the tokenizer put tokens around a text.

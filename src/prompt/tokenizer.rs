@@ -150,10 +150,14 @@ impl Tokenizer {
 
     /// The same with all that is known of it; `special` lets the tokenizer put its own tokens around it.
     pub(super) fn encoded(&self, text: &str, special: bool) -> Result<Encoded> {
+        self.placed(text, special).map(|(encoded, _)| encoded)
+    }
+
+    /// The same with the bytes of the text that each token stands for.
+    pub(super) fn placed(&self, text: &str, special: bool) -> Result<(Encoded, Vec<Range<usize>>)> {
         let (inner, encoding) = self.encoding(text, special)?;
-        let mut encoded = Encoded::of(text, &encoding);
-        encoded.unknown = inner.unknown().map(|id| (encoded.ids.iter().filter(|other| **other == id).count(), id));
-        Ok(encoded)
+        let spans = encoding.get_offsets().iter().map(|(from, to)| *from..*to).collect();
+        Ok((inner.counted(text, &encoding), spans))
     }
 
     /// How many tokens it knows, added ones included; none without a tokenizer.
@@ -229,6 +233,12 @@ impl Inner {
         Err(Error::failed(format!("{of} by its normalizer"))
             .hint("give a shorter text, or name another tokenizer")
             .option("tokenizer"))
+    }
+
+    fn counted(&self, text: &str, encoding: &Encoding) -> Encoded {
+        let encoded = Encoded::of(text, encoding);
+        let count = |id: u32| encoded.ids.iter().filter(|other| **other == id).count();
+        Encoded { unknown: self.unknown().map(|id| (count(id), id)), ..encoded }
     }
 
     /// The token that stands for what is not in the vocabulary: that of a letter which no vocabulary has.

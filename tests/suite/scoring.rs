@@ -3,6 +3,8 @@ use crate::support::results::json;
 use crate::support::shell::Shell;
 use attnviz::analysis::scoring::{Beside, Scored, Text, Windows, score};
 use attnviz::checkpoint::{Checkpoint, Source};
+use attnviz::findings::surprisal::{Long, Options};
+use attnviz::findings::{Asked, Findings, Subject, Words, find};
 use attnviz::model::{NoTap, Segments};
 use attnviz::session::Session;
 use serde_json::Value;
@@ -275,4 +277,56 @@ fn what_is_wrong_with_items_is_said_before_a_model_is_loaded() {
         assert!(ran.err.contains(said) && !ran.err.contains("absent"), "{args:?}: {}", ran.err);
         assert_eq!(ran.err.lines().count(), 2, "{}", ran.err);
     }
+}
+
+#[test]
+fn a_file_read_by_parts_has_the_rows_and_sums_of_the_text_that_is_held() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
+    let source = Source::Directory(folder.into());
+    let session = Session::new(Checkpoint::open(&source).unwrap()).unwrap();
+    let line = "Once upon a time, the café by the sea was \u{1f98a} full: 狐狸和乌鸦, it's said. ";
+    let text = (0..900).map(|at| format!("{line}{at}\n")).collect::<String>();
+    let shell = Shell::new();
+    shell.write("long.txt", text.as_bytes());
+    for bow_correction in [false, true] {
+        let options = Options { bow_correction, ..Options::default() };
+        let asked = Asked::Surprisal(options.clone());
+        let reading = asked.analysis().reading();
+        let held = reading.read(Words::Text(text.trim_end().into()), &session.tokenizer, session.spec()).unwrap();
+        let held = find(asked.analysis(), Subject::new(&session, held, &asked).unwrap(), &[]).unwrap();
+        let long = Long::find(&options, &shell.path("long.txt"), &session, "", &|_, _| ()).unwrap();
+        let (ours, whole) = (long.table(None).unwrap(), held.table(None).unwrap());
+        assert!(whole.rows.len() > 10_000 && ours == whole, "{} {}", ours.rows.len(), whole.rows.len());
+        let (mut tsv, mut other) = (Vec::new(), Vec::new());
+        long.csv(None, '\t', &mut tsv).unwrap();
+        held.csv(None, '\t', &mut other).unwrap();
+        assert!(tsv == other);
+        let (ours, whole) = (&long.data(None).unwrap().results[0], &held.data(None).unwrap().results[0]);
+        assert_eq!(ours.arrays.len(), whole.arrays.len());
+        for (ours, whole) in ours.arrays.iter().zip(&whole.arrays) {
+            assert_eq!((&ours.name, &ours.shape), (&whole.name, &whole.shape));
+            assert!(ours.values.iter().zip(&whole.values).all(|(a, b)| a.to_bits() == b.to_bits()));
+        }
+        for field in ["total", "mean", "bits_a_byte", "perplexity"] {
+            let [ours, whole] = [ours, whole].map(|entry| entry.fields[field].as_f64().unwrap());
+            assert!((ours - whole).abs() <= 1e-9 * whole.abs(), "{field}: {ours} {whole}");
+        }
+        assert!(long.about().record.prompt.is_empty() && long.about().record.token_ids.is_empty());
+        assert_eq!(long.figure(None).panels.len(), held.figure(None).panels.len());
+    }
+}
+
+#[test]
+fn a_file_larger_than_any_prompt_is_read_by_parts() {
+    let shell = Shell::new();
+    let mut text = "Once upon a time there was a fox by the well. ".repeat(100_000).into_bytes();
+    text[200_000] = 0xff;
+    shell.write("long.txt", &text);
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
+    // As a prompt it is too large, and so it is where it is to be shortened.
+    let (failed, _) = shell.fails(1, &["surprisal", "--file", "long.txt", "-m", model, "-o", "a.tsv"]);
+    assert!(failed.contains("not UTF-8 (byte 200000)"), "{failed}");
+    assert!(!shell.path("a.tsv").exists());
+    let (failed, _) = shell.fails(2, &["surprisal", "--file", "long.txt", "-m", model, "--truncate", "left"]);
+    assert!(failed.contains("larger than 4 MiB"), "{failed}");
 }

@@ -2,7 +2,7 @@
 
 use crate::support::checkpoint::{Copy, TOKENIZER, base};
 use crate::support::skip;
-use attnviz::prompt::{Prompt, Tokenizer, WordRule};
+use attnviz::prompt::{LongText, Prompt, Tokenizer, WordRule};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -299,4 +299,102 @@ fn a_batch_says_once_what_is_so_of_its_prompts_and_refuses_a_model_without_a_tok
     without.write_beside("p.txt", "The\n");
     let (message, _) = without.asks(&["batch", "p.txt", "--out", "d"]).fails(1);
     assert!(message.contains("no tokenizer"), "{message}");
+}
+
+/// Paragraphs with names, numbers, emoji, CJK and runs of blanks, about so many bytes.
+fn long_text(bytes: usize) -> String {
+    const PIECES: [&str; 12] = [
+        "Once",
+        "upon",
+        "a time,",
+        "the café",
+        "saw\u{1f98a}\u{1f469}\u{200d}\u{1f680}",
+        "狐狸和乌鸦",
+        "1234567",
+        "it's",
+        "  two",
+        "\r\n\r\n",
+        "\t",
+        "…",
+    ];
+    let (mut text, mut state) = (String::new(), 7u32);
+    while text.len() < bytes {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        text += PIECES[(state >> 24) as usize % PIECES.len()];
+        text += if (state >> 16).is_multiple_of(13) { "\n" } else { " " };
+    }
+    text
+}
+
+#[test]
+fn a_text_read_by_parts_has_the_tokens_of_the_whole() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tokenizers");
+    let mut folders: Vec<PathBuf> = fs::read_dir(samples).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/base"));
+    let (mut same, mut refused) = (0, Vec::new());
+    for folder in folders {
+        let tokenizer = of_folder(&folder);
+        let text = long_text(150_000);
+        let Ok(whole) = Prompt::from_text(&tokenizer, &text, Some(0)) else { continue };
+        let mut parts = LongText::new(&tokenizer, text.as_bytes(), "text", true, Some(0));
+        let (mut read, mut count) = (Prompt::default(), 0);
+        let failed = loop {
+            match parts.part() {
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+                Ok(Some(part)) => {
+                    if count == 0 {
+                        (read.front, read.bos) = (part.front, part.bos);
+                    }
+                    count += 1;
+                    read.ids.extend(part.ids);
+                    read.tokens.extend(part.tokens);
+                    read.behind = part.behind;
+                }
+            }
+        };
+        match failed {
+            None => {
+                assert!(count > 1, "{folder:?}");
+                assert_eq!((read.front, read.behind), (whole.front, whole.behind), "{folder:?}");
+                assert!(read.ids == whole.ids && read.tokens == whole.tokens, "{folder:?}");
+                same += 1;
+            }
+            Some(error) => refused.push(format!("{}: {error}", folder.display())),
+        }
+    }
+    assert!(same >= 10, "{same} {refused:?}");
+}
+
+#[test]
+fn what_is_no_text_is_named_wherever_it_stands_and_a_mark_and_a_last_newline_are_none_of_it() {
+    let tokenizer = of_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/base"));
+    let read = |bytes: &[u8]| {
+        let mut parts = LongText::new(&tokenizer, bytes, "f.txt", true, None);
+        let mut ids = Vec::new();
+        while let Some(part) = parts.part()? {
+            ids.extend(part.ids);
+        }
+        Ok::<_, attnviz::Error>(ids)
+    };
+    let text = long_text(100_000);
+    let bare = read(text.trim_end().as_bytes()).unwrap();
+    for end in ["\n", "\r\n"] {
+        assert_eq!(read(format!("\u{feff}{}{end}", text.trim_end()).as_bytes()).unwrap(), bare);
+    }
+    for at in [0, 70_000, 99_999] {
+        let mut bytes = text.clone().into_bytes();
+        let at = (at..).find(|at| text.is_char_boundary(*at)).unwrap();
+        bytes.insert(at, 0xff);
+        let error = read(&bytes).unwrap_err();
+        assert!(error.message.contains("f.txt is not UTF-8"), "{error}");
+        assert!(error.message.contains(&format!("(byte {at})")), "{at}: {error}");
+    }
+    assert!(
+        read(&[&text.as_bytes()[..90_000], "é".as_bytes()[..1].as_ref()].concat())
+            .unwrap_err()
+            .message
+            .contains("not UTF-8")
+    );
+    assert!(read(b"").unwrap().is_empty());
 }

@@ -3,7 +3,9 @@
 use super::{Again, changed};
 use crate::cli::output::remark_on;
 use attnviz::error::{Error, Result};
+use attnviz::findings::Analysis;
 use attnviz::findings::probe::{cloze, linear, pairs};
+use attnviz::findings::surprisal;
 use attnviz::record::Input;
 use attnviz::session::Session;
 use attnviz::text::shell_word;
@@ -67,9 +69,22 @@ impl Again<'_> {
         self.finish(&probes, &options.style.fonts()?, change)
     }
 
+    /// From a text that was too long to be a prompt.
+    pub(super) fn of_long_text(&self) -> Result<()> {
+        let options: surprisal::Options = self.options()?;
+        let outputs = self.outputs(&|outputs| options.check(outputs))?;
+        options.check(&outputs).map_err(|e| self.named(e))?;
+        let (path, input) = self.items()?;
+        let session = self.one_model()?;
+        let mut long = surprisal::Long::find(&options, path, &session, &self.record.line, &|_, _| ())?;
+        let change = other_items(input, long.input()).or_else(|| changed(&self.record.model, &session));
+        long.note(self.record.note.clone());
+        self.finish(&long, &options.style.fonts()?, change)
+    }
+
     /// The file of items that was named, and what the record says of the one that was read.
     fn items(&self) -> Result<(&Path, &Input)> {
-        let Some(input) = &self.record.input else { return Err(self.silent("which file of items it is of")) };
+        let Some(input) = &self.record.input else { return Err(self.silent("which file it is of")) };
         if self.record.others > 0 {
             let count = self.record.others.saturating_add(1);
             return Err(self
@@ -96,7 +111,7 @@ impl Again<'_> {
 /// What is said where the items are not those that they were.
 fn other_items(then: &Input, now: &mut Input) -> Option<String> {
     let change =
-        (now.hash != then.hash).then(|| format!("the items had the hash {}, {} has {}", then.hash, now.name, now.hash));
+        (now.hash != then.hash).then(|| format!("the file had the hash {}, {} has {}", then.hash, now.name, now.hash));
     now.name.clone_from(&then.name); // a file keeps what it holds under any name
     change
 }
