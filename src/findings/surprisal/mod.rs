@@ -205,6 +205,7 @@ impl Findings for Surprisal<'_> {
             min: 0.0,
             max: largest,
             unit: format!("{} a {what}", self.unit()),
+            ..Scale::default()
         };
         style.figure(&self.subject, self.lines(), panels(Texts { labels, rows, what }, scale))
     }
