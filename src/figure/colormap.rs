@@ -4,12 +4,15 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::Theme;
 use super::colormap_tables::{CIVIDIS, INFERNO, MAGMA, VIRIDIS};
+use super::theme::contrast;
+use super::{Ink, Theme};
 use crate::named::Named;
 
 /// How many colours a map is drawn with.
 pub(crate) const LEVELS: usize = 255;
+/// The least contrast between the page and a cell: what is not there has the page's colour.
+pub(super) const APART: f32 = 1.2;
 
 /// From a number between 0 and 1 to a colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -20,13 +23,13 @@ pub enum Colormap {
     Tide,
     /// From the page's colour to ink, for print in black and white.
     Grey,
-    /// matplotlib's viridis.
+    /// matplotlib's viridis, without the end that looks like the page.
     Viridis,
-    /// matplotlib's magma.
+    /// matplotlib's magma, without the end that looks like the page.
     Magma,
-    /// matplotlib's inferno.
+    /// matplotlib's inferno, without the end that looks like the page.
     Inferno,
-    /// matplotlib's cividis.
+    /// matplotlib's cividis, without the end that looks like the page.
     Cividis,
     /// Diverging: orange below 0, the page's colour at 0, blue above.
     Balance,
@@ -36,10 +39,10 @@ impl Named for Colormap {
     const ALL: &'static [(Self, &'static str, &'static str)] = &[
         (Self::Tide, "tide", "From the page's colour through teal to deep blue"),
         (Self::Grey, "grey", "From the page's colour to ink, for print in black and white"),
-        (Self::Viridis, "viridis", "matplotlib's viridis"),
-        (Self::Magma, "magma", "matplotlib's magma"),
-        (Self::Inferno, "inferno", "matplotlib's inferno"),
-        (Self::Cividis, "cividis", "matplotlib's cividis"),
+        (Self::Viridis, "viridis", "matplotlib's viridis, without the end that looks like the page"),
+        (Self::Magma, "magma", "matplotlib's magma, without the end that looks like the page"),
+        (Self::Inferno, "inferno", "matplotlib's inferno, without the end that looks like the page"),
+        (Self::Cividis, "cividis", "matplotlib's cividis, without the end that looks like the page"),
         (Self::Balance, "balance", "Diverging: orange below 0, the page's colour at 0, blue above"),
     ];
     const ALSO: &'static [(Self, &'static str)] = &[
@@ -83,10 +86,10 @@ impl Colormap {
             Self::Tide => oklch(0.925 - 0.645 * t, 0.014 + 0.1 * arch(t.powf(0.85)) + 0.045 * t, 195.0 + 73.0 * t),
             Self::Grey if dark => oklch(0.295 + 0.675 * t, 0.004, 260.0),
             Self::Grey => oklch(0.92 - 0.7 * t, 0.004, 260.0),
-            Self::Viridis => stops(VIRIDIS, t),
-            Self::Magma => stops(MAGMA, t),
-            Self::Inferno => stops(INFERNO, t),
-            Self::Cividis => stops(CIVIDIS, t),
+            Self::Viridis => apart(VIRIDIS, theme, t),
+            Self::Magma => apart(MAGMA, theme, t),
+            Self::Inferno => apart(INFERNO, theme, t),
+            Self::Cividis => apart(CIVIDIS, theme, t),
             Self::Balance => {
                 let (side, strength) = (t >= 0.5, (2.0 * t - 1.0).abs());
                 let lightness = if dark { 0.3 + 0.55 * strength } else { 0.925 - 0.545 * strength };
@@ -105,6 +108,20 @@ pub(crate) fn level(t: f32) -> usize {
 /// 0 at both ends, 1 in the middle.
 fn arch(t: f64) -> f64 {
     (std::f64::consts::PI * t).sin()
+}
+
+/// The part of a map whose colours all stand apart from the page: a cell of its dark or pale end would look like one that is not there.
+fn apart(table: &[u32], theme: Theme, t: f64) -> [u8; 3] {
+    let at = |level: usize| level as f64 / (LEVELS - 1) as f64;
+    let stands = |level: &usize| contrast(stops(table, at(*level)), theme.ink(Ink::Paper)) >= APART;
+    let longest = |levels: &mut dyn Iterator<Item = usize>| levels.take_while(stands).last().map_or(0.5, at);
+    match theme {
+        Theme::Light => stops(table, t * longest(&mut (0..LEVELS))),
+        Theme::Dark => {
+            let from = longest(&mut (0..LEVELS).rev());
+            stops(table, from + (1.0 - from) * t)
+        }
+    }
 }
 
 fn stops(table: &[u32], t: f64) -> [u8; 3] {

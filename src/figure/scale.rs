@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 use super::{Colormap, Matrix, Pooling};
 use crate::named::Named;
@@ -41,11 +42,21 @@ pub struct Scale {
     pub max: f32,
     /// What the numbers are, such as `attention`.
     pub unit: String,
+    /// Whether other figures have it as well: then its bounds stay, also where numbers share cells.
+    #[serde(default)]
+    pub shared: bool,
 }
 
 impl Default for Scale {
     fn default() -> Self {
-        Self { kind: ScaleKind::Linear, colormap: Colormap::Tide, min: 0.0, max: 1.0, unit: String::new() }
+        Self {
+            kind: ScaleKind::Linear,
+            colormap: Colormap::Tide,
+            min: 0.0,
+            max: 1.0,
+            unit: String::new(),
+            shared: false,
+        }
     }
 }
 
@@ -59,7 +70,7 @@ impl Scale {
     ) -> Self {
         let ranges = matrices.into_iter().filter_map(Matrix::range);
         let (min, max) = ranges.fold((0.0f32, 0.0f32), |(low, high), (a, b)| (low.min(a), high.max(b)));
-        Self { kind, colormap, min, max: if max > min { max } else { min + 1.0 }, unit: unit.into() }
+        Self { kind, colormap, min, max: if max > min { max } else { min + 1.0 }, unit: unit.into(), shared: false }
     }
 
     /// A diverging scale over signed scores: 0 in its middle, the largest of them, whatever its sign, at an end.
@@ -82,6 +93,24 @@ impl Scale {
     /// How numbers that share a cell are pooled on it.
     pub fn pooling(&self) -> Pooling {
         if self.min < 0.0 { Pooling::Largest } else { Pooling::Mean }
+    }
+
+    /// The scale of what is drawn of some maps: itself, or where each cell shows a mean of several numbers one up to the largest mean, which
+    /// is much less than the largest number. Its unit says that it is of means.
+    pub(crate) fn drawn<'a>(
+        &'a self,
+        maps: impl IntoIterator<Item = &'a Matrix>,
+        (tall, wide): (usize, usize),
+        pooled: usize,
+    ) -> Cow<'a, Self> {
+        if tall * wide * pooled.max(1) <= 1 || self.pooling() != Pooling::Mean {
+            return Cow::Borrowed(self);
+        }
+        let largest = |map: &Matrix| map.pool_blocks((tall, wide), Pooling::Mean).range().map_or(0.0, |(_, most)| most);
+        let most =
+            if self.shared || tall * wide == 1 { 0.0 } else { maps.into_iter().map(largest).fold(0.0, f32::max) };
+        let unit = if self.unit.is_empty() { String::new() } else { format!("mean {}", self.unit) };
+        Cow::Owned(Self { max: if most > self.min { most } else { self.max }, unit, ..self.clone() })
     }
 
     /// Where a number stands between the map's beginning, 0, and its end, 1. `None` for NaN.
@@ -240,7 +269,7 @@ mod tests {
     use super::*;
 
     fn scale(kind: ScaleKind, colormap: Colormap, min: f32, max: f32) -> Scale {
-        Scale { kind, colormap, min, max, unit: String::new() }
+        Scale { kind, colormap, min, max, ..Scale::default() }
     }
 
     #[test]

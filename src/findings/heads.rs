@@ -189,6 +189,7 @@ impl Findings for HeadScores<'_> {
             min: 0.0,
             max,
             unit: unit.into(),
+            ..Scale::default()
         };
         let colours = match sort {
             Some(Score::Distance) => {

@@ -129,6 +129,7 @@ impl<'a> LogitLens<'a> {
             min,
             max: if max.is_nan() { largest().max(2.0 * min) } else { max },
             unit: unit.into(),
+            ..Scale::default()
         }
     }
 

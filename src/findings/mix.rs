@@ -156,6 +156,7 @@ impl<'a> TokenMixing<'a> {
             min: 0.0,
             max: if max > 0.0 { max } else { 1.0 },
             unit: unit.into(),
+            ..Scale::default()
         }
     }
 

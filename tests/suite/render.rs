@@ -215,7 +215,7 @@ fn no_figure_is_too_odd_to_draw() {
         for (colormap, (kind, min, max)) in
             [Colormap::Tide, Colormap::Balance].into_iter().flat_map(|c| bounds.map(|b| (c, b)))
         {
-            let scale = Scale { kind, colormap, min, max, unit: String::new() };
+            let scale = Scale { kind, colormap, min, max, ..Scale::default() };
             let map =
                 Heatmap { values: matrix.clone(), row_labels: words(2), scale: scale.clone(), ..Heatmap::default() };
             let sheet = Grid {
@@ -356,6 +356,42 @@ fn every_map_and_strip_has_a_scale_with_its_unit() {
         let text = terminal(&figure, &Terminal::default());
         assert!(units.iter().any(|unit| text.contains(unit)), "{text}");
     }
+}
+
+#[test]
+fn cells_that_show_means_have_a_scale_up_to_the_largest_mean_that_says_so() {
+    let (n, fonts) = (300, Fonts::bundled());
+    let small = grid(12, 12, &attention(n));
+    for (figure, width) in [(heatmap(&words(n)), 312), (heatmap(&words(n)), 600), (small, 600)] {
+        let figure = Figure { width: Some(width), ..figure };
+        let scene = layout(&figure, &fonts);
+        let (place, matrix, scale) = scene
+            .items
+            .iter()
+            .find_map(|item| if let Item::Cells(place, map, scale) = item { Some((place, map, scale)) } else { None })
+            .unwrap();
+        let block = n.div_ceil((place.w * scene.zoom).round() as usize);
+        let (_, largest) = matrix.pool_by(block, Pooling::Mean).range().unwrap();
+        assert!(block > 1 && scale.max == largest && largest < 0.9, "{width}: {block} {} {largest}", scale.max);
+        let texts: Vec<String> = labels(&scene).into_iter().map(|label| label.text.clone()).collect();
+        let said = texts.iter().any(|text| text == "mean attention") || texts.iter().any(|text| text == "mean");
+        assert!(said && texts.iter().any(|text| text.contains("each cell is the mean")), "{texts:?}");
+    }
+    // Files that are to be compared keep their common scale.
+    let mut shared = Figure { width: Some(312), ..heatmap(&words(n)) };
+    if let Panel::Heatmap(map) = &mut shared.panels[0] {
+        map.scale.shared = true;
+    }
+    let scene = layout(&shared, &fonts);
+    assert!(scene.items.iter().any(|item| matches!(item, Item::Cells(_, _, scale) if scale.max == 1.0)));
+    // Where each cell is a number of its own, nothing changes.
+    let whole = heatmap(&words(12));
+    assert!(
+        layout(&whole, &fonts)
+            .items
+            .iter()
+            .any(|item| matches!(item, Item::Cells(_, _, scale) if scale.unit == "attention"))
+    );
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn axis<'a>(numbers: impl Iterator<Item = &'a Vec<f32>>) -> Scale {
     let (low, high) = finite.fold((f32::MAX, f32::MIN), |(low, high), v| (low.min(v), high.max(v)));
     let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
     let min = if low >= 0.0 && low < high / 2.0 { 0.0 } else { low };
-    Scale { kind: ScaleKind::Linear, colormap: Colormap::Grey, min, max: high, unit: String::new() }
+    Scale { kind: ScaleKind::Linear, colormap: Colormap::Grey, min, max: high, ..Scale::default() }
 }
 
 /// A line's points on the plot, parted where one is missing.

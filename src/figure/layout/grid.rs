@@ -4,7 +4,8 @@ use super::labels::{self, Rows};
 use super::text::Line;
 use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, columns, legend, marks};
 use crate::figure::matrix::block as pool_block;
-use crate::figure::{Grid, Ink, Matrix};
+use crate::figure::{Grid, Ink, Matrix, Scale};
+use std::borrow::Cow;
 
 const CAPTION: Style = Style::regular(11.0);
 const TITLE: Style = Style::regular(10.0);
@@ -104,6 +105,7 @@ struct Plan<'a, 'f> {
     names: Vec<Line>,
     labelled: bool,
     notes: Vec<String>,
+    scale: Cow<'a, Scale>,
 }
 
 pub(super) fn grid<'a>(grid: &'a Grid, face: &dyn Typeface, room: Room) -> Block<'a> {
@@ -128,8 +130,8 @@ impl<'a, 'f> Plan<'a, 'f> {
             (if room.fill && tokens as f32 <= slot { slot } else { side(tokens, slot, limit) }, gap)
         };
         let (side, gap) = sized(&around, 0.0);
-        let mut plan =
-            Self { grid, face, around, side, gap, head: 0.0, names: Vec::new(), labelled: false, notes: Vec::new() };
+        let (names, notes, scale) = (Vec::new(), Vec::new(), Cow::Borrowed(&grid.scale));
+        let mut plan = Self { grid, face, around, side, gap, head: 0.0, names, labelled: false, notes, scale };
         // Names stand in the corner that causal maps leave empty, or above.
         plan.names = plan.fitting_names();
         if !plan.names.is_empty() && !plan.has_empty_corners() {
@@ -152,7 +154,9 @@ impl<'a, 'f> Plan<'a, 'f> {
                 plan.around.left = LEFT;
             }
         }
-        let block = pool_block(tokens, (plan.side * room.detail).round() as usize) * grid.pooled.max(1);
+        let block = pool_block(tokens, (plan.side * room.detail).round() as usize);
+        plan.scale = grid.scale.drawn(&grid.cells, (block, block), grid.pooled);
+        let block = block * grid.pooled.max(1);
         plan.notes = vec![grid.said(), grid.scale.pooling().said(block, block)];
         plan
     }
@@ -203,7 +207,7 @@ impl<'a, 'f> Plan<'a, 'f> {
         let mut names = names.into_iter();
         for (i, matrix) in grid.cells.iter().take(rows * cols).enumerate() {
             let place = self.place(i / cols, i % cols);
-            block.items.push(Item::Cells(place, matrix, &grid.scale));
+            block.items.push(Item::Cells(place, matrix, self.scale.clone()));
             marks::put(&mut block, place, matrix, &grid.scale);
             block.items.push(Item::Frame(place, Ink::Faint));
             if let Some(name) = names.next() {
@@ -224,11 +228,11 @@ impl<'a, 'f> Plan<'a, 'f> {
         let h = bottom.y + self.side - self.around.top - self.head;
         if legend::is_beside(room.w) {
             let limit = if room.w.is_some() { LEGEND - legend::GAP } else { 100.0 };
-            let bar = legend::legend(&grid.scale, face, h, limit);
+            let bar = legend::legend(&self.scale, face, h, limit);
             block.put(self.around.left + w + legend::GAP, self.around.top + self.head, bar);
         } else {
             let y = block.h + 8.0;
-            block.put(self.around.left, y, legend::flat(&grid.scale, face, wide));
+            block.put(self.around.left, y, legend::flat(&self.scale, face, wide));
         }
         block
     }

@@ -4,7 +4,8 @@ use super::labels::{self, Rows};
 use super::text::Line;
 use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, legend, marks};
 use crate::figure::matrix::block as pool_block;
-use crate::figure::{Heatmap, Ink};
+use crate::figure::{Heatmap, Ink, Scale};
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 const TITLE: Style = Style::bold(12.0);
@@ -51,8 +52,8 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
     let axis = |text: &str| if text.is_empty() { 0.0 } else { AXIS.line() + 6.0 };
     let (axis_left, axis_below) = (axis(&map.row_axis), axis(&map.col_axis));
     let room_for_legend = room.w.map_or(150.0, |w| w * 0.3);
-    let rough = legend::legend(&map.scale, face, 400.0, room_for_legend - legend::GAP);
-    let right = if beside { legend::GAP + rough.w } else { 2.0 };
+    let bar = |scale: &Cow<'a, Scale>, h: f32| legend::legend(scale, face, h, room_for_legend - legend::GAP);
+    let right = |scale: &Cow<'a, Scale>| if beside { legend::GAP + bar(scale, 400.0).w } else { 2.0 };
     let notes_wide = room.w.unwrap_or(NATURAL);
     let longest = [map.scale.pooling().said(100, 100)];
     let notes_below =
@@ -61,9 +62,20 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
     let rough_left = labels::rough_gutter(face, &map.row_labels, rows, widest);
     let rough_below = labels::rough_gutter(face, &map.col_labels, cols, widest);
 
-    let space_w = room.w.map(|w| w - axis_left - rough_left - right);
     let space_h = room.h.map(|h| h - above - axis_below - rough_below - notes_below);
-    let (w, h) = roomy(map, alike, space_w, space_h).unwrap_or_else(|| extent(rows, cols, space_w, space_h, room.fill));
+    let pooled = |n: usize, side: f32| pool_block(n, (side * room.detail).round() as usize);
+    let sized = |right: f32| {
+        let space_w = room.w.map(|w| w - axis_left - rough_left - right);
+        let (w, h) =
+            roomy(map, alike, space_w, space_h).unwrap_or_else(|| extent(rows, cols, space_w, space_h, room.fill));
+        ((w, h), map.scale.drawn([&map.values], (pooled(rows, h), pooled(cols, w)), 1))
+    };
+    // The numbers beside the colour bar depend on how many cells are pooled, which depends on the room that is left beside it.
+    let rough = right(&Cow::Borrowed(&map.scale));
+    let ((w, h), scale) = match sized(rough) {
+        (_, scale) if right(&scale) > rough => sized(right(&scale)),
+        enough => enough,
+    };
     let (cw, ch) = (w / cols as f32, h / rows as f32);
 
     // Where there is no room for all labels they are numbered, rows that are the last of the columns as these are.
@@ -77,7 +89,7 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
         Block {
             w,
             h,
-            items: vec![Item::Cells(Rect::new(0.0, 0.0, w, h), &map.values, &map.scale)],
+            items: vec![Item::Cells(Rect::new(0.0, 0.0, w, h), &map.values, scale.clone())],
             cut: w.min(h) < READABLE,
         },
     );
@@ -109,7 +121,6 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
         block.w = block.w.max(left + title.width);
         block.items.push(Item::Label(title.at(left, TITLE.size, Anchor::Start, Ink::Strong)));
     }
-    let pooled = |n: usize, side: f32| pool_block(n, (side * room.detail).round() as usize);
     let lost = map.whole_texts && !has_texts && map.cell_labels.iter().any(|text| !text.is_empty());
     let lost = if lost { "cells are too small for their numbers".to_owned() } else { String::new() };
     let notes = [map.scale.pooling().said(pooled(rows, h), pooled(cols, w)), lost];
@@ -119,10 +130,10 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
         marks::put_notes(&mut block, face, (x, y), &notes, &map.hatched, room.w.map_or(w.max(NATURAL), |w| w - x));
     }
     if beside {
-        block.put(left + w + legend::GAP, above, legend::legend(&map.scale, face, h, room_for_legend - legend::GAP));
+        block.put(left + w + legend::GAP, above, bar(&scale, h));
     } else {
         let y = block.h + 10.0;
-        block.put(x, y, legend::flat(&map.scale, face, room.w.map_or(NATURAL, |w| w - x)));
+        block.put(x, y, legend::flat(&scale, face, room.w.map_or(NATURAL, |w| w - x)));
     }
     block
 }

@@ -1,9 +1,10 @@
 //! The colour bar with its ticks and unit.
 
-use super::text::Line;
+use super::text::{Line, wrap};
 use super::{Anchor, Block, Item, Rect, Style, Typeface};
 use crate::figure::scale::number;
 use crate::figure::{Ink, Scale};
+use std::borrow::Cow;
 
 const BAR: f32 = 9.0;
 const TICK: f32 = 4.0;
@@ -20,9 +21,9 @@ pub(super) fn is_beside(width: Option<f32>) -> bool {
 }
 
 /// A colour bar for a map of this height, no wider than `limit`; nothing if that is too narrow.
-pub(super) fn legend<'a>(scale: &'a Scale, face: &dyn Typeface, map: f32, limit: f32) -> Block<'a> {
-    let unit = Line::fit(face, &scale.unit, TEXT, limit);
-    let head = if unit.text.is_empty() { 0.0 } else { TEXT.line() + 4.0 };
+pub(super) fn legend<'a>(scale: &Cow<'a, Scale>, face: &dyn Typeface, map: f32, limit: f32) -> Block<'a> {
+    let unit = wrap(face, &scale.unit, TEXT, limit, 2);
+    let head = if unit.is_empty() { 0.0 } else { unit.len() as f32 * TEXT.line() + 4.0 };
     let length = (map - head).clamp(56.0, 190.0).floor();
     let ticks: Vec<(f32, Line)> = scale
         .ticks((length / 34.0) as usize + 1)
@@ -30,14 +31,14 @@ pub(super) fn legend<'a>(scale: &'a Scale, face: &dyn Typeface, map: f32, limit:
         .map(|(position, text)| (position, Line::fit(face, &text, TEXT, 60.0)))
         .collect();
     let labels = ticks.iter().map(|(_, line)| line.width).fold(0.0, f32::max);
-    let width = (BAR + TICK + 4.0 + labels).max(unit.width).ceil();
+    let width = unit.iter().map(|line| line.width).fold(BAR + TICK + 4.0 + labels, f32::max).ceil();
     if width > limit {
         return Block { cut: true, ..Block::default() };
     }
-    let mut items = vec![Item::Ramp(Rect::new(0.0, head, BAR, length), scale)];
+    let mut items = vec![Item::Ramp(Rect::new(0.0, head, BAR, length), scale.clone())];
     items.push(Item::Frame(Rect::new(0.0, head, BAR, length), Ink::Faint));
-    if head > 0.0 {
-        items.push(Item::Label(unit.at(0.0, TEXT.size, Anchor::Start, Ink::Soft)));
+    for (i, line) in unit.into_iter().enumerate() {
+        items.push(Item::Label(line.at(0.0, TEXT.size + i as f32 * TEXT.line(), Anchor::Start, Ink::Soft)));
     }
     for (position, line) in ticks {
         let y = head + length * (1.0 - position);
@@ -49,7 +50,7 @@ pub(super) fn legend<'a>(scale: &'a Scale, face: &dyn Typeface, map: f32, limit:
 
 /// A colour bar in one line: lowest number, colours, highest number, unit; one number is enough where 0 is in the middle.
 /// Without the unit where that is too wide, or nothing.
-pub(super) fn flat<'a>(scale: &'a Scale, face: &dyn Typeface, limit: f32) -> Block<'a> {
+pub(super) fn flat<'a>(scale: &Cow<'a, Scale>, face: &dyn Typeface, limit: f32) -> Block<'a> {
     let (low, high) = scale.bounds();
     let (low, high) = match scale.colormap.is_diverging() {
         true => (String::new(), format!("±{}", number(high))),
@@ -72,7 +73,7 @@ pub(super) fn flat<'a>(scale: &'a Scale, face: &dyn Typeface, limit: f32) -> Blo
     };
     text(&mut block, low, 5.0);
     let place = Rect::new(block.w.ceil(), (FLAT - BAR) / 2.0, ramp, BAR);
-    block.items.extend([Item::Ramp(place, scale), Item::Frame(place, Ink::Faint)]);
+    block.items.extend([Item::Ramp(place, scale.clone()), Item::Frame(place, Ink::Faint)]);
     block.w = place.x + ramp + 5.0;
     text(&mut block, high, 5.0);
     let unit = Line::fit(face, &scale.unit, TEXT, limit - block.w);

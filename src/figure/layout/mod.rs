@@ -18,6 +18,7 @@ mod table;
 mod text;
 
 use super::{Ink, Matrix, Scale};
+use std::borrow::Cow;
 
 pub(crate) use curves::{axes as curve_axes, inks as curve_inks};
 pub use grid::panel_pixels;
@@ -95,9 +96,9 @@ pub enum Item<'a> {
     /// A text.
     Label(Label),
     /// A map, its rows and columns spread evenly over the rectangle.
-    Cells(Rect, &'a Matrix, &'a Scale),
+    Cells(Rect, &'a Matrix, Cow<'a, Scale>),
     /// A scale's colours, lowest number at the bottom, or left where it is wider than high.
-    Ramp(Rect, &'a Scale),
+    Ramp(Rect, Cow<'a, Scale>),
 }
 
 /// A rectangle.

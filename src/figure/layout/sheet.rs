@@ -78,6 +78,9 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
     let slot = (width - around.0 - left + GAP) / across as f32 - GAP;
     let slot = sheet.maps.iter().map(named).fold(w, f32::max).min(slot.max(w));
 
+    let pooled = |n: usize, side: f32| pool_block(n, (side * room.detail).round() as usize);
+    let blocks = (pooled(rows, h), pooled(cols, w));
+    let scale = sheet.scale.drawn(sheet.maps.iter().map(|map| &map.values), blocks, 1);
     block.cut |= w.min(h) < READABLE;
     let (x0, y0) = (axis_left + left, block.h + head);
     let (mut bottom, mut edge) = (y0, x0);
@@ -85,7 +88,7 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
         let (col, row) = (i % across, i / across);
         let (x, y) = (x0 + col as f32 * (slot + GAP), y0 + row as f32 * (h + GAP + head));
         let place = Rect::new(x, y, w, h);
-        block.items.extend([Item::Cells(place, &map.values, &sheet.scale), Item::Frame(place, Ink::Faint)]);
+        block.items.extend([Item::Cells(place, &map.values, scale.clone()), Item::Frame(place, Ink::Faint)]);
         let name = Line::fit(face, &map.name, NAME, slot);
         let at = x + name.width * labels::WIDER + 4.0;
         // A number that is cut would mislead.
@@ -118,18 +121,17 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
         block.items.push(Item::Label(line.at(x0 + w / 2.0, base, Anchor::Middle, Ink::Soft)));
         block.h = base + AXIS.size * 0.3;
     }
-    let pooled = |n: usize, side: f32| pool_block(n, (side * room.detail).round() as usize);
-    let note = sheet.scale.pooling().said(pooled(rows, h), pooled(cols, w));
+    let note = sheet.scale.pooling().said(blocks.0, blocks.1);
     if !note.is_empty() {
         let y = block.h;
         marks::put_notes(&mut block, face, (x0, y), &[note], "", width - x0);
     }
     if beside {
-        let bar = legend::legend(&sheet.scale, face, h.max(80.0), LEGEND - legend::GAP);
+        let bar = legend::legend(&scale, face, h.max(80.0), LEGEND - legend::GAP);
         block.put(edge + legend::GAP, y0, bar);
     } else {
         let y = block.h + 10.0;
-        block.put(x0, y, legend::flat(&sheet.scale, face, width - x0));
+        block.put(x0, y, legend::flat(&scale, face, width - x0));
     }
     block
 }

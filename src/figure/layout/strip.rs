@@ -3,6 +3,7 @@
 use super::text::{Line, put_lines, wrap};
 use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, legend, marks};
 use crate::figure::{Ink, Scale, Strip, StripRow};
+use std::borrow::Cow;
 
 const TITLE: Style = Style::bold(12.0);
 const NAME: Style = Style::bold(11.0);
@@ -138,7 +139,7 @@ pub(super) fn strip<'a>(strip: &'a Strip, face: &dyn Typeface, room: Room) -> Bl
     let y = block.h;
     block.put(0.0, y, body);
     if shared {
-        let (y, bar) = (block.h + BETWEEN - 4.0, legend::flat(&strip.scale, face, width));
+        let (y, bar) = (block.h + BETWEEN - 4.0, legend::flat(&Cow::Borrowed(&strip.scale), face, width));
         block.put(0.0, y, bar);
     }
     block
@@ -170,6 +171,10 @@ fn beside<'a>(strip: &'a Strip, face: &dyn Typeface, size: Size, width: f32) -> 
         .iter()
         .map(|row| (Line::fit(face, &row.name, NAME, width * 0.3), Line::fit(face, &row.note, NOTE, width * 0.3)))
         .collect();
+    let is_cut = |(row, (name, _)): (&StripRow, &(Line, Line))| name.text != face.shown(&row.name);
+    if strip.rows.iter().zip(&names).any(is_cut) {
+        return None; // there is more room for it above its text
+    }
     let widest = names.iter().map(|(name, note)| name.width.max(note.width)).fold(0.0, f32::max);
     let left = if widest > 0.0 { (widest + GUTTER).ceil() } else { 0.0 };
     let mut bars: Vec<Block> = strip.rows.iter().map(|row| own_legend(row, face, width.min(200.0))).collect();
@@ -195,7 +200,7 @@ fn beside<'a>(strip: &'a Strip, face: &dyn Typeface, size: Size, width: f32) -> 
 }
 
 fn own_legend<'a>(row: &'a StripRow, face: &dyn Typeface, limit: f32) -> Block<'a> {
-    row.scale.as_ref().map_or_else(Block::default, |scale| legend::flat(scale, face, limit.min(200.0)))
+    row.scale.as_ref().map_or_else(Block::default, |scale| legend::flat(&Cow::Borrowed(scale), face, limit.min(200.0)))
 }
 
 /// How high all rows are with their names above them.

@@ -62,7 +62,8 @@ pub(super) fn wrap(face: &dyn Typeface, text: &str, style: Style, limit: f32, li
             break;
         }
         let reach = rest.char_indices().nth(LONGEST).map_or(rest.len(), |(at, _)| at);
-        let breaks: Vec<usize> = rest[..reach].match_indices(' ').map(|(i, _)| i).collect();
+        let breaks: Vec<usize> =
+            rest[..reach].match_indices(' ').map(|(i, _)| i).filter(|i| !rest[i + 1..].starts_with('%')).collect();
         let end = match breaks.partition_point(|&end| fits(end)) {
             0 if whole => {
                 let ends: Vec<usize> = rest[..reach].grapheme_indices(true).map(|(at, part)| at + part.len()).collect();

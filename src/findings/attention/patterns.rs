@@ -46,7 +46,7 @@ pub struct Patterns<'a> {
     marks: Vec<(usize, usize)>,
     /// The words by the attention that they receive.
     ranks: OnceLock<Vec<Rank>>,
-    /// One for all maps: files of one run can be compared.
+    /// One for all maps.
     scale: OnceLock<Scale>,
 }
 
@@ -138,7 +138,9 @@ impl<'a> Patterns<'a> {
     /// One map, or all of them as they are held, and the ranked words.
     fn drawn(&self, map: Option<(usize, &Map)>) -> Figure {
         let style = &self.view.style;
-        let scale = || self.scale.get_or_init(|| self.colours()).clone();
+        // Files of one run can be compared.
+        let shared = map.is_some() && self.attention.maps.len() > 1;
+        let scale = || Scale { shared, ..self.scale.get_or_init(|| self.colours()).clone() };
         let panels: Vec<Panel> = match map {
             _ if self.view.received => {
                 vec![bars(self.ranks(), self.without_first(), Some(usize::MAX))]

@@ -67,6 +67,7 @@ impl Setting<'_> {
             min: 0.0,
             max: largest,
             unit: format!("{} a {what}", self.unit()),
+            ..Scale::default()
         };
         panels(Texts { labels, rows, what }, scale)
     }

@@ -2,7 +2,7 @@
 
 use super::text::{columns, fit, pad, short};
 use super::{Cell, Page};
-use crate::figure::{Grid, Heatmap, Ink, Matrix, Pooling, Scale, Sheet};
+use crate::figure::{Grid, Heatmap, Ink, Matrix, Scale, Sheet};
 use crate::render::visible;
 
 /// A cell of at least this many columns has its number, or its text, in it.
@@ -29,12 +29,12 @@ impl Page {
         let label = |row: usize| map.row_labels.get(row).map_or("", String::as_str);
         // Each token has whole rows and columns; where there are too many, so many of them share each cell.
         let block = cols.div_ceil(room).max(rows.div_ceil(MOST_ROWS));
-        let (pooled, mut scale) = (map.values.pool_by(block, map.scale.pooling()), map.scale.clone());
+        let scale = map.scale.drawn([&map.values], (block, block), 1);
         if block == 1 {
             let wide = (room / cols).min(if map.cell_labels.is_empty() { WIDEST_CELL } else { WIDEST_TEXT });
             self.whole(map, wide, left);
         } else {
-            scale = fitted(&map.scale, block, std::slice::from_ref(&pooled));
+            let pooled = map.values.pool_by(block, map.scale.pooling());
             for row in 0..pooled.rows {
                 self.pen.plain(&pad(&fit(label(row * block), left - 1), left - 1, true));
                 self.pen.plain(" ");
@@ -106,7 +106,7 @@ impl Page {
         let titles: Vec<String> = grid.col_titles.iter().take(drawn).map(|t| last(t)).collect();
         self.titles(&titles, left, side);
         let pooled: Vec<Matrix> = grid.cells.iter().map(|map| map.pool_by(size.block, grid.scale.pooling())).collect();
-        let scale = fitted(&grid.scale, size.block, &pooled);
+        let scale = grid.scale.drawn(&grid.cells, (size.block, size.block), grid.pooled);
         for (row, title) in grid.row_titles.iter().enumerate() {
             let maps: Vec<&Matrix> = pooled.iter().skip(row * cols).take(drawn).collect();
             self.row_of_maps(&maps, &scale, (&fit(&last(title), left - 1), left), size, side);
@@ -135,7 +135,7 @@ impl Page {
         let size = Size::of(tokens, slot, self.pen.many());
         let maps: Vec<Matrix> =
             sheet.maps.iter().map(|map| map.values.pool_by(size.block, sheet.scale.pooling())).collect();
-        let scale = fitted(&sheet.scale, size.block, &maps);
+        let scale = sheet.scale.drawn(sheet.maps.iter().map(|map| &map.values), (size.block, size.block), 1);
         for (named, maps) in sheet.maps.chunks(across).zip(maps.chunks(across)) {
             let names: Vec<String> = named
                 .iter()
@@ -180,13 +180,6 @@ impl Page {
             self.pen.end();
         }
     }
-}
-
-/// A scale for means of blocks: few signs would show hardly anything of them on the scale of single numbers.
-fn fitted(scale: &Scale, block: usize, maps: &[Matrix]) -> Scale {
-    let largest = maps.iter().filter_map(Matrix::range).map(|(_, max)| max).fold(0.0, f32::max);
-    let fits = block > 1 && scale.pooling() == Pooling::Mean && largest > scale.min.max(0.0);
-    Scale { max: if fits { largest } else { scale.max }, ..scale.clone() }
 }
 
 /// How small maps are drawn: a whole number of columns and lines for each cell, so that none shows what its neighbour is.

@@ -219,6 +219,7 @@ impl Findings for Filled<'_> {
                 min: 0.0,
                 max: largest,
                 unit: "probability".into(),
+                ..Scale::default()
             },
             ..Heatmap::default()
         };
