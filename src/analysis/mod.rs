@@ -18,9 +18,11 @@ pub mod next;
 pub mod norms;
 mod numbers;
 pub mod objective;
+pub mod permutation;
 pub mod proportion;
 pub mod rollout;
 pub mod scoring;
+pub mod shifts;
 pub mod zeroing;
 
 pub use attention::{Attention, Pass, Recorded, Reduction, Request, Sink, attention, packed, recorded};

@@ -8,10 +8,15 @@ pub type Interval = [f64; 2];
 
 /// Wilson's interval of `hits` among `count`; all of 0 to 1 where nothing was counted.
 pub fn wilson(hits: usize, count: usize) -> Interval {
+    wilson_of(hits as f64, count)
+}
+
+/// The same where some count as parts of a hit, such as ties as halves.
+pub fn wilson_of(hits: f64, count: usize) -> Interval {
     if count == 0 {
         return [0.0, 1.0];
     }
-    let (n, p) = (count as f64, hits as f64 / count as f64);
+    let (n, p) = (count as f64, hits / count as f64);
     let (middle, scale) = (p + Z * Z / (2.0 * n), 1.0 + Z * Z / n);
     let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
     [((middle - half) / scale).max(0.0), ((middle + half) / scale).min(1.0)]

@@ -3,6 +3,7 @@
 mod args;
 mod attention;
 mod batch;
+mod bias;
 mod completions;
 mod deliver;
 mod diff;
@@ -70,6 +71,8 @@ enum Command {
     Snapshot(snapshot::SnapshotArgs),
     /// Ask what the model knows, by crafted inputs out of files
     Probe(probe::ProbeArgs),
+    /// Ask what the model is biased about, by suites of sentences or a template
+    Bias(bias::BiasArgs),
     /// Draw or export attention from a .safetensors or .npz file, whatever program wrote it
     Render(render::RenderArgs),
     /// Compute a file of attnviz again, and compare or write it
@@ -222,6 +225,7 @@ pub fn run(Words { typed: Typed { cli, name, line }, of_batch, meant }: Words) -
         }
         Some(Command::Snapshot(args)) => snapshot::run(&args)?,
         Some(Command::Probe(args)) => probe::run(&args, &line)?,
+        Some(Command::Bias(args)) => bias::run(&args, &line)?,
         Some(Command::Render(args)) => render::run(&args, &line)?,
         Some(Command::Rerun(args)) => rerun::run(&args)?,
         Some(Command::Models(args)) => models::run(args)?,

@@ -40,7 +40,7 @@ pub struct SampleArgs {
     /// At most so many rows of each file, drawn at random
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Seed of that draw
+    /// Seed of what is drawn at random
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// Stop at a row that cannot be used, instead of counting it apart

@@ -2,6 +2,7 @@
 //! them; neither knows the other.
 
 pub mod attention;
+pub mod bias;
 pub(crate) mod colormap;
 mod colormap_tables;
 mod described;

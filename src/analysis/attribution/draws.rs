@@ -15,6 +15,11 @@ impl Dice {
         Self(random)
     }
 
+    /// 64 coins.
+    pub fn bits(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
     /// Uniform in 0..1.
     pub fn unit(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64

@@ -1,15 +1,14 @@
-//! What `attnviz probe` made: the model again, and the file of items, which is to be named.
+//! What `attnviz probe` and `attnviz bias` made: the model again, and the file of items, which is to be named.
 
 use super::{Again, changed};
 use crate::cli::output::remark_on;
 use attnviz::error::{Error, Result};
-use attnviz::findings::Analysis;
-use attnviz::findings::probe::{cloze, linear, pairs};
-use attnviz::findings::surprisal;
+use attnviz::findings::probe::{bias, cloze, linear, pairs};
+use attnviz::findings::{Analysis, surprisal};
 use attnviz::record::Input;
 use attnviz::session::Session;
 use attnviz::text::shell_word;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 impl Again<'_> {
     /// From a file of minimal pairs.
@@ -24,7 +23,7 @@ impl Again<'_> {
         let found = pairs::find(&options, &suite, &session, &|_, _| ())?;
         let change = change.or_else(|| changed(&self.record.model, &session));
         let pairs = pairs::Pairs::new(&options, &suite, vec![found], &self.record.line)?;
-        self.finish(&pairs, &options.style.fonts()?, change)
+        self.finish(&pairs, &self.fonts(options.style.clone())?, change)
     }
 
     /// From a file of cloze items.
@@ -39,7 +38,7 @@ impl Again<'_> {
         let found = cloze::find(&options, &suite, &session, &|_, _| ())?;
         let change = change.or_else(|| changed(&self.record.model, &session));
         let cloze = cloze::Cloze::new(&options, &suite, vec![found], &self.record.line)?;
-        self.finish(&cloze, &options.style.fonts()?, change)
+        self.finish(&cloze, &self.fonts(options.style.clone())?, change)
     }
 
     /// From a template, which needs no file.
@@ -49,7 +48,7 @@ impl Again<'_> {
         template.check(&outputs).map_err(|e| self.named(e))?;
         let session = self.one_model()?;
         let found = cloze::matrix(&template, &session, &self.record.line, &|_, _| ())?;
-        self.finish(&*found, &template.style.fonts()?, changed(&self.record.model, &session))
+        self.finish(&*found, &self.fonts(template.style.clone())?, changed(&self.record.model, &session))
     }
 
     /// From a labelled task.
@@ -66,7 +65,32 @@ impl Again<'_> {
         let found = linear::find(&options, &task, &session, features, &|_, _| ())?;
         let change = change.or_else(|| changed(&self.record.model, &session));
         let probes = linear::Probes::new(&options, &task, vec![found], &self.record.line)?;
-        self.finish(&probes, &options.style.fonts()?, change)
+        self.finish(&probes, &self.fonts(options.style.clone())?, change)
+    }
+
+    /// From a suite about bias.
+    pub(super) fn of_bias(&self) -> Result<()> {
+        let options: bias::Options = self.options()?;
+        let outputs = self.outputs(&|outputs| options.check(outputs))?;
+        options.check(&outputs).map_err(|e| self.named(e))?;
+        let (paths, input) = self.all_items()?;
+        let mut suite = bias::Suite::read(paths, &options)?;
+        let change = other_items(input, &mut suite.input);
+        let session = self.one_model()?;
+        let found = bias::find(&options, &suite, &session, &|_, _| ())?;
+        let change = change.or_else(|| changed(&self.record.model, &session));
+        let found = bias::Bias::new(&options, &suite, vec![found], &self.record.line)?;
+        self.finish(&found, &self.fonts(options.style.clone())?, change)
+    }
+
+    /// From a template of two groups, which needs no file.
+    pub(super) fn of_groups(&self) -> Result<()> {
+        let template: bias::Template = self.options()?;
+        let outputs = self.outputs(&|outputs| template.check(outputs))?;
+        template.check(&outputs).map_err(|e| self.named(e))?;
+        let session = self.one_model()?;
+        let found = bias::compare(&template, &session, &self.record.line)?;
+        self.finish(&*found, &self.fonts(template.comparison.style.clone())?, changed(&self.record.model, &session))
     }
 
     /// From a text that was too long to be a prompt.
@@ -79,11 +103,19 @@ impl Again<'_> {
         let mut long = surprisal::Long::find(&options, path, &session, &self.record.line, &|_, _| ())?;
         let change = other_items(input, long.input()).or_else(|| changed(&self.record.model, &session));
         long.note(self.record.note.clone());
-        self.finish(&long, &options.style.fonts()?, change)
+        self.finish(&long, &self.fonts(options.style.clone())?, change)
     }
 
     /// The file of items that was named, and what the record says of the one that was read.
     fn items(&self) -> Result<(&Path, &Input)> {
+        match self.all_items()? {
+            ([path], input) => Ok((path, input)),
+            (_, input) => Err(self.unnamed(input)),
+        }
+    }
+
+    /// The same of a suite that may be in several files.
+    fn all_items(&self) -> Result<(&[PathBuf], &Input)> {
         let Some(input) = &self.record.input else { return Err(self.silent("which file it is of")) };
         if self.record.others > 0 {
             let count = self.record.others.saturating_add(1);
@@ -91,14 +123,14 @@ impl Again<'_> {
                 .named(Error::failed(format!("it compares {count} models")))
                 .hint("only results of one model can be made again: run the command again"));
         }
-        match &self.args.input[..] {
-            [path] => Ok((path, input)),
-            _ => Err(self.named(Error::failed(format!("it is of a file {:?}", input.name))).hint(format!(
-                "give that file: attnviz rerun {} --input {}",
-                shell_word(self.name),
-                shell_word(&input.name)
-            ))),
-        }
+        if self.args.input.is_empty() { Err(self.unnamed(input)) } else { Ok((&self.args.input, input)) }
+    }
+
+    /// That the items are to be named.
+    fn unnamed(&self, input: &Input) -> Error {
+        let names: String = input.name.split(" + ").map(|name| format!(" --input {}", shell_word(name))).collect();
+        self.named(Error::failed(format!("it is of a file {:?}", input.name)))
+            .hint(format!("give that file: attnviz rerun {}{names}", shell_word(self.name)))
     }
 
     fn one_model(&self) -> Result<Session> {

@@ -1,9 +1,11 @@
-//! What the model knows: crafted inputs out of files, answers counted.
+//! What the model knows, and what it is biased about: crafted inputs out of files, answers counted.
 
+pub mod bias;
 pub mod cloze;
 pub mod linear;
 pub mod pairs;
 mod rows;
+mod said;
 mod scores;
 
 pub use rows::{Bad, Sample, input};

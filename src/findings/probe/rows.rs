@@ -51,17 +51,6 @@ impl std::fmt::Display for Bad {
     }
 }
 
-/// Rows that cannot be used which are named one by one.
-const NAMED: usize = 8;
-
-/// What people are told of rows that cannot be used.
-pub(super) fn unusable<'a>(bad: impl Iterator<Item = &'a Bad>) -> Vec<String> {
-    let bad: Vec<String> = bad.map(ToString::to_string).collect();
-    let more = bad.len().saturating_sub(NAMED);
-    let rest = (more > 0).then(|| format!("and {more} more rows that cannot be used"));
-    bad.into_iter().take(NAMED).chain(rest).collect()
-}
-
 /// A row with its fields by name.
 pub(super) struct Row {
     /// Its line, from 1.
@@ -246,6 +235,23 @@ impl Sample {
         all
     }
 
+    /// Those of a file's rows.
+    pub(super) fn taken<T>(&self, rows: Vec<T>, file: &str) -> impl Iterator<Item = T> + use<T> {
+        let mut chosen = self.of(rows.len(), file).into_iter().peekable();
+        rows.into_iter().enumerate().filter(move |(at, _)| chosen.next_if_eq(at).is_some()).map(|(_, row)| row)
+    }
+
+    /// Fails where nothing would be left.
+    ///
+    /// # Errors
+    /// A limit of 0.
+    pub(super) fn check_limit(&self) -> Result<()> {
+        match self.limit {
+            Some(0) => Err(Error::usage("a limit of 0 leaves nothing").hint("give 1 or more").option("limit")),
+            _ => Ok(()),
+        }
+    }
+
     /// Fails at the first row that cannot be used, where that is wanted.
     ///
     /// # Errors
@@ -301,5 +307,6 @@ mod tests {
         assert!(drawn.len() == 10 && drawn.is_sorted() && drawn == sample.of(1000, "a"));
         assert!(drawn != sample.of(1000, "b") && drawn != Sample { seed: 4, ..sample }.of(1000, "a"));
         assert_eq!(sample.of(3, "a"), [0, 1, 2]);
+        assert_eq!(sample.taken((0..1000).collect(), "a").collect::<Vec<_>>(), drawn);
     }
 }

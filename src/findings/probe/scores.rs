@@ -50,7 +50,7 @@ impl Convention {
 }
 
 /// A sentence as ids, or why it cannot be scored.
-pub(super) type Encoded = Result<Vec<u32>, String>;
+pub(super) type Encoded<T = Vec<u32>> = Result<T, String>;
 
 /// Turns sentences into what the model reads under a convention.
 pub(super) struct Encoder<'a> {
@@ -103,4 +103,15 @@ impl<'a> Encoder<'a> {
 pub(super) fn scored(session: &Session, sentences: &[&[u32]], watch: Watch) -> Result<Vec<Scored>> {
     let texts: Vec<Text> = sentences.iter().map(|ids| Text::new(ids)).collect();
     score(session.model(), &texts, Beside::default(), watch)
+}
+
+/// The same as StereoSet scores sentences, which begin with the beginning-of-text token: the first token after that one alone, the
+/// others without it.
+///
+/// # Errors
+/// Those of [`score`].
+pub(super) fn scored_apart(session: &Session, sentences: &[&[u32]], watch: Watch) -> Result<Vec<Vec<f64>>> {
+    let texts: Vec<Text> = sentences.iter().flat_map(|ids| [Text::new(&ids[..2]), Text::new(&ids[1..])]).collect();
+    let scored = score(session.model(), &texts, Beside::default(), watch)?;
+    Ok(scored.chunks(2).map(|parts| parts.iter().flat_map(|part| &part.tokens).copied().collect()).collect())
 }

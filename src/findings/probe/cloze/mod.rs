@@ -36,9 +36,7 @@ impl Options {
     /// What cannot be meant.
     pub fn check(&self, outputs: &[Output]) -> Result<()> {
         refuse_parts("probe cloze", outputs)?;
-        if self.sample.limit == Some(0) {
-            return Err(Error::usage("a limit of 0 leaves nothing").hint("give 1 or more").option("limit"));
-        }
+        self.sample.check_limit()?;
         self.style.check()
     }
 }

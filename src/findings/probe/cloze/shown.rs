@@ -1,6 +1,6 @@
 //! What was counted of cloze items, as figures, data and tables.
 
-use super::super::rows::unusable;
+use super::super::said::{left_out, unusable};
 use super::{Candidate, Found, Item, Options, Suite};
 use crate::analysis::proportion::{mean, wilson};
 use crate::error::Result;
@@ -74,21 +74,8 @@ impl<'a> Cloze<'a> {
             );
             lines.push(line.replace('-', "−"));
         }
-        if let Some(limit) =
-            self.options.sample.limit.filter(|_| self.suite.items.len() + self.suite.bad.len() < self.suite.all)
-        {
-            lines.push(format!(
-                "a sample of {limit} rows of each file, of {} in all (seed {})",
-                self.suite.all, self.options.sample.seed
-            ));
-        }
         let bad = self.suite.bad.len() + self.found.iter().map(|found| found.bad.len()).max().unwrap_or(0);
-        if bad > 0 {
-            lines.push(format!(
-                "{bad} {} could not be used and are in no number",
-                if bad == 1 { "row" } else { "rows" }
-            ));
-        }
+        lines.extend(left_out(self.options.sample, self.suite.items.len() + self.suite.bad.len(), self.suite.all, bad));
         lines
     }
 

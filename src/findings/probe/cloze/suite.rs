@@ -87,9 +87,7 @@ impl Suite {
         let mut suite = Self { input, items: Vec::new(), bad: Vec::new(), all: 0 };
         for source in sources {
             suite.all += source.rows.len();
-            let chosen = options.sample.of(source.rows.len(), &source.name);
-            let mut rows: Vec<Option<_>> = source.rows.into_iter().map(Some).collect();
-            for row in chosen.into_iter().filter_map(|at| rows[at].take()) {
+            for row in options.sample.taken(source.rows, &source.name) {
                 let read = row.and_then(|row| {
                     Item::read(&row, &source.name).map_err(|why| Bad { file: source.name.clone(), line: row.line, why })
                 });

@@ -1,6 +1,6 @@
 //! What probes score, as figures, data and tables.
 
-use super::super::rows::unusable;
+use super::super::said::unusable;
 use super::numbers::{Estimate, Found};
 use super::{Options, Task};
 use crate::analysis::linear::{Part, Pool, STRENGTHS, Score};

@@ -129,9 +129,7 @@ impl Task {
     fn take(&mut self, raws: Vec<Result<Raw, Bad>>, options: &Options) {
         let file = self.files.len() - 1;
         self.all += raws.len();
-        let chosen = options.sample.of(raws.len(), &self.files[file]);
-        let mut raws: Vec<Option<_>> = raws.into_iter().map(Some).collect();
-        for raw in chosen.into_iter().filter_map(|at| raws[at].take()) {
+        for raw in options.sample.taken(raws, &self.files[file]) {
             match raw {
                 Ok(raw) => self.add(raw, file),
                 Err(bad) => self.bad.push(bad),

@@ -53,9 +53,7 @@ impl Options {
                 .hint("name the good one and the bad one")
                 .option(if self.good.is_some() { "bad" } else { "good" }));
         }
-        if self.sample.limit == Some(0) {
-            return Err(Error::usage("a limit of 0 leaves nothing").hint("give 1 or more").option("limit"));
-        }
+        self.sample.check_limit()?;
         within("explain", self.explain, 0, MOST_EXPLAINED)?;
         self.style.check()
     }

@@ -1,6 +1,6 @@
 //! What was counted of pairs, as figures, data and tables.
 
-use super::super::rows::unusable;
+use super::super::said::{left_out, unusable};
 use super::numbers::{Found, Level, Tally};
 use super::{Options, Suite};
 use crate::error::Result;
@@ -64,17 +64,8 @@ impl<'a> Pairs<'a> {
             }
             lines.push(line.replace('-', "−"));
         }
-        if let Some(limit) = options.sample.limit.filter(|_| suite.pairs.len() + suite.bad.len() < suite.all) {
-            let seed = options.sample.seed;
-            lines.push(format!("a sample of {limit} rows of each file, of {} in all (seed {seed})", suite.all));
-        }
         let bad = suite.bad.len() + self.found.iter().map(|found| found.bad.len()).max().unwrap_or(0);
-        if bad > 0 {
-            lines.push(format!(
-                "{bad} {} could not be used and are in no number",
-                if bad == 1 { "row" } else { "rows" }
-            ));
-        }
+        lines.extend(left_out(options.sample, suite.pairs.len() + suite.bad.len(), suite.all, bad));
         lines
     }
 

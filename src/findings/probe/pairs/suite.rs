@@ -74,9 +74,7 @@ impl Suite {
             suite.files.push(source.name.clone());
             suite.remarks.extend(source.remark);
             suite.all += source.rows.len();
-            let chosen = options.sample.of(source.rows.len(), &source.name);
-            let mut rows: Vec<Option<_>> = source.rows.into_iter().map(Some).collect();
-            for row in chosen.into_iter().filter_map(|at| rows[at].take()) {
+            for row in options.sample.taken(source.rows, &source.name) {
                 let read = row.and_then(|row| {
                     let bad = |why| Bad { file: source.name.clone(), line: row.line, why };
                     suite.pair(&row, named, file, &source.stem).map_err(bad)

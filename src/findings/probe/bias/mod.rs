@@ -1,0 +1,136 @@
+//! What the model is biased about: suites of sentences that differ in the group they are about.
+
+mod caveats;
+mod entry;
+mod numbers;
+mod shown;
+mod stereoset;
+mod suite;
+mod tables;
+mod template;
+mod winobias;
+
+pub use numbers::{Found, Own, Tally};
+pub use shown::Bias;
+pub use suite::{Cut, Item, Kind, Level, Suite};
+pub use template::{Template, compare};
+
+use super::Bad;
+use super::rows::Sample;
+use super::scores::{Convention, Encoded, Encoder, scored, scored_apart};
+use crate::analysis::scoring::Watch;
+use crate::error::{Error, Result};
+use crate::findings::{Output, Style, refuse_parts};
+use crate::session::Session;
+use serde::{Deserialize, Serialize};
+
+/// The options of `bias` with a suite.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// How a sentence is scored; none means the sum of log p, and of StereoSet its own score, which alone it can have.
+    pub convention: Option<Convention>,
+    /// The field of the sentence that fits a stereotype more; none means CrowS-Pairs' `sent_more`.
+    pub more: Option<String>,
+    /// The field of the other one, likewise.
+    pub less: Option<String>,
+    /// The field of the category; none means `bias_type`, `category` or `UID`.
+    pub category: Option<String>,
+    /// Which rows are taken, and the seed of the permutations.
+    pub sample: Sample,
+    /// Each pair's scores, in data files and tables.
+    pub pairs: bool,
+    /// How the figure looks.
+    pub style: Style,
+}
+
+impl Options {
+    /// Fails where the options cannot be meant, before anything is read.
+    ///
+    /// # Errors
+    /// What cannot be meant.
+    pub fn check(&self, outputs: &[Output]) -> Result<()> {
+        refuse_parts("bias", outputs)?;
+        if self.more.is_some() != self.less.is_some() {
+            return Err(Error::usage("only one of the two sentences' fields is named")
+                .hint("name the one that fits a stereotype more, and the other")
+                .option(if self.more.is_some() { "less" } else { "more" }));
+        }
+        self.sample.check_limit()?;
+        self.style.check()
+    }
+
+    fn names(&self) -> Option<[&str; 2]> {
+        Some([self.more.as_deref()?, self.less.as_deref()?])
+    }
+
+    /// What is said of how sentences are scored.
+    fn scoring(&self, kind: Kind) -> &'static str {
+        match kind {
+            Kind::StereoSet => {
+                "stereoset: mean log p of all tokens, the first one after BOS alone, the others without it"
+            }
+            _ => self.convention.unwrap_or_default().said(),
+        }
+    }
+}
+
+/// What one model says of all items.
+///
+/// # Errors
+/// A model that cannot score; logits that are not finite; with `strict`, an item that it cannot read.
+pub fn find(options: &Options, suite: &Suite, session: &Session, watch: Watch) -> Result<Found> {
+    let convention = options.convention.unwrap_or_default();
+    let encoder = Encoder::new(session, convention).map_err(|error| match suite.kind {
+        Kind::StereoSet => Error { option: None, ..error }.hint("StereoSet's score begins with such a token"),
+        _ => error,
+    })?;
+    let mut found = Found { model: session.identity(), ..Found::default() };
+    let (mut ids, mut places) = (Vec::new(), Vec::new());
+    for (place, item) in suite.items.iter().enumerate() {
+        let own: Encoded<Vec<Vec<u32>>> = item.texts.iter().map(|text| encoder.encode(text)).collect();
+        match own {
+            Ok(own) => {
+                ids.extend(own);
+                places.push(place);
+            }
+            Err(why) => found.bad.push(Bad { file: suite.files[item.file].clone(), line: item.line, why }),
+        }
+    }
+    options.sample.check(&found.bad)?;
+    if places.is_empty() {
+        return Err(Error::failed(format!("model {} can read no pair of {}", session.name, suite.input.name))
+            .hint(found.bad.first().map_or_else(String::new, ToString::to_string)));
+    }
+    let sentences: Vec<&[u32]> = ids.iter().map(|ids| &ids[..]).collect();
+    let scores: Vec<f64> = match suite.kind {
+        Kind::StereoSet => {
+            let all = scored_apart(session, &sentences, watch)?;
+            all.iter().map(|tokens| Convention::Normalized.score(tokens)).collect()
+        }
+        _ => scored(session, &sentences, watch)?.iter().map(|scored| convention.score(&scored.tokens)).collect(),
+    };
+    found.scores = vec![None; suite.items.len()];
+    for (place, own) in places.iter().zip(scores.chunks(suite.kind.sentences())) {
+        found.scores[*place] = Some(own.to_vec());
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_survive_json_and_unknown_ones_are_refused() {
+        crate::findings::check_json::<Options>(r#"{"file": "x"}"#);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_names_its_option() {
+        let refused = |options: Options| options.check(&[]).unwrap_err().option;
+        assert_eq!(refused(Options { more: Some("a".into()), ..Options::default() }), Some("less"));
+        let sample = Sample { limit: Some(0), ..Sample::default() };
+        assert_eq!(refused(Options { sample, ..Options::default() }), Some("limit"));
+    }
+}
