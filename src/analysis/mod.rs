@@ -19,6 +19,7 @@ pub mod norms;
 mod numbers;
 pub mod objective;
 pub mod proportion;
+pub mod qk;
 pub mod rollout;
 pub mod scoring;
 pub mod zeroing;
