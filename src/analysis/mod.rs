@@ -20,6 +20,7 @@ mod numbers;
 pub mod objective;
 pub mod permutation;
 pub mod proportion;
+pub mod qk;
 pub mod rollout;
 pub mod scoring;
 pub mod shifts;

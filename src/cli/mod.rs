@@ -19,6 +19,7 @@ mod output;
 mod preview;
 mod probe;
 mod progress;
+mod qk;
 mod render;
 mod rerun;
 mod run;
@@ -101,6 +102,8 @@ enum OfPrompt {
     Mix(mix::MixArgs),
     /// Show how surprised the model is by each token of a text
     Surprisal(surprisal::SurprisalArgs),
+    /// Show why a head looks where it looks: its score by who wrote what
+    Qk(qk::QkArgs),
 }
 
 impl OfPrompt {
@@ -113,6 +116,7 @@ impl OfPrompt {
             OfPrompt::Heads(args) => Box::new(args),
             OfPrompt::Mix(args) => Box::new(args),
             OfPrompt::Surprisal(args) => Box::new(args),
+            OfPrompt::Qk(args) => Box::new(args),
         }
     }
 }

@@ -39,6 +39,7 @@ pub mod lens;
 pub mod mix;
 mod picks;
 pub mod probe;
+pub mod qk;
 mod reading;
 mod ready;
 pub mod recorded;
@@ -89,6 +90,8 @@ pub enum Asked {
     Mix(mix::Options),
     /// How surprised the model is by each token.
     Surprisal(surprisal::Options),
+    /// Why a head looks where it looks.
+    Qk(qk::Options),
 }
 
 impl Asked {
@@ -101,6 +104,7 @@ impl Asked {
             Self::Heads(options) => options,
             Self::Mix(options) => options,
             Self::Surprisal(options) => options,
+            Self::Qk(options) => options,
         }
     }
 
@@ -110,7 +114,7 @@ impl Asked {
             Self::Saliency(options) => Some(&options.target),
             Self::Lens(options) => Some(&options.target),
             Self::Mix(options) => Some(&options.target),
-            Self::Attention(_) | Self::Heads(_) | Self::Surprisal(_) => None,
+            Self::Attention(_) | Self::Heads(_) | Self::Surprisal(_) | Self::Qk(_) => None,
         }
     }
 

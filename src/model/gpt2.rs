@@ -11,7 +11,7 @@ pub use config::Gpt2Config;
 use super::attend::{causal_softmax, mix, pattern, scores};
 use super::ops::{Backend, LayerNorm, Linear, Weight, add};
 use super::{
-    Activation as At, Classes, Model, Segment, Segments, Site, Spec, Tap, branched, packed, visit, visit_rows,
+    Activation as At, Classes, End, Model, Segment, Segments, Site, Spec, Tap, branched, packed, visit, visit_rows,
 };
 use crate::error::{Error, Result};
 use crate::weights::{Param, Weights};
@@ -237,6 +237,31 @@ impl Model for Gpt2 {
         };
         let heads = (0..heads).map(of_head).collect::<Result<Vec<_>>>()?;
         Ok(Tensor::stack(&heads, 0)?) // [heads, rows, d]
+    }
+
+    fn head_in(
+        &self,
+        (layer, head, end): (usize, usize, End),
+        _: usize, // positions are in the residual already
+        resid: &Tensor,
+        written: &Tensor,
+    ) -> Result<(Tensor, Tensor)> {
+        let Spec { d_model, d_head, .. } = self.config.spec;
+        let Block { ln_1, c_attn, .. } = &self.h[layer];
+        let (first, scale) = match end {
+            End::Query => (head * d_head, self.config.score_scale(layer)),
+            End::Key => (d_model + head * d_head, 1.0),
+        };
+        let columns = |of: &Weight| of.columns(first, d_head)?.to_dtype(DType::F64)? * scale;
+        let weight = columns(&c_attn.weight)?; // [d, d_head]
+        let mut constant = ln_1.bias.tensor()?.to_dtype(DType::F64)?.unsqueeze(0)?.matmul(&weight)?; // [1, d_head]
+        if let Some(bias) = &c_attn.bias {
+            constant = (constant + columns(bias)?)?;
+        }
+        let (parts, rows, d) = written.dims3()?;
+        let read = ln_1.of_parts(resid, written)?.reshape((parts * rows, d))?.matmul(&weight)?;
+        let constant = constant.expand((rows, d_head))?.contiguous()?;
+        Ok((read.reshape((parts, rows, d_head))?, constant))
     }
 
     fn attn_constant(&self, layer: usize) -> Result<Option<Tensor>> {

@@ -65,6 +65,25 @@ impl Weight {
         })
     }
 
+    /// Columns `first..first + len` of a matrix, copied: `[rows, len]`.
+    ///
+    /// # Errors
+    /// Columns outside the matrix.
+    pub fn columns(&self, first: usize, len: usize) -> Result<Tensor> {
+        match self {
+            Weight::Mapped(param) => {
+                let (rows, cols) = param.dims2();
+                if first + len > cols {
+                    bail!("columns {first} to {} outside a matrix of {cols}", first + len);
+                }
+                let values: Vec<f32> =
+                    param.values().chunks(cols).flat_map(|row| &row[first..first + len]).copied().collect();
+                Tensor::from_vec(values, (rows, len), &Device::Cpu)
+            }
+            Weight::Dense(tensor) => tensor.reshape(((), tensor.dim(D::Minus1)?))?.narrow(1, first, len)?.contiguous(),
+        }
+    }
+
     /// The named rows of a matrix, `[ids, cols]`.
     ///
     /// # Errors
@@ -183,6 +202,20 @@ impl LayerNorm {
                 centred.broadcast_div(&deviation)?.broadcast_mul(&weight.tensor()?)?.broadcast_add(&bias.tensor()?)
             }
         }
+    }
+}
+
+impl LayerNorm {
+    /// What becomes of parts `[parts, rows, d]` of what is normed, mean and scale fixed at all of it, `[rows, d]`: linear, without the
+    /// bias. In double precision.
+    ///
+    /// # Errors
+    /// Rows of another width.
+    pub fn of_parts(&self, x: &Tensor, parts: &Tensor) -> Result<Tensor> {
+        let (x, parts) = (x.to_dtype(DType::F64)?, parts.to_dtype(DType::F64)?);
+        let centred = |x: &Tensor| x.broadcast_sub(&x.mean_keepdim(D::Minus1)?);
+        let deviation = (centred(&x)?.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?.sqrt()?; // [rows, 1]
+        centred(&parts)?.broadcast_div(&deviation)?.broadcast_mul(&self.weight.tensor()?.to_dtype(DType::F64)?)
     }
 }
 

@@ -26,6 +26,7 @@ mod parity;
 mod pdf;
 mod probe_linear;
 mod prompt;
+mod qk;
 mod reading;
 mod reading_cli;
 mod render;

@@ -4,7 +4,7 @@
 use attnviz::checkpoint::{Checkpoint, Source};
 use attnviz::model::ops::{Linear, Weight, add};
 use attnviz::model::{
-    Activation as At, Backend, Model, Nonlinearity, Segment, Segments, Site, Spec, Tap, attend, visit, visit_rows,
+    Activation as At, Backend, End, Model, Nonlinearity, Segment, Segments, Site, Spec, Tap, attend, visit, visit_rows,
 };
 use attnviz::session::{Session, tokenizer};
 use attnviz::weights::Weights;
@@ -237,6 +237,31 @@ impl Model for Llama {
             Ok(z.narrow(1, head, 1)?.squeeze(1)?.matmul(&weight)?)
         };
         Ok(Tensor::stack(&(0..heads).map(of_head).collect::<Result<Vec<_>>>()?, 0)?) // [heads, rows, d]
+    }
+
+    fn head_in(
+        &self,
+        (layer, head, end): (usize, usize, End),
+        first: usize,
+        resid: &Tensor,
+        written: &Tensor,
+    ) -> Result<(Tensor, Tensor)> {
+        let Spec { heads, kv_heads, d_head, .. } = self.spec;
+        let block = &self.layers[layer];
+        let (of, head, scale) = match end {
+            End::Query => (&block.q_proj, head, 1.0 / (d_head as f64).sqrt()),
+            End::Key => (&block.k_proj, kv_heads * head / heads, 1.0),
+        };
+        let exact = |x: &Tensor| x.to_dtype(DType::F64);
+        let weight = (exact(&of.weight.tensor()?)?.narrow(0, head * d_head, d_head)?.t()?.contiguous()? * scale)?;
+        let norm = &block.input_layernorm;
+        let size = (exact(resid)?.sqr()?.mean_keepdim(D::Minus1)? + norm.eps)?.sqrt()?; // [rows, 1]
+        let normed = exact(written)?.broadcast_div(&size)?.broadcast_mul(&exact(&norm.weight.tensor()?)?)?;
+        let (parts, rows, d) = normed.dims3()?;
+        let read = normed.reshape((parts * rows, d))?.matmul(&weight)?.reshape((parts, rows, d_head))?;
+        let turned = self.turned(&read.transpose(0, 1)?.contiguous()?, first)?; // [rows, parts, d_head]
+        let constant = Tensor::zeros((rows, d_head), DType::F64, resid.device())?;
+        Ok((turned.transpose(0, 1)?.contiguous()?, constant))
     }
 
     fn attn_constant(&self, _: usize) -> Result<Option<Tensor>> {
