@@ -17,6 +17,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+/// What takes a part: the position of its first token, its tokens, its words.
+type Take<'a> = &'a mut dyn FnMut(usize, &Prompt, Option<&Words>) -> Result<()>;
+
 /// How surprised a model is by the text of a file of any length. Of the tokens only their numbers are held, 8 bytes each.
 pub struct Long<'a> {
     setting: Setting<'a>,
@@ -109,7 +112,7 @@ impl<'a> Long<'a> {
     }
 
     /// Reads the file once more: each part with the position of its first token, and its words.
-    fn walk(&self, take: &mut dyn FnMut(usize, &Prompt, Option<&Words>) -> Result<()>) -> Result<()> {
+    fn walk(&self, take: Take) -> Result<()> {
         let changed =
             || Error::failed(format!("{} was changed while it was read", name(&self.path))).hint("run it again");
         let (mut position, all) = (0, self.scores.nats.len());
