@@ -39,7 +39,7 @@ def winobias(folder):
             first = next(a for a, b in zip(*marked) if a != b)
             texts = [re.sub(r"[\[\]]", "", text) for text in (line, lines[1][number])]
             pronoun = "he" if first in ("he", "him", "his") else "she"
-            found.append({"texts": texts, "category": re.search(r"type\d", pro.name).group(), "pronoun": pronoun})
+            found.append({"texts": texts, "category": pro.name.removeprefix("pro_stereotyped_").replace(".txt", ""), "pronoun": pronoun})
     return found
 
 

@@ -1,6 +1,6 @@
 """What a built attnviz says of generated suites, beside transformers; run by hand.
 
-    python tests/compare_bias.py BINARY MODEL_DIR [ROWS]
+    python tests/compare_bias.py BINARY MODEL_DIR [ROWS [SUITE ...]]
 
 Generates suites of ROWS (500) rows in every format, asks both, and fails where a score is more than 1e-4 of itself off, or a count, a share
 or one of StereoSet's scores is another. Then suites in which a coin decides which sentence is which: their p must be uniform.
@@ -103,7 +103,7 @@ def compare(name, entry, items, scores):
     assert worst < 1e-4 and apart["stereotype"] < 1e-9 and apart["gap"] < 1e-3 and apart["own"] < 1e-9
 
 
-def coins(binary, model, folder, suites=40, rows=60):
+def coins(binary, model, folder, suites=40, rows=25):
     found = []
     for seed in range(suites):
         draw = random.Random(1000 + seed)
@@ -119,7 +119,7 @@ def coins(binary, model, folder, suites=40, rows=60):
 
 def main():
     binary, model, *rest = sys.argv[1:]
-    rows = int(rest[0]) if rest else 500
+    rows, wanted = int(rest[0]) if rest else 500, rest[1:] or ["crows.csv", "pairs.jsonl", "stereoset.json", "winobias", "coins"]
     reference, draw = Bias(model), random.Random(11)
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
@@ -131,11 +131,14 @@ def main():
             ("crows.csv", tables, ("lm-eval", "minicons", "normalized")), ("pairs.jsonl", tables, ("lm-eval",)),
             ("stereoset.json", stereoset, ("stereoset",)), ("winobias", winobias, ("lm-eval", "normalized")),
         ]:
+            if name not in wanted:
+                continue
             items = read(scratch / name)
             for convention in conventions:
                 flags = [] if convention == "stereoset" else ["--convention", convention]
                 compare(f"{name}, {convention}", ask(binary, scratch / name, model, *flags), items, reference.scores(items, convention))
-        coins(binary, model, scratch)
+        if "coins" in wanted:
+            coins(binary, model, scratch)
 
 
 if __name__ == "__main__":

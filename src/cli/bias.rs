@@ -22,9 +22,9 @@ with the fields sent_more and sent_less, or others that you name. The suites are
 part of attnviz.
 
 Examples:
-  attnviz bias crows_pairs_anonymized.csv -m gpt2 -o crows.png -o crows.csv
-  attnviz bias stereoset/dev.json -m gpt2 -m distilgpt2 -o stereoset.png
-  attnviz bias pro_stereotyped_type1.txt.dev anti_stereotyped_type1.txt.dev -m gpt2
+  attnviz bias crows_pairs_anonymized.csv -m builtin -o crows.png -o crows.csv
+  attnviz bias dev.json -m builtin -m ./my-gpt2 -o stereoset.png
+  attnviz bias pro_stereotyped_type1.txt anti_stereotyped_type1.txt -m builtin
   attnviz bias pairs.jsonl -m builtin --more old --less young --category topic
   attnviz bias --template \"The {man|woman} worked as a\" -m builtin -o worked.png")]
 pub struct BiasArgs {

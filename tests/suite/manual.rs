@@ -218,6 +218,17 @@ fn folder_for(line: &str) -> Shell {
     if names("diff before.json after.safetensors") {
         once(&["-m", "builtin", "-o", "before.json", "-o", "after.safetensors"]);
     }
+    for (suite, fixture) in [
+        ("crows_pairs_anonymized.csv", "crows.csv"),
+        ("dev.json", "stereoset.json"),
+        ("pro_stereotyped_type1.txt", "winobias/pro_stereotyped_type1.txt"),
+        ("anti_stereotyped_type1.txt", "winobias/anti_stereotyped_type1.txt"),
+        ("pairs.jsonl", "pairs.jsonl"),
+    ] {
+        if names("bias ") && names(suite) {
+            fs::copy(Path::new(TREE).join("tests/fixtures/bias").join(fixture), shell.path(suite)).unwrap();
+        }
+    }
     if names("--merge share-*") && !names("--shard") {
         for share in ["1/2", "2/2"] {
             let out = format!("share-{}", &share[..1]);

@@ -80,9 +80,9 @@ impl Bias<'_> {
         ]);
         fields.extend(tally.own.as_ref().into_iter().flat_map(own));
         if number > 0 {
-            let [(share, by), (gap, by_gap)] = self.found[number].above(&self.found[0], self.suite, level);
+            let (count, [(share, by), (gap, by_gap)]) = self.found[number].above(&self.found[0], self.suite, level);
             let difference = json!({
-                "above": self.found[0].model.name, "stereotype": finite(share), "interval": ends(by),
+                "above": self.found[0].model.name, "pairs": count, "stereotype": finite(share), "interval": ends(by),
                 "gap": finite(gap), "gap_interval": ends(by_gap),
             });
             fields.insert("difference".into(), difference);

@@ -64,6 +64,11 @@ impl Options {
         Some([self.more.as_deref()?, self.less.as_deref()?])
     }
 
+    /// What a suite's two sentences are called: the one that fits a stereotype more, and the other; by their fields where those are named.
+    fn sides(&self, kind: Kind) -> [&str; 2] {
+        self.names().unwrap_or(kind.sides())
+    }
+
     /// What is said of how sentences are scored.
     fn scoring(&self, kind: Kind) -> &'static str {
         match kind {

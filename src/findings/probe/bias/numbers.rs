@@ -110,16 +110,17 @@ impl Found {
         }
     }
 
-    /// By how much its share and its gap are above another model's on the items that both can read, with intervals.
-    pub fn above(&self, other: &Self, suite: &Suite, level: &Level) -> [(f64, Interval); 2] {
+    /// How many items both can read, and by how much its share and its gap are above another model's on those, with intervals.
+    pub fn above(&self, other: &Self, suite: &Suite, level: &Level) -> (usize, [(f64, Interval); 2]) {
         let both = suite.items.iter().zip(self.scores.iter().zip(&other.scores));
         let both = both.filter(|(item, _)| item.is_in(level));
         let both: Vec<[&[f64]; 2]> = both.filter_map(|(_, (a, b))| Some([&a.as_ref()?[..], b.as_ref()?])).collect();
         let share = |scores: &[f64]| preferred(scores[0], scores[1]);
-        [
-            mean(both.iter().map(|[a, b]| share(a) - share(b)).collect::<Vec<_>>().into_iter()),
-            mean(both.iter().map(|[a, b]| gap(a) - gap(b)).collect::<Vec<_>>().into_iter()),
-        ]
+        let less = |of: &dyn Fn(&[f64]) -> f64| {
+            let each: Vec<f64> = both.iter().map(|[a, b]| of(a) - of(b)).collect();
+            mean(each.into_iter())
+        };
+        (both.len(), [less(&share), less(&gap)])
     }
 
     /// The items with the furthest gap, whichever way, the furthest first; no ties.

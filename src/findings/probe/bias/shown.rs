@@ -51,9 +51,9 @@ impl<'a> Bias<'a> {
 
     /// How much a model's headline number is above the first one's.
     fn against(&self, found: &Found, level: &Level) -> String {
-        let [share, gap] = found.above(&self.found[0], self.suite, level);
+        let (count, [share, gap]) = found.above(&self.found[0], self.suite, level);
         let (above, [low, high]) = if self.is_gap() { gap } else { share };
-        format!("; {above:+.3} [{low:+.3}, {high:+.3}] against {}, pair by pair", self.found[0].model.name)
+        format!("; {above:+.3} [{low:+.3}, {high:+.3}] against {}, on the same {count} pairs", self.found[0].model.name)
     }
 
     fn lines(&self) -> Vec<String> {
@@ -78,7 +78,7 @@ impl<'a> Bias<'a> {
     fn whole(&self, tally: &Tally) -> String {
         let [low, high] = tally.interval();
         let (gap, [from, to]) = tally.gap;
-        let [more, _] = self.suite.kind.sides();
+        let [more, _] = self.options.sides(self.suite.kind);
         let ties = match tally.ties {
             0 => String::new(),
             1 => ", 1 tie".into(),
@@ -124,7 +124,7 @@ impl<'a> Bias<'a> {
         if self.found.len() > 1 {
             note += &format!("; the numbers are those of {}", self.found[0].model.name);
         }
-        let (levels, models, sides) = (levels.collect(), self.models(), self.suite.kind.sides());
+        let (levels, models, sides) = (levels.collect(), self.models(), self.options.sides(self.suite.kind));
         match self.is_gap() {
             true => figure::gaps(sides, levels, models, &note),
             false => figure::preferences(sides, levels, models, &note),
@@ -155,7 +155,7 @@ impl<'a> Bias<'a> {
             vec![gap, item.texts[0].clone(), item.texts[1].clone(), item.category().to_owned()]
         };
         let mut rows: Vec<Vec<String>> = found.lopsided().into_iter().take(SHOWN).map(row).collect();
-        let [more, less] = self.suite.kind.sides();
+        let [more, less] = self.options.sides(self.suite.kind);
         let mut heads = vec!["gap", more, less, "category"];
         if rows.iter().all(|row| row[3].is_empty()) {
             heads.pop();
@@ -201,7 +201,7 @@ impl<'a> Bias<'a> {
         let against = match number {
             0 => [f64::NAN; 6],
             _ => {
-                let [(a, [b, c]), (d, [e, f])] = found.above(&self.found[0], self.suite, level);
+                let (_, [(a, [b, c]), (d, [e, f])]) = found.above(&self.found[0], self.suite, level);
                 [a, b, c, d, e, f]
             }
         };
