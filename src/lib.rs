@@ -104,6 +104,7 @@ pub mod export;
 pub mod figure;
 pub mod findings;
 pub mod format;
+pub mod hash;
 mod json;
 pub mod model;
 pub mod named;

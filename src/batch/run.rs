@@ -64,7 +64,7 @@ impl Run {
     /// None that is known of: all of it is plain data.
     pub(super) fn settings(&self) -> Result<String> {
         let json = Value::Object(self.object()?).to_string();
-        Ok(format!("{:016x}", xxhash_rust::xxh3::xxh3_64(json.as_bytes())))
+        Ok(format!("{:016x}", crate::hash::xxh3_64(json.as_bytes())))
     }
 
     /// How another differs from it, in a few words: what, as it was and as it is.

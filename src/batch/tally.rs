@@ -2,8 +2,8 @@
 
 use super::manifest::{Entry, Origin, line};
 use crate::error::Result;
+use crate::hash::Hasher;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::Xxh3;
 
 /// Of which prompts a folder is, all of them, those of other shares included.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct End {
 #[derive(Clone, Default)]
 pub(super) struct Prompts {
     pub count: u64,
-    hash: Xxh3,
+    hash: Hasher,
 }
 
 impl Prompts {
@@ -40,7 +40,7 @@ impl Prompts {
 #[derive(Clone, Default)]
 pub(super) struct Lines {
     pub count: u64,
-    hash: Xxh3,
+    hash: Hasher,
 }
 
 impl Lines {
@@ -69,6 +69,6 @@ impl Lines {
     }
 }
 
-fn hex(hash: &Xxh3) -> String {
-    format!("{:032x}", hash.digest128())
+fn hex(hash: &Hasher) -> String {
+    crate::hash::digits(hash.digest128())
 }

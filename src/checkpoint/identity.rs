@@ -4,10 +4,10 @@
 use super::Checkpoint;
 use super::contents::CONFIG;
 use crate::error::{Error, Result};
+use crate::hash::{Hasher, xxh3_128};
 use crate::plain::Stamp;
 use crate::prompt::FILES;
 use std::path::{Path, PathBuf};
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// What the parts of a hash are of. Older files have the first only.
 const PARTS: [&str; 3] = ["weights", "config.json", "tokenizer"];
@@ -41,7 +41,7 @@ impl Files {
 /// A file that cannot be read, or is far too large.
 pub fn beside(checkpoint: &Checkpoint) -> Result<String> {
     let config = xxh3_128(&checkpoint.config);
-    let mut tokenizer = Xxh3::new();
+    let mut tokenizer = Hasher::new();
     for name in FILES {
         if let Some(bytes) = checkpoint.read_beside(name)? {
             tokenizer.update(name.as_bytes());

@@ -129,7 +129,7 @@ fn flags(line: &str) -> String {
     let spelt = flags.replace(" --", "-").replace('=', "-").to_ascii_lowercase();
     match spelt.strip_prefix("--") == Some(&name) {
         true => format!("-{name}"),
-        false => format!("-{name}-{:06x}", xxhash_rust::xxh3::xxh3_64(flags.as_bytes()) >> 40),
+        false => format!("-{name}-{:06x}", attnviz::hash::xxh3_64(flags.as_bytes()) >> 40),
     }
 }
 

@@ -1,12 +1,12 @@
 //! Files appear whole or not at all: written beside the target, then renamed onto it.
 use super::unwritten;
 use crate::error::{Error, Result};
+use crate::hash::Hasher;
 use crate::plain;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use xxhash_rust::xxh3::Xxh3;
 
 /// The longest chain of symbolic links that is followed, longer than the system's own.
 const MOST_LINKS: usize = 40;
@@ -77,10 +77,10 @@ pub fn hash(path: &Path) -> Result<String> {
         Error::failed(format!("cannot read {}: {e}", path.display())).hint("it was there a moment ago; try again")
     };
     let mut file = plain::open(path).map_err(broken)?;
-    let (mut hasher, mut block) = (Xxh3::new(), vec![0; 1 << 20]);
+    let (mut hasher, mut block) = (Hasher::new(), vec![0; 1 << 20]);
     loop {
         match file.read(&mut block).map_err(broken)? {
-            0 => return Ok(format!("{:032x}", hasher.digest128())),
+            0 => return Ok(crate::hash::digits(hasher.digest128())),
             count => hasher.update(&block[..count]),
         }
     }

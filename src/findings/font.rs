@@ -57,7 +57,7 @@ impl FontFile {
             _ => failed(format!("cannot be read ({error})")),
         })?;
         check_font(&bytes).map_err(failed)?;
-        let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes));
+        let hash = crate::hash::digits(crate::hash::xxh3_128(&bytes));
         Ok(Self { name, hash, bytes: Some(Bytes(Arc::new(bytes))) })
     }
 

@@ -238,7 +238,7 @@ impl About {
             head: "all".into(),
             index: self.index.to_string(),
             slug: second.map_or(own.clone(), |second| format!("{own}-{second}")),
-            hash: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(what.to_string().as_bytes())),
+            hash: format!("{:016x}", crate::hash::xxh3_64(what.to_string().as_bytes())),
         }
     }
 }

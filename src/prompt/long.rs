@@ -2,7 +2,7 @@
 use std::io::Read;
 use std::ops::Range;
 
-use xxhash_rust::xxh3::Xxh3;
+use crate::hash::Hasher;
 
 use super::tokenizer::Encoded;
 use super::{Prompt, Tokenizer, put, unknown_tokens};
@@ -29,7 +29,7 @@ pub struct LongText<'a, R> {
     /// What was read of a character that is not whole yet.
     rest: Vec<u8>,
     read: u64,
-    hash: Xxh3,
+    hash: Hasher,
     text: String,
     /// Bytes of the text that were given out already, and the tokens on both sides of that place.
     cut: usize,
@@ -60,7 +60,7 @@ impl<'a, R: Read> LongText<'a, R> {
             bos,
             rest: Vec::new(),
             read: 0,
-            hash: Xxh3::new(),
+            hash: Hasher::new(),
             text: String::new(),
             cut: 0,
             around: [Vec::new(), Vec::new()],
@@ -110,7 +110,7 @@ impl<'a, R: Read> LongText<'a, R> {
 
     /// XXH3-128 of all bytes, in hexadecimal, once the last part is read.
     pub fn hash(&self) -> String {
-        format!("{:032x}", self.hash.digest128())
+        crate::hash::digits(self.hash.digest128())
     }
 
     /// Reads until the text has this many bytes, or ends: without a final newline, as a prompt.

@@ -1,8 +1,8 @@
 //! What each tensor holds in a few numbers: enough to tell whether it changed and, where one number of it did, which.
 
 use crate::axes::place;
+use crate::hash::xxh3_128;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_128;
 
 /// A tensor in a few numbers. Two tensors with one hash hold the same.
 ///
@@ -50,7 +50,7 @@ impl Fingerprint {
 
     /// Of a tensor that holds no floating-point numbers.
     pub(super) fn of_bytes(shape: &[usize], bytes: &[u8]) -> Self {
-        let hash = format!("{:032x}", xxh3_128(bytes));
+        let hash = crate::hash::digits(xxh3_128(bytes));
         Self { shape: shape.to_vec(), hash, sum: 0, moment: 0, norm: None }
     }
 

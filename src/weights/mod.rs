@@ -11,6 +11,7 @@ pub use fingerprint::{Changed, Fingerprint};
 pub use param::Param;
 
 use crate::error::{Error, Result};
+use crate::hash::{Hasher, xxh3_128};
 use crate::plain::{self, Stamp};
 use crate::system;
 use half::slice::HalfFloatSliceExt;
@@ -21,7 +22,6 @@ use safetensors::{Dtype, SafeTensors};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 #[cfg(target_endian = "big")]
 compile_error!("weights are read in place and are little-endian");
@@ -195,13 +195,13 @@ impl Weights {
     ///
     /// It runs at the speed of memory, and touching every page here saves the forward pass that wait.
     pub fn hash(&self) -> String {
-        let mut whole = Xxh3::new();
+        let mut whole = Hasher::new();
         for (_, bytes) in &self.files {
             bytes.populate();
             let pieces: Vec<u128> = bytes.par_chunks(4 << 20).map(xxh3_128).collect();
             pieces.iter().for_each(|piece| whole.update(&piece.to_le_bytes()));
         }
-        format!("{:032x}", whole.digest128())
+        crate::hash::digits(whole.digest128())
     }
 
     /// What each tensor holds in a few numbers, by name.

@@ -4,6 +4,7 @@ use crate::analysis::attribution::Dice;
 use crate::encoding::{START, mark};
 use crate::error::{Error, Result};
 use crate::export::read_at_most;
+use crate::hash::Hasher;
 use crate::json;
 use crate::record::Input;
 use csv_core::ReadRecordResult;
@@ -11,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use xxhash_rust::xxh3::Xxh3;
 
 /// The largest file of items, in MiB.
 const LARGEST: u64 = 256;
@@ -102,7 +102,7 @@ pub(super) fn sources(path: &Path, columns: &[&str]) -> Result<(Vec<Source>, Inp
                 .hint(format!("it needs files with one of these endings: .{}", EXTENSIONS.join(", ."))));
         }
     }
-    let mut hash = Xxh3::new();
+    let mut hash = Hasher::new();
     let mut sources = Vec::new();
     for file in files {
         let bytes = bytes(&file)?;
@@ -114,7 +114,7 @@ pub(super) fn sources(path: &Path, columns: &[&str]) -> Result<(Vec<Source>, Inp
     }
     // A folder's name may be `.`, which says nothing.
     let whole = path.canonicalize().unwrap_or_else(|_| PathBuf::from(path));
-    Ok((sources, Input { name: name(&whole), hash: format!("{:032x}", hash.digest128()) }))
+    Ok((sources, Input { name: name(&whole), hash: crate::hash::digits(hash.digest128()) }))
 }
 
 /// What a record says of a file or a folder of items.
@@ -128,7 +128,7 @@ pub fn input(path: &Path) -> Result<Input> {
 /// What a record says of a file that is no table.
 pub(super) fn input_of(path: &Path, bytes: &[u8]) -> Input {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Input { name, hash: format!("{:032x}", xxhash_rust::xxh3::xxh3_128(bytes)) }
+    Input { name, hash: crate::hash::digits(crate::hash::xxh3_128(bytes)) }
 }
 
 fn extension(path: &Path) -> Option<&'static str> {
@@ -229,7 +229,7 @@ impl Sample {
     /// The rows that are taken of so many, in order.
     pub(super) fn of(&self, count: usize, file: &str) -> Vec<usize> {
         let Some(limit) = self.limit.filter(|limit| *limit < count) else { return (0..count).collect() };
-        let mut all = Dice::new(self.seed, xxhash_rust::xxh3::xxh3_64(file.as_bytes())).order(count);
+        let mut all = Dice::new(self.seed, crate::hash::xxh3_64(file.as_bytes())).order(count);
         all.truncate(limit);
         all.sort_unstable();
         all

@@ -2,6 +2,7 @@
 
 use super::{Objects, deflated};
 use crate::error::{Error, Result};
+use crate::hash::xxh3_64;
 use crate::render::fonts::{Face, Fonts, Glyph};
 use pdf_writer::types::{CidFontType, FontFlags, SystemInfo, UnicodeCmap};
 use pdf_writer::{Filter, Finish, Name, Rect, Ref, Str};
@@ -11,7 +12,6 @@ use skrifa::string::StringId;
 use skrifa::{FontRef, GlyphId, MetadataProvider, Tag};
 use std::collections::BTreeMap;
 use subsetter::GlyphRemapper;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// Units of an em in a PDF.
 const EM: f32 = 1000.0;

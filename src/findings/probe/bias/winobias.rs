@@ -4,10 +4,10 @@ use super::suite::two_sentences;
 use super::{Cut, Item, Kind, Options, Suite};
 use crate::error::{Error, Result};
 use crate::findings::probe::rows::{Bad, bytes};
+use crate::hash::Hasher;
 use crate::record::Input;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use xxhash_rust::xxh3::Xxh3;
 
 /// What the names of the two kinds of file begin with.
 const SIDES: [&str; 2] = ["pro", "anti"];
@@ -115,7 +115,7 @@ fn category(rest: &str) -> String {
 
 fn read(pairs: Vec<(String, [PathBuf; 2])>, whole: String, options: &Options) -> Result<Suite> {
     let mut suite = Suite { kind: Kind::WinoBias, ..Suite::default() };
-    let mut hash = Xxh3::new();
+    let mut hash = Hasher::new();
     for (category, paths) in pairs {
         let names = paths.each_ref().map(|path| name(path));
         let mut lines = Vec::new();
@@ -144,7 +144,7 @@ fn read(pairs: Vec<(String, [PathBuf; 2])>, whole: String, options: &Options) ->
         }
         suite.files.push(names[0].clone());
     }
-    suite.input = Input { name: whole, hash: format!("{:032x}", hash.digest128()) };
+    suite.input = Input { name: whole, hash: crate::hash::digits(hash.digest128()) };
     Ok(suite)
 }
 
