@@ -348,7 +348,7 @@ fn every_map_and_strip_has_a_scale_with_its_unit() {
 fn cells_that_show_means_have_a_scale_up_to_the_largest_mean_that_says_so() {
     let (n, fonts) = (300, Fonts::bundled());
     let small = grid(12, 12, &attention(n));
-    for (figure, width) in [(heatmap(&words(n)), 312), (heatmap(&words(n)), 600), (small, 600)] {
+    for (figure, width) in [(heatmap(&words(n)), 312), (heatmap(&words(n)), 430), (small, 600)] {
         let figure = Figure { width: Some(width), ..figure };
         let scene = layout(&figure, &fonts);
         let (place, matrix, scale) = scene
