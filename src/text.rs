@@ -1,7 +1,7 @@
 //! What is invisible or dangerous in a text: one table for labels, pictures, terminals, messages and XML.
 //!
 //! Each of them shows such characters in its own way, and all ask [`Class`] which they are.
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use unicode_properties::{EmojiStatus, GeneralCategory, UnicodeEmoji, UnicodeGeneralCategory};
 
@@ -143,6 +143,15 @@ pub fn xml(text: &str) -> String {
     out
 }
 
+/// A number of things: `1 token`, `2 tokens`, `3 queries`, `4 classes`.
+pub fn count<N: Display + PartialEq + From<u8>>(number: N, thing: &str) -> String {
+    match thing.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
+        _ if number == N::from(1) => format!("1 {thing}"),
+        Some(stem) => format!("{number} {stem}ies"),
+        None => format!("{number} {thing}{}", if thing.ends_with('s') { "es" } else { "s" }),
+    }
+}
+
 /// Writes a character that must not stand for itself: `⏎`, `⇥`, `␛`, `⟨85⟩`, `U+202E`.
 pub fn spell(out: &mut String, c: char) {
     match c {
@@ -191,6 +200,13 @@ mod tests {
         c.is_control()
             || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
             || matches!(c, '\u{fffe}' | '\u{ffff}')
+    }
+
+    #[test]
+    fn one_thing_is_no_plural() {
+        let said = [(1, "token"), (2, "token"), (0, "query"), (1, "query"), (3, "class"), (2, "key")]
+            .map(|(n, what)| count(n, what));
+        assert_eq!(said, ["1 token", "2 tokens", "0 queries", "1 query", "3 classes", "2 keys"]);
     }
 
     #[test]

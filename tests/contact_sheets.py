@@ -63,7 +63,7 @@ def command(kind, count):
         pair = lambda i: {"sentence_good": f"She saw {i} dogs run.", "sentence_bad": f"She saw {i} dogs runs.", "UID": f"number_{i}"}
         return ["probe", "pairs", write(f"pairs-{count}.jsonl", map(pair, range(count)))]
     if kind == "cloze":
-        fills = [f"adj={','.join(dict.fromkeys(words(count)) - {',': 0}.keys())}", "noun=king,queen"]
+        fills = [f"adj={','.join(word for word in dict.fromkeys(words(count)) if word != ',')}", "noun=king,queen"]
         return ["probe", "cloze", "--template", "The {adj} {noun} is", "--fill", fills[0], "--fill", fills[1]]
     if kind == "linear":
         label = lambda i: {"text": f"{' '.join(words(5 + i % 12))} {i}", "label": "ab"[i % 2]}

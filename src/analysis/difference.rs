@@ -3,6 +3,7 @@
 use super::alignment::Alignment;
 use super::attention::{Attention, Map};
 use crate::error::{Error, Result};
+use crate::text;
 use rayon::prelude::*;
 
 /// The second minus the first, head by head, on the common axis of their tokens.
@@ -11,7 +12,7 @@ use rayon::prelude::*;
 /// differences sums to 0. A query that only one of them has, or whose row is absent (NaN) in both, is not compared: its row is NaN.
 #[derive(Clone, Debug)]
 pub struct Difference {
-    /// `[layer, head]` of `[query, key]`, both slots of the alignment; the queries are the last of them.
+    /// `[layer, head]` of `[query, key]`, both slots of the alignment; the queries are the last of them. A row is faint where it is in either.
     pub maps: Vec<Map>,
     /// Whether no query sees past its own slot.
     pub causal: bool,
@@ -59,8 +60,12 @@ impl Difference {
 /// No query that both have, or another number of maps.
 pub fn difference(a: Attention, b: Attention, alignment: &Alignment) -> Result<Difference> {
     if a.maps.len() != b.maps.len() || a.maps.is_empty() {
-        return Err(Error::usage(format!("{} maps cannot be compared with {}", a.maps.len(), b.maps.len()))
-            .hint("select the same layers and heads of both"));
+        return Err(Error::usage(format!(
+            "{} cannot be compared with {}",
+            text::count(a.maps.len(), "map"),
+            b.maps.len()
+        ))
+        .hint("select the same layers and heads of both"));
     }
     let axis = Axis::new(&a.maps[0], &b.maps[0], alignment);
     if axis.compared == 0 {
@@ -128,8 +133,11 @@ impl Axis {
             }
         }
         let mean = |sum: f64| if compared > 0 { (sum / f64::from(compared)) as f32 } else { 0.0 };
+        let is_faint = |map: &Map, query: usize| map.faint.get(query).is_some_and(|faint| *faint);
+        let faint = |pair: &Option<(usize, usize)>| pair.is_some_and(|(at, to)| is_faint(a, at) || is_faint(b, to));
+        let faint = self.queries.iter().filter(|_| !a.faint.is_empty()).map(faint).collect();
         (change.changed, change.removed, change.added) = (mean(apart / 2.0), mean(removed), mean(added));
-        (Map { rows, cols, values, faint: Vec::new() }, change)
+        (Map { rows, cols, values, faint }, change)
     }
 }
 

@@ -4,6 +4,7 @@ use super::logits::not_finite;
 use super::numbers::numbers;
 use crate::error::{Error, Result};
 use crate::model::{Activation, Model, Past, Segments};
+use crate::text;
 use crate::trace::Recorder;
 use candle_core::Tensor;
 use candle_transformers::generation::{LogitsProcessor, Sampling};
@@ -41,7 +42,8 @@ pub fn generate(model: &dyn Model, ids: &[u32], count: usize, choice: Choice, st
     // The last token is written but not read.
     if len + count > context + 1 {
         return Err(Error::usage(format!(
-            "{len} tokens and {count} more are longer than the model's context of {context}"
+            "{} and {count} more are longer than the model's context of {context}",
+            text::count(len, "token")
         ))
         .hint(format!("ask for at most {}, or shorten the prompt", (context + 1).saturating_sub(len))));
     }

@@ -16,6 +16,7 @@ use crate::prompt::Prompt;
 use crate::prompt::Remark;
 use crate::render::Fonts;
 use crate::session::Session;
+use crate::text;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
@@ -203,9 +204,12 @@ impl Job<'_> {
         }
         self.session.unchanged()?;
         if interrupted() {
-            return Err(Error::failed(format!("interrupted after about {} prompts", done.summary.prompts))
-                .hint("nothing is half written; resume to go on")
-                .option("resume"));
+            return Err(Error::failed(format!(
+                "interrupted after about {}",
+                text::count(done.summary.prompts, "prompt")
+            ))
+            .hint("nothing is half written; resume to go on")
+            .option("resume"));
         }
         Ok(found)
     }

@@ -1,4 +1,5 @@
 //! Which files make a checkpoint, in a folder that nobody vouches for.
+use crate::text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
@@ -133,7 +134,7 @@ pub(super) fn shards(dir: &Path, index: &str) -> Result<Vec<String>, String> {
     let index: Index = parse(dir, index)?;
     let shards: BTreeSet<String> = index.weight_map.into_values().collect();
     if shards.is_empty() || shards.len() > MOST_SHARDS {
-        return Err(format!("it names {} files", shards.len()));
+        return Err(format!("it names {}", text::count(shards.len(), "file")));
     }
     match shards.iter().find(|shard| !is_shard(shard, end)) {
         Some(shard) => Err(format!("it names '{}', which is no file of this folder", printable(shard))),

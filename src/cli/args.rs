@@ -6,7 +6,7 @@ use attnviz::encoding::{START, mark};
 use attnviz::error::{Error, Result};
 use attnviz::export::read_at_most;
 use attnviz::figure::{Colormap, ScaleKind, Theme};
-use attnviz::findings::{FontFile, Picks, Reading, Reduce, Selection, Style, Words};
+use attnviz::findings::{FontFile, Length, Picks, Reading, Reduce, Selection, Style, Words};
 use attnviz::prompt::{Truncate, WordRule};
 use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
@@ -256,13 +256,13 @@ pub struct FigureArgs {
     /// The headline [default: the prompt]; an empty one leaves it out
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
-    /// Width: 3.25in, 8.5cm, 85mm, 234pt or 312px, to a pixel of a 96th of an inch; a number alone is pixels [default: as wide as the
+    /// Width: 3.25in, 8.5cm, 85mm, 234pt or 312px, exactly so in SVG and PDF, to a pixel of a 96th of an inch in PNG; a number alone is pixels [default: as wide as the
     /// content, with 2 pixels a token up to 3000 pixels of maps; tokens that share a pixel are averaged, and the picture says so]
     #[arg(long, value_name = "LENGTH", value_parser = length)]
-    pub width: Option<u32>,
+    pub width: Option<Length>,
     /// Height, in the same way [default: as high as the content]
     #[arg(long, value_name = "LENGTH", value_parser = length)]
-    pub height: Option<u32>,
+    pub height: Option<Length>,
     /// The size of ordinary text, in points; tokens and numbers are at most an eighth smaller [default: 8, more on a large page]
     #[arg(long, value_name = "POINTS", value_parser = points)]
     pub font_size: Option<f32>,
@@ -309,10 +309,9 @@ fn inches(typed: &str, alone: f64) -> Result<f64, String> {
         .ok_or_else(|| "it is no length, such as 3.25in, 8.5cm, 85mm, 234pt or 312px".into())
 }
 
-/// A length in pixels of a screen, to a whole one.
-fn length(typed: &str) -> Result<u32, String> {
-    let pixels = (inches(typed, 1.0 / INCH)? * INCH).round();
-    if pixels <= f64::from(u32::MAX) { Ok(pixels as u32) } else { Err("it is longer than any picture".into()) }
+/// A length in pixels of a screen.
+fn length(typed: &str) -> Result<Length, String> {
+    Length::new(inches(typed, 1.0 / INCH)? * INCH)
 }
 
 /// A length in points, as sizes of text are given.

@@ -219,7 +219,7 @@ pub fn start_threads(threads: Option<u16>) -> Result<()> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()
-        .map_err(|e| Error::failed(format!("cannot start {threads} threads: {e}")).hint("ask for fewer --threads"))
+        .map_err(|e| Error::failed(format!("cannot start threads ({threads}): {e}")).hint("ask for fewer --threads"))
 }
 
 impl HubArgs {

@@ -48,7 +48,8 @@ pub(super) fn differences(old: &[u8], new: &[u8], tolerance: &Tolerance) -> Vec<
         (Ok(old), Ok(new)) => (old, new),
         (Err(what), _) | (_, Err(what)) => return vec![what],
     };
-    let (old, new) = (elements(&old), elements(&new));
+    let words = *tolerance == Tolerance::EXACT;
+    let (old, new) = (elements(&old, words), elements(&new, words));
     // By kind, so that a bar more leaves the labels comparable; labels come first.
     let mut kinds: BTreeMap<(bool, &str), Pair> = BTreeMap::new();
     old.iter().for_each(|element| kinds.entry(element.kind()).or_default().0.push(element));
@@ -85,13 +86,14 @@ fn of_kind(old: &[&Element], new: &[&Element], tolerance: &Tolerance) -> Vec<Str
     vec![format!("has {} where it had {}", list(new), list(old))]
 }
 
-fn elements<'a>(document: &'a Document) -> Vec<Element<'a>> {
+/// All of them; what only says in words what else is drawn only where `words` count.
+fn elements<'a>(document: &'a Document, words: bool) -> Vec<Element<'a>> {
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
     let mut depths: BTreeMap<Option<usize>, usize> = BTreeMap::new();
     let is_in_map = |node: &Node| node.parent().is_some_and(|parent| parent.has_attribute(super::map::CELLS));
     // What is said in words are the numbers that are compared already, rounded.
     let is_words = |node: &Node| {
-        node.has_tag_name("desc") || node.ancestors().any(|node| node.has_attribute(crate::render::VALUES))
+        !words && (node.has_tag_name("desc") || node.ancestors().any(|node| node.has_attribute(crate::render::VALUES)))
     };
     let said = |node: &Node| {
         !is_words(node) && !node.ancestors().take(2).any(|node| node.has_tag_name("metadata")) && !is_in_map(node)

@@ -209,6 +209,15 @@ mod tests {
     }
 
     #[test]
+    fn words_that_only_describe_a_picture_are_named_where_all_must_be_the_same() {
+        let whole = |said: &str| format!("<svg xmlns=\"http://www.w3.org/2000/svg\"><desc>{said}</desc></svg>");
+        let (old, new) = (whole("strongest: 0.5"), whole("strongest: 0.6"));
+        let told = |tolerance: &Tolerance| differences(Format::Svg, old.as_bytes(), new.as_bytes(), tolerance);
+        assert_eq!(told(&Tolerance::EXACT), ["desc \"strongest: 0.6\", was \"strongest: 0.5\""]);
+        assert!(told(&Tolerance::default()).is_empty());
+    }
+
+    #[test]
     fn tables_and_texts_are_compared_by_cells_and_lines() {
         let table =
             |old: &str, new: &str| differences(Format::Csv, old.as_bytes(), new.as_bytes(), &Tolerance::default());

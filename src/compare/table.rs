@@ -3,6 +3,7 @@
 use super::tally::Tally;
 use super::{MEASURED, Tolerance, quote};
 use crate::export::csv::unquoted;
+use crate::text;
 use csv_core::{ReadFieldResult, ReaderBuilder};
 
 pub(super) fn differences(old: &[u8], new: &[u8], separator: u8, tolerance: &Tolerance) -> Vec<String> {
@@ -13,12 +14,12 @@ pub(super) fn differences(old: &[u8], new: &[u8], separator: u8, tolerance: &Tol
     }
     let mut all = Vec::new();
     if old.len() != new.len() {
-        all.push(format!("it has {} rows, had {}", new.len() - 1, old.len() - 1));
+        all.push(format!("it has {}, had {}", text::count(new.len() - 1, "row"), old.len() - 1));
     }
     let mut columns: Vec<Tally> = header.iter().map(|name| Tally::new(name, tolerance.of("", name))).collect();
     for (row, (old, new)) in (1..).zip(old[1..].iter().zip(&new[1..])) {
         if old.len() != new.len() {
-            all.push(format!("row {row} has {} cells, had {}", new.len(), old.len()));
+            all.push(format!("row {row} has {}, had {}", text::count(new.len(), "cell"), old.len()));
         }
         for (column, (old, new)) in columns.iter_mut().zip(old.iter().zip(new)) {
             let whole = column.name != MEASURED && old.parse::<i64>().is_ok() && new.parse::<i64>().is_ok();

@@ -3,6 +3,7 @@
 use super::axes::{Axes, RESULTS};
 use super::tally::Tally;
 use super::{MEASURED, Tolerance, quote};
+use crate::text;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -27,7 +28,7 @@ pub(super) fn compare(old: &Value, new: &Value, tolerance: &Tolerance) -> Vec<St
     walk.objects("", &mut Vec::new(), was, now);
     if let (Some(Value::Array(old)), Some(Value::Array(new))) = (was.get(RESULTS), now.get(RESULTS)) {
         if old.len() != new.len() {
-            walk.words.push(format!("it has {} results, had {}", new.len(), old.len()));
+            walk.words.push(format!("it has {}, had {}", text::count(new.len(), "result"), old.len()));
         }
         for (old, new) in old.iter().zip(new) {
             walk.method = new.get("method").and_then(Value::as_str).unwrap_or_default();

@@ -23,6 +23,7 @@ pub use template::{Field, Fields, Template, slug};
 
 use crate::error::{Error, Result};
 use crate::record::Record;
+use crate::text;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -78,7 +79,11 @@ impl Data {
     fn check(&self, source: Option<&dyn Source>) -> Result<()> {
         let (tokens, ids) = (self.tokens.len(), self.record.token_ids.len());
         if ids != 0 && tokens != ids {
-            return Err(Error::failed(format!("there are {tokens} tokens and {ids} token ids")));
+            return Err(Error::failed(format!(
+                "its text has {} but {}",
+                text::count(tokens, "token"),
+                text::count(ids, "token id")
+            )));
         }
         let arrays = self.arrays();
         for (position, (name, array)) in arrays.iter().enumerate() {

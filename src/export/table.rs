@@ -1,6 +1,7 @@
 //! Tables of what a command found, for CSV and Parquet: a row for each head, token, word or part.
 
 use crate::error::{Error, Result};
+use crate::text;
 
 /// Rows of typed columns.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -87,7 +88,7 @@ impl Table {
         for row in &self.rows {
             let (cells, columns) = (row.len(), self.columns.len());
             if cells != columns {
-                return Err(Error::failed(format!("a row has {cells} cells in a table of {columns}")));
+                return Err(Error::failed(format!("a row has {} in a table of {columns}", text::count(cells, "cell"))));
             }
             let odd =
                 row.iter().zip(&self.columns).find(|(cell, col)| cell.kind().is_some_and(|kind| kind != col.kind));

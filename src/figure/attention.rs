@@ -18,11 +18,12 @@ pub fn matrix(map: &Map, causal: bool) -> Matrix {
     Matrix::new(map.rows, map.cols, values)
 }
 
-/// The same where a policy hides the attention on the first key: that column is hidden, and the rows in which hardly anything is left.
-pub fn without_sink(mut values: Matrix, map: &Map) -> Matrix {
+/// The same where a policy hides the attention on the first key: its column is hidden, if it is one, and the rows in which hardly
+/// anything is left.
+pub fn without_sink(mut values: Matrix, map: &Map, column: bool) -> Matrix {
     for (row, cells) in values.data.chunks_mut(map.cols.max(1)).enumerate() {
         let faint = map.faint.get(row).is_some_and(|faint| *faint);
-        let seen = cells.iter_mut().enumerate().filter(|(col, cell)| (faint || *col == 0) && !cell.is_nan());
+        let seen = cells.iter_mut().enumerate().filter(|(col, cell)| (faint || column && *col == 0) && !cell.is_nan());
         seen.for_each(|(_, cell)| *cell = Matrix::HIDDEN);
     }
     values
@@ -115,6 +116,7 @@ pub fn hatched(panel: Panel, what: String) -> Panel {
     match panel {
         Panel::Heatmap(map) => Panel::Heatmap(Heatmap { hatched: what, ..map }),
         Panel::Grid(grid) => Panel::Grid(Grid { hatched: what, ..grid }),
+        Panel::Sheet(sheet) => Panel::Sheet(Sheet { hatched: what, ..sheet }),
         other => other,
     }
 }

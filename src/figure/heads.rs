@@ -48,7 +48,9 @@ pub fn table(heads: &[Head], order: &[usize], across: usize, scale: Scale) -> Pa
     }
     let note = match (order.len(), heads.len() - order.len()) {
         (_, 0) => String::new(),
+        (0, 1) => "the head has no score above its threshold".into(),
         (0, all) => format!("none of the {all} heads has a score above its threshold"),
+        (_, 1) => "the clearest ones; one other is not listed".into(),
         (_, more) => format!("the clearest ones; the other {more} are not listed"),
     };
     let note = [note, names(heads)].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");

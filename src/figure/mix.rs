@@ -19,6 +19,7 @@ pub fn sheet(found: &[Mixing], labels: &[String], scale: Scale) -> Panel {
         row_axis: "position".into(),
         col_axis: "token".into(),
         scale,
+        ..Sheet::default()
     })
 }
 

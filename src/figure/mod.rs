@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use colormap::Colormap;
 pub use layout::panel_pixels;
+pub(crate) use layout::panel_pixels_zoomed;
 pub use matrix::{Matrix, Pooling};
 pub use panel::{
     Bars, Column, Curves, Grid, Heatmap, IntervalRow, Intervals, Lines, Link, Links, Panel, Series, Sheet, SheetMap,
@@ -55,6 +56,9 @@ pub struct Figure {
     pub width: Option<u32>,
     /// Height in pixels at 96 dpi; `None` lets the content decide.
     pub height: Option<u32>,
+    /// Width and height that files of shapes have instead, where what was asked for is no whole number of pixels.
+    #[serde(default)]
+    pub exact: [Option<f64>; 2],
     /// Pixels of a screen for each unit of layout, so that texts have a chosen size; `None` lets the page's size decide.
     pub zoom: Option<f32>,
     /// Whether there is nothing but panels, without a headline and hardly a margin. What would stand there is still known to files.
@@ -76,6 +80,7 @@ impl Default for Figure {
             theme: Theme::Light,
             width: None,
             height: None,
+            exact: [None; 2],
             zoom: None,
             bare: false,
             dpi: 96.0,

@@ -127,6 +127,8 @@ pub struct Sheet {
     pub row_axis: String,
     /// What a column is, such as `key`.
     pub col_axis: String,
+    /// What [hidden](Matrix::HIDDEN) cells are; said under the maps.
+    pub hatched: String,
     /// From numbers to colours.
     pub scale: Scale,
 }

@@ -14,7 +14,6 @@ use crate::analysis::attention::{Extra, Layers};
 use crate::analysis::{Attention, Reduction, Request, packed};
 use crate::error::{Error, Result};
 use crate::export::{Array, check_text_size, csv};
-use crate::figure::panel_pixels;
 use crate::format::{Format, Holds};
 use crate::model::{Activation, Spec};
 use crate::named::Named;
@@ -108,9 +107,8 @@ impl View {
     /// The rows and columns of maps on a sheet; none where they are few, as each may be drawn large.
     fn pool(&self, whole: &Request, tokens: usize) -> Option<usize> {
         let ([layers, heads], side) = (counts(whole), side(whole, tokens));
-        let pixels = panel_pixels(heads, side, self.style.width, true).max(1) as f32 * self.style.detail();
-        (layers * heads > WHOLE && whole.picked.is_empty() && self.shape == Shape::Map)
-            .then_some(pixels.ceil() as usize)
+        let pixels = self.style.map_pixels(heads, side);
+        (layers * heads > WHOLE && whole.picked.is_empty() && self.shape == Shape::Map).then_some(pixels)
     }
 }
 

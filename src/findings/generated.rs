@@ -14,6 +14,7 @@ use crate::figure::saliency::generated;
 use crate::figure::{Figure, Matrix};
 use crate::named::Named;
 use crate::prompt::Prompt;
+use crate::text;
 use serde_json::{Map, json};
 
 /// A continuation, and what moved each of its tokens.
@@ -94,7 +95,7 @@ impl<'a> Generated<'a> {
         let what = format!("what moved the {} of each written token ({})", self.options.explained(), self.how());
         let has_baseline = self.methods.iter().any(|(method, _)| method.has_baseline());
         vec![
-            format!("{model} · {} · {} + {written} tokens", names.join(", "), self.len()),
+            format!("{model} · {} · {} + {}", names.join(", "), self.len(), text::count(written, "token")),
             if has_baseline { format!("{what} · baseline {}", self.options.baseline.name()) } else { what },
         ]
     }

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::Spec;
 use crate::named::Named;
 use crate::prompt::Remark;
+use crate::text;
 use explanation::Explanation;
 
 /// Beyond these, nobody waits for the answer.
@@ -66,7 +67,9 @@ impl Analysis for Options {
         let each: Vec<String> = runs.iter().map(|(name, runs)| format!("{name} {runs}")).collect();
         let least = if self.steps == Steps::Auto || self.evaluate { "at least " } else { "" };
         let text = format!(
-            "{least}{all} runs of the model over {tokens} tokens, a gradient counted as {GRADIENT}: {}",
+            "{least}{} of the model over {}, a gradient counted as {GRADIENT}: {}",
+            text::count(all, "run"),
+            text::count(tokens, "token"),
             each.join(", ")
         );
         Cost { remarks: vec![Remark { text, option: Some("method") }], ..Cost::default() }

@@ -1,9 +1,10 @@
 //! How a figure looks.
 
 use super::font::FontFile;
+use super::length::Length;
 use super::subject::About;
 use crate::error::{Error, Result};
-use crate::figure::{Colormap, Figure, Panel, ScaleKind, Theme};
+use crate::figure::{Colormap, Figure, Panel, ScaleKind, Theme, panel_pixels_zoomed};
 use crate::render::Fonts;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
@@ -28,9 +29,9 @@ pub struct Style {
     /// The headline; none means the prompt, an empty one leaves it out.
     pub title: Option<String>,
     /// Width in pixels of a screen (96 to the inch); none is as wide as the content.
-    pub width: Option<u32>,
+    pub width: Option<Length>,
     /// Height in pixels of a screen; none is as high as the content.
-    pub height: Option<u32>,
+    pub height: Option<Length>,
     /// Resolution of a PNG, in pixels per inch: 96 unless another is named.
     pub dpi: f32,
     /// Dark ink on white, unless the other theme is named.
@@ -70,7 +71,7 @@ impl Style {
     /// A size or resolution that none can have.
     pub fn check(&self) -> Result<()> {
         for (option, size) in [("width", self.width), ("height", self.height)] {
-            if let Some(size) = size.filter(|size| !SIZES.contains(size)) {
+            if let Some(size) = size.map(Length::whole).filter(|size| !SIZES.contains(size)) {
                 let (least, most) = (SIZES.start(), SIZES.end());
                 return Err(Error::usage(format!("{option} {size}: a picture cannot have that size"))
                     .hint(format!("give a size between {least} and {most} pixels"))
@@ -104,6 +105,17 @@ impl Style {
         (self.dpi / 96.0).max(1.0)
     }
 
+    /// The rows and columns that a map of so many tokens can show on a sheet of so many side by side.
+    pub(super) fn map_pixels(&self, across: usize, tokens: usize) -> usize {
+        let pixels = panel_pixels_zoomed(across, tokens, self.width.map(Length::whole), true, self.zoom());
+        (pixels.max(1) as f32 * self.detail()).ceil() as usize
+    }
+
+    /// Pixels of a screen for each unit of layout, where texts have a size of their own.
+    fn zoom(&self) -> Option<f32> {
+        self.font_size.map(|size| size / ORDINARY)
+    }
+
     /// These panels in this style, under the headline of what they are about.
     pub fn figure(&self, about: &About, subtitle: Vec<String>, mut panels: Vec<Panel>) -> Figure {
         if self.bare {
@@ -120,9 +132,10 @@ impl Style {
             panels,
             frames: Vec::new(),
             theme: self.theme,
-            width: self.width,
-            height: self.height,
-            zoom: self.font_size.map(|size| size / ORDINARY),
+            width: self.width.map(Length::whole),
+            height: self.height.map(Length::whole),
+            exact: [self.width, self.height].map(|side| side.and_then(Length::exact)),
+            zoom: self.zoom(),
             bare: self.bare,
             dpi: self.dpi,
             record: Some(about.record.clone()),

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::{Classes, NoTap, Odds};
 use crate::prompt::{Prompt, Tokenizer, label_of};
 use crate::session::Session;
+use crate::text;
 use crate::trace::forward;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -83,7 +84,7 @@ impl Target {
         let typed = self.position.unwrap_or(subject.prompt.last() as i64);
         let from_start = if typed < 0 { typed.saturating_add(len as i64) } else { typed };
         let position = usize::try_from(from_start).ok().filter(|at| *at < len).ok_or_else(|| {
-            Error::usage(format!("position {typed}: the prompt has {len} tokens"))
+            Error::usage(format!("position {typed}: the prompt has {}", text::count(len, "token")))
                 .hint(format!("positions are 0 to {}; -1 is the last", len.saturating_sub(1)))
                 .option("position")
         })?;

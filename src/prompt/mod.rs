@@ -28,7 +28,8 @@ use tokenizer::Encoded;
 pub struct Token {
     /// What it says, for data files: its text where its bytes are whole characters, otherwise its label.
     pub text: String,
-    /// How a figure shows it: no control character, no blank, nothing that changes the direction of writing.
+    /// How a figure shows it: no control character, no blank, nothing that changes the direction of writing. Of a character whose bytes are
+    /// cut over several tokens of a text each shows its part: `吾₁`.
     pub label: String,
     /// Its bytes; none if the tokenizer does not know its id.
     pub bytes: Vec<u8>,
@@ -154,7 +155,12 @@ impl Prompt {
             gaps.iter_mut().for_each(|gaps| gaps.insert(0, false));
         }
         let bytes = tokenizer.all_bytes(&ids, gaps.as_deref());
-        let tokens = ids.iter().zip(bytes).map(|(id, bytes)| Token::of(tokenizer, *id, bytes)).collect();
+        let mut tokens: Vec<Token> =
+            ids.iter().zip(bytes).map(|(id, bytes)| Token::of(tokenizer, *id, bytes)).collect();
+        let parts = label::labels_of_parts(tokens.iter().map(|token| &token.bytes[..]));
+        for (token, label) in tokens.iter_mut().zip(parts) {
+            token.label = label.unwrap_or_else(|| std::mem::take(&mut token.label));
+        }
         Self { ids, tokens, bos: bos.is_some(), front: bos.is_some().into(), ..Self::default() }
     }
 

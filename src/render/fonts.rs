@@ -1,6 +1,7 @@
 //! The bundled fonts, the system's where they are wanted, and how wide a text is in them.
 
 pub(super) mod glyphs;
+mod system;
 
 pub use glyphs::check_font;
 pub(super) use glyphs::{Face, Glyph};
@@ -12,10 +13,11 @@ use harfrust::{FontRef, ShaperData};
 use resvg::usvg;
 use skrifa::MetadataProvider;
 use unicode_segmentation::UnicodeSegmentation;
-use usvg::fontdb::{self, Database, Family, ID};
+use usvg::fontdb::{self, Database, ID};
 
 use super::text::{Spaced, is_hidden, visible};
 use crate::figure::layout::{Style, Typeface};
+use system::System;
 
 /// The bundled fonts: family and file.
 const BUNDLED: [(&str, &[u8]); 4] = [
@@ -53,13 +55,6 @@ struct Given {
     family: String,
     /// Whether it has a character.
     known: Mutex<HashMap<char, bool>>,
-}
-
-struct System {
-    database: Arc<Database>,
-    /// One upright face for each family, in an order that does not depend on the order of files.
-    families: Vec<(String, ID)>,
-    found: Mutex<HashMap<String, Option<usize>>>,
 }
 
 /// A part of a text that one font draws.
@@ -286,44 +281,6 @@ impl Given {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let look = || FontRef::new(&self.bytes).is_ok_and(|font| font.charmap().map(c).is_some());
         *known.entry(c).or_insert_with(look)
-    }
-}
-
-impl System {
-    fn read(bundled: &Database) -> Self {
-        let mut database = bundled.clone();
-        let own = database.len();
-        database.load_system_fonts();
-        let mut names: Vec<String> =
-            database.faces().skip(own).filter_map(|f| Some(f.families.first()?.0.clone())).collect();
-        names.retain(|name| !BUNDLED.iter().any(|(family, _)| family == name) && !name.contains("LastResort"));
-        // Noto is drawn to go together, and a plain face goes better with Inter.
-        let plain = |name: &str| !["Serif", "Mono", "Math"].iter().any(|kind| name.contains(kind));
-        names.sort_by_key(|name| (!name.starts_with("Noto"), !plain(name), name.clone()));
-        names.dedup();
-        let upright =
-            |name: &str| database.query(&fontdb::Query { families: &[Family::Name(name)], ..Default::default() });
-        let families = names.into_iter().filter_map(|name| upright(&name).map(|id| (name, id))).collect();
-        Self { database: Arc::new(database), families, found: Mutex::default() }
-    }
-
-    /// The first family that has all characters of a grapheme.
-    fn face(&self, grapheme: &str) -> Option<usize> {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(face) = found.get(grapheme) {
-            return *face;
-        }
-        let has_all = |data: &[u8], index: u32| {
-            let font = FontRef::from_index(data, index).ok()?;
-            let charmap = font.charmap();
-            Some(grapheme.chars().all(|c| is_hidden(c) || charmap.map(c).is_some()))
-        };
-        let face = self
-            .families
-            .iter()
-            .position(|(_, id)| self.database.with_face_data(*id, has_all).flatten().unwrap_or(false));
-        found.insert(grapheme.to_owned(), face);
-        face
     }
 }
 

@@ -3,6 +3,7 @@
 mod cells;
 mod fonts;
 mod maps;
+mod page;
 mod pdf;
 mod png;
 mod svg;

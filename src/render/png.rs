@@ -5,7 +5,8 @@ use resvg::usvg::Tree;
 
 use super::fonts::Fonts;
 use super::maps::For;
-use super::svg::{detail, document};
+use super::page::detail;
+use super::svg::document;
 use crate::error::{Error, Result};
 use crate::export::record::json;
 use crate::figure::{Figure, Ink, Theme};

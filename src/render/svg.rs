@@ -1,6 +1,8 @@
 //! The figure as SVG. plotters draws the shapes; texts, images, gradients and metadata are written here, since plotters can
 //! neither fix a text's length nor embed an image that is valid.
 
+mod values;
+
 use std::fmt::Write as _;
 
 use plotters::backend::{DrawingBackend, SVGBackend};
@@ -8,22 +10,19 @@ use plotters::style::{RGBColor, ShapeStyle};
 
 use super::fonts::{Fonts, glyphs};
 use super::maps::{For, Map, Way, way};
+use super::page::{scene, sides, stretch};
 use crate::error::{Error, Result};
 use crate::export::record::json;
-use crate::figure::layout::{self, Anchor, Item, Label, Rect, Scene};
+use crate::figure::layout::{Anchor, Item, Label, Rect, Scene};
 use crate::figure::{Figure, Ink, Scale, Theme};
 use crate::named::Named;
 use crate::record::NAME;
 use crate::text::xml;
+pub(crate) use values::VALUES;
+use values::values;
 
 /// plotters' coordinates are integers: the drawing is this many times larger than the page.
 const FINE: f32 = 10.0;
-/// Sizes in pixels that a page may have.
-const SIZES: std::ops::RangeInclusive<u32> = 120..=20_000;
-/// A figure of more cells does not say each cell's number.
-const MOST_VALUES: usize = 2000;
-/// The attribute of a group that shows nothing and says the numbers of cells.
-pub(crate) const VALUES: &str = "data-values";
 /// How many colours a gradient names.
 pub(super) const STOPS: usize = 33;
 
@@ -44,7 +43,10 @@ pub(super) fn document(figure: &Figure, fonts: &Fonts, target: For) -> Result<St
     let mut body = Body { theme: figure.theme, detail: detail * scene.zoom, ..Body::default() };
     body.draw(&scene, fonts, target)?;
 
-    let (w, h) = ((scene.width * scene.zoom).round(), (scene.height * scene.zoom).round());
+    let [w, h] = match (target, stretch(figure, &scene)) {
+        (For::File, [x, y]) if (x, y) != (1.0, 1.0) => sides(&scene, [x, y]).map(|side| (side * 1e4).round() / 1e4),
+        _ => sides(&scene, [1.0; 2]).map(f64::round),
+    };
     let (fine_w, fine_h) = (fine(scene.width), fine(scene.height));
     let mut out = String::with_capacity(body.len() + 1024);
     write!(
@@ -74,77 +76,10 @@ pub(super) fn document(figure: &Figure, fonts: &Fonts, target: For) -> Result<St
     Ok(out)
 }
 
-/// Over each cell nothing that can be seen, but that says its number where a reader points.
-fn values(out: &mut String, figure: &Figure, scene: &Scene) -> Result<()> {
-    let maps = figure.maps();
-    let cells = maps.iter().map(|map| map.values.data.iter().filter(|value| value.is_finite()).count()).sum::<usize>();
-    if cells > MOST_VALUES {
-        return Ok(());
-    }
-    for item in &scene.items {
-        let Item::Cells(Rect { x, y, w, h }, matrix, _) = item else { continue };
-        let Some(map) = maps.iter().find(|map| std::ptr::eq(map.values, *matrix)) else { continue };
-        let (across, down) = (fine(*w) / matrix.cols.max(1) as f32, fine(*h) / matrix.rows.max(1) as f32);
-        writeln!(
-            out,
-            "<g {VALUES}=\"\" fill=\"none\" pointer-events=\"all\" transform=\"matrix({across} 0 0 {down} {} {})\">",
-            fine(*x),
-            fine(*y)
-        )?;
-        for (row, col) in (0..matrix.rows).flat_map(|row| (0..matrix.cols).map(move |col| (row, col))) {
-            if let Some(said) = map.cell(row, col) {
-                writeln!(
-                    out,
-                    "<path d=\"M{col} {row}h1v1h-1z\"><title>{}</title></path>",
-                    xml(&super::visible(&said))
-                )?;
-            }
-        }
-        out.push_str("</g>\n");
-    }
-    Ok(())
-}
-
-/// The figure laid out, and how many pixels one at 96 dpi has.
-pub(super) fn scene<'a>(figure: &'a Figure, fonts: &Fonts) -> Result<(f32, Scene<'a>)> {
-    if let Some(size) = [figure.width, figure.height].into_iter().flatten().find(|size| !SIZES.contains(size)) {
-        let hint = format!("give a size between {} and {} pixels", SIZES.start(), SIZES.end());
-        return Err(Error::usage(format!("a picture cannot have {size} pixels to a side")).hint(hint));
-    }
-    let detail = detail(figure)?;
-    let scene = layout::layout(figure, fonts);
-    if !scene.whole {
-        readable(figure, fonts)?;
-    }
-    Ok((detail, scene))
-}
-
-/// Fails where a figure has a size at which it cannot be read, and says which it needs.
-fn readable(figure: &Figure, fonts: &Fonts) -> Result<()> {
-    let Some((w, h)) = layout::least(figure, fonts) else { return Ok(()) };
-    let named = |sides: [Option<u32>; 2]| match sides {
-        [Some(w), Some(h)] => format!("{w} × {h} pixels"),
-        [Some(w), None] => format!("{w} pixels of width"),
-        [None, Some(h)] => format!("{h} pixels of height"),
-        [None, None] => "another size".to_owned(),
-    };
-    let error = Error::usage(format!("this figure cannot be read on {}", named([figure.width, figure.height])));
-    Err(error.hint(format!("it needs at least {}", named([w, h]))).option(if w.is_some() { "width" } else { "height" }))
-}
-
 /// The record as an element of its own; nothing where there is none.
 fn metadata(figure: &Figure) -> Result<String> {
     let Some(record) = &figure.record else { return Ok(String::new()) };
     Ok(format!("<metadata id=\"{NAME}\">{}</metadata>\n", xml(&json(record)?)))
-}
-
-/// Pixels per unit of layout.
-pub(super) fn detail(figure: &Figure) -> Result<f32> {
-    match figure.dpi {
-        dpi if (10.0..=2400.0).contains(&dpi) => Ok(dpi / 96.0),
-        dpi => Err(Error::usage(format!("a picture cannot have {dpi} pixels per inch"))
-            .hint("give a number between 10 and 2400, such as 96 for a screen or 300 for print")),
-    }
 }
 
 /// The parts of the document, drawn one kind after the other: fills, images, lines, curves, labels.
@@ -364,7 +299,7 @@ fn integer((x, y): (f32, f32)) -> (i32, i32) {
 }
 
 /// A coordinate or length in the drawing's units, to a tenth.
-fn fine(v: f32) -> f32 {
+pub(super) fn fine(v: f32) -> f32 {
     (v * FINE * 10.0).round() / 10.0
 }
 

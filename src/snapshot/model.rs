@@ -3,6 +3,7 @@
 use super::{Open, lock};
 use crate::checkpoint::{Checkpoint, Source, identity};
 use crate::error::{Error, Kind, Result};
+use crate::text;
 use crate::weights::{Changed, Fingerprint, Weights};
 use std::path::Path;
 
@@ -55,7 +56,7 @@ pub fn compare(old: Option<&lock::Model>, new: &lock::Model, weights: &Weights) 
     if changes.len() > MOST {
         let more = changes.len() - MOST;
         changes.truncate(MOST);
-        changes.push(format!("and {more} more tensors"));
+        changes.push(format!("and {}", text::count(more, "more tensor")));
     }
     (changes, remarks)
 }

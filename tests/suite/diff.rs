@@ -545,3 +545,19 @@ fn a_difference_is_made_again() {
     let (message, _) = shell.fails(1, &["rerun", "evil.json", "--input", "z.json", "--input", "y.npz"]);
     assert!(message.contains("evil.json") && message.contains("`against`"), "{message}");
 }
+
+#[test]
+fn rows_that_hardly_keep_anything_without_the_first_token_are_hatched_and_counted() {
+    let shell = Shell::new();
+    let prompts = ["The fox met the crow by the well", "The dog met the crow by the well"];
+    let draw = |sink: &str| {
+        let args = ["diff", prompts[0], prompts[1], "-m", "builtin", "--sink", sink, "-q", "-o", "a.svg"];
+        assert_eq!(shell.attnviz(&args).output().unwrap().status.code(), Some(3), "{sink}");
+        shell.text("a.svg")
+    };
+    let (renorm, mask, keep) = (draw("renorm"), draw("mask"), draw("keep"));
+    assert!(renorm.contains("less than 5 % without the first token, and"), "{renorm}");
+    assert!(renorm.contains("rows that keep less than 5 %"));
+    assert!(mask.contains("attention on the first token, left out") && !mask.contains("less than 5 %"));
+    assert!(!keep.contains("left out"));
+}

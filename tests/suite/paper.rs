@@ -1,5 +1,6 @@
 //! Figures for print: lengths with units, sizes of text, fonts, single heads, other shapes than maps, numbers and frames.
 
+use crate::support::pictures::decode;
 use crate::support::shell::Shell;
 use attnviz::compare::{Tolerance, differences};
 use attnviz::format::Format;
@@ -43,10 +44,35 @@ fn smallest(svg: &str) -> f64 {
 #[test]
 fn a_length_has_a_unit_and_a_wrong_one_is_refused() {
     let shell = Shell::new();
-    for (typed, width) in [("3.25in", 312), ("85mm", 321), ("8.5cm", 321), ("234pt", 312), ("312px", 312), ("400", 400)]
-    {
+    let widths = [("3.25in", "312"), ("85mm", "321.2598"), ("8.5cm", "321.2598"), ("234pt", "312")];
+    for (typed, width) in widths.into_iter().chain([("312px", "312"), ("312.4", "312.4"), ("400", "400")]) {
         let found = svg(&shell, &["--layer", "4", "--head", "3", "--width", typed]);
         assert!(found.contains(&format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\"")), "{typed}");
+    }
+    // The page is exactly what was asked for, in points of 72 to the inch; a PNG has whole pixels.
+    let page = |file: &str| {
+        let bytes = shell.read(file);
+        let at = bytes.windows(9).position(|window| window == b"/MediaBox").unwrap();
+        let text = String::from_utf8_lossy(&bytes[at..at + 80]).into_owned();
+        text[text.find('[').unwrap() + 1..text.find(']').unwrap()]
+            .split(' ')
+            .map(|number| number.parse::<f64>().unwrap())
+            .collect::<Vec<_>>()
+    };
+    for (width, height) in [("8.5cm", Some("7.3cm")), ("8.5cm", None), ("101.7mm", Some("4in"))] {
+        let mut args = vec!["-m", "builtin", TALE, "--layer", "4", "--head", "3", "-q", "--no-received"];
+        args.extend(["-o", "a.pdf", "-o", "a.png", "--width", width]);
+        args.extend(height.iter().flat_map(|height| ["--height", height]));
+        shell.ok(&args);
+        let points = |typed: &str| match typed.strip_suffix("cm") {
+            Some(number) => number.parse::<f64>().unwrap() / 2.54 * 72.0,
+            None if typed.ends_with("mm") => typed.trim_end_matches("mm").parse::<f64>().unwrap() / 25.4 * 72.0,
+            None => typed.trim_end_matches("in").parse::<f64>().unwrap() * 72.0,
+        };
+        let found = page("a.pdf");
+        assert!((found[2] - points(width)).abs() < 0.001, "{width}: {found:?}");
+        assert!(height.is_none_or(|height| (found[3] - points(height)).abs() < 0.001), "{height:?}: {found:?}");
+        assert_eq!(decode(&shell.read("a.png")).0, (points(width) / 0.75).round() as usize, "{width}");
     }
     for typed in ["3.25", "wide", "-3in", "3ft", "1e99cm", "NaNin"] {
         shell.fails(2, &["-m", "builtin", TALE, "-q", &format!("--width={typed}")]);

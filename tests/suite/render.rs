@@ -1,5 +1,6 @@
 //! What a reader may expect of every picture, whatever was typed.
 
+use crate::support::drawing::overlap;
 use crate::support::figures::{
     atlas, attention, everything, grid, heatmap, hostile, hostile_figure, hostile_table, lens, saliency, scale, sheet,
     table, with_bars, words,
@@ -90,7 +91,10 @@ fn labels_never_overlap_nor_leave_the_page() {
                 }
                 let bottom = label.corners().iter().fold(f32::MIN, |deep, corner| deep.max(corner.1));
                 for other in labels[i + 1..].iter().take_while(|other| top(other) < bottom) {
-                    assert!(!overlap(label, other), "on {width:?} × {height:?}:\n{label:?}\n{other:?}");
+                    assert!(
+                        !overlap(&label.corners(), &other.corners(), 0.5),
+                        "on {width:?} × {height:?}:\n{label:?}\n{other:?}"
+                    );
                 }
             }
         }
@@ -99,24 +103,6 @@ fn labels_never_overlap_nor_leave_the_page() {
 
 fn top(label: &Label) -> f32 {
     label.corners().iter().fold(f32::MAX, |top, corner| top.min(corner.1))
-}
-
-/// Two turned rectangles overlap unless a line along one of their sides parts them.
-fn overlap(a: &Label, b: &Label) -> bool {
-    let (a, b) = (a.corners(), b.corners());
-    let parted = |of: &[(f32, f32); 4]| {
-        [(0, 1), (1, 2)].into_iter().any(|(i, j)| {
-            let (nx, ny) = (of[j].1 - of[i].1, of[i].0 - of[j].0);
-            let length = nx.hypot(ny).max(1e-6);
-            let span = |corners: &[(f32, f32); 4]| {
-                let along = corners.map(|(x, y)| (x * nx + y * ny) / length);
-                (along.into_iter().fold(f32::MAX, f32::min), along.into_iter().fold(f32::MIN, f32::max))
-            };
-            let ((a0, a1), (b0, b1)) = (span(&a), span(&b));
-            a1 <= b0 + 0.5 || b1 <= a0 + 0.5
-        })
-    };
-    !parted(&a) && !parted(&b)
 }
 
 #[test]
@@ -362,7 +348,7 @@ fn every_map_and_strip_has_a_scale_with_its_unit() {
 fn cells_that_show_means_have_a_scale_up_to_the_largest_mean_that_says_so() {
     let (n, fonts) = (300, Fonts::bundled());
     let small = grid(12, 12, &attention(n));
-    for (figure, width) in [(heatmap(&words(n)), 312), (heatmap(&words(n)), 600), (small, 600)] {
+    for (figure, width) in [(heatmap(&words(n)), 312), (heatmap(&words(n)), 430), (small, 600)] {
         let figure = Figure { width: Some(width), ..figure };
         let scene = layout(&figure, &fonts);
         let (place, matrix, scale) = scene

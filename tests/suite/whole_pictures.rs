@@ -2,6 +2,7 @@
 //! size, and every panel of colours has its scale. Where there is no room for that, the program says how much it needs, and that is
 //! enough.
 
+use crate::support::drawing::overlap;
 use crate::support::figures::{
     atlas, attention, everything, grid, heatmap, lens, saliency, sheet, table, with_bars, words,
 };
@@ -71,23 +72,6 @@ fn corners(node: Node, fonts: &Fonts) -> [(f32, f32); 4] {
         .map(|(a, b)| (x + a * cos - b * sin, y + a * sin + b * cos))
 }
 
-/// Two turned rectangles overlap unless a line along one of their sides parts them.
-fn overlap(a: &[(f32, f32); 4], b: &[(f32, f32); 4]) -> bool {
-    let parted = |of: &[(f32, f32); 4]| {
-        [(0, 1), (1, 2)].into_iter().any(|(i, j)| {
-            let (nx, ny) = (of[j].1 - of[i].1, of[i].0 - of[j].0);
-            let length = nx.hypot(ny).max(1e-6);
-            let span = |corners: &[(f32, f32); 4]| {
-                let along = corners.map(|(x, y)| (x * nx + y * ny) / length);
-                (along.into_iter().fold(f32::MAX, f32::min), along.into_iter().fold(f32::MIN, f32::max))
-            };
-            let ((a0, a1), (b0, b1)) = (span(a), span(b));
-            a1 <= b0 + 5.0 || b1 <= a0 + 5.0
-        })
-    };
-    !parted(a) && !parted(b)
-}
-
 /// How many scales a figure needs: one for each panel of colours, or for each row of a strip that has its own.
 fn scales(figure: &Figure) -> usize {
     let needs = |panel: &Panel| match panel {
@@ -136,7 +120,7 @@ fn faults(text: &str, figure: &Figure, fonts: &Fonts) -> Vec<String> {
         if !place.iter().all(|(x, y)| inside(*x, *y)) {
             found.push(format!("{text:?} leaves {page:?}: {place:?}"));
         }
-        let touched = texts[i + 1..].iter().filter(|(other, _)| overlap(place, other));
+        let touched = texts[i + 1..].iter().filter(|(other, _)| overlap(place, other, 5.0));
         found.extend(touched.map(|(_, other)| format!("{text:?} and {other:?} overlap")));
     }
     found

@@ -6,6 +6,7 @@ use crate::analysis::numbers::numbers;
 use crate::analysis::objective::{Objective, Of};
 use crate::error::{Error, Result};
 use crate::model::{Model, NoTap, Odds, Segments, Tap};
+use crate::text;
 use candle_core::{Tensor, Var};
 use std::ops::Range;
 
@@ -64,7 +65,11 @@ impl<'a> Evaluator<'a> {
     ) -> Result<Self> {
         let (len, spec) = (objective.position + 1, model.spec());
         if len > ids.len() {
-            return Err(Error::usage(format!("position {} is outside the prompt of {} tokens", len - 1, ids.len())));
+            return Err(Error::usage(format!(
+                "position {} is outside the prompt of {}",
+                len - 1,
+                text::count(ids.len(), "token")
+            )));
         }
         let embeddings = model.embed(&ids[..len])?; // [len, d]
         let (odds, answers) = match model.classes() {

@@ -1,4 +1,5 @@
 //! One blob: its bytes gathered in `<hash>.incomplete`, over as many connections as it takes, checked, then renamed.
+use crate::text;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -169,7 +170,8 @@ impl Download<'_> {
 
     fn wrong_size(&self, sink: &Sink<'_>, found: u64, announced: u64) -> Failure {
         self.discard(sink.path);
-        let what = format!("{found} bytes for '{}' where {announced} are announced", self.file);
+        let found = text::count(found, "byte");
+        let what = format!("{found} for '{}' where {announced} are announced", self.file);
         Error::failed(format!("{} sends {what}", self.host()))
             .hint("nothing was kept; check HF_ENDPOINT and any proxy in between")
             .into()

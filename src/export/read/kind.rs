@@ -3,6 +3,7 @@ use super::Patterns;
 use crate::axes::place;
 use crate::error::{Error, Result};
 use crate::named::Named;
+use crate::text;
 use serde::{Deserialize, Serialize};
 
 /// What attends to what.
@@ -56,7 +57,7 @@ impl Wanted {
                 match usize::try_from(from_start) {
                     Ok(place) if place < count => Ok(place),
                     _ => error(
-                        format!("item {item}: the file has {count} item{}", if count == 1 { "" } else { "s" }),
+                        format!("item {item}: the file has {}", text::count(count, "item")),
                         format!("items are numbered 0 to {last}; -1 is the last"),
                     ),
                 }
@@ -85,7 +86,9 @@ impl Patterns {
             Some(AttentionKind::Encoder) if queries == keys => AttentionKind::Encoder,
             Some(kind) => {
                 return Err(Error::failed(format!(
-                    "attention has {queries} queries and {keys} keys: that is not {}",
+                    "attention has {} and {}: that is not {}",
+                    text::count(queries, "query"),
+                    text::count(keys, "key"),
                     kind.name()
                 ))
                 .hint("cross-attention may have any number of either")
@@ -93,7 +96,7 @@ impl Patterns {
             }
             None if !is_tail => AttentionKind::Cross,
             None if queries > keys => {
-                return Err(Error::failed(format!("attention has {queries} queries but only {keys} keys"))
+                return Err(Error::failed(format!("attention has {} but only {}", text::count(queries, "query"), text::count(keys, "key")))
                     .hint("the last axis should be the keys; where queries and keys are of different texts, it is cross-attention").option("kind"));
             }
             None => match ahead {

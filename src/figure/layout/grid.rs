@@ -34,7 +34,18 @@ const HEAD: f32 = 14.0;
 /// with bars or without. For more tokens than pixels it is the size that [`Matrix::pool`] pools them to, so that maps may be pooled
 /// before they are drawn. Multiply by `dpi / 96` for a finer picture.
 pub fn panel_pixels(cols: usize, tokens: usize, width: Option<u32>, bars: bool) -> usize {
-    let zoom = columns::zoom(width, None);
+    panel_pixels_zoomed(cols, tokens, width, bars, None)
+}
+
+/// The same where texts have a size of their own, and a unit so many pixels.
+pub(crate) fn panel_pixels_zoomed(
+    cols: usize,
+    tokens: usize,
+    width: Option<u32>,
+    bars: bool,
+    zoom: Option<f32>,
+) -> usize {
+    let zoom = zoom.unwrap_or_else(|| columns::zoom(width, None));
     let room = Room { w: columns::columns(width.map(|w| w as f32 / zoom), bars).1, h: None, detail: zoom, fill: false };
     let slot = match room.w {
         None => share(MOST, cols).0,
@@ -122,7 +133,8 @@ impl<'a, 'f> Plan<'a, 'f> {
         let natural = room.w.is_none() && room.h.is_none();
         let limit = natural.then(|| share(MOST, cols).0);
         let mut around = Around::new(room.w);
-        let longest = [grid.said(), grid.scale.pooling().said(100, 100)];
+        let longest =
+            [grid.said(), grid.scale.pooling().said(100, 100), marks::unsigned(&grid.cells, &grid.scale, 0.0)];
         around.below = marks::notes_height(face, &longest, &grid.hatched, room.w.unwrap_or(NATURAL));
         around.below += if legend::is_beside(room.w) { 0.0 } else { legend::FLAT + 8.0 };
         let sized = |around: &Around, head: f32| {
@@ -157,7 +169,8 @@ impl<'a, 'f> Plan<'a, 'f> {
         let block = pool_block(tokens, (plan.side * room.detail).round() as usize);
         plan.scale = grid.scale.drawn(&grid.cells, (block, block), grid.pooled);
         let block = block * grid.pooled.max(1);
-        plan.notes = vec![grid.said(), grid.scale.pooling().said(block, block)];
+        let unsigned = marks::unsigned(&grid.cells, &plan.scale, plan.side / tokens as f32);
+        plan.notes = vec![grid.said(), grid.scale.pooling().said(block, block), unsigned];
         plan
     }
 

@@ -55,10 +55,12 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
     let bar = |scale: &Cow<'a, Scale>, h: f32| legend::legend(scale, face, h, room_for_legend - legend::GAP);
     let right = |scale: &Cow<'a, Scale>| if beside { legend::GAP + bar(scale, 400.0).w } else { 2.0 };
     let notes_wide = room.w.unwrap_or(NATURAL);
-    let longest = [map.scale.pooling().said(100, 100)];
+    let pooling = if rows.max(cols) < LEAST_POOLED { String::new() } else { map.scale.pooling().said(100, 100) };
+    let has_labels = map.cell_labels.iter().any(|text| !text.is_empty());
+    let small = if has_labels { too_small(map) } else { String::new() };
+    let longest = [pooling, small, marks::unsigned([&map.values], &map.scale, 0.0)];
     let notes_below =
-        marks::notes_height(face, &longest[usize::from(rows.max(cols) < LEAST_POOLED)..], &map.hatched, notes_wide)
-            + if beside { 0.0 } else { legend::FLAT + 10.0 };
+        marks::notes_height(face, &longest, &map.hatched, notes_wide) + if beside { 0.0 } else { legend::FLAT + 10.0 };
     let rough_left = labels::rough_gutter(face, &map.row_labels, rows, widest);
     let rough_below = labels::rough_gutter(face, &map.col_labels, cols, widest);
 
@@ -121,9 +123,9 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
         block.w = block.w.max(left + title.width);
         block.items.push(Item::Label(title.at(left, TITLE.size, Anchor::Start, Ink::Strong)));
     }
-    let lost = map.whole_texts && !has_texts && map.cell_labels.iter().any(|text| !text.is_empty());
-    let lost = if lost { "cells are too small for their numbers".to_owned() } else { String::new() };
-    let notes = [map.scale.pooling().said(pooled(rows, h), pooled(cols, w)), lost];
+    let lost = if has_labels && !has_texts { too_small(map) } else { String::new() };
+    let unsigned = if has_texts { String::new() } else { marks::unsigned([&map.values], &scale, cw.min(ch)) };
+    let notes = [map.scale.pooling().said(pooled(rows, h), pooled(cols, w)), lost, unsigned];
     let y = block.h.max(below + deepest);
     let x = if room.w.is_some_and(|width| width < left + 2.0 * WIDEST) { 0.0 } else { left };
     if notes.iter().any(|note| !note.is_empty()) || !map.hatched.is_empty() {
@@ -136,6 +138,11 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
         block.put(x, y, legend::flat(&scale, face, room.w.map_or(NATURAL, |w| w - x)));
     }
     block
+}
+
+/// That the texts of cells are not drawn.
+fn too_small(map: &Heatmap) -> String {
+    format!("cells are too small for their {}", if map.whole_texts { "numbers" } else { "texts" })
 }
 
 /// What maps with texts in their cells have in common, where one continues another: how wide their texts are, and the columns of the

@@ -4,6 +4,7 @@ use super::text::{Line, put_lines, wrap};
 use super::{Anchor, Block, Item, Rect, Room, Style, Typeface};
 use crate::figure::scale::number;
 use crate::figure::{Ink, IntervalRow, Intervals};
+use crate::text;
 
 const TITLE: Style = Style::bold(12.0);
 const LABEL: Style = Style::regular(11.0);
@@ -18,6 +19,8 @@ const DOT: f32 = 6.0;
 /// The most rows drawn.
 const MOST: usize = 120;
 const TICKS: usize = 5;
+/// A plot is at least this wide where there are remarks beside it.
+const LEAST: f32 = 60.0;
 
 pub(super) fn intervals<'a>(chart: &'a Intervals, face: &dyn Typeface, room: Room) -> Block<'a> {
     let width = room.w.unwrap_or(NATURAL);
@@ -41,8 +44,12 @@ pub(super) fn intervals<'a>(chart: &'a Intervals, face: &dyn Typeface, room: Roo
 
     let style = |row: &IntervalRow| if row.strong { STRONG } else { LABEL };
     let labels: Vec<Line> = rows.iter().map(|row| Line::fit(face, &row.label, style(row), width * 0.42)).collect();
-    let remarks: Vec<Line> = rows.iter().map(|row| Line::fit(face, &row.remark, SMALL, width * 0.34)).collect();
     let widest = |lines: &[Line]| lines.iter().map(|line| line.width).fold(0.0, f32::max).ceil();
+    let room_for_remarks = (width * 0.34).max(width - widest(&labels) - 20.0 - LEAST);
+    // A number that is cut would mislead: where one does not fit, there are none.
+    let whole = rows.iter().all(|row| face.width(&face.shown(&row.remark), SMALL) <= room_for_remarks);
+    let remark = |row: &IntervalRow| if whole { row.remark.clone() } else { String::new() };
+    let remarks: Vec<Line> = rows.iter().map(|row| Line::fit(face, &remark(row), SMALL, room_for_remarks)).collect();
     let (left, right) = (widest(&labels) + 10.0, widest(&remarks) + 10.0);
     let plot = Rect::new(left, top, (width - left - right).max(40.0).floor(), drawn as f32 * pitch);
     let [low, high] = chart.bounds;
@@ -71,7 +78,7 @@ pub(super) fn intervals<'a>(chart: &'a Intervals, face: &dyn Typeface, room: Roo
     }
     block.h = plot.y + plot.h + SMALL.line() + 6.0;
     if drawn < count {
-        let more = Line::fit(face, &format!("… {} more rows", count - drawn), SMALL, width);
+        let more = Line::fit(face, &format!("… {}", text::count(count - drawn, "more row")), SMALL, width);
         block.items.push(Item::Label(more.at(0.0, block.h + SMALL.size, Anchor::Start, Ink::Soft)));
         block.h += SMALL.line();
     }

@@ -34,6 +34,22 @@ pub(super) fn put(block: &mut Block, place: Rect, map: &Matrix, scale: &Scale) {
     }
 }
 
+/// That signs cannot be told apart without colours, where cells of both signs are too small for a minus.
+pub(super) fn unsigned<'m>(maps: impl IntoIterator<Item = &'m Matrix>, scale: &Scale, side: f32) -> String {
+    let (mut below, mut above, mut many) = (false, false, false);
+    for map in maps.into_iter().filter(|_| scale.colormap.is_diverging()) {
+        many |= map.rows * map.cols > MOST;
+        for at in map.data.iter().filter_map(|value| scale.position(*value)) {
+            (below, above) = (below || at < 0.5 - PALE, above || at > 0.5 + PALE);
+        }
+    }
+    if below && above && (many || side < SIGNED) {
+        return "orange is below 0, blue above: in grey print both look alike, for cells are too small for a minus"
+            .into();
+    }
+    String::new()
+}
+
 /// A minus in the middle of a negative cell.
 pub(super) fn minus<'a>(value: f32, scale: &Scale, (x, y): (f32, f32), side: f32) -> Option<Item<'a>> {
     let strong = value < 0.0 && scale.colormap.is_diverging() && scale.position(value)? < 0.5 - PALE;

@@ -47,7 +47,10 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
     // As many side by side as give the largest maps, or, with a width to spare, as stand well together.
     let count = sheet.maps.len();
     let longest = if rows.max(cols) > MOST_UNPOOLED { sheet.scale.pooling().said(100, 100) } else { String::new() };
-    let notes = marks::notes_height(face, &[longest], "", width) + if beside { 0.0 } else { legend::FLAT + 10.0 };
+    let values = || sheet.maps.iter().map(|map| &map.values);
+    let longest = [longest, marks::unsigned(values(), &sheet.scale, 0.0)];
+    let notes =
+        marks::notes_height(face, &longest, &sheet.hatched, width) + if beside { 0.0 } else { legend::FLAT + 10.0 };
     let around = (axis_left + right, block.h + axis_below + notes);
     let fit = |across: usize, left: f32, below: f32| {
         let down = count.div_ceil(across) as f32;
@@ -80,7 +83,7 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
 
     let pooled = |n: usize, side: f32| pool_block(n, (side * room.detail).round() as usize);
     let blocks = (pooled(rows, h), pooled(cols, w));
-    let scale = sheet.scale.drawn(sheet.maps.iter().map(|map| &map.values), blocks, 1);
+    let scale = sheet.scale.drawn(values(), blocks, 1);
     block.cut |= w.min(h) < READABLE;
     let (x0, y0) = (axis_left + left, block.h + head);
     let (mut bottom, mut edge) = (y0, x0);
@@ -88,7 +91,9 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
         let (col, row) = (i % across, i / across);
         let (x, y) = (x0 + col as f32 * (slot + GAP), y0 + row as f32 * (h + GAP + head));
         let place = Rect::new(x, y, w, h);
-        block.items.extend([Item::Cells(place, &map.values, scale.clone()), Item::Frame(place, Ink::Faint)]);
+        block.items.push(Item::Cells(place, &map.values, scale.clone()));
+        marks::put(&mut block, place, &map.values, &scale);
+        block.items.push(Item::Frame(place, Ink::Faint));
         let name = Line::fit(face, &map.name, NAME, slot);
         let at = x + name.width * labels::WIDER + 4.0;
         // A number that is cut would mislead.
@@ -121,10 +126,10 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
         block.items.push(Item::Label(line.at(x0 + w / 2.0, base, Anchor::Middle, Ink::Soft)));
         block.h = base + AXIS.size * 0.3;
     }
-    let note = sheet.scale.pooling().said(blocks.0, blocks.1);
-    if !note.is_empty() {
+    let notes = [sheet.scale.pooling().said(blocks.0, blocks.1), marks::unsigned(values(), &scale, cell)];
+    if notes.iter().any(|note| !note.is_empty()) || !sheet.hatched.is_empty() {
         let y = block.h;
-        marks::put_notes(&mut block, face, (x0, y), &[note], "", width - x0);
+        marks::put_notes(&mut block, face, (x0, y), &notes, &sheet.hatched, width - x0);
     }
     if beside {
         let bar = legend::legend(&scale, face, h.max(80.0), LEGEND - legend::GAP);

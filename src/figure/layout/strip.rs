@@ -3,6 +3,7 @@
 use super::text::{Line, put_lines, wrap};
 use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, legend, marks};
 use crate::figure::{Ink, Scale, Strip, StripRow};
+use crate::text;
 use std::borrow::Cow;
 
 const TITLE: Style = Style::bold(12.0);
@@ -231,7 +232,7 @@ fn stacked<'a>(strip: &'a Strip, face: &dyn Typeface, flow: &Flow, width: f32, t
             let bar = own_legend(row, face, width * 0.5);
             let mut x = 0.0;
             let rest = width - bar.w - GUTTER;
-            let more = if hidden > 0 { format!("… {hidden} more tokens") } else { String::new() };
+            let more = if hidden > 0 { format!("… {}", text::count(hidden, "more token")) } else { String::new() };
             for (text, style, ink) in
                 [(&row.name, NAME, Ink::Normal), (&row.note, NOTE, Ink::Soft), (&more, NOTE, Ink::Soft)]
             {

@@ -1,5 +1,6 @@
 //! What was found of attention patterns, as figures, data and tables.
 
+mod entries;
 mod said;
 mod views;
 
@@ -10,16 +11,13 @@ use crate::analysis::attention::received::{Rank, rank};
 use crate::analysis::{Attention, Sink};
 use crate::error::Result;
 use crate::export::csv::{write_pairs, write_separated};
-use crate::export::read::AttentionKind;
-use crate::export::table::{Cell, Column, Kind, number, text, whole};
-use crate::export::{Array, Data, Entry, Source, Table};
+use crate::export::table::{Cell, Column, Kind, whole};
+use crate::export::{Array, Data, Source, Table};
 use crate::figure::attention::{bars, hatched, heatmap, matrix, multiples, panel, scale, with_queries, without_sink};
 use crate::figure::{Figure, Heatmap, Matrix, Panel, Scale};
-use crate::findings::{About, Advice, Findings, Reduce};
-use crate::named::Named;
+use crate::findings::{About, Advice, Findings};
 use crate::prompt::Word;
 use crate::record::Part;
-use serde_json::{Value, json};
 use std::io::Write;
 use std::sync::OnceLock;
 
@@ -94,7 +92,7 @@ impl<'a> Patterns<'a> {
 
     fn matrix(&self, map: &Map) -> Matrix {
         let matrix = matrix(map, self.attention.extent.causal);
-        if self.hides_column() { without_sink(matrix, map) } else { matrix }
+        if self.hides_column() { without_sink(matrix, map, true) } else { matrix }
     }
 
     /// Whether all of the first column is hidden, and nothing else is in it: of words it may be a part of one, of blocks it is.
@@ -165,93 +163,6 @@ impl<'a> Patterns<'a> {
         };
         let figure = style.figure(&self.about, self.subtitle(map.map(|(place, _)| place)), panels);
         Figure { frames: self.frames(), ..figure }
-    }
-
-    fn attention(&self, map: Option<usize>) -> Entry {
-        let (layers, heads) = self.axes(map);
-        let one = |all: &[usize], names: &[String]| match (map, names) {
-            (Some(_), [name]) => name.parse().map_or(all.to_vec(), |index| vec![index]),
-            _ => all.to_vec(),
-        };
-        let mut fields = serde_json::Map::new();
-        fields.insert("layers".into(), json!(one(&self.attention.layers, &layers)));
-        fields.insert("heads".into(), json!(one(&self.attention.heads, &heads)));
-        if self.by_word || self.view.selection.words.is_some() {
-            fields.insert("words".into(), json!(self.labels()));
-        }
-        if let Some(rows) = &self.rows {
-            fields.insert("query_tokens".into(), rows.iter().map(|(text, _)| text.clone()).collect());
-        }
-        let mut arrays = vec![self.array(map)];
-        arrays.extend(self.extras().iter().filter(|_| map.is_none()).cloned());
-        Entry { method: "attention".into(), settings: self.settings(), fields, arrays }
-    }
-
-    fn settings(&self) -> serde_json::Map<String, Value> {
-        let reduce = Reduce { heads: self.attention.heads_to, layers: self.attention.layers_to };
-        let mut settings = self.view.selection.settings(reduce);
-        settings.insert("bos".into(), self.about.prompt.bos.into());
-        if !self.attention.extent.causal {
-            let kind = if self.rows.is_some() { AttentionKind::Cross } else { AttentionKind::Encoder };
-            settings.insert("kind".into(), kind.name().into());
-        }
-        if self.attention.absent_rows > 0 {
-            settings.insert("absent_rows".into(), self.attention.absent_rows.into());
-        }
-        if self.attention.empty_rows > 0 {
-            settings.insert("empty_rows".into(), self.attention.empty_rows.into());
-        }
-        settings
-    }
-
-    /// All maps in one, or each head that was named by itself.
-    fn entries(&self, map: Option<usize>) -> Vec<Entry> {
-        let one = |(map, values): (usize, &Map)| {
-            let mut entry = self.attention(Some(map));
-            let (layer, head) = self.attention.picked[map];
-            entry.method = format!("attention-{layer}-{head}"); // arrays of one name would not be told apart
-            entry.arrays.iter_mut().for_each(|array| array.values.clone_from(&values.values));
-            entry
-        };
-        match (map, self.attention.picked.len()) {
-            (Some(_), _) | (None, 0) => vec![self.attention(map)],
-            _ => self.attention.maps.iter().enumerate().map(one).collect(),
-        }
-    }
-
-    /// The words by the attention that they receive.
-    fn received(&self) -> Entry {
-        let settings = serde_json::Map::from_iter([
-            ("queries".into(), "those that can see the token".into()),
-            ("first_token_is".into(), "left out".into()),
-        ]);
-        let column = |pick: &dyn Fn(&Rank) -> Value| Value::Array(self.ranks().iter().map(pick).collect());
-        let fields = serde_json::Map::from_iter([
-            ("words".into(), column(&|rank| rank.word.label.clone().into())),
-            ("first_token".into(), column(&|rank| rank.first_token().into())),
-            ("last_token".into(), column(&|rank| rank.last_token().into())),
-            ("lift".into(), column(&|rank| json!(rank.received.lift() as f32))),
-            ("share".into(), column(&|rank| json!(rank.received.share as f32))),
-            ("sink_share".into(), json!(self.attention.has_shares().then_some(self.attention.sink_share))),
-        ]);
-        Entry { method: "attention-received".into(), settings, fields, arrays: Vec::new() }
-    }
-
-    fn ranking(&self) -> Table {
-        let row = |(place, rank): (usize, &Rank)| {
-            let (first, last) = (rank.first_token().into(), rank.last_token().into());
-            let (lift, share) = (rank.received.lift() as f32, rank.received.share as f32);
-            vec![place.into(), rank.word.label.clone().into(), first, last, lift.into(), share.into()]
-        };
-        let columns = vec![
-            whole("rank"),
-            text("word"),
-            whole("first_token"),
-            whole("last_token"),
-            number("lift"),
-            number("share"),
-        ];
-        Table { columns, rows: (1usize..).zip(self.ranks()).map(row).collect() }
     }
 }
 

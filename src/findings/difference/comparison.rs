@@ -3,16 +3,17 @@
 use super::Options;
 use super::side::{Side, aligned, comparable};
 use super::words::short;
-use crate::analysis::Attention;
 use crate::analysis::alignment::Alignment;
+use crate::analysis::attention::Map;
 use crate::analysis::difference::{Apart, Change, Difference, difference};
+use crate::analysis::{Attention, Sink};
 use crate::axes::place;
 use crate::error::{Error, Result};
 use crate::export::table::{number, text, whole};
 use crate::export::{Data, Table};
-use crate::figure::attention::{matrix, panel};
+use crate::figure::attention::{hatched, matrix, panel, without_sink};
 use crate::figure::difference::{bars, labels, scale, table};
-use crate::figure::{Figure, Matrix, Panel, Pooling, Scale, panel_pixels};
+use crate::figure::{Figure, Matrix, Panel, Pooling, Scale};
 use crate::findings::subject::{empty_rows, in_a_line};
 use crate::findings::{About, Advice, Findings, Style};
 use crate::record::{Part, Record};
@@ -54,6 +55,8 @@ pub(super) struct ComparedAttention {
     scale: Scale,
     /// Whether hardly any of what differs would be seen on a linear scale.
     faint: OnceLock<bool>,
+    /// Whether all of the first column is attention that was left out of both.
+    hides_column: bool,
 }
 
 /// An array that was compared.
@@ -79,7 +82,7 @@ impl<'a> Comparison<'a> {
         let keys = attention.each_ref().map(|side| side.maps.first().map_or(0, |map| map.cols));
         let alignment = aligned(&mut sides, keys)?;
         let remarks = empty_rows(attention.iter().map(|side| side.empty_rows).sum()).into_iter().collect();
-        let compared = ComparedAttention::new(&options.style, &sides, alignment, attention)?;
+        let compared = ComparedAttention::new(options, &sides, alignment, attention)?;
         Ok(Self { attention: Some(compared), remarks, ..Self::new(options, sides)? })
     }
 
@@ -149,14 +152,17 @@ impl<'a> Comparison<'a> {
 }
 
 impl ComparedAttention {
-    fn new(style: &Style, sides: &[Side; 2], alignment: Alignment, attention: [Attention; 2]) -> Result<Self> {
+    fn new(options: &Options, sides: &[Side; 2], alignment: Alignment, attention: [Attention; 2]) -> Result<Self> {
         let axis = sides.each_ref().map(|side| side.axis.iter().map(|key| key.label.clone()).collect::<Vec<_>>());
         let labels = labels(&alignment, &axis[0], &axis[1]);
         let [a, b] = attention;
         let (numbers, names) = ([a.layers.clone(), a.heads.clone()], [a.layer_names(), a.head_names()]);
+        let first = alignment.slots.first().is_some_and(|slot| (slot.a, slot.b) == (Some(0), Some(0)));
+        let hides_column = options.selection.sink != Sink::Keep && first && !sides[0].by_word;
         let difference = difference(a, b, &alignment)?;
+        let style = &options.style;
         let (scale, ranking) = (scale(style.scale, style.colormap, &difference), difference.ranking());
-        Ok(Self { alignment, labels, difference, ranking, numbers, names, scale, faint: OnceLock::new() })
+        Ok(Self { alignment, labels, difference, ranking, numbers, names, scale, faint: OnceLock::new(), hides_column })
     }
 
     /// The layer and the head of a map.
@@ -195,12 +201,13 @@ impl ComparedAttention {
     /// One map as it is, or all; of many, as much as a sheet shows.
     fn maps(&self, part: Option<usize>, style: &Style) -> Vec<Matrix> {
         let Difference { maps, causal, .. } = &self.difference;
+        let drawn = |map: &Map| without_sink(matrix(map, *causal), map, self.hides_column);
         if let Some(map) = part {
-            return vec![matrix(&maps[map], *causal)];
+            return vec![drawn(&maps[map])];
         }
-        let side = panel_pixels(self.names[1].len(), self.labels.len(), style.width, true) as f32;
-        let pixels = if maps.len() > WHOLE { (side * style.detail()).ceil() as usize } else { usize::MAX };
-        maps.iter().map(|map| matrix(map, *causal).pool(pixels, Pooling::Largest)).collect()
+        let side = || style.map_pixels(self.names[1].len(), self.labels.len());
+        let pixels = if maps.len() > WHOLE { side() } else { usize::MAX };
+        maps.iter().map(|map| drawn(map).pool(pixels, Pooling::Largest)).collect()
     }
 
     fn panels(&self, part: Option<usize>, style: &Style) -> Vec<Panel> {
@@ -212,7 +219,22 @@ impl ComparedAttention {
             })
         });
         let maps = panel(layers, heads, maps, &self.labels, self.scale.clone());
+        let maps = hatched(maps, self.hatched(part));
         std::iter::once(maps).chain(bars).collect()
+    }
+
+    /// How many rows hardly anything is left of in one of the two, in all maps or one.
+    pub(super) fn faint_rows(&self, part: Option<usize>) -> usize {
+        let maps = part.map_or(&self.difference.maps[..], |map| std::slice::from_ref(&self.difference.maps[map]));
+        let first = usize::from(self.difference.causal); // it sees nothing but itself
+        maps.iter().map(|map| map.faint.iter().skip(first).filter(|faint| **faint).count()).sum()
+    }
+
+    /// What hatched cells are.
+    fn hatched(&self, part: Option<usize>) -> String {
+        let column = self.hides_column.then_some("attention on the first token, left out");
+        let rows = (self.faint_rows(part) > 0).then_some("rows that keep less than 5 % without it in A or B");
+        column.into_iter().chain(rows).collect::<Vec<_>>().join(", and ")
     }
 
     /// The heads, the most changed first, or one.

@@ -9,6 +9,7 @@ use crate::findings::{Reading, Words, explained, next_line, next_of_all};
 use crate::model::Spec;
 use crate::prompt::{Prompt, Word};
 use crate::session::Session;
+use crate::text;
 
 /// A model and what it reads.
 pub struct Run<'s> {
@@ -55,8 +56,12 @@ pub fn alike([a, b]: [(&str, &Spec); 2]) -> Result<()> {
         return Ok(());
     }
     let ((a_layers, a_heads), (b_layers, b_heads)) = (size(a_spec), size(b_spec));
-    Err(Error::usage(format!("{a} has {a_layers} layers of {a_heads} heads, {b} has {b_layers} of {b_heads}"))
-        .hint("compare models of one architecture, such as a fine-tune with its base"))
+    Err(Error::usage(format!(
+        "{a} has {} of {}, {b} has {b_layers} of {b_heads}",
+        text::count(a_layers, "layer"),
+        text::count(a_heads, "head")
+    ))
+    .hint("compare models of one architecture, such as a fine-tune with its base"))
 }
 
 fn side(options: &Options, Run { session, prompt }: Run, words: &[Word], pass: &Pass) -> Result<Side> {

@@ -4,6 +4,7 @@ use super::comparison::{ComparedAttention, Comparison};
 use super::words::{excerpts, short};
 use crate::checkpoint::identity;
 use crate::figure::ScaleKind;
+use crate::text;
 
 impl Comparison<'_> {
     /// The lines under the headline: what is compared, A and B, and where they differ most.
@@ -18,6 +19,13 @@ impl Comparison<'_> {
             0.0 => "no number differs".into(),
             _ => format!("largest difference {}: {place}", short(most)),
         });
+        lines.extend(self.attention.as_ref().and_then(|attention| match attention.faint_rows(part) {
+            0 => None,
+            1 => Some("1 row keeps less than 5 % without the first token, and is counted but not drawn".into()),
+            many => {
+                Some(format!("{many} rows keep less than 5 % without the first token, and are counted but not drawn"))
+            }
+        }));
         if self.is_faint() {
             lines.push("most differences are small beside it".into());
         }
@@ -38,7 +46,7 @@ impl Comparison<'_> {
         if let Some(attention) = &self.attention {
             let count = |what: &str, names: &[String]| match names {
                 [one] => format!("{what} {one}"),
-                many => format!("{} {what}s", many.len()),
+                many => text::count(many.len(), what),
             };
             said.push(match part.map(|map| attention.name(map)) {
                 Some((layer, head)) => format!("layer {layer}, head {head}"),
@@ -46,7 +54,7 @@ impl Comparison<'_> {
             });
             said.push(self.edits(attention));
         } else {
-            said.push(if self.arrays.len() == 1 { "1 array".into() } else { format!("{} arrays", self.arrays.len()) });
+            said.push(text::count(self.arrays.len(), "array"));
         }
         said.join(" · ")
     }
@@ -75,10 +83,7 @@ impl Comparison<'_> {
     fn edits(&self, attention: &ComparedAttention) -> String {
         let [kept, replaced, removed, added] = attention.alignment.counts();
         let what = if self.sides[0].by_word { "word" } else { "token" };
-        let all = match kept {
-            1 => format!("1 {what} in both"),
-            _ => format!("{kept} {what}s in both"),
-        };
+        let all = format!("{} in both", text::count(kept, what));
         let said = [(replaced, "replaced (→)"), (removed, "only in A (−)"), (added, "only in B (+)")];
         let said = said.into_iter().filter(|(count, _)| *count > 0).map(|(count, how)| format!("{count} {how}"));
         std::iter::once(all).chain(said).collect::<Vec<_>>().join(", ")

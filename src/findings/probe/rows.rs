@@ -7,6 +7,7 @@ use crate::export::read_at_most;
 use crate::hash::Hasher;
 use crate::json;
 use crate::record::Input;
+use crate::text;
 use csv_core::ReadRecordResult;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -217,7 +218,7 @@ fn table(bytes: &[u8], name: &str, separator: u8, columns: &[&str]) -> Rows {
         let bad = |why: &str| Bad { file: name.to_owned(), line, why: why.to_owned() };
         let fields = fields.map_err(bad)?;
         if fields.len() != names.len() {
-            return Err(bad(&format!("it has {} fields, the table has {}", fields.len(), names.len())));
+            return Err(bad(&format!("it has {}, the table has {}", text::count(fields.len(), "field"), names.len())));
         }
         let fields = names.iter().cloned().zip(fields.into_iter().map(Value::from)).collect();
         Ok(Row { line, fields })
@@ -294,7 +295,7 @@ mod tests {
     #[test]
     fn a_row_that_is_too_short_is_named_by_its_line() {
         let (rows, _) = read("good,bad\na,b\nc\n", b',');
-        assert_eq!(rows[1], Err("x:3: it has 1 fields, the table has 2".into()));
+        assert_eq!(rows[1], Err("x:3: it has 1 field, the table has 2".into()));
         let rows = lines(b"{\"a\": 1}\n\n[1]\n", "y");
         assert_eq!(rows[0].as_ref().map(|row| row.line), Ok(1));
         assert!(rows[1].as_ref().is_err_and(|bad| bad.line == 3));

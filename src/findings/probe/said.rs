@@ -9,16 +9,15 @@ const NAMED: usize = 8;
 pub(super) fn unusable<'a>(bad: impl Iterator<Item = &'a Bad>) -> Vec<String> {
     let bad: Vec<String> = bad.map(ToString::to_string).collect();
     let more = bad.len().saturating_sub(NAMED);
-    let rest = (more > 0).then(|| format!("and {more} more rows that cannot be used"));
+    let rest = (more > 0).then(|| format!("and {} that cannot be used", crate::text::count(more, "more row")));
     bad.into_iter().take(NAMED).chain(rest).collect()
 }
 
 /// What a figure says of the rows that are in no number: those that were not drawn of `all`, and those that cannot be used.
 pub(super) fn left_out(sample: Sample, taken: usize, all: usize, bad: usize) -> Vec<String> {
-    let drawn = sample
-        .limit
-        .filter(|_| taken < all)
-        .map(|limit| format!("a sample of {limit} rows of each file, of {all} in all (seed {})", sample.seed));
+    let drawn = sample.limit.filter(|_| taken < all).map(|limit| {
+        format!("a sample of {} of each file, of {all} in all (seed {})", crate::text::count(limit, "row"), sample.seed)
+    });
     let rows = if bad == 1 { "row" } else { "rows" };
     let bad = (bad > 0).then(|| format!("{bad} {rows} could not be used and are in no number"));
     drawn.into_iter().chain(bad).collect()

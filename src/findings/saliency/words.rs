@@ -7,6 +7,7 @@ use crate::figure::Scale;
 use crate::findings::Advice;
 use crate::findings::subject::percent;
 use crate::named::Named;
+use crate::text;
 use serde_json::{Map, Value};
 
 impl Options {
@@ -64,8 +65,8 @@ impl Options {
 
 /// What is said after a method's name.
 pub(super) fn note(found: &Attribution) -> String {
-    let steps = found.steps.map(|steps| format!("{steps} nodes"));
-    let samples = found.samples.map(|samples| format!("{samples} samples"));
+    let steps = found.steps.map(|steps| text::count(steps, "node"));
+    let samples = found.samples.map(|samples| text::count(samples, "sample"));
     let gap = found.gap.map(|gap| format!("gap {}", percent(gap.share())));
     [steps, samples, gap].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }

@@ -162,7 +162,7 @@ impl Findings for Long<'_> {
         let style = &options.style;
         let count = self.scores.nats.len();
         let file = self.about.record.input.as_ref().map(|input| input.name.as_str()).unwrap_or_default();
-        let first = format!("{} · {WHAT} · {count} tokens of {file}", self.about.model_name());
+        let first = format!("{} · {WHAT} · {} of {file}", self.about.model_name(), crate::text::count(count, "token"));
         let lines = self.setting.lines(first, &self.totals, count);
         let (labels, rows) = match options.rule() {
             Some(_) => (self.labels.clone(), rows_of_words(&self.values, self.corrected.as_deref())),

@@ -37,7 +37,8 @@ impl Setting<'_> {
             lines.push("nothing is scored: the first token has nothing before it".into());
         } else {
             lines.push(format!(
-                "{sum:.2} {unit} over {tokens} tokens: {:.3} a token, {:.3} bits a byte, perplexity {:.2}",
+                "{sum:.2} {unit} over {}: {:.3} a token, {:.3} bits a byte, perplexity {:.2}",
+                crate::text::count(tokens, "token"),
                 sum / tokens as f64,
                 totals.bits() / bytes.max(1) as f64,
                 totals.perplexity()

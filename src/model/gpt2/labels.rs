@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::model::{Classes, Odds};
+use crate::text;
 use serde_json::{Map, Value};
 
 /// The class of transformers whose logits are of the whole text.
@@ -37,7 +38,7 @@ pub(super) fn classes(config: &Map<String, Value>, origin: &str) -> Result<(Clas
         Some(_) => return Err(refuse("id2label", "it must be an object of names")),
     };
     if count.is_some_and(|count| count != labels.len()) {
-        return Err(refuse("num_labels", &format!("id2label names {} classes", labels.len())));
+        return Err(refuse("num_labels", &format!("id2label names {}", text::count(labels.len(), "class"))));
     }
     let assumed =
         || format!("{origin}: one class and no problem_type: its logit is taken as a score, as of a regression");

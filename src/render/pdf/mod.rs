@@ -4,7 +4,8 @@ mod letters;
 mod page;
 
 use super::fonts::Fonts;
-use super::svg::{STOPS, scene};
+use super::page::{scene, sides, stretch};
+use super::svg::STOPS;
 use crate::error::{Error, Result};
 use crate::export::record::json;
 use crate::figure::layout::Rect as Place;
@@ -43,11 +44,12 @@ impl Objects {
 pub fn pdf(figure: &Figure, fonts: &Fonts) -> Result<Vec<u8>> {
     let (detail, scene) = scene(figure, fonts)?;
     let mut page = Page::draw(&scene, fonts, figure.theme, detail);
-    let (w, h) = (scene.width * scene.zoom * POINTS, scene.height * scene.zoom * POINTS);
-    let unit = scene.zoom * POINTS;
+    let stretch = stretch(figure, &scene);
+    let [w, h] = sides(&scene, stretch).map(|side| side as f32 * POINTS);
+    let [across, down] = stretch.map(|by| scene.zoom * POINTS * by as f32);
     let drawn = std::mem::take(&mut page.out);
     page.fill(Place { x: 0.0, y: 0.0, w: scene.width, h: scene.height }, figure.theme.ink(Ink::Paper));
-    let stream = format!("{unit} 0 0 {} 0 {h} cm\n{}{drawn}", -unit, page.out);
+    let stream = format!("{across} 0 0 {} 0 {h} cm\n{}{drawn}", -down, page.out);
 
     let mut out = Objects { pdf: Pdf::with_settings(Settings { pretty: false }), last: 0 };
     out.pdf.set_version(1, 7);

@@ -1,6 +1,7 @@
 use super::Page;
 use super::text::{columns, fit, pad};
 use crate::figure::{Ink, Intervals};
+use crate::text;
 
 /// Columns of the axis, and the most rows drawn.
 const LONG: usize = 24;
@@ -42,7 +43,7 @@ impl Page {
             }
         }
         if chart.rows.len() > MOST {
-            self.lines(&format!("… {} more rows", chart.rows.len() - MOST), Ink::Soft);
+            self.lines(&format!("… {}", text::count(chart.rows.len() - MOST, "more row")), Ink::Soft);
         }
         self.lines(&chart.note, Ink::Soft);
     }

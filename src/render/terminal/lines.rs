@@ -1,6 +1,7 @@
 use super::Page;
 use super::text::{columns, fit, pad, short};
 use crate::figure::{Ink, Lines, Link};
+use crate::text;
 
 /// The most queries of a head that are listed.
 const MOST: usize = 60;
@@ -26,7 +27,7 @@ impl Page {
                 self.pen.end();
             }
             if chart.left.len() > MOST {
-                self.lines(&format!("… {} more queries", chart.left.len() - MOST), Ink::Soft);
+                self.lines(&format!("… {}", text::count(chart.left.len() - MOST, "more query")), Ink::Soft);
             }
             self.pen.end();
         }

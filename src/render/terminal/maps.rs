@@ -147,6 +147,7 @@ impl Page {
         }
         self.legend(&scale, 0, &axes(&sheet.row_axis, &sheet.col_axis));
         self.lines(&sheet.scale.pooling().said(size.block, size.block), Ink::Soft);
+        self.hatched(&sheet.hatched);
     }
 
     fn titles(&mut self, titles: &[String], left: usize, side: usize) {

@@ -1,6 +1,7 @@
 use super::Page;
 use super::text::{columns, fit, pad};
 use crate::figure::{Column, Ink, Table};
+use crate::text;
 
 /// The most rows drawn.
 const MOST: usize = 40;
@@ -38,7 +39,7 @@ impl Page {
             self.columns(part, drawn);
         }
         if count > drawn {
-            self.lines(&format!("… {} more rows", count - drawn), Ink::Soft);
+            self.lines(&format!("… {}", text::count(count - drawn, "more row")), Ink::Soft);
         }
         self.lines(&table.note, Ink::Soft);
     }

@@ -101,6 +101,10 @@ pub(super) fn ascii(text: &str) -> String {
             "⏎" => out.push('$'),
             "⟨" => out.push('<'),
             "⟩" => out.push('>'),
+            "₁" => out.push('1'),
+            "₂" => out.push('2'),
+            "₃" => out.push('3'),
+            "₄" => out.push('4'),
             _ if grapheme.is_ascii() => out.push_str(grapheme),
             _ => {
                 let letter = grapheme.chars().next().filter(char::is_ascii).unwrap_or('?'); // without its accents

@@ -150,3 +150,20 @@ pub fn colour(value: f32, scale: &Scale, theme: Theme) -> String {
 pub fn hex([r, g, b]: [u8; 3]) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
+
+/// Whether two turned rectangles overlap by more than `slack`: unless a line along one of their sides parts them.
+pub fn overlap(a: &[(f32, f32); 4], b: &[(f32, f32); 4], slack: f32) -> bool {
+    let parted = |of: &[(f32, f32); 4]| {
+        [(0, 1), (1, 2)].into_iter().any(|(i, j)| {
+            let (nx, ny) = (of[j].1 - of[i].1, of[i].0 - of[j].0);
+            let length = nx.hypot(ny).max(1e-6);
+            let span = |corners: &[(f32, f32); 4]| {
+                let along = corners.map(|(x, y)| (x * nx + y * ny) / length);
+                (along.into_iter().fold(f32::MAX, f32::min), along.into_iter().fold(f32::MIN, f32::max))
+            };
+            let ((a0, a1), (b0, b1)) = (span(a), span(b));
+            a1 <= b0 + slack || b1 <= a0 + slack
+        })
+    };
+    !parted(a) && !parted(b)
+}

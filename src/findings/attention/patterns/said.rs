@@ -4,6 +4,7 @@ use super::Patterns;
 use crate::analysis::attention::Extent;
 use crate::analysis::{Reduction, Sink};
 use crate::findings::subject::{empty_rows, in_a_line, percent};
+use crate::text;
 
 /// Attention on the first token above which it is spoken of.
 const LARGE_SINK: f32 = 0.4;
@@ -16,9 +17,11 @@ impl Patterns<'_> {
         let mut lines = vec![match self.rows {
             None => self.about.line(&self.what(map)),
             Some(_) => format!(
-                "{} · {} · cross-attention: {queries} queries, {keys} keys",
+                "{} · {} · cross-attention: {}, {}",
                 self.about.source(),
-                self.what(map)
+                self.what(map),
+                text::count(queries, "query"),
+                text::count(keys, "key")
             ),
         }];
         lines.extend(self.asking.as_ref().map(|text| format!("queries: {text}")));
@@ -54,7 +57,10 @@ impl Patterns<'_> {
         let (extent, (least, most)) = (self.attention.extent, self.attention.row_sums);
         let mut odd = Vec::new();
         if extent.past() > 0 {
-            odd.push(format!("queries are the last {} of {} tokens", extent.queries, extent.keys));
+            odd.push(match extent.queries {
+                1 => format!("the query is the last of {}", text::count(extent.keys, "token")),
+                many => format!("queries are the last {many} of {} tokens", extent.keys),
+            });
         }
         if !self.attention.has_shares() {
             let range = if most - least < LOOSE { format!("{least:.2}") } else { format!("{least:.2} to {most:.2}") };
@@ -75,9 +81,9 @@ impl Patterns<'_> {
         }
         let (layers, heads) = self.axes(map);
         let one = |what: &str, names: &[String], reduced: Option<Reduction>, all: usize| match (reduced, names) {
-            (Some(_), [how]) => format!("{how} of {all} {what}s"),
+            (Some(_), [how]) => format!("{how} of {}", text::count(all, what)),
             (None, [number]) => format!("{what} {number}"),
-            (_, many) => format!("{} {what}s", many.len()),
+            (_, many) => text::count(many.len(), what),
         };
         let attention = &self.attention;
         format!(

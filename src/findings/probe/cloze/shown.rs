@@ -11,6 +11,7 @@ use crate::figure::{Figure, Panel};
 use crate::findings::{About, Findings};
 use crate::prompt::Prompt;
 use crate::record::Record;
+use crate::text;
 use serde_json::{Map, Value, json};
 
 /// The ranks up to which an answer counts.
@@ -61,7 +62,10 @@ impl<'a> Cloze<'a> {
             (among, "ranked among the item's candidates"),
             (alone, "without distractors: ranked in the whole vocabulary by the first token"),
         ];
-        let said = said.iter().filter(|(count, _)| *count > 0).map(|(count, how)| format!("{count} items {how}"));
+        let said = said
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, how)| format!("{} {how}", text::count(*count, "item")));
         lines.push(said.collect::<Vec<_>>().join("; "));
         for found in self.found.iter().skip(1) {
             let hit = |rank: Option<usize>| rank.map(|rank| f64::from(u8::from(rank == 1)));
@@ -111,7 +115,11 @@ impl<'a> Cloze<'a> {
         };
         let rows: Vec<Vec<String>> = self.suite.items.iter().enumerate().filter_map(row).take(SHOWN).collect();
         let left_out = self.suite.items.len().saturating_sub(rows.len());
-        let note = if left_out > 0 { format!("{left_out} more items are in data files") } else { String::new() };
+        let note = match left_out {
+            0 => String::new(),
+            1 => "1 more item is in data files".into(),
+            many => format!("{many} more items are in data files"),
+        };
         let heads = ["prompt", "best answer", "p", "rank", "best distractor", "p"];
         Some(figure::words(&format!("What {} says", found.model.name), &heads, &rows, &note))
     }

@@ -3,6 +3,7 @@
 use super::task::Raw;
 use crate::error::{Error, Result};
 use crate::findings::probe::rows::Bad;
+use crate::text;
 use std::ops::Range;
 
 /// The columns.
@@ -90,7 +91,7 @@ impl Sentence {
     fn word(&mut self, line: &str, label: &Label) -> Result<(), String> {
         let fields: Vec<&str> = line.split('\t').collect();
         if fields.len() != COLUMNS.len() {
-            return Err(format!("it has {} columns, CoNLL-U has {}", fields.len(), COLUMNS.len()));
+            return Err(format!("it has {}, CoNLL-U has {}", text::count(fields.len(), "column"), COLUMNS.len()));
         }
         if fields[FORM].trim().is_empty() {
             return Err("its FORM is empty".into());

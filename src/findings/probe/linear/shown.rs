@@ -12,6 +12,7 @@ use crate::findings::{About, Findings};
 use crate::named::Named;
 use crate::prompt::Prompt;
 use crate::record::Record;
+use crate::text;
 use serde_json::{Map, Value, json};
 
 /// What linear probes of models score on a task.
@@ -59,19 +60,20 @@ impl<'a> Probes<'a> {
         let (examples, kinds) = first.map_or((0, 0), |found| (found.examples, found.kinds));
         let mut lines = vec![
             format!(
-                "{} · linear probe · {} of {examples} {} ({kinds} types) in {} items, {} classes · {}",
+                "{} · linear probe · {} of {examples} {} ({}) in {}, {} · {}",
                 models.join(", "),
                 task.label,
                 self.things(),
-                task.items.len(),
-                task.classes.len(),
+                text::count(kinds, "type"),
+                text::count(task.items.len(), "item"),
+                text::count(task.classes.len(), "class"),
                 self.reading()
             ),
             format!(
-                "L2-regularised logistic regression on standardised residuals, C from {} to {} chosen on dev; train, dev and test are 60, 20 and 20 % of the items, drawn by each of {} seeds",
+                "L2-regularised logistic regression on standardised residuals, C from {} to {} chosen on dev; train, dev and test are 60, 20 and 20 % of the items, drawn by each of {}",
                 STRENGTHS[0],
                 STRENGTHS[STRENGTHS.len() - 1],
-                options.seeds
+                text::count(options.seeds, "seed")
             ),
         ];
         for (number, found) in self.found.iter().enumerate() {
@@ -99,7 +101,8 @@ impl<'a> Probes<'a> {
         if let Some(limit) = options.sample.limit.filter(|limit| *limit < task.all) {
             let seed = options.sample.seed;
             lines.push(format!(
-                "a sample of {limit} items of each file, of {} in all (seed {seed}), {taken} of them labelled",
+                "a sample of {} of each file, of {} in all (seed {seed}), {taken} of them labelled",
+                text::count(limit, "item"),
                 task.all
             ));
         }

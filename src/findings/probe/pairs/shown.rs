@@ -11,6 +11,7 @@ use crate::findings::{About, Findings};
 use crate::named::Named;
 use crate::prompt::Prompt;
 use crate::record::Record;
+use crate::text;
 use serde_json::{Map, Value, json};
 
 /// The pairs furthest from right that a figure names, and that data files do.
@@ -161,7 +162,7 @@ fn counted(tally: &Tally) -> Map<String, Value> {
 /// A share with its interval and what it is of.
 fn said(tally: &Tally) -> String {
     let [low, high] = tally.interval();
-    let ties = if tally.ties > 0 { format!(", {} ties", tally.ties) } else { String::new() };
+    let ties = if tally.ties > 0 { format!(", {}", text::count(tally.ties, "tie")) } else { String::new() };
     match tally.pairs {
         0 => "no pair".into(),
         pairs => format!("{:.3} [{low:.3}, {high:.3}] of {pairs}{ties}", tally.accuracy()),
