@@ -19,6 +19,7 @@ pub mod norms;
 mod numbers;
 pub mod objective;
 pub mod permutation;
+pub mod patching;
 pub mod proportion;
 pub mod qk;
 pub mod rollout;

@@ -37,6 +37,7 @@ mod group;
 pub mod heads;
 pub mod lens;
 pub mod mix;
+pub mod patching;
 mod picks;
 pub mod probe;
 pub mod qk;
@@ -92,6 +93,8 @@ pub enum Asked {
     Surprisal(surprisal::Options),
     /// Why a head looks where it looks.
     Qk(qk::Options),
+    /// Which parts make the difference between two prompts.
+    Patch(patching::Options),
 }
 
 impl Asked {
@@ -105,6 +108,7 @@ impl Asked {
             Self::Mix(options) => options,
             Self::Surprisal(options) => options,
             Self::Qk(options) => options,
+            Self::Patch(options) => options,
         }
     }
 
@@ -114,7 +118,7 @@ impl Asked {
             Self::Saliency(options) => Some(&options.target),
             Self::Lens(options) => Some(&options.target),
             Self::Mix(options) => Some(&options.target),
-            Self::Attention(_) | Self::Heads(_) | Self::Surprisal(_) | Self::Qk(_) => None,
+            Self::Attention(_) | Self::Heads(_) | Self::Surprisal(_) | Self::Qk(_) | Self::Patch(_) => None,
         }
     }
 
