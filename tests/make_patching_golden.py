@@ -8,8 +8,7 @@ foil on which their logits disagree most. For every site, by position and by hea
     logprob, kl: the same by position and head, denoising, of the answer's log-probability and of KL(clean ‖ run)
     gradient, relp: the estimate (a_source − a_base) · ∂m/∂a / (m_source − m_base), denoising, by autograd; of relp the backward pass of
     LayerNorm has a constant scale, that of an activation the factor f(x)/x, and each factor of q·k and of pattern·v gets half
-and from zero: the change of the answer's log-probability in the clean run with one head's z, or one layer's mlp_out, zero or its mean over
-the positions. Made with Python 3.11, torch 2.15.0, transformers 5.23.0, on a CPU.
+Made with Python 3.11, torch 2.15.0, transformers 5.23.0, on a CPU.
 """
 import json
 import pathlib
@@ -155,34 +154,6 @@ def estimates(hooks, base, measure, known, own, relp):
     return {at: (known[at] - own[at]) * leaf.grad for at, leaf in leaves.items()}
 
 
-def ablations(hooks, ids, answer, layers, heads):
-    found = {}
-    own, logits = record(hooks, ids)
-    whole = logits.log_softmax(-1)[answer].item()
-    for what in ["zero", "mean"]:
-        for site, cells in [("z", heads), ("mlp_out", 1)]:
-            rows = []
-            for layer in range(layers):
-                row = []
-                for cell in range(cells):
-                    def visit(at, l, x):
-                        if (at, l) != (site, layer):
-                            return x
-                        x = x.clone()
-                        value = x.mean(0, keepdim=True) if what == "mean" else torch.zeros_like(x[:1])
-                        if site == "z":
-                            x[:, cell] = value[:, cell]
-                        else:
-                            x[:] = value
-                        return x
-                    hooks.visit = visit
-                    row.append(hooks.model(torch.tensor([ids])).logits[0, -1].log_softmax(-1)[answer].item() - whole)
-                rows.append(row)
-            found[f"{what}.{site}"] = rows
-    hooks.visit = None
-    return found
-
-
 @torch.no_grad()
 def main():
     out = {}
@@ -236,7 +207,6 @@ def main():
                     sums = [found[site, l].sum([d for d in range(found[site, l].dim()) if d != kept]) for l in range(layers)]
                     rows = [row.tolist() for row in sums]
                     put(f"{rule}.{site}.{by}", rows, 0.0, (measures["logit-difference"](logits) - measures["logit-difference"](other)).item())
-        case["ablations"] = ablations(hooks, clean, answer, layers, heads)
         out[name] = case
     (FIXTURES / "patching.json").write_text(json.dumps(out, separators=(",", ":")) + "\n")
 
