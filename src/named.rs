@@ -39,7 +39,7 @@ pub trait Named: Copy + PartialEq + Send + Sync + 'static {
 mod tests {
     use super::Named;
     use crate::analysis::attention::Extra;
-    use crate::analysis::{Of, Reduction, Sink, attribution, heads, mixing};
+    use crate::analysis::{Of, Reduction, Sink, attribution, heads, mixing, patching};
     use crate::export::read::AttentionKind;
     use crate::figure::{Colormap, ScaleKind, Theme};
     use crate::findings::lens::Colour;
@@ -77,6 +77,10 @@ mod tests {
         check::<Absent>();
         check::<Colour>();
         check::<mixing::Method>();
+        check::<patching::By>();
+        check::<patching::Direction>();
+        check::<patching::Metric>();
+        check::<patching::Rule>();
         check::<Colormap>();
         check::<ScaleKind>();
         check::<Theme>();

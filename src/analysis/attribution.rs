@@ -13,6 +13,7 @@ mod path;
 mod steps;
 
 pub use draws::{Dice, Draws};
+pub(super) use evaluator::cut;
 pub use evaluator::{Baseline, Each, Evaluator, Watch};
 
 use crate::error::Result;

@@ -18,6 +18,7 @@ pub mod next;
 pub mod norms;
 mod numbers;
 pub mod objective;
+pub mod patching;
 pub mod permutation;
 pub mod proportion;
 pub mod qk;

@@ -16,6 +16,7 @@ mod mix;
 mod model;
 mod models;
 mod output;
+mod patch;
 mod preview;
 mod probe;
 mod progress;
@@ -66,6 +67,8 @@ enum Command {
     OfPrompt(OfPrompt),
     /// Show what differs between two prompts, two models or two saved results
     Diff(diff::DiffArgs),
+    /// Show which parts make the difference between two prompts, by patching one run into the other
+    Patch(patch::PatchArgs),
     /// Do the work of a command for each of many prompts, into one folder
     Batch(batch::BatchArgs),
     /// Record what a suite of commands gives, or compare with what was recorded
@@ -221,6 +224,7 @@ pub fn run(Words { typed: Typed { cli, name, line }, of_batch, meant }: Words) -
             }
         }
         Some(Command::OfPrompt(command)) => run::run(&*command.boxed(), &name, &line)?,
+        Some(Command::Patch(args)) => run::run(&args, &name, &line)?,
         Some(Command::Diff(args)) => diff::run(&args, &line)?,
         Some(Command::Batch(args)) => {
             if let Some(Typed { cli: Cli { command: Some(Command::OfPrompt(command)), .. }, line, .. }) = of_batch {

@@ -23,12 +23,15 @@ pub struct TargetArgs {
 impl TargetArgs {
     /// What is meant: a bare integer is a token id or a class's number, everything else a text; `text:` forces a text.
     pub fn target(&self) -> Target {
-        let token = |typed: &Option<String>| {
-            typed.as_deref().map(|typed| match typed.parse() {
-                Ok(id) => Token::Id(id),
-                Err(_) => Token::Text(typed.strip_prefix("text:").unwrap_or(typed).to_owned()),
-            })
-        };
+        let token = |typed: &Option<String>| typed.as_deref().map(token);
         Target { target: token(&self.target), foil: token(&self.foil), position: self.position }
+    }
+}
+
+/// What is meant by one token: a bare integer is an id, everything else a text; `text:` forces a text.
+pub fn token(typed: &str) -> Token {
+    match typed.parse() {
+        Ok(id) => Token::Id(id),
+        Err(_) => Token::Text(typed.strip_prefix("text:").unwrap_or(typed).to_owned()),
     }
 }

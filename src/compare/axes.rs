@@ -33,6 +33,7 @@ impl<'a> Axes<'a> {
             ("hidden", 3) => &["layer", "query", "dimension"],
             ("logits", 2) => &["query", "token id"],
             ("heads", 2) => &["layer", "head"],
+            ("grid", 2) => &["layer", "cell"],
             ("parts" | "parts_centred", 2) => &["query writer", "key writer"],
             ("by_key_writer", 2) => &["key", "key writer"],
             ("key_scores" | "key_attention", 1) => &["key"],

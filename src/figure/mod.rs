@@ -16,6 +16,7 @@ pub mod mix;
 mod nan;
 pub mod pairs;
 mod panel;
+pub mod patching;
 pub mod qk;
 pub mod saliency;
 pub(crate) mod scale;

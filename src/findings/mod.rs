@@ -38,6 +38,7 @@ pub mod heads;
 mod length;
 pub mod lens;
 pub mod mix;
+pub mod patching;
 mod picks;
 pub mod probe;
 pub mod qk;
@@ -94,6 +95,8 @@ pub enum Asked {
     Surprisal(surprisal::Options),
     /// Why a head looks where it looks.
     Qk(qk::Options),
+    /// Which parts make the difference between two prompts.
+    Patch(patching::Options),
 }
 
 impl Asked {
@@ -107,6 +110,7 @@ impl Asked {
             Self::Mix(options) => options,
             Self::Surprisal(options) => options,
             Self::Qk(options) => options,
+            Self::Patch(options) => options,
         }
     }
 
@@ -116,7 +120,7 @@ impl Asked {
             Self::Saliency(options) => Some(&options.target),
             Self::Lens(options) => Some(&options.target),
             Self::Mix(options) => Some(&options.target),
-            Self::Attention(_) | Self::Heads(_) | Self::Surprisal(_) | Self::Qk(_) => None,
+            Self::Attention(_) | Self::Heads(_) | Self::Surprisal(_) | Self::Qk(_) | Self::Patch(_) => None,
         }
     }
 

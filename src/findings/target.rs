@@ -215,7 +215,7 @@ pub fn settings(subject: &Subject, target: u32, foil: Option<u32>, position: usi
 
 impl Token {
     /// Its id; `option` names it in errors.
-    fn id(&self, option: &'static str, tokenizer: &Tokenizer, vocab: usize) -> Result<u32> {
+    pub(super) fn id(&self, option: &'static str, tokenizer: &Tokenizer, vocab: usize) -> Result<u32> {
         let text = match self {
             Self::Id(id) if (*id as usize) < vocab => return Ok(*id),
             Self::Id(id) => {

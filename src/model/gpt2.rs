@@ -11,7 +11,8 @@ pub use config::Gpt2Config;
 use super::attend::{causal_softmax, mix, pattern, scores};
 use super::ops::{Backend, LayerNorm, Linear, Weight, add};
 use super::{
-    Activation as At, Classes, End, Model, Segment, Segments, Site, Spec, Tap, branched, packed, visit, visit_rows,
+    Activation as At, Classes, End, Model, Segment, Segments, Site, Slopes, Spec, Tap, branched, packed, visit,
+    visit_rows,
 };
 use crate::error::{Error, Result};
 use crate::weights::{Param, Weights};
@@ -118,10 +119,12 @@ impl Gpt2 {
             visit(tap, Site { at, layer, segment: index }, qkv.narrow(1, which, 1)?.squeeze(1)?) // [len, heads, d_head]
         };
         let (q, mut k, mut v) = (part(0, At::Q)?, part(1, At::K)?, part(2, At::V)?);
+        let slopes = tap.slopes();
         if let Some(past) = &segment.past {
             k = Tensor::cat(&[&past.keys[layer], &k], 0)?; // [keys, heads, d_head]
             v = Tensor::cat(&[&past.values[layer], &v], 0)?;
         }
+        let [q, k, v] = [slopes.factor(q)?, slopes.factor(k)?, slopes.factor(v)?];
         let scale = self.config.score_scale(layer);
         let at_scores = Site { at: At::Scores, layer, segment: index };
         let pattern = if tap.wants(at_scores) {
@@ -129,7 +132,7 @@ impl Gpt2 {
         } else {
             pattern(&q, &k, scale, self.fused)? // [heads, len, keys]
         };
-        let pattern = visit(tap, Site { at: At::Pattern, layer, segment: index }, pattern)?;
+        let pattern = slopes.factor(visit(tap, Site { at: At::Pattern, layer, segment: index }, pattern)?)?;
         let z = visit(tap, Site { at: At::Z, layer, segment: index }, mix(&pattern, &v, self.fused)?)?; // [len, heads, d_head]
         Ok(z.reshape((segment.len, d_model))?)
     }
@@ -146,6 +149,10 @@ impl Model for Gpt2 {
 
     fn branches(&self) -> bool {
         self.fused
+    }
+
+    fn shares_out(&self) -> bool {
+        true
     }
 
     fn classes(&self) -> Option<&Classes> {
@@ -177,10 +184,10 @@ impl Model for Gpt2 {
     }
 
     fn block(&self, layer: usize, resid: &Tensor, segments: &Segments, tap: &mut dyn Tap) -> Result<Tensor> {
-        let block = &self.h[layer];
+        let (block, slopes) = (&self.h[layer], tap.slopes());
         let resid = visit_rows(tap, At::ResidPre, layer, segments, resid.clone())?; // [rows, d]
-        let qkv = block.c_attn.forward(&block.ln_1.forward(&resid)?)?; // [rows, 3 d]
-        let alone = self.fused && !watches_attention(tap, layer, segments);
+        let qkv = block.c_attn.forward(&slopes.norm(&block.ln_1, &resid)?)?; // [rows, 3 d]
+        let alone = self.fused && slopes == Slopes::Exact && !watches_attention(tap, layer, segments);
         let z = if segments.iter().any(|s| s.after.is_some()) {
             if !alone || segments.iter().any(|s| s.past.is_some()) {
                 return Err(Error::failed("prompts that share rows are only for forwards that nobody watches"));
@@ -197,8 +204,8 @@ impl Model for Gpt2 {
         };
         let attn_out = visit_rows(tap, At::AttnOut, layer, segments, block.attn_c_proj.forward(&z)?)?;
         let resid = visit_rows(tap, At::ResidMid, layer, segments, add(&resid, &attn_out, self.fused)?)?;
-        let hidden = block.c_fc.forward(&block.ln_2.forward(&resid)?)?; // [rows, d_mlp]
-        let hidden = self.config.nonlinearity.forward(&hidden, self.fused)?;
+        let hidden = block.c_fc.forward(&slopes.norm(&block.ln_2, &resid)?)?; // [rows, d_mlp]
+        let hidden = slopes.nonlinearity(self.config.nonlinearity, &hidden, self.fused)?;
         let mlp_out = visit_rows(tap, At::MlpOut, layer, segments, block.mlp_c_proj.forward(&hidden)?)?; // [rows, d]
         visit_rows(tap, At::ResidPost, layer, segments, add(&resid, &mlp_out, self.fused)?)
     }

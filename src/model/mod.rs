@@ -10,6 +10,7 @@ mod memory;
 mod nonlinearity;
 pub mod ops;
 mod packed;
+mod relevance;
 mod tap;
 pub(crate) mod vector;
 
@@ -19,6 +20,7 @@ pub use gpt2::{Gpt2, Gpt2Config};
 pub use memory::keep_freed_memory;
 pub use nonlinearity::Nonlinearity;
 pub use ops::Backend;
+pub use relevance::Slopes;
 pub use tap::{Activation, NoTap, Site, Tap, visit, visit_rows};
 
 use crate::error::Result;
@@ -164,6 +166,10 @@ pub trait Model: Send + Sync {
     }
     /// Whether its blocks know of prompts that go on after a row of another one (see [`Segments::branching`]).
     fn branches(&self) -> bool {
+        false
+    }
+    /// Whether its backward pass knows of [`Slopes::Relevance`].
+    fn shares_out(&self) -> bool {
         false
     }
     /// The classes that it sorts whole texts into, where that is what its head is for.

@@ -53,6 +53,15 @@ impl Nonlinearity {
         }
     }
 
+    /// `f(x)/x` where x is 0: its limit, and of ReLU, which has none, 0.
+    pub(super) fn slope_at_zero(self) -> f64 {
+        match self {
+            Self::Relu => 0.0,
+            Self::Tanh => 1.0,
+            _ => 0.5,
+        }
+    }
+
     fn apply(self, x: &mut [f32]) {
         match self {
             Self::Relu => x.iter_mut().for_each(|x| *x = x.max(0.0)),

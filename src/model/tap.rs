@@ -1,6 +1,6 @@
 //! The one hook into a forward pass: which activations it passes by, and what may be done with them.
 
-use super::Segments;
+use super::{Segments, Slopes};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -54,6 +54,10 @@ pub trait Tap {
     /// # Errors
     /// Whatever stops the forward pass.
     fn visit(&mut self, site: Site, x: Tensor) -> Result<Tensor>;
+    /// How the pass is followed backwards; by the derivative, unless a tap says otherwise. A model may know of no other way.
+    fn slopes(&self) -> Slopes {
+        Slopes::Exact
+    }
 }
 
 /// A tap that wants nothing.

@@ -9,7 +9,7 @@ const TEXT: &str = "The fox met the crow. The fox";
 const SAVED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/traces/bert.npz");
 const B: &str = "-mbuiltin";
 
-const FIGURES: [(&str, &[&str]); 15] = [
+const FIGURES: [(&str, &[&str]); 16] = [
     ("attention", &["attention", TEXT, B]),
     ("attention-head", &["attention", TEXT, B, "--layer", "4", "--head", "3"]),
     ("attention-received", &["attention", TEXT, B, "--received"]),
@@ -21,6 +21,7 @@ const FIGURES: [(&str, &[&str]); 15] = [
     ("heads", &["heads", B]),
     ("heads-prompt", &["heads", TEXT, B]),
     ("mix", &["mix", TEXT, B]),
+    ("patch", &["patch", "The old king and his", "The young king and her", B]),
     ("qk", &["qk", TEXT, B]),
     ("surprisal", &["surprisal", TEXT, B]),
     ("diff", &["diff", TEXT, "The fox met a dog. The fox", B]),

@@ -24,6 +24,7 @@ mod one_run;
 mod openai;
 mod paper;
 mod parity;
+mod patching;
 mod pdf;
 mod probe_linear;
 mod prompt;

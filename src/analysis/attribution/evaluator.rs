@@ -282,6 +282,6 @@ impl<'a> Evaluator<'a> {
 }
 
 /// The error for a gradient that an operation has cut off: zeros in its place would look plausible.
-pub(super) fn cut() -> Error {
+pub(in crate::analysis) fn cut() -> Error {
     Error::failed("the gradient does not reach the model's input")
 }

@@ -1,0 +1,88 @@
+//! `attnviz patch`: which parts make the difference between two prompts.
+
+use super::args::{FigureArgs, PromptArgs, one_of};
+use super::model::ModelArgs;
+use super::output::OutputArgs;
+use super::run::{Groups, PromptCommand};
+use super::target::token;
+use attnviz::analysis::patching::{By, Direction, Metric, Rule, Where};
+use attnviz::error::Result;
+use attnviz::findings::{Asked, patching};
+use clap::Args;
+
+/// The flags of `patch`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  attnviz patch \"The king and his\" \"The queen and her\" -m builtin
+  attnviz patch \"The king and his\" \"The fox and his\" --answer \" son\" --foil \" tail\"
+  attnviz patch \"The king and his\" \"The queen and her\" --site z    heads
+  attnviz patch \"The king and his\" \"The queen and her\" --attribution")]
+pub struct PatchArgs {
+    #[command(flatten)]
+    prompt: PromptArgs,
+    /// The corrupt prompt: as many tokens, another answer
+    #[arg(value_name = "CORRUPT", help_heading = "Prompt")]
+    corrupt: Option<String>,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The answer to the clean prompt: its text, such as " Mary", or its id
+    /// [default: what the model says to it]
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true, help_heading = "Target")]
+    answer: Option<String>,
+    /// What the answer is compared with [default: what the model says to the corrupt prompt]
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true, help_heading = "Target")]
+    foil: Option<String>,
+    /// The position whose next token is meant; negative ones count from the end [default: the last]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Target")]
+    position: Option<i64>,
+    /// What is measured
+    #[arg(long, value_name = "METRIC", default_value = "logit-difference", value_parser = one_of::<Metric>())]
+    #[arg(help_heading = "Target")]
+    metric: Metric,
+    /// What is replaced
+    #[arg(long, value_name = "SITE", default_value = "resid_pre", value_parser = one_of::<Where>())]
+    #[arg(help_heading = "Method")]
+    site: Where,
+    /// What is replaced at a time, in a layer [default: a head where the site has heads]
+    #[arg(long, value_name = "WHAT", value_parser = one_of::<By>(), help_heading = "Method")]
+    by: Option<By>,
+    /// Which run is given the other's activation
+    #[arg(long, value_name = "WAY", default_value = "denoising", value_parser = one_of::<Direction>())]
+    #[arg(help_heading = "Method")]
+    direction: Direction,
+    /// Estimate all from two forward passes and one backward, and patch only the ten largest
+    #[arg(long, help_heading = "Method")]
+    attribution: bool,
+    /// How an estimate's backward pass goes
+    #[arg(long, value_name = "RULE", default_value = "gradient", value_parser = one_of::<Rule>())]
+    #[arg(help_heading = "Method")]
+    rule: Rule,
+    #[command(flatten)]
+    figure: FigureArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl PromptCommand for PatchArgs {
+    fn groups(&self) -> Groups<'_> {
+        Groups { prompt: &self.prompt, model: &self.model, output: &self.output }
+    }
+
+    fn asked(&self) -> Result<Asked> {
+        Ok(Asked::Patch(patching::Options {
+            reading: self.prompt.reading(),
+            corrupt: self.corrupt.clone().unwrap_or_default(),
+            answer: self.answer.as_deref().map(token),
+            foil: self.foil.as_deref().map(token),
+            position: self.position,
+            site: self.site,
+            by: self.by,
+            metric: self.metric,
+            direction: self.direction,
+            attribution: self.attribution,
+            rule: self.rule,
+            style: self.figure.style()?,
+        }))
+    }
+}

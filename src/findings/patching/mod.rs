@@ -1,0 +1,276 @@
+//! Which parts make the difference between two prompts, as figures, data and tables: activation patching.
+
+mod options;
+mod prompts;
+
+pub use options::Options;
+
+use super::subject::{About, Subject};
+use super::{Analysis, Cost, Findings, Output, Reading, Style, refuse_parts};
+use crate::analysis::patching::{By, Cell, Direction, Metric, Pair, Question, Rule, Where, estimate};
+use crate::error::{Error, Result};
+use crate::export::table::{Cell as Field, number, text, whole};
+use crate::export::{Array, Data, Entry, Table};
+use crate::figure::patching::{Confirmed, Labels, confirmed, map};
+use crate::figure::{Figure, Scale};
+use crate::model::Spec;
+use crate::named::Named;
+use serde_json::{Map, Value, json};
+
+/// Cells of an estimate that are patched in earnest.
+const CONFIRMED: usize = 10;
+
+impl Analysis for Options {
+    fn reading(&self) -> Reading {
+        self.reading
+    }
+
+    fn style(&self) -> Style {
+        self.style.clone()
+    }
+
+    fn check(&self, outputs: &[Output]) -> Result<()> {
+        refuse_parts("patch", outputs)?;
+        let refused = |what: &str, hint: &str, option| Err(Error::usage(what).hint(hint).option(option));
+        if self.corrupt.is_empty() {
+            return Err(Error::usage("there is no corrupt prompt")
+                .hint("give two: the clean one, and one of as many tokens with another answer"));
+        }
+        if self.by == Some(By::Head) && !self.site.has_heads() {
+            return refused(
+                &format!("{} has no heads of its own", self.site.name()),
+                "patch z, q, k, v or pattern by head",
+                "by",
+            );
+        }
+        if self.metric != Metric::LogitDifference && self.foil.is_some() {
+            return refused("a foil is for the logit difference", "leave it out, or leave the metric out", "foil");
+        }
+        if self.metric == Metric::Kl && self.answer.is_some() {
+            return refused("kl compares all next tokens, not one answer", "leave the answer out", "answer");
+        }
+        if self.rule != Rule::Gradient && !self.attribution {
+            return refused("a rule is for estimates", "ask for attribution, too", "rule");
+        }
+        if self.attribution && self.metric == Metric::Kl && self.direction == Direction::Noising {
+            return refused(
+                "KL(clean ‖ run) is flat at the clean run, so that nothing can be estimated there",
+                "estimate another metric, or leave attribution out",
+                "attribution",
+            );
+        }
+        self.style.check()
+    }
+
+    /// The activations of both runs, and those of the runs that go together.
+    fn cost(&self, spec: &Spec, tokens: usize, _: &[Output]) -> Cost {
+        let (n, d, layers) = (tokens as u64, spec.d_model as u64, spec.layers as u64);
+        let patterns = if self.site == Where::Pattern { spec.heads as u64 * n * n } else { 0 };
+        let kept = 4 * layers * (8 * n * d + 4 * patterns);
+        let working = 4 * n.max(512) * (12 * d + 2 * spec.d_mlp as u64);
+        Cost { memory: kept + working + 4 * 64 * spec.vocab as u64, ..Cost::default() }
+    }
+
+    fn find<'a>(&'a self, subject: Subject<'a>, _: &[Output]) -> Result<Box<dyn Findings + 'a>> {
+        Ok(Box::new(Patched::find(self, subject)?))
+    }
+}
+
+/// What was found of one pair of prompts.
+struct Patched<'a> {
+    options: &'a Options,
+    subject: Subject<'a>,
+    question: Question,
+    /// What each token of the corrupt prompt is called.
+    corrupt: Vec<String>,
+    /// What is measured of the clean run and of the corrupt one.
+    values: [f64; 2],
+    /// The share of every cell, `[layer][cell]`: exact, or estimated.
+    grid: Vec<Vec<f64>>,
+    /// Layer and cell of what was estimated and then patched, with the exact share.
+    confirmed: Vec<(usize, usize, f64)>,
+}
+
+impl<'a> Patched<'a> {
+    fn find(options: &'a Options, subject: Subject<'a>) -> Result<Self> {
+        let session = subject.session;
+        session.has_next_tokens()?;
+        let corrupt = prompts::corrupt(options, &subject)?;
+        let question = options.question(&subject, &corrupt)?;
+        let both = [&subject.prompt.ids[..], &corrupt.ids[..]];
+        let pair = Pair::new(session.model(), both, question, options.site, options.direction)?;
+        pair.differs()?;
+        let by = options.by();
+        let (layers, cells) = (session.spec().layers, pair.cells(by));
+        let exact = |layer: usize, cells: &[Cell]| -> Result<Vec<f64>> {
+            let found = pair.patched(layer, cells)?.into_iter().map(|value| pair.share(value)).collect();
+            (subject.watch)(1, 0);
+            Ok(found)
+        };
+        let mut confirmed = Vec::new();
+        let grid = if options.attribution {
+            let grid = estimate(&pair, by, options.rule)?;
+            let mut order: Vec<(usize, usize)> =
+                (0..layers).flat_map(|layer| (0..cells.len()).map(move |cell| (layer, cell))).collect();
+            order.sort_by(|a, b| grid[b.0][b.1].abs().total_cmp(&grid[a.0][a.1].abs()));
+            order.truncate(CONFIRMED);
+            (subject.watch)(0, order.len());
+            for (layer, cell) in order {
+                confirmed.push((layer, cell, exact(layer, &cells[cell..=cell])?[0]));
+            }
+            grid
+        } else {
+            (subject.watch)(0, layers);
+            (0..layers).map(|layer| exact(layer, &cells)).collect::<Result<_>>()?
+        };
+        let [base, source] = pair.values();
+        let values = if options.direction == Direction::Denoising { [source, base] } else { [base, source] };
+        let corrupt = corrupt.tokens.into_iter().map(|token| token.label).collect();
+        Ok(Self { options, subject, question, corrupt, values, grid, confirmed })
+    }
+
+    /// What the cells of a layer are called.
+    fn cells(&self) -> Vec<String> {
+        match self.options.by() {
+            By::Head => (0..self.grid[0].len()).map(|head| head.to_string()).collect(),
+            By::Position => {
+                let both = self.subject.prompt.tokens.iter().map(|token| &token.label).zip(&self.corrupt);
+                let name = |(clean, corrupt): (&String, &String)| {
+                    if clean == corrupt { clean.clone() } else { format!("{clean}/{corrupt}") }
+                };
+                both.take(self.question.position + 1).map(name).collect()
+            }
+        }
+    }
+
+    fn metric(&self) -> String {
+        let answer = self.subject.name(self.question.answer);
+        match (self.options.metric, self.question.foil) {
+            (Metric::LogitDifference, Some(foil)) => {
+                format!("logit of {answer} minus that of {}", self.subject.name(foil))
+            }
+            (Metric::Kl, _) => "KL(clean ‖ run) in nats".into(),
+            _ => format!("log-probability of {answer}"),
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let number = |x: f64| format!("{x:+.3}").replace('-', "−");
+        let options = self.options;
+        let (site, by) = (options.site.name(), options.by().name());
+        let (base, source) = match options.direction {
+            Direction::Denoising => ("corrupt", "clean"),
+            Direction::Noising => ("clean", "corrupt"),
+        };
+        let how = match (options.attribution, options.rule) {
+            (false, _) => "activation patching",
+            (true, Rule::Gradient) => "attribution patching, an estimate by the gradient,",
+            (true, Rule::Relp) => "attribution patching, an estimate by RelP,",
+        };
+        let place = self.subject.after(self.question.position);
+        let mut lines = vec![
+            self.subject.line(&format!("{how} of {site} by {by}: the {base} run with the {source} one's")),
+            format!("corrupt: {}", options.corrupt.split_whitespace().collect::<Vec<_>>().join(" ")),
+            format!(
+                "{}{place}: clean {}, corrupt {}; 0 is the {base} run, 1 the {source} one",
+                self.metric(),
+                number(self.values[0]),
+                number(self.values[1])
+            ),
+        ];
+        lines.extend(self.off());
+        lines
+    }
+
+    /// How far an estimate is off where it was confirmed.
+    fn off(&self) -> Option<String> {
+        let off = |(layer, cell, exact): &(usize, usize, f64)| (self.grid[*layer][*cell] - exact).abs();
+        let all: Vec<f64> = self.confirmed.iter().map(off).collect();
+        let (count, most) = (all.len(), all.iter().copied().fold(0.0, f64::max));
+        let mean = all.iter().sum::<f64>() / count.max(1) as f64;
+        (count > 0).then(|| format!("the {count} largest estimates are off by {mean:.3} on average, {most:.3} at most"))
+    }
+}
+
+impl Findings for Patched<'_> {
+    fn about(&self) -> &About {
+        &self.subject.about
+    }
+
+    fn figure(&self, _: Option<usize>) -> Figure {
+        let style = &self.options.style;
+        let values: Vec<f32> = self.grid.iter().flatten().map(|x| *x as f32).collect();
+        let unit = if self.options.attribution { "estimated effect" } else { "effect" };
+        let signed = Scale::signed(unit, values.iter().copied());
+        let scale = Scale { kind: style.scale, colormap: style.colormap.unwrap_or(signed.colormap), ..signed };
+        let cells = self.cells();
+        let rows = self.confirmed.iter().map(|(layer, cell, exact)| Confirmed {
+            place: match self.options.by() {
+                By::Head => format!("head {layer}.{cell}"),
+                By::Position => format!("layer {layer}, {} ({cell})", cells[*cell]),
+            },
+            estimate: self.grid[*layer][*cell] as f32,
+            exact: *exact as f32,
+        });
+        let table = confirmed(&rows.collect::<Vec<_>>());
+        let axis = self.options.by().name().to_owned();
+        let panels = std::iter::once(map(values, Labels { cells, axis }, scale)).chain(table).collect();
+        style.figure(&self.subject, self.lines(), panels)
+    }
+
+    fn data(&self, _: Option<usize>) -> Result<Data> {
+        let cells = self.grid[0].len();
+        let grid = Array {
+            name: "grid".into(),
+            shape: vec![self.grid.len(), cells],
+            values: self.grid.iter().flatten().map(|x| *x as f32).collect(),
+        };
+        let Options { site, metric, direction, attribution, rule, reading, .. } = self.options;
+        let Question { position, answer, foil, .. } = self.question;
+        let of_answer = |id: u32| if *metric == Metric::Kl { Value::Null } else { id.into() };
+        let settings = Map::from_iter([
+            ("site".into(), site.name().into()),
+            ("by".into(), self.options.by().name().into()),
+            ("metric".into(), metric.name().into()),
+            ("direction".into(), direction.name().into()),
+            ("answer".into(), of_answer(answer)),
+            ("foil".into(), json!(foil)),
+            ("position".into(), position.into()),
+            ("rule".into(), json!(attribution.then(|| rule.name()))),
+            ("bos".into(), reading.bos.into()),
+        ]);
+        let mut fields = Map::from_iter([
+            ("clean".into(), json!(self.values[0])),
+            ("corrupt".into(), json!(self.values[1])),
+            ("corrupt_tokens".into(), json!(self.corrupt)),
+        ]);
+        if *attribution {
+            let confirmed = self.confirmed.iter().map(|(layer, cell, exact)| {
+                json!({ "layer": layer, "cell": cell, "estimate": self.grid[*layer][*cell], "exact": exact })
+            });
+            fields.insert("confirmed".into(), confirmed.collect());
+        }
+        let method = if *attribution { "attribution-patching" } else { "patching" };
+        Ok(self.subject.data(vec![Entry { method: method.into(), settings, fields, arrays: vec![grid] }]))
+    }
+
+    fn table(&self, _: Option<usize>) -> Result<Table> {
+        let columns = match self.options.by() {
+            By::Head => vec![whole("layer"), whole("head"), text("label"), number("effect"), number("exact")],
+            By::Position => vec![whole("layer"), whole("position"), text("label"), number("effect"), number("exact")],
+        };
+        let labels = self.cells();
+        let row = |layer: usize, cell: usize| -> Vec<Field> {
+            let share = self.grid[layer][cell] as f32;
+            let known = self.confirmed.iter().find(|known| (known.0, known.1) == (layer, cell));
+            let exact = if self.options.attribution { known.map(|known| known.2 as f32) } else { Some(share) };
+            vec![layer.into(), cell.into(), labels[cell].clone().into(), share.into(), exact.into()]
+        };
+        let all = (0..self.grid.len()).flat_map(|layer| (0..labels.len()).map(move |cell| (layer, cell)));
+        Ok(Table { columns, rows: all.map(|(layer, cell)| row(layer, cell)).collect() })
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.off().into_iter().collect()
+    }
+}

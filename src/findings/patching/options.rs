@@ -1,0 +1,106 @@
+//! The options of `patch`, and what they ask of the next token.
+
+use super::super::subject::Subject;
+use super::super::{Reading, Style, Target, Token};
+use crate::analysis::next::next_tokens;
+use crate::analysis::patching::{By, Direction, Metric, Question, Rule, Where};
+use crate::error::{Error, Result};
+use crate::model::NoTap;
+use crate::prompt::Prompt;
+use crate::trace::forward;
+use serde::{Deserialize, Serialize};
+
+/// The options of `patch`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// How both prompts are read.
+    pub reading: Reading,
+    /// The corrupt prompt; the clean one is the prompt itself.
+    pub corrupt: String,
+    /// The answer to the clean prompt; none means what the model says to it.
+    pub answer: Option<Token>,
+    /// What it is compared with; none means what the model says to the corrupt prompt. For the logit difference only.
+    pub foil: Option<Token>,
+    /// The position whose next token is meant; negative ones count from the end, none means the last.
+    pub position: Option<i64>,
+    /// What is replaced: the residual stream entering a block, unless another site is named.
+    pub site: Where,
+    /// What one cell of the grid is; none means a head where the site has heads, else a position.
+    pub by: Option<By>,
+    /// What is measured: the logit difference, unless another metric is named.
+    pub metric: Metric,
+    /// Which run is patched: the corrupt one, unless the other way is named.
+    pub direction: Direction,
+    /// Estimate every cell from two forward passes and one backward, and patch only the largest; off unless asked for.
+    pub attribution: bool,
+    /// How an estimate's backward pass goes: by the gradient, unless another rule is named.
+    pub rule: Rule,
+    /// How the figure looks.
+    pub style: Style,
+}
+
+impl Options {
+    /// What one cell of the grid is.
+    pub(super) fn by(&self) -> By {
+        self.by.unwrap_or(if self.site.has_heads() { By::Head } else { By::Position })
+    }
+
+    /// The question within two prompts.
+    ///
+    /// # Errors
+    /// A text that is not one token, a position that there is not, an answer that is the foil.
+    pub(super) fn question(&self, subject: &Subject, corrupt: &Prompt) -> Result<Question> {
+        let position = Target { position: self.position, ..Target::default() }.within(subject)?.position;
+        let (session, metric) = (subject.session, self.metric);
+        let typed = |option, token: &Option<Token>| {
+            let id = |token: &Token| token.id(option, &session.tokenizer, session.spec().vocab);
+            token.as_ref().map(id).transpose()
+        };
+        let (answer, foil) = (typed("answer", &self.answer)?, typed("foil", &self.foil)?);
+        if answer.is_some() && answer == foil {
+            return Err(Error::usage("answer and foil are the same token").hint("name two that differ").option("foil"));
+        }
+        let own = |ids: &[u32]| -> Result<u32> {
+            let resid = forward(session.model(), &[&ids[..=position]], &mut NoTap)?;
+            let next = next_tokens(&session.next_logits(&[&resid])?.get(0)?, 1)?;
+            next.first().map(|next| next.id).ok_or_else(|| Error::failed("the model's vocabulary is empty"))
+        };
+        let answer = answer.map_or_else(|| own(&subject.prompt.ids), Ok)?;
+        let foil = match metric {
+            Metric::LogitDifference => Some(foil.map_or_else(|| own(&corrupt.ids), Ok)?),
+            _ => None,
+        };
+        if foil == Some(answer) {
+            return Err(Error::usage(format!("the model says {} to both prompts", subject.name(answer)))
+                .hint("name an answer and a foil")
+                .option("foil"));
+        }
+        Ok(Question { position, answer, foil, metric })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::Analysis;
+
+    #[test]
+    fn options_survive_json_and_unknown_ones_are_refused() {
+        crate::findings::check_json::<Options>(r#"{"clean": "x"}"#);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_names_its_option() {
+        let own = || Options { corrupt: "a".into(), ..Options::default() };
+        let refused = |options: Options| options.check(&[]).unwrap_err().option;
+        assert_eq!(refused(Options::default()), None);
+        assert_eq!(refused(Options { by: Some(By::Head), ..own() }), Some("by"));
+        assert_eq!(refused(Options { metric: Metric::Kl, answer: Some(Token::Id(1)), ..own() }), Some("answer"));
+        assert_eq!(refused(Options { metric: Metric::LogProb, foil: Some(Token::Id(1)), ..own() }), Some("foil"));
+        assert_eq!(refused(Options { rule: Rule::Relp, ..own() }), Some("rule"));
+        let flat = Options { metric: Metric::Kl, direction: Direction::Noising, attribution: true, ..own() };
+        assert_eq!(refused(flat), Some("attribution"));
+        assert!(own().check(&[]).is_ok());
+    }
+}
