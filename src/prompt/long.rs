@@ -77,7 +77,7 @@ impl<'a, R: Read> LongText<'a, R> {
     ///
     /// # Errors
     /// What cannot be read, is not UTF-8 or cannot be tokenized; a text whose tokens depend on what stands far away, or in which there
-    /// are [`MOST`] bytes without a blank.
+    /// are 4 MiB without a blank.
     pub fn part(&mut self) -> Result<Option<Prompt>> {
         if self.done {
             return Ok(None);
