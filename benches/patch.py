@@ -67,7 +67,7 @@ def main():
     parser.add_argument("--layers", type=int, help="the first so many only, of transformers: for a quick try")
     parser.add_argument("--binary", default=str(ROOT / "target/release/attnviz"))
     args = parser.parse_args()
-    model = GPT2LMHeadModel.from_pretrained(args.model).eval()
+    model = GPT2LMHeadModel.from_pretrained(args.model, dtype=torch.float32).eval()
     tokenizer = GPT2TokenizerFast.from_pretrained(args.model)
     ids = [torch.tensor([tokenizer(text)["input_ids"]]) for text in (CLEAN, CORRUPT)]
     answer, foil = (tokenizer(text)["input_ids"][0] for text in (" Mary", " John"))
