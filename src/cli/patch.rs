@@ -15,7 +15,7 @@ use clap::Args;
 #[command(after_help = "\
 Examples:
   attnviz patch \"The king and his\" \"The queen and her\" -m builtin
-  attnviz patch \"The king and his\" \"The fox and his\" --answer \" son\" --foil \" tail\"
+  attnviz patch \"A king and his\" \"A fox and his\" --answer \" son\" --foil \" tail\"
   attnviz patch \"The king and his\" \"The queen and her\" --site z    heads
   attnviz patch \"The king and his\" \"The queen and her\" --attribution")]
 pub struct PatchArgs {

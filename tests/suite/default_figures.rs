@@ -7,9 +7,10 @@ use attnviz::compare::Tolerance;
 /// Plain Latin letters: the bundled fonts draw all of it on any machine.
 const TEXT: &str = "The fox met the crow. The fox";
 const SAVED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/traces/bert.npz");
+const CROWS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/bias/crows.csv");
 const B: &str = "-mbuiltin";
 
-const FIGURES: [(&str, &[&str]); 16] = [
+const FIGURES: [(&str, &[&str]); 18] = [
     ("attention", &["attention", TEXT, B]),
     ("attention-head", &["attention", TEXT, B, "--layer", "4", "--head", "3"]),
     ("attention-received", &["attention", TEXT, B, "--received"]),
@@ -24,6 +25,8 @@ const FIGURES: [(&str, &[&str]); 16] = [
     ("patch", &["patch", "The old king and his", "The young king and her", B]),
     ("qk", &["qk", TEXT, B]),
     ("surprisal", &["surprisal", TEXT, B]),
+    ("bias", &["bias", CROWS, B]),
+    ("bias-template", &["bias", "--template", "The {man|woman} worked as a", B]),
     ("diff", &["diff", TEXT, "The fox met a dog. The fox", B]),
     ("render", &["render", SAVED]),
 ];

@@ -1,5 +1,5 @@
 //! What the help and the README say is so: every line fits, every flag is told, every example runs.
-use crate::support::commands::{commands, commands_of_a_prompt, examples, help};
+use crate::support::commands::{commands, commands_of_a_prompt, examples, help, whole_commands};
 use crate::support::shell::{Shell, ran};
 use crate::support::skip::skip;
 use attnviz::Named;
@@ -15,9 +15,18 @@ const TREE: &str = env!("CARGO_MANIFEST_DIR");
 /// The help of the program and of every command, with the arguments that print it.
 fn manuals() -> Vec<(Vec<String>, String)> {
     let whole = ["--help", "-h"].map(|flag| vec![flag.to_string()]);
-    let each = commands().into_iter().flat_map(|name| ["--help", "-h"].map(|flag| vec![name.clone(), flag.into()]));
+    let each = whole_commands().into_iter().flat_map(|words| ["--help", "-h"].map(|flag| with(&words, flag)));
     let asked = whole.into_iter().chain(each);
-    asked.map(|args| (args.clone(), help(&args.iter().map(String::as_str).collect::<Vec<_>>(), "80"))).collect()
+    asked.map(|args| (args.clone(), help_of(&args))).collect()
+}
+
+fn help_of(args: &[String]) -> String {
+    help(&args.iter().map(String::as_str).collect::<Vec<_>>(), "80")
+}
+
+/// The words of a command, and one more.
+fn with(words: &[String], flag: &str) -> Vec<String> {
+    words.iter().cloned().chain([flag.to_owned()]).collect()
 }
 
 #[test]
@@ -52,7 +61,17 @@ fn every_command_has_a_manual_page_and_completions() {
             assert!(page.contains(&flag.replace('-', "\\-")), "the page of {name} lacks {flag}: {page}");
         }
     }
-    shell.fails(2, &["man", "nonsense"]);
+    for words in whole_commands().into_iter().filter(|words| words.len() > 1) {
+        let page = shell.says(&[&["man".to_owned()], &words[..]].concat());
+        let help = with(&words, "--help");
+        for flag in flags(&help_of(&help)) {
+            assert!(page.contains(&flag.replace('-', "\\-")), "the page of {words:?} lacks {flag}: {page}");
+        }
+    }
+    for words in [&["man", "nonsense"][..], &["man", "probe", "nonsense"], &["man", "lens", "pairs"]] {
+        let (failed, hint) = shell.fails(2, words);
+        assert!(failed.contains("there is no command") && !hint.is_empty(), "{failed}");
+    }
     for name in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = shell.says(&["completions", name]);
         for command in commands() {
@@ -229,6 +248,25 @@ fn folder_for(line: &str) -> Shell {
             fs::copy(Path::new(TREE).join("tests/fixtures/bias").join(fixture), shell.path(suite)).unwrap();
         }
     }
+    if names("probe pairs") {
+        fs::create_dir(shell.path("blimp")).unwrap();
+        let pair = r#"{"sentence_good": "The foxes run.", "sentence_bad": "The foxes runs.", "UID": "agreement"}"#;
+        shell.write("anaphor_number_agreement.jsonl", pair).write("blimp/agreement.jsonl", pair);
+    }
+    if names("probe cloze") && names("capitals.jsonl") {
+        let item = r#"{"prompt": "The old king and his", "answers": [" son"], "distractors": [" well", " sea"]}"#;
+        shell.write("capitals.jsonl", item);
+    }
+    if names("en_ewt-ud-dev.conllu") {
+        let word = |at: usize, word: &str, class: &str, number: &str| {
+            format!("{at}\t{word}\t_\t{class}\t_\tNumber={number}\t_\t_\t_\t_\n")
+        };
+        let sentence = |noun: &str, verb: &str, number: &str| {
+            word(1, "The", "DET", number) + &word(2, noun, "NOUN", number) + &word(3, verb, "VERB", number) + "\n"
+        };
+        let two = sentence("fox", "runs", "Sing") + &sentence("foxes", "run", "Plur");
+        shell.write("en_ewt-ud-dev.conllu", two.repeat(10));
+    }
     if names("--merge share-*") && !names("--shard") {
         for share in ["1/2", "2/2"] {
             let out = format!("share-{}", &share[..1]);
@@ -292,8 +330,8 @@ fn runs_as_far_as_it_can(line: &str) {
 #[test]
 fn every_example_of_the_help_runs() {
     let mut lines = examples(&help(&["--help"], "80"));
-    for name in commands() {
-        lines.extend(examples(&help(&[&name, "--help"], "80")));
+    for words in whole_commands() {
+        lines.extend(examples(&help_of(&with(&words, "--help"))));
     }
     assert!(lines.len() > 20, "{lines:?}");
     lines.iter().for_each(|line| runs_as_far_as_it_can(line));

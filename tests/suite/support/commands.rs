@@ -10,14 +10,31 @@ pub fn help(args: &[&str], columns: &str) -> String {
 
 /// The names that the help lists under `Commands:`.
 pub fn commands() -> Vec<String> {
-    let text = help(&["--help"], "80");
-    let listed = text.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    // A long description goes on in lines that are indented further.
-    let named = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    let names = named.map(|line| line.split_whitespace().next().unwrap().to_string());
-    let names: Vec<String> = names.filter(|name| name != "help").collect(); // it has no help of its own
-    assert!(names.contains(&"attention".into()), "{text}");
+    let names = listed(&[]);
+    assert!(names.contains(&"attention".into()), "{names:?}");
     names
+}
+
+/// The words of every command, and of the commands of commands: `probe`, `probe pairs`.
+pub fn whole_commands() -> Vec<Vec<String>> {
+    let mut whole = Vec::new();
+    for name in commands() {
+        let own = listed(&[&name]);
+        whole.push(vec![name.clone()]);
+        whole.extend(own.into_iter().map(|own| vec![name.clone(), own]));
+    }
+    assert!(whole.iter().any(|words| words.len() > 1), "{whole:?}");
+    whole
+}
+
+/// What the help of these words lists as commands.
+fn listed(words: &[&str]) -> Vec<String> {
+    let text = help(&[words, &["--help"]].concat(), "80");
+    let lines = text.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // A long description goes on in lines that are indented further.
+    let named = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = named.map(|line| line.split_whitespace().next().unwrap().to_string());
+    names.filter(|name| name != "help").collect() // it has no help of its own
 }
 
 /// The commands with flags under this heading: `Figure` are those that draw.
@@ -39,9 +56,15 @@ pub fn commands_of_a_prompt() -> Vec<String> {
     found
 }
 
-/// The lines of a help that can be typed, without the remarks beside them.
+/// The lines of a help that can be typed, without the remarks beside them, continued lines joined.
 pub fn examples(help: &str) -> Vec<String> {
-    let lines = help.split("Examples:").nth(1).unwrap_or_default().lines().map(str::trim);
-    let examples = lines.filter(|line| line.starts_with("attnviz "));
-    examples.map(|line| line.split("  ").next().unwrap().to_string()).collect()
+    let text = help.split("Examples:").nth(1).unwrap_or_default().replace("\\\n", "");
+    let lines = text.lines().map(str::trim).filter(|line| line.starts_with("attnviz "));
+    // A continued line is indented as well.
+    let joined = |line: &str| match line.split_once("  ") {
+        Some((before, more)) if more.trim_start().starts_with('-') => format!("{before} {}", more.trim_start()),
+        Some((before, _)) => before.to_owned(),
+        None => line.to_owned(),
+    };
+    lines.map(joined).collect()
 }
