@@ -64,7 +64,7 @@ with the columns good and bad; a folder is all such files in it.
 Examples:
   attnviz probe pairs anaphor_number_agreement.jsonl -m builtin
   attnviz probe pairs blimp/ -m gpt2 -m distilgpt2 -o blimp.png -o blimp.csv
-  attnviz probe pairs pairs.csv -m builtin --explain 3 --with pairs -o pairs.json")]
+  attnviz probe pairs pairs.csv -m builtin --explain 3 --with pairs -o out.json")]
 pub struct PairsArgs {
     /// A file of pairs, or a folder of such files
     #[arg(value_name = "FILE|FOLDER", help_heading = "Items")]

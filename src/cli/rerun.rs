@@ -242,6 +242,8 @@ impl Again<'_> {
         match check(&outputs) {
             Ok(()) => Ok(outputs),
             Err(_) if check(&beside).is_ok() => Ok(beside),
+            // What stands in a file was typed by nobody.
+            Err(error) if self.args.output.output.is_empty() => Err(Error { kind: Kind::Failed, ..self.named(error) }),
             Err(error) => Err(self.named(error)),
         }
     }

@@ -381,7 +381,7 @@ fn what_cannot_be_attention_is_named() {
     assert!(one("F32", "[1,2,1,1,1]", 8).contains("[1, 2, 1, 1, 1]"));
     assert!(one("F32", "[4,4]", 64).contains("[4, 4]"));
     assert!(one("F32", "[0,12,4,4]", 0).contains("empty"));
-    assert!(one("F32", "[1,1,2,1]", 8).contains("2 queries but only 1 keys"));
+    assert!(one("F32", "[1,1,2,1]", 8).contains("2 queries but only 1 key"));
     assert!(refused(&tensors(r#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#, 1)).contains("only: a"));
     let message = refused(&tensors(r#"{"\u001b[2J\n":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#, 1));
     assert!(message.contains("only: ␛[2J "), "nothing that a terminal obeys: {message:?}");

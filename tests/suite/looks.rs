@@ -45,9 +45,13 @@ fn one_head_is_a_heatmap_with_every_token_on_both_sides() {
     assert!(map.shows("query") && map.shows("key") && map.shows("layer 0, head 1"), "{:?}", map.texts);
 }
 
-/// What a token is called in a picture, as long as it is plain.
+/// What a token is called in a picture, as long as it is plain; the last character of the text is two tokens.
 fn labels(data: &Value) -> Vec<String> {
-    data["tokens"].as_array().unwrap().iter().map(|token| token.as_str().unwrap().replace(' ', "·")).collect()
+    let plain = |token: &Value| token.as_str().unwrap().replace(' ', "·");
+    let parts = [("⟨C3⟩", "ë₁"), ("⟨AB⟩", "ë₂")];
+    let label =
+        |token: String| parts.iter().find(|(byte, _)| *byte == token).map_or(token.clone(), |(_, part)| (*part).into());
+    data["tokens"].as_array().unwrap().iter().map(plain).map(label).collect()
 }
 
 /// The numbers of a causal map that are drawn: those of keys that a query sees.

@@ -101,7 +101,7 @@ fn bytes_of_a_tokenizer_without_a_decoder_are_read_as_bytes() {
                   "merges": ["Ġ c", "Ġ b", "Ġb y"]},
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
     }));
-    check(&tokenizer, " café by", &["·c", "a", "f", "⟨C3⟩", "⟨A9⟩", "·by"], &["café", "by"]);
+    check(&tokenizer, " café by", &["·c", "a", "f", "é₁", "é₂", "·by"], &["café", "by"]);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn bytes_that_no_token_has_are_bytes_and_the_prefix_space_is_not_the_texts() {
             {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
             {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
     }));
-    check(&tokenizer, "afé af", &["a", "f", "⟨C3⟩", "⟨A9⟩", "·a", "f"], &["afé", "af"]);
+    check(&tokenizer, "afé af", &["a", "f", "é₁", "é₂", "·a", "f"], &["afé", "af"]);
     check(&tokenizer, "a\ta", &["a", "⇥", "a"], &["a", "⇥a"]);
 }
 

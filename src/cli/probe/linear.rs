@@ -21,8 +21,8 @@ Residuals are kept in memory, not on disk.
 
 Examples:
   attnviz probe linear en_ewt-ud-dev.conllu -m builtin --limit 500
-  attnviz probe linear en_ewt-ud-dev.conllu --label FEATS.Number -m gpt2 -m distilgpt2
-  attnviz probe linear reviews.tsv --pool mean --seeds 10 -o reviews.png -o reviews.csv")]
+  attnviz probe linear en_ewt-ud-dev.conllu --label FEATS.Number -m gpt2
+  attnviz probe linear reviews.tsv --pool mean --seeds 10 -o reviews.png")]
 pub struct LinearArgs {
     /// A file of labelled words or texts
     #[arg(value_name = "FILE", help_heading = "Items")]
