@@ -24,6 +24,11 @@ pub fn mark(name: &str, start: &[u8]) -> Result<usize> {
         .hint(format!("convert it, for example with iconv -f {encoding} -t UTF-8")))
 }
 
+/// The error for a file of this name that stops being UTF-8 at this byte.
+pub fn not_utf8(name: &str, byte: u64) -> Error {
+    Error::failed(format!("{name} is not UTF-8 (byte {byte})")).hint("convert it, for example with iconv -t utf-8")
+}
+
 #[cfg(test)]
 mod tests {
     use super::mark;

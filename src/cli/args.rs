@@ -2,7 +2,7 @@
 
 use attnviz::Named;
 use attnviz::analysis::{Reduction, Sink};
-use attnviz::encoding::{START, mark};
+use attnviz::encoding::{START, mark, not_utf8};
 use attnviz::error::{Error, Result};
 use attnviz::export::read_at_most;
 use attnviz::figure::{Colormap, ScaleKind, Theme};
@@ -169,10 +169,7 @@ fn read_text(from: impl Read, name: &str) -> Result<String> {
     })?;
     let start = mark(name, &bytes[..bytes.len().min(START)])?;
     bytes.drain(..start);
-    let mut text = String::from_utf8(bytes).map_err(|e| {
-        Error::failed(format!("{name} is not UTF-8 (byte {})", e.utf8_error().valid_up_to()))
-            .hint("convert it, for example with iconv -t utf-8")
-    })?;
+    let mut text = String::from_utf8(bytes).map_err(|e| not_utf8(name, e.utf8_error().valid_up_to() as u64))?;
     if text.ends_with('\n') {
         text.truncate(text.len() - if text.ends_with("\r\n") { 2 } else { 1 });
     }

@@ -4,13 +4,13 @@ use super::args::{FigureArgs, one_of};
 use super::deliver::deliver;
 use super::model::ModelsArgs;
 use super::output::OutputArgs;
-use super::probe::SampleArgs;
+use super::probe::{SampleArgs, With};
 use super::progress::Progress;
 use attnviz::error::Result;
 use attnviz::findings::probe::Convention;
 use attnviz::findings::probe::bias::{Bias, Options, Suite, Template, compare, find};
 use attnviz::findings::{Reading, difference};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::path::PathBuf;
 
 /// The flags of `bias`.
@@ -61,13 +61,6 @@ pub struct BiasArgs {
     /// Each pair's scores, in .json and .npz; a .csv or .parquet then has a row a pair
     #[arg(long, value_name = "WHAT", help_heading = "Output")]
     with: Option<With>,
-}
-
-/// What is added to data files.
-#[derive(Clone, Copy, ValueEnum)]
-enum With {
-    /// Each pair's scores
-    Pairs,
 }
 
 /// Runs it; `line` is what was typed, for people.

@@ -89,15 +89,15 @@ pub struct PairsArgs {
     figure: FigureArgs,
     #[command(flatten)]
     output: OutputArgs,
-    /// Each pair's two scores, in .json and .npz; a .csv or .parquet then has a row a pair
+    /// Each pair's scores, in .json and .npz; a .csv or .parquet then has a row a pair
     #[arg(long, value_name = "WHAT", help_heading = "Output")]
     with: Option<With>,
 }
 
 /// What is added to data files.
 #[derive(Clone, Copy, ValueEnum)]
-enum With {
-    /// Each pair's two scores
+pub enum With {
+    /// Each pair's scores
     Pairs,
 }
 

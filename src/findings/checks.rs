@@ -2,6 +2,7 @@
 
 use super::Output;
 use crate::error::{Error, Result};
+use crate::text;
 
 /// Refuses a file for each layer and head where there are none.
 pub(super) fn refuse_parts(command: &str, outputs: &[Output]) -> Result<()> {
@@ -34,6 +35,16 @@ pub(super) fn within<T: PartialOrd + std::fmt::Display>(
     Err(Error::usage(format!("{option} {value} is not from {least} to {most}"))
         .hint(format!("give {least} to {most}"))
         .option(option))
+}
+
+/// A position of a prompt of so many tokens; negative ones count from the end.
+pub(super) fn position(option: &'static str, typed: i64, len: usize) -> Result<usize> {
+    let from_start = if typed < 0 { typed.saturating_add(len as i64) } else { typed };
+    usize::try_from(from_start).ok().filter(|at| *at < len).ok_or_else(|| {
+        Error::usage(format!("{option} {typed}: the prompt has {}", text::count(len, "token")))
+            .hint(format!("positions are 0 to {}; -1 is the last", len.saturating_sub(1)))
+            .option(option)
+    })
 }
 
 /// A list of choices without those that stand in it already.

@@ -72,7 +72,7 @@ use crate::record::Record;
 use crate::session::Session;
 #[cfg(test)]
 use checks::check_json;
-use checks::{each_once, need_arrays, refuse_parts, within};
+use checks::{each_once, need_arrays, position, refuse_parts, within};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};

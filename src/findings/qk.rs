@@ -1,7 +1,7 @@
 //! Why a head looks where it looks, as figures, data and tables: its score by who wrote at the query and at the key.
 
 use super::subject::{About, Subject, in_a_line, percent};
-use super::{Analysis, Cost, Findings, Output, Picks, Reading, Style, refuse_parts};
+use super::{Analysis, Cost, Findings, Output, Picks, Reading, Style, position, refuse_parts};
 use crate::analysis::qk::{Look, Scored, Writer, qk, sharpest};
 use crate::error::{Error, Result};
 use crate::export::table::{Cell, number, text, whole};
@@ -41,16 +41,6 @@ impl Options {
         let one = |picks: &Picks| picks.among("the model", &all(spec.layers), &all(spec.heads));
         Ok(self.head.as_ref().map(one).transpose()?.map(|found| (found.layers[0], found.heads[0])))
     }
-}
-
-/// A position that may count from the end.
-fn position(option: &'static str, typed: i64, len: usize) -> Result<usize> {
-    let from_start = if typed < 0 { typed.saturating_add(len as i64) } else { typed };
-    usize::try_from(from_start).ok().filter(|at| *at < len).ok_or_else(|| {
-        Error::usage(format!("{option} {typed}: the prompt has {len} tokens"))
-            .hint(format!("positions are 0 to {}; -1 is the last", len.saturating_sub(1)))
-            .option(option)
-    })
 }
 
 impl Analysis for Options {

@@ -1,6 +1,7 @@
 //! Which of the model's predictions is looked at.
 
 use super::answers::class;
+use super::checks::position;
 use super::found::Advice;
 use super::subject::{NEXT, Subject, percent};
 use crate::analysis::{Objective, Of, Prediction, predictions, probability};
@@ -8,7 +9,6 @@ use crate::error::{Error, Result};
 use crate::model::{Classes, NoTap, Odds};
 use crate::prompt::{Prompt, Tokenizer, label_of};
 use crate::session::Session;
-use crate::text;
 use crate::trace::forward;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -82,13 +82,7 @@ impl Target {
         })?;
         let len = subject.prompt.ids.len();
         let typed = self.position.unwrap_or(subject.prompt.last() as i64);
-        let from_start = if typed < 0 { typed.saturating_add(len as i64) } else { typed };
-        let position = usize::try_from(from_start).ok().filter(|at| *at < len).ok_or_else(|| {
-            Error::usage(format!("position {typed}: the prompt has {}", text::count(len, "token")))
-                .hint(format!("positions are 0 to {}; -1 is the last", len.saturating_sub(1)))
-                .option("position")
-        })?;
-        Ok(Wanted { target, foil, position })
+        Ok(Wanted { target, foil, position: position("position", typed, len)? })
     }
 
     /// Target and foil by their numbers.

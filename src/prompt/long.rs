@@ -6,7 +6,7 @@ use crate::hash::Hasher;
 
 use super::tokenizer::Encoded;
 use super::{Prompt, Tokenizer, put, unknown_tokens};
-use crate::encoding::{START, mark};
+use crate::encoding::{START, mark, not_utf8};
 use crate::error::{Error, Result};
 
 /// Bytes of a part, about.
@@ -152,8 +152,7 @@ impl<'a, R: Read> LongText<'a, R> {
         self.text.push_str(whole);
         self.read += count as u64;
         if broken {
-            return Err(Error::failed(format!("{} is not UTF-8 (byte {})", self.name, self.read))
-                .hint("convert it, for example with iconv -t utf-8"));
+            return Err(not_utf8(self.name, self.read));
         }
         self.rest.drain(..count);
         Ok(())

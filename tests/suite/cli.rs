@@ -1,26 +1,9 @@
 //! What `attnviz attention` writes: every kind of file, the same numbers in all of them.
+use crate::support::base::{BASE, N, TEXT, golden, near};
 use crate::support::results::{attention, builtin, flat, floats, json, npz, png, svg, tensors};
 use crate::support::shell::Shell;
-use candle_core::{IndexOp, Tensor};
+use candle_core::IndexOp;
 use serde_json::json;
-use std::collections::HashMap;
-
-const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
-/// What the golden files were made from: twelve tokens.
-const TEXT: &str = "The café is in Zoë.";
-const N: usize = 12;
-
-fn golden() -> HashMap<String, Tensor> {
-    tensors(&std::path::Path::new(BASE).join("expected.safetensors"))
-}
-
-#[track_caller]
-fn near(ours: &[f32], theirs: &[f32], most: f32) {
-    assert_eq!(ours.len(), theirs.len());
-    let apart = ours.iter().zip(theirs).map(|(a, b)| if a == b { 0.0 } else { (a - b).abs() });
-    let worst = apart.fold(0.0, |worst: f32, d| if d > worst || d.is_nan() { d } else { worst });
-    assert!(worst <= most, "{worst} apart");
-}
 
 #[test]
 fn without_output_a_sheet_is_named_after_the_command_and_the_prompt() {

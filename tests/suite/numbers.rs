@@ -1,4 +1,5 @@
 //! What is selected, reduced, gathered or added is what transformers computes from it.
+use crate::support::base::{BASE, N, TEXT, golden, near};
 use crate::support::results::{attention, builtin, flat, floats, json, png, shape, svg, tensors};
 use crate::support::shell::Shell;
 use attnviz::checkpoint::{Checkpoint, Source};
@@ -8,24 +9,6 @@ use attnviz::prompt::Prompt;
 use attnviz::session::Session;
 use candle_core::{IndexOp, Tensor};
 use serde_json::{Value, json};
-use std::collections::HashMap;
-
-const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
-/// What the golden files were made from: twelve tokens.
-const TEXT: &str = "The café is in Zoë.";
-const N: usize = 12;
-
-fn golden() -> HashMap<String, Tensor> {
-    tensors(&std::path::Path::new(BASE).join("expected.safetensors"))
-}
-
-#[track_caller]
-fn near(ours: &[f32], theirs: &[f32], most: f32) {
-    assert_eq!(ours.len(), theirs.len());
-    let apart = ours.iter().zip(theirs).map(|(a, b)| if a == b { 0.0 } else { (a - b).abs() });
-    let worst = apart.fold(0.0, |worst: f32, d| if d > worst || d.is_nan() { d } else { worst });
-    assert!(worst <= most, "{worst} apart");
-}
 
 /// The attention of a run on the fixture with these flags, as JSON.
 fn numbers(flags: &[&str]) -> Value {

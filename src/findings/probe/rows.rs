@@ -23,6 +23,25 @@ const TOO_LONG: &str = "it is longer than 64 KiB or 4096 fields: nothing from he
 /// The extensions of files of items.
 const EXTENSIONS: [&str; 3] = ["jsonl", "csv", "tsv"];
 
+/// Fails where one field of two is named.
+///
+/// # Errors
+/// The option of the other is lacking.
+pub(super) fn both_named(fields: [(&'static str, &Option<String>); 2], hint: &str) -> Result<()> {
+    match fields {
+        [(_, Some(_)), (lacking, None)] | [(lacking, None), (_, Some(_))] => {
+            Err(Error::usage("only one of the two sentences' fields is named").hint(hint).option(lacking))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The error for a model that can read none of the items.
+pub(super) fn none_read(model: &str, what: &str, input: &Input, bad: &[Bad]) -> Error {
+    Error::failed(format!("model {model} can read no {what} of {}", input.name))
+        .hint(bad.first().map_or_else(String::new, ToString::to_string))
+}
+
 /// Which rows are taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -18,7 +18,6 @@ pub(super) fn left_out(sample: Sample, taken: usize, all: usize, bad: usize) -> 
     let drawn = sample.limit.filter(|_| taken < all).map(|limit| {
         format!("a sample of {} of each file, of {all} in all (seed {})", crate::text::count(limit, "row"), sample.seed)
     });
-    let rows = if bad == 1 { "row" } else { "rows" };
-    let bad = (bad > 0).then(|| format!("{bad} {rows} could not be used and are in no number"));
+    let bad = (bad > 0).then(|| format!("{} could not be used and are in no number", crate::text::count(bad, "row")));
     drawn.into_iter().chain(bad).collect()
 }

@@ -1,5 +1,6 @@
 //! Scores of whole sentences, by one of the conventions that people use.
 
+use super::rows::Bad;
 use crate::analysis::scoring::{Beside, Scored, Text, Watch, score};
 use crate::error::{Error, Result};
 use crate::findings::reading::begin;
@@ -93,6 +94,35 @@ impl<'a> Encoder<'a> {
             }
             _ => Ok(ids),
         }
+    }
+}
+
+/// The sentences of the items that a model can read, in order.
+#[derive(Default)]
+pub(super) struct Sentences {
+    /// The ids of each.
+    pub ids: Vec<Vec<u32>>,
+    /// The items that they are of, each once.
+    pub places: Vec<usize>,
+    /// The other items.
+    pub bad: Vec<Bad>,
+}
+
+impl Encoder<'_> {
+    /// The sentences of items, each with its file and its line; an item is read whole or not at all.
+    pub fn items<'t>(&self, items: impl Iterator<Item = (&'t [String], &'t str, usize)>) -> Sentences {
+        let mut read = Sentences::default();
+        for (place, (texts, file, line)) in items.enumerate() {
+            let own: Encoded<Vec<Vec<u32>>> = texts.iter().map(|text| self.encode(text)).collect();
+            match own {
+                Ok(own) => {
+                    read.ids.extend(own);
+                    read.places.push(place);
+                }
+                Err(why) => read.bad.push(Bad { file: file.to_owned(), line, why }),
+            }
+        }
+        read
     }
 }
 

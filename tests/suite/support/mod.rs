@@ -1,5 +1,6 @@
 //! What several test files need: fixtures, golden files, and how far apart two lists of numbers are.
 
+pub mod base;
 pub mod checkpoint;
 pub mod commands;
 pub mod drawing;

@@ -15,9 +15,8 @@ pub use shown::Bias;
 pub use suite::{Cut, Item, Kind, Level, Suite};
 pub use template::{Template, compare};
 
-use super::Bad;
-use super::rows::Sample;
-use super::scores::{Convention, Encoded, Encoder, scored, scored_apart};
+use super::rows::{Sample, both_named, none_read};
+use super::scores::{Convention, Encoder, Sentences, scored, scored_apart};
 use crate::analysis::scoring::Watch;
 use crate::error::{Error, Result};
 use crate::findings::{Output, Style, refuse_parts};
@@ -51,11 +50,8 @@ impl Options {
     /// What cannot be meant.
     pub fn check(&self, outputs: &[Output]) -> Result<()> {
         refuse_parts("bias", outputs)?;
-        if self.more.is_some() != self.less.is_some() {
-            return Err(Error::usage("only one of the two sentences' fields is named")
-                .hint("name the one that fits a stereotype more, and the other")
-                .option(if self.more.is_some() { "less" } else { "more" }));
-        }
+        let hint = "name the one that fits a stereotype more, and the other";
+        both_named([("more", &self.more), ("less", &self.less)], hint)?;
         self.sample.check_limit()?;
         self.style.check()
     }
@@ -91,21 +87,12 @@ pub fn find(options: &Options, suite: &Suite, session: &Session, watch: Watch) -
         _ => error,
     })?;
     let mut found = Found { model: session.identity(), ..Found::default() };
-    let (mut ids, mut places) = (Vec::new(), Vec::new());
-    for (place, item) in suite.items.iter().enumerate() {
-        let own: Encoded<Vec<Vec<u32>>> = item.texts.iter().map(|text| encoder.encode(text)).collect();
-        match own {
-            Ok(own) => {
-                ids.extend(own);
-                places.push(place);
-            }
-            Err(why) => found.bad.push(Bad { file: suite.files[item.file].clone(), line: item.line, why }),
-        }
-    }
+    let items = suite.items.iter().map(|item| (&item.texts[..], &*suite.files[item.file], item.line));
+    let Sentences { ids, places, bad } = encoder.items(items);
+    found.bad = bad;
     options.sample.check(&found.bad)?;
     if places.is_empty() {
-        return Err(Error::failed(format!("model {} can read no pair of {}", session.name, suite.input.name))
-            .hint(found.bad.first().map_or_else(String::new, ToString::to_string)));
+        return Err(none_read(&session.name, "pair", &suite.input, &found.bad));
     }
     let sentences: Vec<&[u32]> = ids.iter().map(|ids| &ids[..]).collect();
     let scores: Vec<f64> = match suite.kind {

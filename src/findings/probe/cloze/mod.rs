@@ -8,9 +8,9 @@ pub use shown::Cloze;
 pub use suite::{Item, Suite};
 pub use template::{Slot, Template, matrix};
 
-use super::rows::{Bad, Sample};
+use super::rows::{Bad, Sample, none_read};
 use crate::analysis::scoring::{Beside, Text, Watch, score};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::findings::reading::begin;
 use crate::findings::{Output, Style, refuse_parts};
 use crate::record::Identity;
@@ -154,8 +154,7 @@ pub fn find(options: &Options, suite: &Suite, session: &Session, watch: Watch) -
         .flat_map(|(all, from)| all.iter().map(|ids| Text { ids, from: *from, beyond: false }))
         .collect();
     if texts.is_empty() {
-        return Err(Error::failed(format!("model {} can read no item of {}", session.name, suite.input.name))
-            .hint(found.bad.first().map_or_else(String::new, ToString::to_string)));
+        return Err(none_read(&session.name, "item", &suite.input, &found.bad));
     }
     let scores = score(session.model(), &texts, Beside { set: None, above: true }, watch)?;
     let mut scores = scores.into_iter();

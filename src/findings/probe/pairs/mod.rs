@@ -11,9 +11,9 @@ pub use numbers::{Found, Level, Tally};
 pub use shown::Pairs;
 pub use suite::{Pair, Paradigm, Suite};
 
-use super::rows::Sample;
-use super::scores::{Convention, Encoder, scored};
-use crate::error::{Error, Result};
+use super::rows::{Sample, both_named, none_read};
+use super::scores::{Convention, Encoder, Sentences, scored};
+use crate::error::Result;
 use crate::findings::{Output, Style, refuse_parts, within};
 use crate::session::Session;
 use serde::{Deserialize, Serialize};
@@ -48,11 +48,7 @@ impl Options {
     /// What cannot be meant.
     pub fn check(&self, outputs: &[Output]) -> Result<()> {
         refuse_parts("probe pairs", outputs)?;
-        if self.good.is_some() != self.bad.is_some() {
-            return Err(Error::usage("only one of the two sentences' fields is named")
-                .hint("name the good one and the bad one")
-                .option(if self.good.is_some() { "bad" } else { "good" }));
-        }
+        both_named([("good", &self.good), ("bad", &self.bad)], "name the good one and the bad one")?;
         self.sample.check_limit()?;
         within("explain", self.explain, 0, MOST_EXPLAINED)?;
         self.style.check()
@@ -75,23 +71,12 @@ pub fn find(
 ) -> Result<Found> {
     let encoder = Encoder::new(session, options.convention)?;
     let mut found = Found { model: session.identity(), ..Found::default() };
-    let (mut ids, mut places) = (Vec::new(), Vec::new());
-    for (place, pair) in suite.pairs.iter().enumerate() {
-        let both = pair.texts.each_ref().map(|text| encoder.encode(text));
-        match both {
-            [Ok(good), Ok(bad)] => {
-                ids.extend([good, bad]);
-                places.push(place);
-            }
-            [Err(why), _] | [_, Err(why)] => {
-                found.bad.push(super::Bad { file: suite.files[pair.file].clone(), line: pair.line, why });
-            }
-        }
-    }
+    let items = suite.pairs.iter().map(|pair| (&pair.texts[..], &*suite.files[pair.file], pair.line));
+    let Sentences { ids, places, bad } = encoder.items(items);
+    found.bad = bad;
     options.sample.check(&found.bad)?;
     if places.is_empty() {
-        return Err(Error::failed(format!("model {} can read no pair of {}", session.name, suite.input.name))
-            .hint(found.bad.first().map_or_else(String::new, ToString::to_string)));
+        return Err(none_read(&session.name, "pair", &suite.input, &found.bad));
     }
     let sentences: Vec<&[u32]> = ids.iter().map(|ids| &ids[..]).collect();
     let scores = scored(session, &sentences, watch)?;
