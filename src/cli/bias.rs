@@ -2,13 +2,13 @@
 
 use super::args::{FigureArgs, one_of};
 use super::deliver::deliver;
-use super::model::ModelsArgs;
+use super::model::ModelArgs;
 use super::output::OutputArgs;
 use super::probe::{SampleArgs, With};
 use super::progress::Progress;
 use attnviz::error::Result;
 use attnviz::findings::probe::Convention;
-use attnviz::findings::probe::bias::{Bias, Options, Suite, Template, compare, find};
+use attnviz::findings::probe::bias::{Bias, Compared, Options, Suite, Template, compare, find};
 use attnviz::findings::{Reading, difference};
 use clap::Args;
 use std::path::PathBuf;
@@ -50,7 +50,7 @@ pub struct BiasArgs {
     #[command(flatten)]
     sample: SampleArgs,
     #[command(flatten)]
-    models: ModelsArgs,
+    models: ModelArgs,
     /// How a sentence is scored [default: lm-eval; StereoSet has a score of its own]
     #[arg(long, value_name = "NAME", help_heading = "Method", value_parser = one_of::<Convention>())]
     convention: Option<Convention>,
@@ -73,9 +73,9 @@ pub fn run(args: &BiasArgs, line: &str) -> Result<()> {
         let comparison = difference::Options { reading, style, ..difference::Options::default() };
         let template = Template { template: template.clone(), comparison };
         template.check(&outputs)?;
-        let session = args.models.only(quiet)?;
-        let found = compare(&template, &session, line).map_err(|error| session.explain(error))?;
-        return deliver(&*found, &destinations, &template.comparison.style.fonts()?, quiet);
+        let found = args.models.each(quiet, |session| compare(&template, session))?;
+        let compared = Compared::new(&template, found, line)?;
+        return deliver(&compared, &destinations, &template.comparison.style.fonts()?, quiet);
     }
     let options = Options {
         convention: args.convention,

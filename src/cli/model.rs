@@ -16,30 +16,12 @@ const VARIABLE: &str = "ATTNVIZ_MODEL";
 /// The most threads that can be asked for.
 const MOST_THREADS: usize = 1024;
 
-/// Which model.
-#[derive(Args)]
+/// Which model, or models where several are compared.
+#[derive(Clone, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
     /// A hub id such as `gpt2` or `openai-community/gpt2-medium@main`, the folder of a checkpoint, or `builtin`
-    /// [default: $ATTNVIZ_MODEL, else gpt2, else builtin where the hub is out of reach]
-    #[arg(short, long, value_name = "MODEL")]
-    pub model: Option<String>,
-    /// Another model's tokenizer: a folder that has one, a hub id, or `builtin`
-    #[arg(long, value_name = "MODEL")]
-    pub tokenizer: Option<String>,
-    #[command(flatten)]
-    pub hub: HubArgs,
-    /// Threads to compute with [default: all cores]; the numbers do not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub threads: Option<u16>,
-}
-
-/// Which models, where there may be several.
-#[derive(Args)]
-#[command(next_help_heading = "Model")]
-pub struct ModelsArgs {
-    /// A hub id, the folder of a checkpoint, or `builtin`; several times for several models, which are compared with the first
-    /// [default: $ATTNVIZ_MODEL, else gpt2]
+    /// [default: $ATTNVIZ_MODEL, else gpt2, else for a prompt builtin where the hub is out of reach]
     #[arg(short, long, value_name = "MODEL")]
     pub model: Vec<String>,
     /// Another model's tokenizer: a folder that has one, a hub id, or `builtin`
@@ -52,7 +34,7 @@ pub struct ModelsArgs {
     pub threads: Option<u16>,
 }
 
-impl ModelsArgs {
+impl ModelArgs {
     /// Brings one model after the other to life and asks it this. None stands in for one that cannot be had.
     pub fn each<T>(&self, quiet: bool, ask: impl Fn(&Session) -> Result<T>) -> Result<Vec<T>> {
         self.start_threads()?;
@@ -61,10 +43,12 @@ impl ModelsArgs {
         {
             return Err(Error::usage(format!("model {name:?} is named twice")).hint("name each model once"));
         }
-        let named: Vec<Option<String>> =
-            if self.model.is_empty() { vec![None] } else { self.model.iter().cloned().map(Some).collect() };
+        let each = |name: &String| self.instead(name).open(false, quiet);
         // All are opened before anything slow.
-        let opened = named.into_iter().map(|name| self.one(name).open(false, quiet)).collect::<Result<Vec<_>>>()?;
+        let opened = match &self.model[..] {
+            [] => vec![self.open(false, quiet)?],
+            names => names.iter().map(each).collect::<Result<Vec<_>>>()?,
+        };
         let answer = |Opened { checkpoint, .. }| {
             let session = alive(checkpoint, quiet)?;
             ask(&session).map_err(|error| session.explain(error))
@@ -72,21 +56,12 @@ impl ModelsArgs {
         opened.into_iter().map(answer).collect()
     }
 
-    /// The one model that is named, brought to life.
-    pub fn only(&self, quiet: bool) -> Result<Session> {
-        let ([] | [_]) = &self.model[..] else {
-            return Err(Error::usage("this is of one model, but several are named").hint("name one -m"));
-        };
-        self.start_threads()?;
-        alive(self.one(self.model.first().cloned()).open(false, quiet)?.checkpoint, quiet)
-    }
-
-    fn one(&self, model: Option<String>) -> ModelArgs {
-        ModelArgs { model, tokenizer: self.tokenizer.clone(), hub: self.hub, threads: None }
-    }
-
-    fn start_threads(&self) -> Result<()> {
-        start_threads(self.threads)
+    /// The one model that is named, if any is.
+    pub fn one(&self) -> Result<Option<&str>> {
+        match &self.model[..] {
+            [] | [_] => Ok(self.model.first().map(String::as_str)),
+            _ => Err(Error::usage("this is of one model, but several are named").hint("name one -m")),
+        }
     }
 }
 
@@ -120,7 +95,7 @@ impl ModelArgs {
     /// Opens the model that was named, in whatever way; else `gpt2`, and where neither cache nor hub has it and the command
     /// may fall back, the built-in model. A model that was named is never replaced.
     pub fn open(&self, may_fall_back: bool, quiet: bool) -> Result<Opened> {
-        let named = match (&self.model, of_surroundings()) {
+        let named = match (self.one()?, of_surroundings()) {
             (Some(name), _) => self.open_named(name, quiet),
             (None, Some(name)) => self
                 .open_named(&name, quiet)
@@ -132,7 +107,7 @@ impl ModelArgs {
 
     /// The model that was named, in whatever way.
     pub fn named(&self) -> Option<String> {
-        self.model.clone().or_else(of_surroundings)
+        self.model.first().cloned().or_else(of_surroundings)
     }
 
     /// The same checkpoint with the tokenizer that was named.
@@ -196,7 +171,7 @@ impl ModelArgs {
 
     /// Another model, asked for in the same way.
     pub fn instead(&self, model: &str) -> Self {
-        Self { model: Some(model.to_owned()), tokenizer: self.tokenizer.clone(), hub: self.hub, threads: None }
+        Self { model: vec![model.to_owned()], ..self.clone() }
     }
 
     /// Sizes the thread pool, once, before anything is computed.

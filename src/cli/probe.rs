@@ -4,7 +4,7 @@ mod linear;
 
 use super::args::{FigureArgs, one_of};
 use super::deliver::deliver;
-use super::model::ModelsArgs;
+use super::model::ModelArgs;
 use super::output::OutputArgs;
 use super::progress::Progress;
 use attnviz::error::{Error, Result};
@@ -78,7 +78,7 @@ pub struct PairsArgs {
     #[command(flatten)]
     sample: SampleArgs,
     #[command(flatten)]
-    models: ModelsArgs,
+    models: ModelArgs,
     /// How a sentence is scored
     #[arg(long, value_name = "NAME", default_value = "lm-eval", help_heading = "Method", value_parser = one_of::<Convention>())]
     convention: Convention,
@@ -165,7 +165,7 @@ pub struct ClozeArgs {
     #[command(flatten)]
     sample: SampleArgs,
     #[command(flatten)]
-    models: ModelsArgs,
+    models: ModelArgs,
     #[command(flatten)]
     figure: FigureArgs,
     #[command(flatten)]
@@ -183,10 +183,11 @@ impl ClozeArgs {
                 let fill = self.fill.iter().map(|typed| slot(typed)).collect::<Result<_>>()?;
                 let template = Template { template: template.clone(), fill, bos: self.bos, style };
                 template.check(&outputs)?;
-                let session = self.models.only(quiet)?;
-                let found = Progress::during(quiet, "prompts", |watch| cloze::matrix(&template, &session, line, watch));
-                let found = found.map_err(|error| session.explain(error))?;
-                return deliver(&*found, &destinations, &template.style.fonts()?, quiet);
+                let said = self.models.each(quiet, |session| {
+                    Progress::during(quiet, "prompts", |watch| cloze::fill(&template, session, watch))
+                })?;
+                let filled = cloze::Filled::new(&template, said, line)?;
+                return deliver(&filled, &destinations, &template.style.fonts()?, quiet);
             }
             (None, None) => {
                 return Err(Error::usage("there is no file").hint("name a file of items, or give a --template"));

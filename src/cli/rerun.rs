@@ -68,6 +68,12 @@ pub fn run(args: &RerunArgs) -> Result<()> {
     let old = bytes(&args.file)?;
     let (format, record) = record::read(&old).map_err(|error| error.of(&name))?;
     let again = Again { args, name: &name, old: &old, format, record: &record, destinations: &destinations };
+    if record.others > 0 {
+        let count = record.others.saturating_add(1);
+        return Err(again
+            .named(Error::failed(format!("it compares {count} models")))
+            .hint("only results of one model can be made again: run the command again"));
+    }
     args.model.start_threads()?;
     match &record.command[..] {
         "diff" => again.of_pair(),
@@ -169,7 +175,7 @@ impl Again<'_> {
 
     /// The model that the file names, unless the user names one.
     fn model(&self) -> Result<ModelArgs> {
-        self.model_of(self.args.model.model.as_deref(), &self.record.model, "--model")
+        self.model_of(self.args.model.one()?, &self.record.model, "--model")
     }
 
     fn model_of(

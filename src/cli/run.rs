@@ -20,8 +20,9 @@ pub trait PromptCommand {
     fn groups(&self) -> Groups<'_>;
     /// What is meant by the others.
     fn asked(&self) -> Result<Asked>;
-    /// Does it for a file that is too large for a prompt, where there is one and the command reads texts of any length.
-    fn long(&self, _line: &str) -> Option<Result<()>> {
+    /// Does it in another way, where it is not of one model and one prompt: of several models, or of a file that is too large for a
+    /// prompt.
+    fn otherwise(&self, _line: &str) -> Option<Result<()>> {
         None
     }
 }
@@ -35,7 +36,7 @@ pub struct Groups<'a> {
 
 /// Runs a command; `line` is what was typed, for people.
 pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
-    if let Some(done) = command.long(line) {
+    if let Some(done) = command.otherwise(line) {
         return done;
     }
     let started = Instant::now();

@@ -80,7 +80,7 @@ pub fn run(args: &SnapshotArgs) -> Result<()> {
             .hint("a snapshot is recorded once; attnviz snapshot check compares with it"));
     }
     let suite = Suite::read(&args.suite, &parse_case)?;
-    ModelArgs { model: None, tokenizer: None, hub: args.hub, threads: args.threads }.start_threads()?;
+    ModelArgs { model: Vec::new(), tokenizer: None, hub: args.hub, threads: args.threads }.start_threads()?;
     let open = |source: &Source| match source {
         Source::Hub(name) => args.hub.checkpoint(name, args.quiet),
         local => session::open(local),
@@ -125,7 +125,7 @@ fn parse_case(command: &str, args: &[String]) -> Result<(Asked, String)> {
     let hub = model.threads.is_some() || model.hub.offline || model.hub.refresh;
     let places = [
         (prompt.is_given(), "the prompt", "as prompt, prompts or ids"),
-        (model.model.is_some(), "the model", "as model"),
+        (!model.model.is_empty(), "the model", "as model"),
         (hub, "threads and the hub", "as flags of snapshot"),
         (!output.output.is_empty() || output.format.is_some(), "the output", "as formats"),
         (output.quiet || output.verbose, "how loud it is", "as a flag of snapshot"),

@@ -6,8 +6,8 @@ use super::model::{ModelArgs, Opened};
 use super::output::{self, OutputArgs};
 use super::progress::Progress;
 use super::run::{Groups, PromptCommand};
-use attnviz::error::Result;
-use attnviz::findings::surprisal::{Base, Long, Options};
+use attnviz::error::{Error, Result};
+use attnviz::findings::surprisal::{self, Base, Long, Options, Several};
 use attnviz::findings::{Analysis, Asked};
 use attnviz::prompt::WordRule;
 use attnviz::session::{self, Session};
@@ -23,7 +23,8 @@ A file larger than 4 MiB is read by parts, so that it may be of any length.
 Examples:
   attnviz surprisal \"The old man the boats\"
   attnviz surprisal \"The old man the boats\" --bos --words -o words.csv
-  attnviz surprisal --file story.txt --stride 256 -o story.parquet")]
+  attnviz surprisal --file story.txt --stride 256 -o story.parquet
+  attnviz surprisal \"The old man the boats\" -m builtin -m ./my-gpt2 -o both.png")]
 pub struct SurprisalArgs {
     #[command(flatten)]
     prompt: PromptArgs,
@@ -81,6 +82,26 @@ impl SurprisalArgs {
         long.remarks.iter().filter(|_| !quiet).for_each(output::say);
         deliver(&long, &destinations, &options.style.fonts()?, quiet)
     }
+
+    /// The same of several models.
+    fn run_several(&self, long: Option<&Path>, line: &str) -> Result<()> {
+        if long.is_some() {
+            return Err(Error::usage("a file larger than 4 MiB is read for one model at a time").hint("name one -m"));
+        }
+        let quiet = self.output.quiet;
+        let destinations = self.output.destinations("surprisal", None, line)?;
+        let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
+        let options = self.options()?;
+        options.check(&outputs)?;
+        let words = self.prompt.words()?;
+        let found = self.model.each(quiet, |session| {
+            let prompt = options.reading().read(words.clone(), &session.tokenizer, session.spec())?;
+            output::remark_on_prompt(&prompt, quiet);
+            Progress::during(quiet, "parts", |watch| surprisal::find(&options, prompt, session, watch))
+        })?;
+        let several = Several::new(&options, found, line)?;
+        deliver(&several, &destinations, &options.style.fonts()?, quiet)
+    }
 }
 
 impl PromptCommand for SurprisalArgs {
@@ -92,7 +113,11 @@ impl PromptCommand for SurprisalArgs {
         self.options().map(Asked::Surprisal)
     }
 
-    fn long(&self, line: &str) -> Option<Result<()>> {
-        self.prompt.long_file().map(|path| self.run_long(path, line))
+    fn otherwise(&self, line: &str) -> Option<Result<()>> {
+        let long = self.prompt.long_file();
+        if self.model.model.len() > 1 {
+            return Some(self.run_several(long, line));
+        }
+        long.map(|path| self.run_long(path, line))
     }
 }

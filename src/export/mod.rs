@@ -27,6 +27,7 @@ use crate::text;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// The most numbers written as text: beyond it, a JSON or CSV file is larger than what its readers can load.
 pub const MOST_TEXT_NUMBERS: usize = 20_000_000;
@@ -102,11 +103,15 @@ impl Data {
     /// `method.name`.
     fn arrays(&self) -> Vec<(String, &Array)> {
         let many = self.results.iter().filter(|entry| !entry.arrays.is_empty()).count() > 1;
-        let named = |entry: &Entry, array: &Array| match many {
-            true => format!("{}.{}", entry.method, array.name),
+        let methods = apart(self.results.iter().map(|entry| &entry.method[..]));
+        let named = |method: &str, array: &Array| match many {
+            true => format!("{method}.{}", array.name),
             false => array.name.clone(),
         };
-        self.results.iter().flat_map(|entry| entry.arrays.iter().map(move |a| (named(entry, a), a))).collect()
+        let of =
+            |(entry, method): (&'_ Entry, String)| entry.arrays.iter().map(|a| named(&method, a)).collect::<Vec<_>>();
+        let names = self.results.iter().zip(methods).flat_map(of);
+        names.zip(self.results.iter().flat_map(|entry| &entry.arrays)).collect()
     }
 
     /// The JSON object that travels inside binary files: that of a JSON file without the arrays.
@@ -132,6 +137,17 @@ impl Entry {
         let method = std::iter::once(("method".to_owned(), Value::from(self.method.clone())));
         method.chain(settings.chain(fields).map(|(name, value)| (name.clone(), value.clone())))
     }
+}
+
+/// The names of results where a method has several, such as one a model: `pairs`, `pairs-2` ….
+fn apart<'a>(methods: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut seen = HashMap::<&str, usize>::new();
+    let name = |method: &'a str| {
+        let count = seen.entry(method).or_default();
+        *count += 1;
+        if *count == 1 { method.to_owned() } else { format!("{method}-{count}") }
+    };
+    methods.map(name).collect()
 }
 
 #[derive(Serialize)]

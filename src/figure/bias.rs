@@ -81,11 +81,11 @@ pub fn stereoset(all: &[Scored]) -> Panel {
     })
 }
 
-/// Next tokens that one of two groups has more often, those of the second first.
-pub fn shifts(groups: [&str; 2], labels: Vec<String>, values: Vec<f32>) -> Panel {
+/// Next tokens that one of two groups has more often, those of the second first; of a model, where there are several.
+pub fn shifts(model: Option<&str>, groups: [&str; 2], labels: Vec<String>, values: Vec<f32>) -> Panel {
     let [a, b] = groups;
     Panel::Bars(Bars {
-        title: "Next tokens that shift most".into(),
+        title: format!("Next tokens that shift most{}", model.map_or_else(String::new, |model| format!(": {model}"))),
         labels,
         values,
         unit: format!("p after “{b}” − p after “{a}”"),

@@ -38,6 +38,7 @@ mod saliency;
 mod same_bytes;
 mod saved_attention;
 mod scoring;
+mod several_models;
 mod snapshot;
 #[cfg(unix)]
 mod strange_files;

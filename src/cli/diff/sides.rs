@@ -51,7 +51,7 @@ impl DiffArgs {
     /// Results that are there already ask no model.
     fn files(&self, a: PathBuf, b: PathBuf) -> Result<Sides> {
         let flags = [
-            ("--model", self.model.model.is_some()),
+            ("--model", !self.model.model.is_empty()),
             ("--tokenizer", self.model.tokenizer.is_some()),
             ("--bos", self.bos),
             ("--no-special", self.no_special),

@@ -3,7 +3,7 @@
 use super::SampleArgs;
 use crate::cli::args::{FigureArgs, one_of};
 use crate::cli::deliver::deliver;
-use crate::cli::model::ModelsArgs;
+use crate::cli::model::ModelArgs;
 use crate::cli::output::OutputArgs;
 use crate::cli::progress::Progress;
 use attnviz::analysis::linear::Pool;
@@ -37,7 +37,7 @@ pub struct LinearArgs {
     #[command(flatten)]
     sample: SampleArgs,
     #[command(flatten)]
-    models: ModelsArgs,
+    models: ModelArgs,
     /// What stands for a word, or for a text
     #[arg(long, value_name = "NAME", default_value = "last", help_heading = "Method", value_parser = one_of::<Pool>())]
     pool: Pool,

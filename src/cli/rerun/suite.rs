@@ -47,8 +47,9 @@ impl Again<'_> {
         let outputs = self.outputs(&|outputs| template.check(outputs))?;
         template.check(&outputs).map_err(|e| self.named(e))?;
         let session = self.one_model()?;
-        let found = cloze::matrix(&template, &session, &self.record.line, &|_, _| ())?;
-        self.finish(&*found, &self.fonts(template.style.clone())?, changed(&self.record.model, &session))
+        let said = cloze::fill(&template, &session, &|_, _| ())?;
+        let filled = cloze::Filled::new(&template, vec![said], &self.record.line)?;
+        self.finish(&filled, &self.fonts(template.style.clone())?, changed(&self.record.model, &session))
     }
 
     /// From a labelled task.
@@ -89,8 +90,9 @@ impl Again<'_> {
         let outputs = self.outputs(&|outputs| template.check(outputs))?;
         template.check(&outputs).map_err(|e| self.named(e))?;
         let session = self.one_model()?;
-        let found = bias::compare(&template, &session, &self.record.line)?;
-        self.finish(&*found, &self.fonts(template.comparison.style.clone())?, changed(&self.record.model, &session))
+        let found = bias::compare(&template, &session)?;
+        let compared = bias::Compared::new(&template, vec![found], &self.record.line)?;
+        self.finish(&compared, &self.fonts(template.comparison.style.clone())?, changed(&self.record.model, &session))
     }
 
     /// From a text that was too long to be a prompt.
@@ -117,12 +119,6 @@ impl Again<'_> {
     /// The same of a suite that may be in several files.
     fn all_items(&self) -> Result<(&[PathBuf], &Input)> {
         let Some(input) = &self.record.input else { return Err(self.silent("which file it is of")) };
-        if self.record.others > 0 {
-            let count = self.record.others.saturating_add(1);
-            return Err(self
-                .named(Error::failed(format!("it compares {count} models")))
-                .hint("only results of one model can be made again: run the command again"));
-        }
         if self.args.input.is_empty() { Err(self.unnamed(input)) } else { Ok((&self.args.input, input)) }
     }
 

@@ -1,5 +1,5 @@
 //! A file of results as attnviz wrote it, whichever format and command: its attention, its other arrays, its settings.
-use super::super::{Array, read_at_most};
+use super::super::{Array, apart, read_at_most};
 use super::archive::{all, open};
 use super::attention::{self, of_document};
 use super::json::{self, Document, Field, Fields};
@@ -73,23 +73,28 @@ pub fn saved(path: &Path) -> Result<Saved> {
 fn of_json(Document { record, tokens, results }: Document) -> Result<Saved> {
     let (token_ids, prompt) = (record.token_ids.clone(), record.prompt.clone());
     let mut saved = Saved { tokens, token_ids, prompt, ..Saved::default() };
-    for mut fields in results {
+    let methods = methods(&results)?;
+    for (mut fields, method) in results.into_iter().zip(methods) {
         let patterns = fields.method() == Some("attention");
         if patterns && let Some(Field::Numbers { shape, values }) = fields.0.remove("attention") {
             saved.patterns = Some(of_document(values, &shape, &record, &saved.tokens, &mut fields)?);
         }
-        saved.take(fields)?;
+        saved.take(&method, fields);
     }
     saved.record = Some(record);
     Ok(saved.without_derived())
 }
 
+/// What the results are called.
+fn methods(results: &[Fields]) -> Result<Vec<String>> {
+    let known: Option<Vec<&str>> = results.iter().map(Fields::method).collect();
+    let known = known.ok_or_else(|| Error::failed("a result has no method").hint("give a file as attnviz wrote it"))?;
+    Ok(apart(known.into_iter()))
+}
+
 impl Saved {
     /// Takes a result's arrays, settings and texts.
-    fn take(&mut self, fields: Fields) -> Result<()> {
-        let Some(method) = fields.method().map(str::to_owned) else {
-            return Err(Error::failed("a result has no method").hint("give a file as attnviz wrote it"));
-        };
+    fn take(&mut self, method: &str, fields: Fields) {
         for (name, field) in fields.0.into_iter().filter(|(name, _)| name != "method") {
             let name = format!("{method}.{name}");
             match field {
@@ -97,7 +102,6 @@ impl Saved {
                 Field::Other(value) => _ = self.said.insert(name, value),
             }
         }
-        Ok(())
     }
 
     /// Without the table of words, where the patterns that it is derived from are there.
@@ -148,7 +152,7 @@ fn binary(input: impl Read + Seek, name: &str) -> Result<Saved> {
         }
     }
     let Some(Document { record, tokens, mut results }) = said else { return Ok(saved) };
-    let methods: Vec<&str> = results.iter().filter_map(Fields::method).collect();
+    let methods = methods(&results)?;
     let is_named = |array: &Array| methods.iter().any(|method| array.name.starts_with(&format!("{method}.")));
     // The arrays of a lone method have no prefix; what else was found then is words.
     if let Some(lone) = methods.first().filter(|_| !saved.arrays.iter().any(is_named)) {
@@ -161,7 +165,7 @@ fn binary(input: impl Read + Seek, name: &str) -> Result<Saved> {
             fields.0.retain(|name, _| !["layers", "heads", "words"].contains(&name.as_str()));
         }
     }
-    results.into_iter().try_for_each(|fields| saved.take(fields))?;
+    results.into_iter().zip(&methods).for_each(|(fields, method)| saved.take(method, fields));
     saved.record = Some(record);
     Ok(saved.without_derived())
 }

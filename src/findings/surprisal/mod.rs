@@ -3,11 +3,13 @@
 mod long;
 mod numbers;
 mod options;
+mod several;
 mod shown;
 mod words;
 
 pub use long::Long;
 pub use options::{Base, Options};
+pub use several::{Found, Several, find};
 
 use super::subject::{About, Subject};
 use super::{Analysis, Findings, Output, Reading, Style, refuse_parts};

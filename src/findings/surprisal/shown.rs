@@ -11,6 +11,9 @@ use crate::named::Named;
 use crate::prompt::Prompt;
 use serde_json::{Map, Value, json};
 
+/// What a figure says of corrected words.
+pub(super) const CORRECTED: &str = "words are corrected: the space before a word counts to the word that it ends";
+
 /// What was asked, as it is for a model.
 #[derive(Clone, Copy)]
 pub(super) struct Setting<'a> {
@@ -31,6 +34,16 @@ impl Setting<'_> {
     /// What stands under the headline, after its first line; of a text of so many tokens.
     pub fn lines(&self, first: String, totals: &Totals, length: usize) -> Vec<String> {
         let mut lines = vec![first];
+        lines.extend(self.told(totals, length));
+        if self.options.bow_correction {
+            lines.push(CORRECTED.into());
+        }
+        lines
+    }
+
+    /// Its sums, and how it was read.
+    pub fn told(&self, totals: &Totals, length: usize) -> Vec<String> {
+        let mut lines = Vec::new();
         let (sum, unit) = (self.base().of_nats(totals.nats), self.unit());
         let Totals { tokens, bytes, .. } = *totals;
         if tokens == 0 {
@@ -52,25 +65,14 @@ impl Setting<'_> {
                 (self.window - self.stride).max(1)
             ));
         }
-        if self.options.bow_correction {
-            lines.push("words are corrected: the space before a word counts to the word that it ends".into());
-        }
         lines
     }
 
     /// The text in colours, by tokens or words.
     pub fn panels(&self, style: &Style, labels: Vec<String>, rows: Vec<(String, Vec<f32>)>) -> Vec<Panel> {
-        let largest = rows.iter().flat_map(|(_, values)| values).copied().filter(|x| x.is_finite()).fold(1.0, f32::max);
         let what = if self.options.rule().is_some() { "word" } else { "token" };
-        let scale = Scale {
-            kind: style.scale,
-            colormap: style.colormap.unwrap_or_default(),
-            min: 0.0,
-            max: largest,
-            unit: format!("{} a {what}", self.unit()),
-            ..Scale::default()
-        };
-        panels(Texts { labels, rows, what }, scale)
+        let unit = format!("{} a {what}", self.unit());
+        panels_of(style, &unit, Texts { labels, rows, what })
     }
 
     /// The numbers of tokens, and what they are together.
@@ -133,6 +135,20 @@ impl Setting<'_> {
         ];
         Table { columns, rows: (0..words.words.len()).map(row).collect() }
     }
+}
+
+/// A text in colours, on the scale of its numbers.
+pub(super) fn panels_of(style: &Style, unit: &str, texts: Texts) -> Vec<Panel> {
+    let values = texts.rows.iter().flat_map(|(_, values)| values).copied();
+    let scale = Scale {
+        kind: style.scale,
+        colormap: style.colormap.unwrap_or_default(),
+        min: 0.0,
+        max: values.filter(|x| x.is_finite()).fold(1.0, f32::max),
+        unit: unit.into(),
+        ..Scale::default()
+    };
+    panels(texts, scale)
 }
 
 /// Rows of a figure of words: as they are, and corrected.

@@ -13,7 +13,7 @@ mod winobias;
 pub use numbers::{Found, Own, Tally};
 pub use shown::Bias;
 pub use suite::{Cut, Item, Kind, Level, Suite};
-pub use template::{Template, compare};
+pub use template::{Compared, Pair, Template, compare};
 
 use super::rows::{Sample, both_named, none_read};
 use super::scores::{Convention, Encoder, Sentences, scored, scored_apart};

@@ -10,7 +10,7 @@ use crate::findings::difference::{self, Comparison, Run, of_runs};
 use crate::findings::{About, Findings, Output, Words, refuse_parts};
 use crate::model::{NoTap, Segments};
 use crate::prompt::Prompt;
-use crate::record::Record;
+use crate::record::{Identity, Record};
 use crate::session::Session;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -81,12 +81,9 @@ impl Template {
     }
 }
 
-/// What was found of a template.
-struct Compared<'a> {
-    template: &'a Template,
-    about: About,
-    groups: [String; 2],
-    prompts: [String; 2],
+/// What one model says to a template.
+pub struct Pair<'a> {
+    model: Identity,
     shifts: Shifts,
     attention: Comparison<'a>,
     /// The labels of the tokens that are named.
@@ -94,28 +91,31 @@ struct Compared<'a> {
     remarks: Vec<String>,
 }
 
+/// What models say to a template.
+pub struct Compared<'a> {
+    template: &'a Template,
+    about: About,
+    groups: [String; 2],
+    prompts: [String; 2],
+    found: Vec<Pair<'a>>,
+}
+
 /// Compares what a model says and attends to for both groups.
 ///
 /// # Errors
 /// A model without next tokens; prompts that it cannot read; logits that are not finite.
-pub fn compare<'a>(template: &'a Template, session: &Session, typed: &str) -> Result<Box<dyn Findings + 'a>> {
+pub fn compare<'a>(template: &'a Template, session: &Session) -> Result<Pair<'a>> {
     session.has_next_tokens()?;
-    let [(a, first), (b, second)] = template.prompts()?;
-    let run = |text: &String| Run::new(session, template.comparison.reading, Words::Text(text.clone()));
-    let runs = [run(&first)?, run(&second)?];
+    let [(_, first), (_, second)] = template.prompts()?;
+    let run = |text: String| Run::new(session, template.comparison.reading, Words::Text(text));
+    let runs = [run(first)?, run(second)?];
     let remarks = runs.iter().flat_map(|run| &run.prompt.remarks).map(|remark| remark.text.clone()).collect();
     let logits = next(session, runs.each_ref().map(|run| &run.prompt))?;
     let shifts = shifts([&logits[0], &logits[1]], TOLD)?;
     let label = |shift: &Shift| session.tokenizer.label(shift.id);
     let labels = shifts.tokens.each_ref().map(|own| own.iter().map(label).collect());
     let attention = of_runs(&template.comparison, runs)?;
-    let mut record = Record::of("bias-template", template)?;
-    typed.clone_into(&mut record.line);
-    record.model = session.identity();
-    record.other.clone_from(&attention.about.record.other);
-    let about = About::new(record, attention.about.prompt.clone());
-    let (groups, prompts) = ([a, b], [first, second]);
-    Ok(Box::new(Compared { template, about, groups, prompts, shifts, attention, labels, remarks }))
+    Ok(Pair { model: session.identity(), shifts, attention, labels, remarks })
 }
 
 /// The logits after each prompt.
@@ -129,14 +129,29 @@ fn next(session: &Session, prompts: [&Prompt; 2]) -> Result<[Vec<f32>; 2]> {
     Ok([one(prompts[0])?, one(prompts[1])?])
 }
 
-impl Compared<'_> {
+impl<'a> Compared<'a> {
+    /// One or more models' answers. `line` is what was typed, for people.
+    ///
+    /// # Errors
+    /// No model, or a template that does not name two groups.
+    pub fn new(template: &'a Template, found: Vec<Pair<'a>>, line: &str) -> Result<Self> {
+        let [(a, first), (b, second)] = template.prompts()?;
+        let of = found.first().ok_or_else(|| Error::usage("no model is named").hint("name one"))?;
+        let mut record = Record::of("bias-template", template)?;
+        line.clone_into(&mut record.line);
+        (record.model, record.others) = (of.model.clone(), found.len() - 1);
+        record.other.clone_from(&of.attention.about.record.other);
+        let about = About::new(record, of.attention.about.prompt.clone());
+        Ok(Self { template, about, groups: [a, b], prompts: [first, second], found })
+    }
+
     /// The tokens that shift most, those that the second group has more often first.
-    fn bars(&self) -> Panel {
+    fn bars(&self, found: &Pair) -> Panel {
         let (mut labels, mut values) = (Vec::new(), Vec::new());
         for which in 0..2 {
-            let count = self.labels[which].len().min(SHOWN);
+            let count = found.labels[which].len().min(SHOWN);
             let (mut own, mut shifts) =
-                (self.labels[which][..count].to_vec(), self.shifts.tokens[which][..count].to_vec());
+                (found.labels[which][..count].to_vec(), found.shifts.tokens[which][..count].to_vec());
             if which == 1 {
                 own.reverse();
                 shifts.reverse();
@@ -144,7 +159,45 @@ impl Compared<'_> {
             labels.extend(own);
             values.extend(shifts.iter().map(|shift| shift.change() as f32));
         }
-        figure::shifts(self.groups.each_ref().map(String::as_str), labels, values)
+        let model = (self.found.len() > 1).then_some(&found.model.name[..]);
+        figure::shifts(model, self.groups.each_ref().map(String::as_str), labels, values)
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let bos = if self.template.comparison.reading.bos { "after BOS" } else { "no BOS" };
+        let what = format!("next tokens of two groups, {bos} · Jensen–Shannon divergence");
+        let range = "(0 the same, 1 no token in common)";
+        if let [one] = &self.found[..] {
+            return vec![format!("{} · {what} {:.4} bits {range}", one.model.name, one.shifts.bits)];
+        }
+        let each = |found: &Pair| format!("{} {:.4} bits", found.model.name, found.shifts.bits);
+        let each = self.found.iter().map(each).collect::<Vec<_>>().join(", ");
+        let attention = "the difference of attentions is drawn for one model at a time; data files have it for each";
+        vec![format!("{what} {range}: {each}"), attention.into()]
+    }
+
+    fn entry(&self, found: &Pair) -> Entry {
+        let shift = |(shift, label): (&Shift, &String)| json!({ "id": shift.id, "token": label, "p": shift.p, "change": shift.change() });
+        let list = |which: usize| -> Value {
+            found.shifts.tokens[which].iter().zip(&found.labels[which]).map(shift).collect()
+        };
+        Entry {
+            method: "template".into(),
+            settings: Map::from_iter([
+                ("model".into(), json!(found.model)),
+                ("template".into(), json!(self.template.template)),
+                ("bos".into(), self.template.comparison.reading.bos.into()),
+            ]),
+            fields: Map::from_iter([
+                ("groups".into(), json!(self.groups)),
+                ("prompts".into(), json!(self.prompts)),
+                ("jensen_shannon_bits".into(), json!(found.shifts.bits)),
+                ("more_in_second".into(), list(0)),
+                ("more_in_first".into(), list(1)),
+                ("does_not_show".into(), TEMPLATE.into()),
+            ]),
+            arrays: Vec::new(),
+        }
     }
 }
 
@@ -154,21 +207,19 @@ impl Findings for Compared<'_> {
     }
 
     fn remarks(&self) -> Vec<String> {
-        self.remarks.iter().cloned().chain([TEMPLATE.to_owned()]).collect()
+        self.found.iter().flat_map(|found| found.remarks.iter().cloned()).chain([TEMPLATE.to_owned()]).collect()
     }
 
     fn figure(&self, _: Option<usize>) -> Figure {
-        let attention = self.attention.figure(None);
         let style = &self.template.comparison.style;
-        let bos = if self.template.comparison.reading.bos { "after BOS" } else { "no BOS" };
-        let first = format!(
-            "{} · next tokens of two groups, {bos} · Jensen–Shannon divergence {:.4} bits (0 the same, 1 no token in common)",
-            self.about.model().name,
-            self.shifts.bits
-        );
-        let lines = std::iter::once(first).chain(attention.subtitle);
-        let lines = lines.chain([format!("not shown by this: {OF_TEMPLATE}")]).collect();
-        let panels = std::iter::once(self.bars()).chain(attention.panels).collect();
+        let (mut lines, mut panels) =
+            (self.lines(), self.found.iter().map(|found| self.bars(found)).collect::<Vec<_>>());
+        if let [one] = &self.found[..] {
+            let attention = one.attention.figure(None);
+            lines.extend(attention.subtitle);
+            panels.extend(attention.panels);
+        }
+        lines.push(format!("not shown by this: {OF_TEMPLATE}"));
         let mut figure = style.figure(&self.about, lines, panels);
         if style.title.is_none() {
             figure.title.clone_from(&self.template.template);
@@ -177,35 +228,21 @@ impl Findings for Compared<'_> {
     }
 
     fn data(&self, _: Option<usize>) -> Result<Data> {
-        let shift = |(shift, label): (&Shift, &String)| json!({ "id": shift.id, "token": label, "p": shift.p, "change": shift.change() });
-        let list =
-            |which: usize| -> Value { self.shifts.tokens[which].iter().zip(&self.labels[which]).map(shift).collect() };
-        let entry = Entry {
-            method: "template".into(),
-            settings: Map::from_iter([
-                ("template".into(), json!(self.template.template)),
-                ("bos".into(), self.template.comparison.reading.bos.into()),
-            ]),
-            fields: Map::from_iter([
-                ("groups".into(), json!(self.groups)),
-                ("prompts".into(), json!(self.prompts)),
-                ("jensen_shannon_bits".into(), json!(self.shifts.bits)),
-                ("more_in_second".into(), list(0)),
-                ("more_in_first".into(), list(1)),
-                ("does_not_show".into(), TEMPLATE.into()),
-            ]),
-            arrays: Vec::new(),
-        };
-        let attention = self.attention.data(None)?.results;
-        Ok(self.about.data(std::iter::once(entry).chain(attention).collect()))
+        let mut entries = Vec::new();
+        for found in &self.found {
+            entries.push(self.entry(found));
+            entries.extend(found.attention.data(None)?.results);
+        }
+        Ok(self.about.data(entries))
     }
 
     fn table(&self, _: Option<usize>) -> Result<Table> {
         let mut rows = Vec::new();
-        for (tokens, labels) in self.shifts.tokens.iter().zip(&self.labels) {
-            for (shift, label) in tokens.iter().zip(labels) {
+        for found in &self.found {
+            for (shift, label) in found.shifts.tokens.iter().flatten().zip(found.labels.iter().flatten()) {
                 let [p, q] = shift.p.map(|p| p as f32);
                 rows.push(vec![
+                    found.model.name.clone().into(),
                     shift.id.into(),
                     label.clone().into(),
                     p.into(),
@@ -214,7 +251,14 @@ impl Findings for Compared<'_> {
                 ]);
             }
         }
-        let columns = vec![whole("token_id"), text("token"), number("p_first"), number("p_second"), number("change")];
+        let columns = vec![
+            text("model"),
+            whole("token_id"),
+            text("token"),
+            number("p_first"),
+            number("p_second"),
+            number("change"),
+        ];
         Ok(Table { columns, rows })
     }
 }

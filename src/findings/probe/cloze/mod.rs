@@ -6,7 +6,7 @@ mod template;
 
 pub use shown::Cloze;
 pub use suite::{Item, Suite};
-pub use template::{Slot, Template, matrix};
+pub use template::{Filled, Said, Slot, Template, fill};
 
 use super::rows::{Bad, Sample, none_read};
 use crate::analysis::scoring::{Beside, Text, Watch, score};
