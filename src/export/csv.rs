@@ -25,7 +25,8 @@ pub fn write_attention(
         [_, _, queries, keys] if queries <= keys && tokens.len() == keys => keys - queries, // keys before the first query
         _ => return Err(unfit(&attention.shape, &[layers.len(), heads.len(), tokens.len()])),
     };
-    write_pairs(attention, None, [layers, heads, &tokens[past..], tokens], past, causal, ',', out)
+    let pairs = Pairs { places: places(layers, heads), queries: &tokens[past..], keys: tokens, first: past, causal };
+    write_pairs(attention, None, &pairs, ',', out)
 }
 
 /// The same of cross-attention: each query with each key, which have tokens of their own and are both counted from 0.
@@ -39,45 +40,62 @@ pub fn write_cross_attention(
     [queries, keys]: [&[String]; 2],
     out: &mut dyn Write,
 ) -> Result<()> {
-    write_pairs(attention, None, [layers, heads, queries, keys], 0, false, ',', out)
+    let pairs = Pairs { places: places(layers, heads), queries, keys, first: 0, causal: false };
+    write_pairs(attention, None, &pairs, ',', out)
 }
 
-/// The same of an array whose numbers need not be held, with the labels of its four axes and any character between cells. The first query
-/// has the number `first`.
+/// What the rows of maps are called.
+pub struct Pairs<'a> {
+    /// The layer and the head of each map, in order.
+    pub places: Vec<(String, String)>,
+    /// The queries.
+    pub queries: &'a [String],
+    /// The keys.
+    pub keys: &'a [String],
+    /// The number of the first query.
+    pub first: usize,
+    /// Whether no query looks past its own number.
+    pub causal: bool,
+}
+
+/// Each layer with each head.
+fn places(layers: &[String], heads: &[String]) -> Vec<(String, String)> {
+    layers.iter().flat_map(|layer| heads.iter().map(|head| (layer.clone(), head.clone()))).collect()
+}
+
+/// The same of an array whose numbers need not be held, whose first two axes are the maps, and with any character between cells.
 ///
 /// # Errors
 /// As [`write_attention`], and those of the source.
 pub fn write_pairs(
     attention: &Array,
     source: Option<&dyn Source>,
-    labels: [&[String]; 4],
-    first: usize,
-    causal: bool,
+    named: &Pairs,
     separator: char,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let (shape, counts) = (&attention.shape, labels.map(<[_]>::len));
-    if attention.count(source).is_none() || shape[..] != counts {
+    let &Pairs { ref places, queries, keys, first, causal } = named;
+    let (shape, counts) = (&attention.shape, [places.len(), queries.len(), keys.len()]);
+    let fits = matches!(shape[..], [layers, heads, queries, keys] if [layers * heads, queries, keys] == counts);
+    if attention.count(source).is_none() || !fits {
         return Err(unfit(shape, &counts));
     }
-    let [_, head_count, queries, keys] = counts;
-    let maps = counts[0].saturating_mul(head_count);
-    check_text_size(maps.saturating_mul(pairs(first, queries, keys, causal)), "CSV")?;
+    let [maps, rows, cols] = counts;
+    check_text_size(maps.saturating_mul(pairs(first, rows, cols, causal)), "CSV")?;
 
     let s = separator;
-    let all_quoted =
-        |labels: &'_ [String]| labels.iter().map(|label| quoted(label, s).into_owned()).collect::<Vec<_>>();
-    let [layers, heads, query_tokens, key_tokens] = labels.map(all_quoted);
+    let all_quoted = |labels: &[String]| labels.iter().map(|label| quoted(label, s).into_owned()).collect::<Vec<_>>();
+    let [query_tokens, key_tokens] = [queries, keys].map(all_quoted);
     let mut out = BufWriter::new(out);
     let names = ["layer", "head", "query", "query_token", "key", "key_token", "attention"];
     writeln!(out, "{}", names.join(&s.to_string())).map_err(unwritten)?;
     let mut place = 0; // of a row among those of all maps
     attention.each(source, &mut |values| {
-        for row in values.chunks_exact(keys.max(1)) {
-            let (map, query) = (place / queries, place % queries);
-            let (layer, head) = (&layers[map / head_count], &heads[map % head_count]);
+        for row in values.chunks_exact(cols.max(1)) {
+            let (map, query) = (place / rows, place % rows);
+            let (layer, head) = &places[map];
             let (from, number) = (&query_tokens[query], first + query);
-            for (key, weight) in row[..seen(number, keys, causal)].iter().enumerate() {
+            for (key, weight) in row[..seen(number, cols, causal)].iter().enumerate() {
                 let to = &key_tokens[key];
                 writeln!(out, "{layer}{s}{head}{s}{number}{s}{from}{s}{key}{s}{to}{s}{weight:?}").map_err(unwritten)?;
             }

@@ -9,7 +9,7 @@ pub use shape::{Mark, Shape};
 
 use super::cost;
 use super::subject::{Subject, next_of_all};
-use super::{Analysis, Cost, Findings, Output, Picks, Reading, Selected, Selection, Style, need_arrays, together};
+use super::{Analysis, Cost, Findings, Output, Reading, Selected, Selection, Style, need_arrays, together};
 use crate::analysis::attention::{Extra, Layers};
 use crate::analysis::{Attention, Reduction, Request, packed};
 use crate::error::{Error, Result};
@@ -77,16 +77,6 @@ impl View {
             return Err(Error::usage("the attention received has no file for each layer or head")
                 .hint("leave {layer} and {head} out")
                 .option("received"));
-        }
-        let whole = |output: &&Output| {
-            !output.by_part && matches!(output.format, Format::Npz | Format::Safetensors | Format::Csv)
-        };
-        if let Some(output) =
-            outputs.iter().find(whole).filter(|_| self.selection.heads.as_ref().is_some_and(Picks::are_several))
-        {
-            return Err(Error::usage(format!("{} holds all heads of some layers, not single ones", output.format.name()))
-                .hint("write a file for each, as in heads-{layer}-{head}, or choose layers and heads in two lists; .json and .parquet hold single ones")
-                .option("head"));
         }
         if self.received && self.no_received {
             return Err(Error::usage("the attention received is asked for, and asked to be left out")

@@ -216,3 +216,17 @@ fn what_is_wrong_with_a_suite_is_said_before_a_model_is_loaded() {
         assert_eq!(ran.err.lines().count(), 2, "{}", ran.err);
     }
 }
+
+#[test]
+fn a_narrow_figure_has_every_interval_in_numbers() {
+    let shell = Shell::new();
+    let rows = "The old man slept.,The young man slept.,stereo,age\nThe boy ran.,The girl ran.,antistereo,gender\n";
+    shell.write("crows.csv", format!("{CROWS}{rows}"));
+    for width in ["3.25in", "600px", "1200px"] {
+        shell.ok(&["bias", "crows.csv", "-m", BASE, "-q", "--width", width, "-o", "a.svg"]);
+        let drawn = shell.text("a.svg");
+        // Two categories and two directions of one pair each.
+        assert_eq!(drawn.matches(" of 1, p ").count(), 4, "{width}");
+        assert!(drawn.contains("no preference") || drawn.contains(">preference<"), "{width}: the caption is cut");
+    }
+}

@@ -233,3 +233,24 @@ fn a_prompt_without_tokens_is_an_error_of_every_analysis_that_needs_one() {
         }
     }
 }
+
+#[test]
+fn heads_named_one_by_one_have_the_rows_and_numbers_of_all_heads() {
+    let shell = Shell::new();
+    let prompt = ["Once upon a time", "-m", "builtin", "-q"];
+    let picked = ["--heads", "4.1,1.2", "-o", "a.csv", "-o", "a.npz", "-o", "a.safetensors", "-o", "a.json"];
+    shell.ok(&[&prompt[..], &picked].concat());
+    shell.ok(&[&prompt[..], &["-o", "all.csv"]].concat());
+    let of = |file: &str, place: &str| -> Vec<String> {
+        shell.text(file).lines().filter(|line| line.starts_with(place)).map(str::to_owned).collect()
+    };
+    for place in ["4,1,", "1,2,"] {
+        assert_eq!(of("a.csv", place), of("all.csv", place), "{place}");
+        assert_eq!(of("a.csv", place).len(), 10);
+    }
+    assert_eq!(shell.text("a.csv").lines().count(), 21, "a line of names and two heads");
+    for file in ["a.npz", "a.safetensors"] {
+        let ran = shell.run(&["diff", file, "a.json", "-o", "diff.png"]);
+        assert!(ran.err.contains("do not differ"), "{file}: {}", ran.err);
+    }
+}

@@ -16,6 +16,8 @@ const NATURAL: f32 = 860.0;
 const ROW: f32 = 18.0;
 const MORE: f32 = 7.0;
 const DOT: f32 = 6.0;
+/// Between a number under a row and the next row.
+const GAP: f32 = 5.0;
 /// The most rows drawn.
 const MOST: usize = 120;
 const TICKS: usize = 5;
@@ -26,7 +28,7 @@ pub(super) fn intervals<'a>(chart: &'a Intervals, face: &dyn Typeface, room: Roo
     let width = room.w.unwrap_or(NATURAL);
     let mut block = Block { w: width, ..Block::default() };
     put_lines(&mut block, wrap(face, &chart.title, TITLE, width, 2), 0.0, Ink::Strong);
-    put_lines(&mut block, wrap(face, &chart.unit, SMALL, width, 1), 0.0, Ink::Soft);
+    put_lines(&mut block, wrap(face, &chart.unit, SMALL, width, 4), 0.0, Ink::Soft);
     let legend = if chart.series.len() > 1 { legend(&chart.series, face, width) } else { Block::default() };
     let (y, legend_h) = (block.h + 4.0, legend.h);
     if legend_h > 0.0 {
@@ -35,35 +37,48 @@ pub(super) fn intervals<'a>(chart: &'a Intervals, face: &dyn Typeface, room: Roo
     }
     let note = wrap(face, &chart.note, SMALL, width, 4);
     let below = SMALL.line() + 6.0 + note.len() as f32 * SMALL.line();
-    let pitch = ROW + MORE * chart.series.len().saturating_sub(1) as f32;
+    let style = |row: &IntervalRow| if row.strong { STRONG } else { LABEL };
+    let label = |row: &IntervalRow| Line::fit(face, &row.label, style(row), width * 0.42);
+    let widest = |lines: &[Line]| lines.iter().map(|line| line.width).fold(0.0, f32::max).ceil();
+    // A number that is cut would mislead: where one does not fit beside the plot, all stand under their rows.
+    let beside = (width * 0.34).max(width - widest(&chart.rows.iter().map(label).collect::<Vec<_>>()) - 20.0 - LEAST);
+    let under = chart.rows.iter().any(|row| face.width(&face.shown(&row.remark), SMALL) > beside);
+    let (line, gap) = if under { (SMALL.line(), GAP) } else { (0.0, 0.0) };
+    let pitch = ROW + MORE * chart.series.len().saturating_sub(1) as f32 + line + gap;
     let top = block.h + 6.0;
     let count = chart.rows.len();
     let fitting = room.h.map_or(MOST, |h| ((h - top - below) / pitch).max(1.0) as usize).min(MOST);
     let drawn = if count > fitting { fitting - 1 } else { count };
     let rows = &chart.rows[..drawn];
 
-    let style = |row: &IntervalRow| if row.strong { STRONG } else { LABEL };
-    let labels: Vec<Line> = rows.iter().map(|row| Line::fit(face, &row.label, style(row), width * 0.42)).collect();
-    let widest = |lines: &[Line]| lines.iter().map(|line| line.width).fold(0.0, f32::max).ceil();
-    let room_for_remarks = (width * 0.34).max(width - widest(&labels) - 20.0 - LEAST);
-    // A number that is cut would mislead: where one does not fit, there are none.
-    let whole = rows.iter().all(|row| face.width(&face.shown(&row.remark), SMALL) <= room_for_remarks);
-    let remark = |row: &IntervalRow| if whole { row.remark.clone() } else { String::new() };
-    let remarks: Vec<Line> = rows.iter().map(|row| Line::fit(face, &remark(row), SMALL, room_for_remarks)).collect();
-    let (left, right) = (widest(&labels) + 10.0, widest(&remarks) + 10.0);
+    let labels: Vec<Line> = rows.iter().map(label).collect();
+    let remark = |row: &IntervalRow| Line::fit(face, &row.remark, SMALL, if under { width } else { beside });
+    let remarks: Vec<Line> = rows.iter().map(remark).collect();
+    let (left, right) = (widest(&labels) + 10.0, if under { 10.0 } else { widest(&remarks) + 10.0 });
     let plot = Rect::new(left, top, (width - left - right).max(40.0).floor(), drawn as f32 * pitch);
     let [low, high] = chart.bounds;
     let across = |x: f32| plot.x + plot.w * ((x - low) / (high - low).max(f32::MIN_POSITIVE)).clamp(0.0, 1.0);
-    ticks(&mut block, face, plot, chart.bounds);
-    if let Some(at) = chart.reference.map(across) {
-        let points = vec![(at, plot.y), (at, plot.y + plot.h)];
+    // Through no number under a row.
+    let bands: Vec<[f32; 2]> = match under {
+        true => (0..drawn).map(|row| plot.y + row as f32 * pitch).map(|y| [y, y + pitch - line - gap]).collect(),
+        false => vec![[plot.y, plot.y + plot.h]],
+    };
+    ticks(&mut block, face, plot, chart.bounds, &bands);
+    for [from, to] in bands.iter().filter(|_| chart.reference.is_some()) {
+        let at = chart.reference.map_or(0.0, across);
+        let points = vec![(at, *from), (at, *to)];
         block.items.push(Item::Curve { points, ink: Ink::Soft, thick: 1.0, dashed: true });
     }
     for (i, ((row, label), remark)) in rows.iter().zip(labels).zip(remarks).enumerate() {
-        let middle = plot.y + (i as f32 + 0.5) * pitch;
+        let middle = plot.y + i as f32 * pitch + (pitch - line - gap) / 2.0;
         let ink = if row.strong { Ink::Strong } else { Ink::Normal };
         block.items.push(Item::Label(label.at(left - 10.0, middle + 4.0, Anchor::End, ink)));
-        block.items.push(Item::Label(remark.at(plot.x + plot.w + 10.0, middle + 3.6, Anchor::Start, Ink::Soft)));
+        let place = if under {
+            (0.0, plot.y + (i + 1) as f32 * pitch - gap - 4.0)
+        } else {
+            (plot.x + plot.w + 10.0, middle + 3.6)
+        };
+        block.items.push(Item::Label(remark.at(place.0, place.1, Anchor::Start, Ink::Soft)));
         for (series, [value, from, to]) in row.estimates.iter().enumerate() {
             let y = middle + (series as f32 - (row.estimates.len() as f32 - 1.0) / 2.0) * MORE;
             let ink = Ink::Curve((series % 7) as u8);
@@ -87,12 +102,12 @@ pub(super) fn intervals<'a>(chart: &'a Intervals, face: &dyn Typeface, room: Roo
 }
 
 /// Hairlines through all rows, with their numbers under them.
-fn ticks(block: &mut Block, face: &dyn Typeface, plot: Rect, [low, high]: [f32; 2]) {
+fn ticks(block: &mut Block, face: &dyn Typeface, plot: Rect, [low, high]: [f32; 2], bands: &[[f32; 2]]) {
     let base = plot.y + plot.h;
     for tick in 0..TICKS {
         let t = tick as f32 / (TICKS - 1) as f32;
         let x = plot.x + plot.w * t;
-        block.items.push(Item::Line([x, plot.y, x, base], Ink::Faint));
+        block.items.extend(bands.iter().map(|[from, to]| Item::Line([x, *from, x, *to], Ink::Faint)));
         let line = Line::fit(face, &number(low + t * (high - low)), SMALL, 60.0);
         block.items.push(Item::Label(line.at(x, base + 4.0 + SMALL.size, Anchor::Middle, Ink::Soft)));
     }

@@ -10,7 +10,7 @@ use crate::analysis::attention::Map;
 use crate::analysis::attention::received::{Rank, rank};
 use crate::analysis::{Attention, Sink};
 use crate::error::Result;
-use crate::export::csv::{write_pairs, write_separated};
+use crate::export::csv::{Pairs, write_pairs, write_separated};
 use crate::export::table::{Cell, Column, Kind, whole};
 use crate::export::{Array, Data, Source, Table};
 use crate::figure::attention::{bars, hatched, heatmap, matrix, multiples, panel, scale, with_queries, without_sink};
@@ -260,13 +260,16 @@ impl Findings for Patterns<'_> {
         if self.view.received {
             return write_separated(&self.ranking(), separator, out);
         }
-        let (layers, heads) = self.axes(map);
-        let (array, keys, causal) = (self.array(map), self.axis_texts(), self.attention.extent.causal);
+        let (mut array, keys, causal) = (self.array(map), self.axis_texts(), self.attention.extent.causal);
+        let all = self.attention.places();
+        let places = map.map_or_else(|| all.clone(), |map| all[map..=map].to_vec());
+        (array.shape[0], array.shape[1]) = (1, places.len()); // heads that were named one by one are no rectangle
         let own: Option<Vec<String>> =
             self.rows.as_ref().map(|rows| rows.iter().map(|(text, _)| text.clone()).collect());
         // Queries without a text of their own are the last of the keys.
         let first = if own.is_some() { 0 } else { keys.len().saturating_sub(array.shape[2]) };
         let queries = own.as_deref().unwrap_or(&keys[first..]);
-        write_pairs(&array, Some(&self.numbers(map)), [&layers, &heads, queries, &keys], first, causal, separator, out)
+        let pairs = Pairs { places, queries, keys: &keys, first, causal };
+        write_pairs(&array, Some(&self.numbers(map)), &pairs, separator, out)
     }
 }
