@@ -185,3 +185,37 @@ fn probes_are_made_again_from_their_file() {
     shell.ok(&["probe", "linear", "a.conllu", "-m", BASE, "--seeds", "2", "-q", "-o", "probes.json"]);
     shell.ok(&["rerun", "probes.json", "--input", "a.conllu", "-m", BASE, "-q"]);
 }
+
+#[test]
+fn kept_residuals_change_nothing_and_a_damaged_file_is_not_believed() {
+    let shell = Shell::new();
+    let run = |cache: &str, out: &str, more: &[&str]| {
+        let args = ["probe", "linear", TASK, "-m", BASE, "--seeds", "1", "--cache", cache, "-o", out];
+        let ran = shell.run(&[&args[..], more].concat());
+        assert!(ran.code == Some(0), "{}", ran.err);
+        (shell.read(out), ran.err)
+    };
+    let (plain, said) = run("none", "a.json", &[]);
+    assert!(!said.contains("residuals"), "{said}");
+    let (first, said) = run("kept", "a.json", &[]);
+    assert!(said.contains("are kept in kept"), "{said}");
+    let (second, said) = run("kept", "a.json", &[]);
+    assert!(said.contains("of an earlier run"), "{said}");
+    let without_line = |bytes: &[u8]| {
+        let mut whole = json(bytes);
+        whole.as_object_mut().unwrap().remove("line");
+        whole
+    };
+    assert!(first == second && without_line(&plain) == without_line(&first));
+    for (more, why) in [(&["--pool", "mean"][..], "another pool"), (&["--bos"], "other tokens")] {
+        assert!(run("kept", "b.json", more).1.contains("are kept in"), "{why}");
+    }
+    let name = std::fs::read_dir(shell.path("kept")).unwrap().map(|entry| entry.unwrap().path());
+    for path in name {
+        let mut bytes = std::fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let (again, said) = run("kept", "a.json", &[]);
+    assert!(said.contains("are kept in") && again == first, "{said}");
+}

@@ -4,11 +4,11 @@ use super::SampleArgs;
 use crate::cli::args::{FigureArgs, one_of};
 use crate::cli::deliver::deliver;
 use crate::cli::model::ModelArgs;
-use crate::cli::output::OutputArgs;
+use crate::cli::output::{self, OutputArgs};
 use crate::cli::progress::Progress;
 use attnviz::analysis::linear::Pool;
 use attnviz::error::Result;
-use attnviz::findings::probe::linear::{self, Options, Probes, Task};
+use attnviz::findings::probe::linear::{self, Kept, Options, Probes, Task};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 A file is .conllu; .jsonl with text and label, or with lists of words and labels; or a
 .csv or .tsv with the columns text and label, or with item, word and label, a word a row.
-Residuals are kept in memory, not on disk.
+Residuals are kept in a folder for the next run with the same texts and model, 4 GiB at most.
 
 Examples:
   attnviz probe linear en_ewt-ud-dev.conllu -m builtin --limit 500
@@ -47,6 +47,9 @@ pub struct LinearArgs {
     /// How many splits and control tasks are drawn, from --seed on
     #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Method")]
     seeds: usize,
+    /// Where residuals are kept for the next run, or `none` [default: attnviz in the user's cache folder]
+    #[arg(long, value_name = "DIR|none", help_heading = "Method")]
+    cache: Option<PathBuf>,
     #[command(flatten)]
     figure: FigureArgs,
     #[command(flatten)]
@@ -77,6 +80,16 @@ impl LinearArgs {
         })
     }
 
+    /// Where residuals are kept; nowhere for a user without a folder.
+    fn kept(&self) -> Option<Kept> {
+        let folder = match &self.cache {
+            Some(folder) if folder.as_os_str() == "none" => return None,
+            Some(folder) => folder.clone(),
+            None => cache_folder()?.join("attnviz"),
+        };
+        Some(Kept::new(folder))
+    }
+
     pub fn run(&self, line: &str) -> Result<()> {
         let destinations = self.output.destinations("probe-linear", None, line)?;
         let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
@@ -84,12 +97,20 @@ impl LinearArgs {
         options.check(&outputs)?;
         let task = Task::read(&self.path, &options)?;
         options.fits(&task)?;
-        let quiet = self.output.quiet;
+        let (quiet, kept) = (self.output.quiet, self.kept());
         let found = self.models.each(quiet, |session| {
-            let features = Progress::during(quiet, "texts", |watch| linear::read(&options, &task, session, watch))?;
+            let features =
+                Progress::during(quiet, "texts", |watch| linear::read(&options, &task, session, kept.as_ref(), watch))?;
+            features.remark.iter().filter(|_| !quiet).for_each(|remark| output::remark(remark));
             Progress::during(quiet, "probes", |watch| linear::find(&options, &task, session, features, watch))
         })?;
         let probes = Probes::new(&options, &task, found, line)?;
         deliver(&probes, &destinations, &options.style.fonts()?, quiet)
     }
+}
+
+/// `XDG_CACHE_HOME`, else `~/.cache`.
+fn cache_folder() -> Option<PathBuf> {
+    let named = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    named.or_else(|| Some(std::env::home_dir()?.join(".cache")))
 }

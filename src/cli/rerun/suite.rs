@@ -62,7 +62,7 @@ impl Again<'_> {
         let change = other_items(input, &mut task.input);
         options.fits(&task)?;
         let session = self.one_model()?;
-        let features = linear::read(&options, &task, &session, &|_, _| ())?;
+        let features = linear::read(&options, &task, &session, None, &|_, _| ())?;
         let found = linear::find(&options, &task, &session, features, &|_, _| ())?;
         let change = change.or_else(|| changed(&self.record.model, &session));
         let probes = linear::Probes::new(&options, &task, vec![found], &self.record.line)?;

@@ -55,7 +55,11 @@ impl Shell {
     /// A program in this folder that sees nothing of the machine's models.
     pub fn program(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        command.current_dir(self.folder()).env("HF_HUB_OFFLINE", "1").env("HF_HOME", self.cache.path());
+        command
+            .current_dir(self.folder())
+            .env("HF_HUB_OFFLINE", "1")
+            .env("HF_HOME", self.cache.path())
+            .env("XDG_CACHE_HOME", self.cache.path());
         for name in
             ["ATTNVIZ_MODEL", "HF_HUB_CACHE", "HF_ENDPOINT", "HF_TOKEN", "COLUMNS", "NO_COLOR", "CLICOLOR_FORCE"]
         {

@@ -1,10 +1,12 @@
 //! What each layer knows: linear probes on the residual stream, each beside its control task.
 
 mod conllu;
+mod kept;
 mod numbers;
 mod shown;
 mod task;
 
+pub use kept::Kept;
 pub use numbers::{Estimate, Found, Site};
 pub use shown::Probes;
 pub use task::{Example, Item, Task};
@@ -118,14 +120,16 @@ pub struct Features {
     pub lost: usize,
     /// Items that the model cannot read.
     pub bad: Vec<Bad>,
+    /// What people should know of where they are from and where they are kept.
+    pub remark: Option<String>,
 }
 
-/// Runs the model on all items.
+/// Runs the model on all items, or takes what is kept of an earlier run.
 ///
 /// # Errors
 /// A model without a tokenizer, or without the token that is to begin a text; more than fits into memory; residuals that are not finite;
 /// with `strict`, an item that it cannot read.
-pub fn read(options: &Options, task: &Task, session: &Session, watch: Watch) -> Result<Features> {
+pub fn read(options: &Options, task: &Task, session: &Session, kept: Option<&Kept>, watch: Watch) -> Result<Features> {
     if let Some(why) = session.tokenizer.missing() {
         return Err(why.clone());
     }
@@ -169,9 +173,20 @@ pub fn read(options: &Options, task: &Task, session: &Session, watch: Watch) -> 
             .hint("take a sample of the items")
             .option("limit"));
     }
-    watch(0, texts.len());
-    let values = residuals(session.model(), &texts, options.pool, &|done| watch(done, 0))?;
-    Ok(Features { values, width, items, kinds, labels, lost, bad })
+    let file = kept.map(|kept| (kept, kept.file(session, &texts, options.pool)));
+    let sites = session.spec().layers + 1;
+    let old = file.as_ref().and_then(|(_, file)| Kept::read(file, sites, labels.len() * width));
+    let (values, remark) = match (old, file) {
+        (Some(values), _) => (values, Some("residuals are those of an earlier run".to_owned())),
+        (None, file) => {
+            watch(0, texts.len());
+            let values = residuals(session.model(), &texts, options.pool, &|done| watch(done, 0))?;
+            // What cannot be kept is there all the same.
+            let said = file.map(|(kept, file)| kept.write(&file, &values).unwrap_or_else(|error| error.message));
+            (values, said)
+        }
+    };
+    Ok(Features { values, width, items, kinds, labels, lost, bad, remark })
 }
 
 type Spans = Vec<Range<usize>>;
