@@ -48,8 +48,8 @@ def pairs(binary, folder, reference, path, rows):
         cut.write_text("\n".join(map(json.dumps, lines)))
         found = {c: ask(binary, "probe", "pairs", cut, "-m", folder, "--convention", c, "--with", "pairs") for c in ("lm-eval", "minicons", "normalized")}
     for convention, entry in found.items():
-        theirs = [reference.pair(row["sentence_good"], row["sentence_bad"], convention) for row in lines]
-        check(convention, entry, theirs)
+        texts = [(row["sentence_good"], row["sentence_bad"]) for row in lines]
+        check(convention, entry, reference.pairs(texts, convention))
     try:
         from minicons import scorer
     except ImportError:

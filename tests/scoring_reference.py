@@ -3,6 +3,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 torch.set_grad_enabled(False)
+# Texts of one length that go through the model together.
+TOGETHER = 32
 
 
 class Reference:
@@ -25,6 +27,20 @@ class Reference:
             return torch.zeros(0, dtype=torch.double)
         return self.log_softmax(ids[:-1]).gather(-1, torch.tensor(ids[1:])[:, None])[:, 0]
 
+    def log_p_of_all(self, texts):
+        """The same of many, those of one length together: no padding stands between definition and number."""
+        found, lengths = [torch.zeros(0, dtype=torch.double)] * len(texts), {}
+        for at, ids in enumerate(texts):
+            lengths.setdefault(len(ids), []).append(at)
+        for length, members in lengths.items():
+            for start in range(0, len(members) if length > 1 else 0, TOGETHER):
+                some = members[start : start + TOGETHER]
+                ids = torch.tensor([texts[at] for at in some])
+                log_p = self.model(ids[:, :-1]).logits.double().log_softmax(-1)
+                for at, own in zip(some, log_p.gather(-1, ids[:, 1:, None])[:, :, 0]):
+                    found[at] = own
+        return found
+
     def sliding(self, ids, window, stride):
         """-ln p of every token but the first, each in the first window that has something before it; and the number of windows."""
         found, scored, begin, windows = [], 1, 0, 0
@@ -36,12 +52,13 @@ class Reference:
             scored, begin, windows = stop, begin + stride, windows + 1
         return found, windows
 
+    def pairs(self, pairs, convention):
+        """The two scores of each of many minimal pairs."""
+        begin = [] if convention == "minicons" else [self.bos]
+        log_p = self.log_p_of_all([begin + self.encode(text) for pair in pairs for text in pair])
+        scores = [(own.sum() if convention == "lm-eval" else own.mean()).item() for own in log_p]
+        return list(zip(scores[::2], scores[1::2]))
+
     def pair(self, good, bad, convention):
         """The two scores of a minimal pair."""
-        def score(text):
-            ids = self.encode(text)
-            if convention == "minicons":
-                return self.log_p(ids).mean().item()
-            log_p = self.log_p([self.bos] + ids)
-            return (log_p.sum() if convention == "lm-eval" else log_p.mean()).item()
-        return score(good), score(bad)
+        return self.pairs([(good, bad)], convention)[0]
