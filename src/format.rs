@@ -15,6 +15,8 @@ pub enum Format {
     Pdf,
     /// A picture in characters, as in a terminal without colours.
     Txt,
+    /// A page for a browser, with the picture and what lets a reader look into it.
+    Html,
     /// Numbers and tokens, one object.
     Json,
     /// Arrays for NumPy.
@@ -34,6 +36,8 @@ pub enum Format {
 pub enum Holds {
     /// Its figure.
     Picture,
+    /// Its figure, and its maps as numbers.
+    Page,
     /// All its numbers, by method.
     Numbers,
     /// All its numbers, but arrays only: nothing of a result that is words alone.
@@ -48,6 +52,7 @@ impl Named for Format {
         (Self::Svg, "svg", "Picture, vector"),
         (Self::Pdf, "pdf", "Picture, vector, for LaTeX and print"),
         (Self::Txt, "txt", "Picture in characters, as in a terminal without colours"),
+        (Self::Html, "html", "A page for a browser, which needs no network"),
         (Self::Json, "json", "Numbers and tokens, one object"),
         (Self::Npz, "npz", "Numbers for NumPy"),
         (Self::Safetensors, "safetensors", "Numbers for tensor libraries"),
@@ -62,6 +67,7 @@ impl Format {
     pub fn holds(self) -> Holds {
         match self {
             Self::Png | Self::Svg | Self::Pdf | Self::Txt => Holds::Picture,
+            Self::Html => Holds::Page,
             Self::Json => Holds::Numbers,
             Self::Npz | Self::Safetensors => Holds::Arrays,
             Self::Csv | Self::Tsv | Self::Parquet => Holds::Table,
@@ -92,21 +98,22 @@ impl Format {
     pub fn is_binary(self) -> bool {
         match self {
             Self::Png | Self::Pdf | Self::Npz | Self::Safetensors | Self::Parquet => true,
-            Self::Svg | Self::Txt | Self::Json | Self::Csv | Self::Tsv => false,
+            Self::Svg | Self::Txt | Self::Html | Self::Json | Self::Csv | Self::Tsv => false,
         }
     }
 
     /// Whether its files say of themselves how they were made.
     pub fn has_record(self) -> bool {
         match self {
-            Self::Png | Self::Svg | Self::Pdf | Self::Json | Self::Npz | Self::Safetensors | Self::Parquet => true,
+            Self::Png | Self::Svg | Self::Pdf | Self::Html => true,
+            Self::Json | Self::Npz | Self::Safetensors | Self::Parquet => true,
             Self::Txt | Self::Csv | Self::Tsv => false,
         }
     }
 
     /// Whether two of its files can be compared.
     pub fn is_comparable(self) -> bool {
-        self != Self::Parquet
+        !matches!(self, Self::Parquet | Self::Html)
     }
 
     /// The format of a file by its extension, whatever its letters' case.

@@ -117,7 +117,7 @@ pub fn differences(format: Format, old: &[u8], new: &[u8], tolerance: &Tolerance
         Format::Npz | Format::Safetensors => numbers::differences(old, new, tolerance),
         Format::Csv => table::differences(old, new, b',', tolerance),
         Format::Tsv => table::differences(old, new, b'\t', tolerance),
-        Format::Parquet => vec!["it is of a format that is not compared".into()],
+        Format::Parquet | Format::Html => vec!["it is of a format that is not compared".into()],
     };
     if all.len() > MOST {
         let more = all.len() - MOST;

@@ -115,7 +115,7 @@ impl Data {
     }
 
     /// The JSON object that travels inside binary files: that of a JSON file without the arrays.
-    fn header(&self) -> Result<String> {
+    pub(crate) fn header(&self) -> Result<String> {
         let results = self.results.iter().map(|entry| entry.said(|name| entry.holds(name)).collect()).collect();
         let header = Header { record: &self.record, tokens: &self.tokens, results };
         serde_json::to_string(&header).map_err(|error| Error::failed(format!("the settings are not JSON: {error}")))

@@ -20,6 +20,8 @@ const MOST_NODES: u32 = 1 << 22;
 const PNG_MAGIC: &[u8] = b"\x89PNG";
 const ZIP_MAGIC: &[u8] = b"PK";
 const PDF_MAGIC: &[u8] = b"%PDF-";
+/// How every page begins that attnviz writes.
+const DOCTYPE: &[u8] = b"<!doctype html>";
 /// Between these stands the metadata of a PDF.
 const PACKET: [&[u8]; 2] = [b"<x:xmpmeta", b"</x:xmpmeta>"];
 /// Bytes before the header of a safetensors file; they say how long it is.
@@ -32,6 +34,11 @@ const PREFIX: usize = 8;
 pub fn json(record: &Record) -> Result<String> {
     let json =
         serde_json::to_string(record).map_err(|error| Error::failed(format!("the record is no JSON: {error}")))?;
+    Ok(spelled(&json))
+}
+
+/// JSON with its own escapes for characters that act.
+fn spelled(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         match c {
@@ -41,10 +48,19 @@ pub fn json(record: &Record) -> Result<String> {
             c => out.push(c),
         }
     }
-    Ok(out)
+    out
 }
 
-/// Reads what a PNG, an SVG, a PDF, a JSON, an NPZ or a safetensors file of attnviz says of itself; which one it is, its beginning says.
+/// An object of JSON within a script of HTML, which no text in it can end.
+///
+/// # Errors
+/// None that is known of.
+pub fn script(object: &serde_json::Value) -> Result<String> {
+    let json = serde_json::to_string(object).map_err(|e| Error::failed(format!("the record is no JSON: {e}")))?;
+    Ok(spelled(&json).replace('<', "\\u003c"))
+}
+
+/// Reads what a PNG, an SVG, a PDF, a page, a JSON, an NPZ or a safetensors file of attnviz says of itself; which one it is, its beginning says.
 ///
 /// # Errors
 /// A file that is none of these, is broken, or does not say it.
@@ -63,6 +79,7 @@ pub fn read(bytes: &[u8]) -> Result<(Format, Record)> {
     }
     match bytes.get(begins) {
         Some(b'{') => Ok((Format::Json, parse(bytes)?)),
+        Some(b'<') if bytes[begins..].starts_with(DOCTYPE) => Ok((Format::Html, parse(html(bytes)?)?)),
         Some(b'<') => Ok((Format::Svg, parse(svg(bytes)?.as_bytes())?)),
         _ => Err(silent("is no file that attnviz writes a record into")),
     }
@@ -70,7 +87,7 @@ pub fn read(bytes: &[u8]) -> Result<(Format, Record)> {
 
 fn silent(why: &str) -> Error {
     Error::failed(format!("the file {why}, so it does not say how it was made"))
-        .hint("give a PNG, SVG, PDF, JSON, NPZ or safetensors file as attnviz wrote it; some programs drop what they do not understand")
+        .hint("give a PNG, SVG, PDF, HTML, JSON, NPZ or safetensors file as attnviz wrote it; some programs drop what they do not understand")
 }
 
 fn parse(json: &[u8]) -> Result<Record> {
@@ -110,6 +127,15 @@ fn pdf(bytes: &[u8]) -> Result<String> {
     let document = xml(&bytes[start..end])?;
     let node = document.descendants().find(|node| node.has_tag_name((URI, "record"))).ok_or_else(none)?;
     Ok(node.text().unwrap_or_default().to_owned())
+}
+
+/// The script that is no script: what it holds has no `<`.
+fn html(bytes: &[u8]) -> Result<&[u8]> {
+    let none = || silent("has no record of attnviz");
+    let tag = format!("<script type=\"application/json\" id=\"{NAME}\">");
+    let start = bytes.windows(tag.len()).position(|window| window == tag.as_bytes()).ok_or_else(none)? + tag.len();
+    let length = bytes[start..].iter().position(|byte| *byte == b'<').ok_or_else(none)?;
+    Ok(&bytes[start..start + length])
 }
 
 fn svg(bytes: &[u8]) -> Result<String> {

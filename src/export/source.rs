@@ -30,7 +30,7 @@ impl Array {
     ///
     /// # Errors
     /// As [`Source::numbers`]; other numbers than the shape has.
-    pub(super) fn each(&self, source: Option<&dyn Source>, take: Take) -> Result<()> {
+    pub(crate) fn each(&self, source: Option<&dyn Source>, take: Take) -> Result<()> {
         let Some(source) = source.filter(|source| self.is_made(Some(*source))) else { return take(&self.values) };
         let (row, mut left) = (self.shape.last().copied().unwrap_or(1), size(&self.shape).unwrap_or(0));
         let odd = || Error::failed(format!("{} has other numbers than its shape {:?}", self.name, self.shape));

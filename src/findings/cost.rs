@@ -67,6 +67,7 @@ impl Patterns {
             match format {
                 Format::Npz | Format::Safetensors => 4 * (all + more),
                 Format::Parquet => 4 * pairs,
+                Format::Html => 3 * pairs,
                 Format::Json => 11 * (all + more),
                 Format::Csv | Format::Tsv => 40 * pairs,
                 Format::Png | Format::Svg | Format::Pdf | Format::Txt => 0,

@@ -38,6 +38,7 @@ pub mod heads;
 mod length;
 pub mod lens;
 pub mod mix;
+mod page;
 pub mod patching;
 mod picks;
 pub mod probe;

@@ -1,6 +1,6 @@
 //! What was found, in any format: figure and data of the whole are made once, however many formats show them.
 
-use super::Findings;
+use super::{Findings, page};
 use crate::error::Result;
 use crate::export::table::{text, whole};
 use crate::export::{self, Table, unwritten};
@@ -71,6 +71,12 @@ impl<'a> Ready<'a> {
             Format::Svg => self.draw(part, |figure| svg(figure, fonts))?.into_bytes(),
             Format::Pdf => self.draw(part, |figure| pdf(figure, fonts))?,
             Format::Txt => self.draw(part, |figure| Ok(terminal(figure, &Default::default())))?.into_bytes(),
+            Format::Html => {
+                let mut bytes = Vec::new();
+                self.draw(part, |figure| Ok(figure.clone()))
+                    .and_then(|figure| page::write(found, part, &figure, fonts, &mut bytes))?;
+                bytes
+            }
             Format::Json | Format::Npz | Format::Safetensors => {
                 let (mut data, source) = found.outline(part)?;
                 data.record.part = part.and_then(|part| self.parts.get(part).cloned());

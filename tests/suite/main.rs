@@ -22,6 +22,7 @@ mod models;
 mod numbers;
 mod one_run;
 mod openai;
+mod page;
 mod paper;
 mod parity;
 mod patching;

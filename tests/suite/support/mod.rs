@@ -1,6 +1,7 @@
 //! What several test files need: fixtures, golden files, and how far apart two lists of numbers are.
 
 pub mod base;
+pub mod browser;
 pub mod checkpoint;
 pub mod commands;
 pub mod drawing;

@@ -1,0 +1,52 @@
+// The record that the page embeds: drawing, text and downloads all read it here.
+
+const record = JSON.parse(document.getElementById("attnviz").textContent);
+
+/** The bytes of an embedded array: base64 of deflated numbers. */
+async function unpack(element) {
+  const packed = Uint8Array.from(atob(element.textContent.trim()), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).arrayBuffer();
+}
+
+/** Attention as `[layer][head][query][key]`; of causal attention only what a query sees is there. */
+class Attention {
+  constructor(about, bytes) {
+    [this.layers, this.heads, this.queries, this.keys] = about.shape;
+    this.causal = about.causal;
+    this.exact = about.encoding === "f32";
+    this.values = this.exact ? new Float32Array(bytes) : new Uint8Array(bytes);
+    this.past = this.keys - this.queries;
+    this.starts = [0];
+    for (let query = 0; query < this.queries; query++) this.starts.push(this.starts[query] + this.seen(query));
+    this.names = { layers: about.layers, heads: about.heads };
+  }
+
+  /** How many keys a query sees, from the first on. */
+  seen(query) {
+    return this.causal ? Math.min(this.past + query + 1, this.keys) : this.keys;
+  }
+
+  /** A weight; none where the query does not see the key. */
+  at(layer, head, query, key) {
+    if (key >= this.seen(query)) return NaN;
+    const map = (layer * this.heads + head) * this.starts[this.queries];
+    const value = this.values[map + this.starts[query] + key];
+    return this.exact ? value : value === 255 ? NaN : (value / 254) ** 2;
+  }
+
+  /** The weights of a query to all keys that it sees. */
+  row(layer, head, query) {
+    return Array.from({ length: this.seen(query) }, (_, key) => this.at(layer, head, query, key));
+  }
+
+  headName(layer, head) {
+    return `${this.names.layers[layer]}.${this.names.heads[head]}`;
+  }
+
+  /** A weight in words. Numbers that were packed into 8 bits say so. */
+  said(value) {
+    if (Number.isNaN(value)) return "not seen";
+    return this.exact ? String(Number(value.toPrecision(6))) : `about ${Number(value.toPrecision(2))}`;
+  }
+}

@@ -1,0 +1,105 @@
+// The chosen head's map: rows are queries, columns are keys. Hovering shows a value, a click keeps it, Esc lets go, arrows move.
+
+const LABELLED = 11; // pixels of a cell from which on rows and columns have labels
+const LABEL = 110; // pixels of a label, at most
+
+function largeMap(canvas, attention, state, tokens, say) {
+  const pen = canvas.getContext("2d");
+  let side = 1;
+  let margin = 0;
+  let hovered = null;
+
+  const cellAt = (event) => {
+    const box = canvas.getBoundingClientRect();
+    const key = Math.floor((event.clientX - box.left - margin) / side);
+    const query = Math.floor((event.clientY - box.top - margin) / side);
+    const inside = query >= 0 && query < attention.queries && key >= 0 && key < attention.seen(query);
+    return inside ? { query, key } : null;
+  };
+
+  const frame = ({ query, key }, ink) => {
+    pen.strokeStyle = ink;
+    pen.lineWidth = 2;
+    pen.strokeRect(margin + key * side, margin + query * side, side, side);
+  };
+
+  const draw = () => {
+    const now = state.now;
+    const width = canvas.parentElement.clientWidth || 640;
+    const most = Math.max(attention.keys, attention.queries);
+    side = Math.max(1, Math.min(30, Math.floor((width - LABEL) / most)));
+    margin = side >= LABELLED ? LABEL : 0;
+    if (!margin) side = Math.max(1, Math.min(LABELLED - 1, Math.floor(width / most)));
+    const [w, h] = [margin + side * attention.keys, margin + side * attention.queries];
+    const fine = side > 1 ? devicePixelRatio : 1;
+    [canvas.width, canvas.height] = [Math.ceil(w * fine), Math.ceil(h * fine)];
+    [canvas.style.width, canvas.style.height] = [`${w}px`, `${h}px`];
+    pen.setTransform(fine, 0, 0, fine, 0, 0);
+    pen.clearRect(0, 0, w, h);
+    for (let query = 0; query < attention.queries; query++) {
+      for (let key = now.sink === "hide" ? 1 : 0; key < attention.seen(query); key++) {
+        const value = attention.at(now.layer, now.head, query, key);
+        if (Number.isNaN(value)) continue;
+        pen.fillStyle = css(value, now.scale);
+        pen.fillRect(margin + key * side, margin + query * side, side, side);
+      }
+    }
+    if (margin) labels(now);
+    const style = getComputedStyle(canvas);
+    if (now.query !== null && now.key !== null) frame(now, style.getPropertyValue("--mark"));
+    if (hovered) frame(hovered, style.getPropertyValue("--from"));
+  };
+
+  const labels = (now) => {
+    pen.fillStyle = getComputedStyle(canvas).color;
+    pen.textBaseline = "middle";
+    const text = (label) => {
+      let cut = label;
+      while (cut.length > 1 && pen.measureText(cut).width > LABEL - 12) cut = `${cut.slice(0, -2)}…`;
+      return cut;
+    };
+    const font = (strong) => `${strong ? "bold " : ""}${Math.min(12, side)}px ${getComputedStyle(canvas).fontFamily}`;
+    tokens.queries.forEach((label, query) => {
+      pen.font = font(query === now.query);
+      pen.textAlign = "right";
+      pen.fillText(text(label), margin - 6, margin + (query + 0.5) * side);
+    });
+    tokens.keys.forEach((label, key) => {
+      pen.save();
+      pen.font = font(key === now.key);
+      pen.translate(margin + (key + 0.5) * side, margin - 6);
+      pen.rotate(-Math.PI / 2);
+      pen.textAlign = "left";
+      pen.fillText(text(label), 0, 0);
+      pen.restore();
+    });
+  };
+
+  canvas.addEventListener("pointermove", (event) => {
+    const cell = cellAt(event);
+    if (cell?.query === hovered?.query && cell?.key === hovered?.key) return;
+    hovered = cell;
+    draw();
+    say(hovered);
+  });
+  canvas.addEventListener("pointerleave", () => {
+    hovered = null;
+    draw();
+    say(null);
+  });
+  canvas.addEventListener("click", (event) => {
+    const cell = cellAt(event);
+    if (cell) state.set(cell);
+  });
+  canvas.addEventListener("keydown", (event) => {
+    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const query = Math.min(Math.max((state.now.query ?? attention.queries - 1) + step[0], 0), attention.queries - 1);
+    const key = Math.min(Math.max((state.now.key ?? 0) + step[1], 0), attention.seen(query) - 1);
+    state.set({ query, key });
+  });
+  state.listen(draw);
+  dark.addEventListener("change", draw);
+  new ResizeObserver(draw).observe(canvas.parentElement);
+}

@@ -1,0 +1,177 @@
+//! A page for a browser: it shows the numbers of the data files, runs nothing but its own script, and asks nobody for anything.
+
+use super::support::browser::Browser;
+use super::support::shell::Shell;
+use super::support::skip::skip;
+use serde_json::Value;
+
+const TEXT: &str = "Once upon a time there was a fox by the well";
+const SIZE: [u32; 2] = [1280, 900];
+/// Texts that would be something else in a page that does not look out.
+const HOSTILE: [&str; 9] = [
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "\"' onmouseover=alert(1) x=",
+    "&lt;b&gt; &amp; &#x41; <!-- -->",
+    "{{constructor.constructor('alert(1)')()}} ${alert(1)} `x`",
+    "\u{202e}right to left\u{202c} and \u{200b}zero\u{200d} width",
+    "\u{1b}[31mred\u{1b}[0m \u{7}bell \u{0}nul",
+    "<!DOCTYPE html><svg/onload=alert(1)> ]]> <?php",
+    "\u{1f98a} 狐狸 ni\u{0303}o \u{2028}line",
+];
+
+fn page(shell: &Shell, text: &str, flags: &[&str]) -> Value {
+    shell.ok(&[&["attention", text, "-m", "builtin", "-q", "-o", "a.html", "-o", "a.json"], flags].concat());
+    serde_json::from_slice(&shell.read("a.json")).unwrap()
+}
+
+fn started(browser: &mut Browser, shell: &Shell, fragment: &str) {
+    browser.opens(&shell.path("a.html"), fragment);
+    browser.waits("!document.getElementById('explorer').hidden && document.getElementById('status').textContent");
+}
+
+/// What a button of the page saves.
+fn saved(browser: &mut Browser, button: &str) -> String {
+    let text = browser.says(&format!(
+        "(async () => {{ let got; const make = URL.createObjectURL; URL.createObjectURL = (blob) => make.call(URL, (got = blob)); \
+         document.getElementById('{button}').click(); URL.createObjectURL = make; return got.text(); }})()"
+    ));
+    text.as_str().unwrap().to_owned()
+}
+
+/// All numbers of a tree of arrays.
+fn leaves(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(all) => all.iter().flat_map(leaves).collect(),
+        one => vec![one],
+    }
+}
+
+fn browser(shell: &Shell) -> Option<Browser> {
+    let found = Browser::start(shell, SIZE);
+    if found.is_none() {
+        skip("no Chromium is installed");
+    }
+    found
+}
+
+#[test]
+fn a_page_shows_the_weights_of_the_data_file_and_a_link_is_a_view() {
+    let shell = Shell::new();
+    let Some(mut browser) = browser(&shell) else { return };
+    let data = page(&shell, TEXT, &[]);
+    let attention = &data["results"][0]["attention"];
+    for (layer, head, query, key) in [(4, 3, 9, 5), (0, 0, 0, 0), (3, 1, 7, 7)] {
+        started(&mut browser, &shell, &format!("#head={layer}.{head}&query={query}&key={key}"));
+        let said = browser.says("document.getElementById('status').textContent");
+        let said = said.as_str().unwrap();
+        let expected = attention[layer][head][query][key].as_f64().unwrap();
+        let shown: f64 = said.rsplit(": ").next().unwrap().parse().unwrap();
+        assert!((shown - expected).abs() <= 1e-5 * expected, "{said}: {expected}");
+        assert!(said.starts_with(&format!("layer {layer}, head {head}:")), "{said}");
+    }
+    let saved: Value = serde_json::from_str(&saved(&mut browser, "save-json")).unwrap();
+    for name in ["prompt", "tokens", "token_ids", "model", "command"] {
+        assert_eq!(saved[name], data[name], "{name}");
+    }
+    let single = |value: &Value| value.as_f64().unwrap() as f32;
+    for (ours, theirs) in leaves(attention).iter().zip(leaves(&saved["results"][0]["attention"])) {
+        assert_eq!(single(ours).to_bits(), single(theirs).to_bits());
+    }
+    assert_eq!(leaves(attention).len(), leaves(&saved["results"][0]["attention"]).len());
+    shell.ok(&["attention", TEXT, "-m", "builtin", "-q", "--layer", "3", "--head", "1", "-o", "a.csv"]);
+    let (ours, theirs) = (shell.text("a.csv"), self::saved(&mut browser, "save-csv"));
+    assert_eq!(ours.lines().count(), theirs.lines().count());
+    for (ours, theirs) in ours.lines().zip(theirs.lines()) {
+        let [ours, theirs] = [ours, theirs].map(|line| line.rsplit_once(',').unwrap());
+        assert_eq!(ours.0, theirs.0);
+        assert_eq!(ours.1.parse::<f32>().ok(), theirs.1.parse::<f32>().ok());
+    }
+    assert_eq!(browser.faults, Vec::<String>::new());
+}
+
+#[test]
+fn hovering_tells_a_click_keeps_escape_lets_go_and_back_goes_back() {
+    let shell = Shell::new();
+    let Some(mut browser) = browser(&shell) else { return };
+    page(&shell, TEXT, &[]);
+    started(&mut browser, &shell, "#head=4.3");
+    let status = "document.getElementById('status').textContent";
+    let before = browser.says(status);
+    // The map's labels take 110 pixels; the first query and key are at its corner.
+    browser.points("#map", [116.0, 116.0], false);
+    let hovered = browser.says(status);
+    assert!(hovered.as_str().unwrap().contains("“Once” (0) → key “Once” (0): 1"), "{hovered}");
+    browser.points("#map", [116.0, 116.0], true);
+    browser.points("h1", [1.0, 1.0], false);
+    assert_eq!(browser.says(status), hovered, "a click keeps it");
+    assert_eq!(browser.says("location.hash"), "#head=4.3&query=0&key=0");
+    browser.says("document.getElementById('map').focus()");
+    browser.presses("ArrowDown");
+    assert_eq!(browser.says("location.hash"), "#head=4.3&query=1&key=0");
+    browser.presses("ArrowRight");
+    assert_eq!(browser.says("location.hash"), "#head=4.3&query=1&key=1");
+    browser.presses("ArrowRight");
+    assert_eq!(browser.says("location.hash"), "#head=4.3&query=1&key=1", "no query looks ahead");
+    browser.says("history.back()");
+    browser.waits("location.hash === '#head=4.3&query=1&key=0'");
+    browser.waits(&format!("{status}.includes('(1) → key “Once” (0)')"));
+    browser.presses("Escape");
+    assert_eq!(browser.says(status), before);
+    for (select, value) in [("scale", "log"), ("sink", "hide"), ("view", "lines")] {
+        browser.says(&format!(
+            "(() => {{ const e = document.getElementById('{select}'); e.value = '{value}'; e.dispatchEvent(new Event('change')); }})()"
+        ));
+        assert!(browser.says("location.hash").as_str().unwrap().contains(&format!("{select}={value}")));
+    }
+    assert!(browser.says("document.querySelectorAll('#lines line').length").as_u64().unwrap() > 0);
+    browser.points("#heads button:nth-of-type(1)", [5.0, 5.0], true);
+    assert!(browser.says("location.hash").as_str().unwrap().starts_with("#head=0.0"));
+    assert_eq!(browser.faults, Vec::<String>::new());
+}
+
+#[test]
+fn hostile_texts_are_text_in_a_page_and_its_policy_is_never_needed() {
+    let shell = Shell::new();
+    let Some(mut browser) = browser(&shell) else { return };
+    for text in HOSTILE {
+        let given = text.replace('\0', "");
+        page(&shell, &given, &[]);
+        started(&mut browser, &shell, "#head=0.0&query=1&key=0&scale=<b>&view=javascript:1");
+        assert_eq!(browser.says("document.scripts.length"), 3, "{text:?}");
+        assert_eq!(
+            browser
+                .says("document.querySelectorAll('img, b, iframe, [onerror], [onload], [style*=expression]').length"),
+            0
+        );
+        assert_eq!(browser.faults, Vec::<String>::new(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_long_text_is_packed_and_says_so() {
+    let shell = Shell::new();
+    let text = "The fox met the crow by the well and sang. ".repeat(40);
+    shell.ok(&["attention", &text, "-m", "builtin", "-q", "-o", "a.html"]);
+    let html = shell.text("a.html");
+    assert!(html.contains("\"encoding\":\"sqrt8\"") && html.len() < 8 << 20, "{}", html.len());
+    let Some(mut browser) = browser(&shell) else { return };
+    started(&mut browser, &shell, "#head=0.0&query=0&key=0");
+    let said = browser.says("document.getElementById('status').textContent");
+    assert!(said.as_str().unwrap().ends_with(": about 1"), "{said}");
+    assert_eq!(browser.says("document.getElementById('rounding').hidden"), false);
+    assert_eq!(browser.faults, Vec::<String>::new());
+}
+
+#[test]
+fn a_page_says_how_it_was_made_and_is_made_again() {
+    let shell = Shell::new();
+    for args in
+        [&["attention", TEXT, "--layer", "4", "--head", "3"][..], &["saliency", TEXT], &["lens", TEXT], &["mix", TEXT]]
+    {
+        shell.ok(&[args, &["-m", "builtin", "-q", "-o", "a.html"]].concat());
+        assert_eq!(shell.says(&["rerun", "a.html"]), "a.html: the same bytes\n", "{args:?}");
+        let html = shell.text("a.html");
+        assert!(html.contains("<svg") && html.contains("Content-Security-Policy"), "{args:?}");
+    }
+}
