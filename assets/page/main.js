@@ -4,7 +4,7 @@ const element = (id) => document.getElementById(id);
 
 async function start() {
   const about = record.page.attention;
-  const attention = new Attention(about, await unpack(element("attention")));
+  const attention = new Attention(about, await unpack(element("weights")));
   const state = new State(attention, { layer: attention.layers - 1 });
   const tokens = { keys: about.keys, queries: about.queries };
   const texts = { keys: about.key_texts, queries: about.query_texts };

@@ -17,6 +17,7 @@ class State {
 
   /** A fragment is typed by anybody: what is not there is left at its default. */
   parse(fragment) {
+    if (fragment && !fragment.includes("=")) return this.now ?? { ...this.start }; // a link to a section
     const said = new URLSearchParams(fragment.slice(1));
     const found = { ...this.start };
     const number = (text, most) => (/^\d{1,6}$/.test(text ?? "") && Number(text) < most ? Number(text) : null);

@@ -8,6 +8,7 @@ mod completions;
 mod deliver;
 mod diff;
 mod download;
+mod explain;
 mod heads;
 mod lens;
 mod line;
@@ -95,6 +96,8 @@ enum Command {
 enum OfPrompt {
     /// Draw or export what each head attends to (the default)
     Attention(attention::AttentionArgs),
+    /// Explain a prediction by several methods at once, on one page
+    Explain(explain::ExplainArgs),
     /// Show which tokens moved a prediction
     Saliency(saliency::SaliencyArgs),
     /// Show what each layer would have answered, or who wrote the answer
@@ -114,6 +117,7 @@ impl OfPrompt {
     fn boxed(self) -> Box<dyn PromptCommand> {
         match self {
             OfPrompt::Attention(args) => Box::new(args),
+            OfPrompt::Explain(args) => Box::new(args),
             OfPrompt::Saliency(args) => Box::new(args),
             OfPrompt::Lens(args) => Box::new(args),
             OfPrompt::Heads(args) => Box::new(args),

@@ -56,7 +56,7 @@ impl OutputArgs {
     /// the flags of the line that was typed, so that another run has another name.
     pub fn destinations(&self, command: &str, model: Option<&str>, line: &str) -> Result<Vec<Destination>> {
         if self.output.is_empty() {
-            let format = self.format.unwrap_or(Format::Png);
+            let format = self.format.unwrap_or(if command == "explain" { Format::Html } else { Format::Png });
             let model = model.map(|model| format!("-{}", slug(last(model)))).unwrap_or_default();
             let name = format!("{command}-{{slug}}{model}{}.{}", flags(line), format.extension());
             let template = Template::parse(&name)?;

@@ -24,6 +24,25 @@ impl Advice {
     }
 }
 
+/// A sentence for people, and the section whose numbers it is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sentence {
+    /// The section's id.
+    pub panel: &'static str,
+    /// The sentence.
+    pub text: String,
+}
+
+/// A part of a page with a figure of its own.
+pub struct Section<'a> {
+    /// Its id, by which a page links to it.
+    pub id: &'static str,
+    /// Its heading.
+    pub title: &'static str,
+    /// Its figure.
+    pub figure: &'a Figure,
+}
+
 /// What was found, ready for any format: all of it, or one part where a file for each layer or head was asked for.
 pub trait Findings: Send + Sync {
     /// What was looked at.
@@ -81,6 +100,14 @@ pub trait Findings: Send + Sync {
     }
     /// What whoever asked may ask instead. It is not said on a figure, whose readers did not ask.
     fn advice(&self) -> Vec<Advice> {
+        Vec::new()
+    }
+    /// What it comes to in sentences, where it is put so.
+    fn sentences(&self) -> &[Sentence] {
+        &[]
+    }
+    /// The sections of a page; none where the figure is one.
+    fn sections(&self) -> Vec<Section<'_>> {
         Vec::new()
     }
     /// The layer and head of each part; none where there are no parts.

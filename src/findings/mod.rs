@@ -29,6 +29,7 @@ mod checks;
 mod cost;
 pub mod difference;
 mod direct;
+pub mod explain;
 mod faithfulness;
 mod font;
 mod found;
@@ -55,7 +56,7 @@ mod target;
 
 pub use cost::Cost;
 pub use font::FontFile;
-pub use found::{Advice, Findings};
+pub use found::{Advice, Findings, Section, Sentence};
 pub use group::Group;
 pub use length::Length;
 pub use picks::Picks;
@@ -98,6 +99,8 @@ pub enum Asked {
     Qk(qk::Options),
     /// Which parts make the difference between two prompts.
     Patch(patching::Options),
+    /// One prediction by several methods at once.
+    Explain(explain::Options),
 }
 
 impl Asked {
@@ -112,6 +115,7 @@ impl Asked {
             Self::Surprisal(options) => options,
             Self::Qk(options) => options,
             Self::Patch(options) => options,
+            Self::Explain(options) => options,
         }
     }
 
@@ -121,6 +125,7 @@ impl Asked {
             Self::Saliency(options) => Some(&options.target),
             Self::Lens(options) => Some(&options.target),
             Self::Mix(options) => Some(&options.target),
+            Self::Explain(options) => Some(&options.target),
             Self::Attention(_) | Self::Heads(_) | Self::Surprisal(_) | Self::Qk(_) | Self::Patch(_) => None,
         }
     }

@@ -1,7 +1,7 @@
 //! A result as one page for a browser: the figure, and where there are maps, what lets a reader look into them. It needs no network and
 //! loads nothing; a policy in it (CSP) lets a browser run its own script only.
 
-use super::Findings;
+use super::{Findings, Section, Sentence};
 use crate::axes::size;
 use crate::error::{Error, Result};
 use crate::export::{Array, Data, Entry, Source, record, unwritten};
@@ -48,7 +48,6 @@ pub(super) fn write(
 ) -> Result<()> {
     let (data, source) = found.outline(part)?;
     let maps = data.results.iter().enumerate().find_map(|(at, entry)| Maps::of(at, entry, found, &data));
-    let drawn = svg(&Figure { record: None, ..figure.clone() }, fonts)?;
     let script = SCRIPT.concat();
     let mut header: Value = serde_json::from_str(&data.header()?).map_err(unread)?;
     let own = serde_json::to_value(figure.record.as_ref().unwrap_or(&data.record)).map_err(unread)?;
@@ -66,19 +65,28 @@ pub(super) fn write(
         hash(&script),
         hash(LOOK)
     );
-    for line in &figure.subtitle {
+    for line in figure.subtitle.iter().take(if found.sentences().is_empty() { usize::MAX } else { 1 }) {
         text += &format!("<p class=\"said\">{}</p>\n", xml(&visible(line)));
     }
+    text += &facts(found);
     text += "</header>\n";
     if maps.is_some() {
         text += EXPLORER;
     }
-    let theme = if figure.theme == Theme::Dark { "dark still" } else { "still" };
-    text += &format!("<h2>Figure</h2>\n<div class=\"{theme}\">\n{}</div>\n</main>\n", inline(&drawn));
+    let sections = found.sections();
+    match sections.is_empty() {
+        true => text += &still("whole", "Figure", figure, fonts)?,
+        false => {
+            for Section { id, title, figure } in sections {
+                text += &still(id, title, figure, fonts)?;
+            }
+        }
+    }
+    text += "</main>\n";
     text += &format!("<script type=\"application/json\" id=\"{NAME}\">{}</script>\n", record::script(&header)?);
     out.write_all(text.as_bytes()).map_err(unwritten)?;
     if let Some(maps) = &maps {
-        write!(out, "<script type=\"application/octet-stream\" id=\"attention\">").map_err(unwritten)?;
+        write!(out, "<script type=\"application/octet-stream\" id=\"weights\">").map_err(unwritten)?;
         maps.pack(source.as_deref(), out)?;
         write!(out, "</script>\n<script type=\"module\">{script}</script>\n").map_err(unwritten)?;
     }
@@ -95,10 +103,35 @@ fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(ring::digest::digest(&ring::digest::SHA256, text.as_bytes())))
 }
 
-/// An SVG within HTML, whose policy knows no styles but the page's own.
-fn inline(svg: &str) -> String {
+/// Sentences, each with a link to where its numbers are.
+fn facts(found: &dyn Findings) -> String {
+    let said = |Sentence { panel, text }: &Sentence| {
+        format!(
+            "<li>{} <a href=\"#figure-{panel}\" aria-label=\"the figure of this sentence\">figure</a></li>\n",
+            xml(&visible(text))
+        )
+    };
+    let all: String = found.sentences().iter().map(said).collect();
+    if all.is_empty() { all } else { format!("<ol class=\"facts\">\n{all}</ol>\n") }
+}
+
+/// A figure that stands without scripts, with its heading.
+fn still(id: &str, title: &str, figure: &Figure, fonts: &Fonts) -> Result<String> {
+    let drawn = svg(&Figure { record: None, ..figure.clone() }, fonts)?;
+    let theme = if figure.theme == Theme::Dark { "dark still" } else { "still" };
+    Ok(format!(
+        "<section id=\"figure-{id}\">\n<h2>{title}</h2>\n<div class=\"{theme}\">\n{}</div>\n</section>\n",
+        inline(&drawn, id)
+    ))
+}
+
+/// An SVG within HTML, whose policy knows no styles but the page's own, and where every name is said once. Texts have no quotes in them
+/// that are not escaped.
+fn inline(svg: &str, id: &str) -> String {
     let start = svg.find("<svg").unwrap_or(0);
-    svg[start..].replace(" style=\"image-rendering:pixelated\"", "")
+    let own = svg[start..].replace(" style=\"image-rendering:pixelated\"", "");
+    let own = own.replace("aria-labelledby=\"title desc\"", &format!("aria-labelledby=\"{id}-title {id}-desc\""));
+    own.replace(" id=\"", &format!(" id=\"{id}-")).replace("url(#", &format!("url(#{id}-"))
 }
 
 /// The figure's colours on light and on dark pages, six digits each.

@@ -10,6 +10,7 @@ mod default_figures;
 mod diff;
 mod errors;
 mod examples;
+mod explain;
 mod export;
 mod gradients;
 mod hub;

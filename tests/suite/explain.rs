@@ -1,0 +1,115 @@
+//! A page that explains a prediction says what the numbers say.
+
+use super::support::browser::Browser;
+use super::support::shell::Shell;
+use super::support::skip::skip;
+use serde_json::Value;
+
+const PROMPTS: [&str; 4] = [
+    "The fox met the crow by the well. The fox met the",
+    "Once upon a",
+    "The king and his",
+    "\u{1f98a} She sang, and they sang, and",
+];
+
+fn explained(shell: &Shell, prompt: &str, flags: &[&str]) -> Value {
+    shell.ok(&[&["explain", prompt, "-m", "builtin", "-q", "-o", "a.json"], flags].concat());
+    serde_json::from_slice(&shell.read("a.json")).unwrap()
+}
+
+fn of<'a>(whole: &'a Value, method: &str) -> &'a Value {
+    let all = whole["results"].as_array().unwrap();
+    all.iter().find(|entry| entry["method"] == method).unwrap_or_else(|| panic!("no {method}"))
+}
+
+/// The numbers in a text, in order.
+fn numbers(text: &str) -> Vec<f64> {
+    let plain = text.replace('−', "-");
+    plain
+        .split(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-' || c == '+'))
+        .filter_map(|word| word.trim_end_matches('.').parse().ok())
+        .collect()
+}
+
+#[test]
+fn every_number_in_a_sentence_is_one_of_the_data() {
+    let shell = Shell::new();
+    for prompt in PROMPTS {
+        let whole = explained(&shell, prompt, &[]);
+        let (lens, direct, surprisal) =
+            (of(&whole, "lens"), of(&whole, "direct-logit-attribution"), of(&whole, "surprisal"));
+        let saliency = of(&whole, "input-x-gradient");
+        let last = whole["tokens"].as_array().unwrap().len() - 1;
+        for sentence in of(&whole, "explain")["sentences"].as_array().unwrap() {
+            let text = sentence["text"].as_str().unwrap();
+            let found = numbers(text);
+            let has = |x: f64, digits: i32| {
+                let unit = 10f64.powi(-digits);
+                assert!(found.iter().any(|y| (x - y).abs() <= 0.5 * unit + 1e-9), "{x} is not in {text}");
+            };
+            if text.starts_with("After") {
+                let p = 100.0 * saliency["p_target"].as_f64().unwrap();
+                has(p, if p < 10.0 { 1 } else { 0 });
+                has(last as f64, 0);
+            } else if text.contains("wrote most") {
+                has(direct["parts_centred"]["total"].as_f64().unwrap(), 2);
+            } else if text.contains("only at the end") {
+                let ranks = lens["rank"].as_array().unwrap();
+                has(ranks[ranks.len() - 2][last].as_f64().unwrap(), 0);
+            } else if text.starts_with("The prompt itself") {
+                has(surprisal["mean"].as_f64().unwrap(), 2);
+                let most = surprisal["bits"].as_array().unwrap().iter().filter_map(Value::as_f64).fold(0.0, f64::max);
+                has(most, 1);
+            } else if text.starts_with("Head") {
+                let name = text.split([' ', ',']).nth(1).unwrap();
+                let (layer, head) = name.split_once('.').unwrap();
+                let [layer, head]: [usize; 2] = [layer, head].map(|part| part.parse().unwrap());
+                let row = of(&whole, "attention")["attention"][layer][head][last].as_array().unwrap();
+                has(row.iter().filter_map(Value::as_f64).fold(0.0, f64::max), 2);
+            }
+        }
+        assert!(of(&whole, "explain")["sentences"].as_array().unwrap().len() >= 5, "{prompt}");
+    }
+}
+
+#[test]
+fn an_explanation_is_made_again_and_says_the_same() {
+    let shell = Shell::new();
+    let prompt = PROMPTS[1];
+    shell.ok(&["explain", prompt, "-m", "builtin", "-q", "-o", "a.html", "-o", "a.svg", "-o", "a.csv", "-o", "a.txt"]);
+    assert_eq!(shell.says(&["rerun", "a.html"]), "a.html: the same bytes\n");
+    let (page, rows, text) = (shell.text("a.html"), shell.text("a.csv"), shell.text("a.txt"));
+    assert_eq!(page.matches("<li>").count(), rows.lines().count() - 1);
+    assert!(text.contains("Not shown by this"));
+    let whole = explained(&shell, prompt, &["--evaluate"]);
+    let sentences = of(&whole, "explain")["sentences"].to_string();
+    assert!(sentences.contains("Put to the test: on this prompt"), "{sentences}");
+}
+
+#[test]
+fn every_sentence_leads_to_its_figure_and_the_explorer_runs_beside_them() {
+    let shell = Shell::new();
+    let Some(mut browser) = Browser::start(&shell, [1280, 900]) else {
+        return skip("no Chromium is installed");
+    };
+    shell.ok(&["explain", PROMPTS[2], "-m", "builtin", "-q", "-o", "a.html"]);
+    browser.opens(&shell.path("a.html"), "#head=4.3&query=1");
+    browser.waits("!document.getElementById('explorer').hidden");
+    let broken = browser.says(
+        "[...document.querySelectorAll('.facts a')].filter((a) => !document.querySelector(a.getAttribute('href'))).length",
+    );
+    assert_eq!(broken, 0);
+    let twice = browser.says(
+        "(() => { const all = [...document.querySelectorAll('[id]')].map((e) => e.id); return all.filter((id, at) => all.indexOf(id) !== at); })()",
+    );
+    assert_eq!(twice, serde_json::json!([]));
+    let before = browser.says("document.getElementById('status').textContent");
+    browser.says("document.querySelector('.facts a').click()");
+    browser.waits("location.hash.startsWith('#figure-')");
+    assert_eq!(
+        browser.says("document.getElementById('status').textContent"),
+        before,
+        "a link to a figure changes no view"
+    );
+    assert_eq!(browser.faults, Vec::<String>::new());
+}
