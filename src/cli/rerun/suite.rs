@@ -127,7 +127,7 @@ impl Again<'_> {
     }
 
     /// That the items are to be named.
-    fn unnamed(&self, input: &Input) -> Error {
+    pub(super) fn unnamed(&self, input: &Input) -> Error {
         let names: String = input.name.split(" + ").map(|name| format!(" --input {}", shell_word(name))).collect();
         self.named(Error::failed(format!("it is of a file {:?}", input.name)))
             .hint(format!("give that file: attnviz rerun {}{names}", shell_word(self.name)))

@@ -4,6 +4,7 @@ mod options;
 mod prompts;
 
 pub use options::Options;
+pub(super) use prompts::as_long;
 
 use super::subject::{About, Subject};
 use super::{Analysis, Cost, Findings, Output, Reading, Style, refuse_parts};

@@ -1,6 +1,8 @@
 //! The options of `patch`, and what they ask of the next token.
 
+use super::super::Advice;
 use super::super::subject::Subject;
+use super::super::target::{answer_and_foil, spaceless};
 use super::super::{Reading, Style, Target, Token};
 use crate::analysis::next::next_tokens;
 use crate::analysis::patching::{By, Direction, Metric, Question, Rule, Where};
@@ -53,14 +55,7 @@ impl Options {
     pub(super) fn question(&self, subject: &Subject, corrupt: &Prompt) -> Result<Question> {
         let position = Target { position: self.position, ..Target::default() }.within(subject)?.position;
         let (session, metric) = (subject.session, self.metric);
-        let typed = |option, token: &Option<Token>| {
-            let id = |token: &Token| token.id(option, &session.tokenizer, session.spec().vocab);
-            token.as_ref().map(id).transpose()
-        };
-        let (answer, foil) = (typed("answer", &self.answer)?, typed("foil", &self.foil)?);
-        if answer.is_some() && answer == foil {
-            return Err(Error::usage("answer and foil are the same token").hint("name two that differ").option("foil"));
-        }
+        let [answer, foil] = answer_and_foil(session, [&self.answer, &self.foil])?;
         let own = |ids: &[u32]| -> Result<u32> {
             let resid = forward(session.model(), &[&ids[..=position]], &mut NoTap)?;
             let next = next_tokens(&session.next_logits(&[&resid])?.get(0)?, 1)?;
@@ -77,6 +72,21 @@ impl Options {
                 .option("foil"));
         }
         Ok(Question { position, answer, foil, metric })
+    }
+}
+
+impl Options {
+    /// That an answer or a foil was typed without the space that makes it likely after its own prompt.
+    ///
+    /// # Errors
+    /// A corrupt prompt that cannot be read; a model whose logits are not finite.
+    pub(in crate::findings) fn doubts(&self, subject: &Subject) -> Result<Vec<Advice>> {
+        let corrupt = super::prompts::corrupt(self, subject)?;
+        let position = || Ok(Target { position: self.position, ..Target::default() }.within(subject)?.position);
+        let session = subject.session;
+        let mut doubts = spaceless(session, &subject.prompt.ids, position, &[("answer", &self.answer)])?;
+        doubts.extend(spaceless(session, &corrupt.ids, position, &[("foil", &self.foil)])?);
+        Ok(doubts)
     }
 }
 

@@ -23,16 +23,22 @@ pub(super) fn corrupt(options: &Options, subject: &Subject) -> Result<Prompt> {
         return Err(Error::usage("the clean and the corrupt prompt are the same tokens")
             .hint("change a word on which the answer depends"));
     }
-    if clean.ids.len() != corrupt.ids.len() {
-        return Err(Error::usage(format!(
-            "the clean prompt is {} tokens, the corrupt one {}: {}",
-            clean.ids.len(),
-            corrupt.ids.len(),
-            side_by_side(clean, &corrupt)?
-        ))
-        .hint("choose words of as many tokens, so that each position stands for the same in both"));
-    }
+    as_long(["clean prompt", "corrupt one"], clean, &corrupt)?;
     Ok(corrupt)
+}
+
+/// Fails unless two prompts have as many tokens; `names` say what they are.
+///
+/// # Errors
+/// Other numbers of tokens, shown side by side.
+pub(in crate::findings) fn as_long(names: [&str; 2], a: &Prompt, b: &Prompt) -> Result<()> {
+    let (many, others) = (a.ids.len(), b.ids.len());
+    if many == others {
+        return Ok(());
+    }
+    let ([a_name, b_name], both) = (names, side_by_side(a, b)?);
+    Err(Error::usage(format!("the {a_name} is {many} tokens, the {b_name} {others}: {both}"))
+        .hint("choose words of as many tokens, so that each position stands for the same in both"))
 }
 
 /// Both tokenizations, token by token, where they differ and just around.
