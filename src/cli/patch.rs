@@ -1,6 +1,7 @@
 //! `attnviz patch`: which parts make the difference between two prompts, and what becomes of one without them.
 
 mod ablate;
+mod pairs;
 
 use super::args::{FigureArgs, PromptArgs, one_of};
 use super::model::ModelArgs;
@@ -12,6 +13,7 @@ use attnviz::analysis::patching::{By, Direction, Metric, Rule, Where};
 use attnviz::error::Result;
 use attnviz::findings::{Asked, ablation, patching};
 use clap::Args;
+use pairs::PairsArgs;
 
 /// The flags of `patch`.
 #[derive(Args)]
@@ -22,7 +24,8 @@ Examples:
   attnviz patch \"The king and his\" \"The queen and her\" --site z    heads
   attnviz patch \"The king and his\" \"The queen and her\" --attribution
   attnviz patch \"The king and his\" --ablate 4.3,mlp2
-  attnviz patch \"The king and his\" --ablate each --with mean -o parts.csv")]
+  attnviz patch \"The king and his\" --ablate each --with mean -o parts.csv
+  attnviz patch --pairs pairs.jsonl --site z -m builtin -o mean.png")]
 pub struct PatchArgs {
     #[command(flatten)]
     prompt: PromptArgs,
@@ -32,6 +35,8 @@ pub struct PatchArgs {
     /// The same, where there is no second word for it, as in batch and snapshot; with --ablate the prompt whose values are taken
     #[arg(long, value_name = "TEXT", help_heading = "Prompt", conflicts_with = "corrupt")]
     other: Option<String>,
+    #[command(flatten)]
+    pairs: PairsArgs,
     #[command(flatten)]
     ablate: AblateArgs,
     #[command(flatten)]
@@ -85,7 +90,12 @@ impl PromptCommand for PatchArgs {
         Groups { prompt: &self.prompt, model: &self.model, output: &self.output }
     }
 
+    fn long(&self, line: &str) -> Option<Result<()>> {
+        self.pairs.path().map(|path| self.run_pairs(path, line))
+    }
+
     fn asked(&self) -> Result<Asked> {
+        self.pairs.refuse()?;
         let (answer, foil) = (self.answer.as_deref().map(token), self.foil.as_deref().map(token));
         if self.ablate.is_meant() {
             return Ok(Asked::Ablate(ablation::Options {

@@ -79,6 +79,7 @@ pub fn run(args: &RerunArgs) -> Result<()> {
         "surprisal" if record.input.is_some() => again.of_long_text(),
         "bias" => again.of_bias(),
         "bias-template" => again.of_groups(),
+        "patch-pairs" => again.of_patched_pairs(),
         _ => again.of_prompt(),
     }
 }

@@ -3,6 +3,7 @@
 use super::{Again, changed};
 use crate::cli::output::remark_on;
 use attnviz::error::{Error, Result};
+use attnviz::findings::patching::pairs as patched;
 use attnviz::findings::probe::{bias, cloze, linear, pairs};
 use attnviz::findings::{Analysis, surprisal};
 use attnviz::record::Input;
@@ -91,6 +92,21 @@ impl Again<'_> {
         let session = self.one_model()?;
         let found = bias::compare(&template, &session, &self.record.line)?;
         self.finish(&*found, &self.fonts(template.comparison.style.clone())?, changed(&self.record.model, &session))
+    }
+
+    /// From a file of pairs of prompts.
+    pub(super) fn of_patched_pairs(&self) -> Result<()> {
+        let options: patched::Options = self.options()?;
+        let outputs = self.outputs(&|outputs| options.check(outputs))?;
+        options.check(&outputs).map_err(|e| self.named(e))?;
+        let (path, input) = self.items()?;
+        let mut suite = patched::Suite::read(path, &options)?;
+        let change = other_items(input, &mut suite.input);
+        let session = self.one_model()?;
+        let found = patched::find(&options, &suite, &session, &|_, _| ())?;
+        let change = change.or_else(|| changed(&self.record.model, &session));
+        let pairs = patched::Pairs::new(&options, &suite, found, &self.record.line)?;
+        self.finish(&pairs, &self.fonts(options.style.clone())?, change)
     }
 
     /// From a text that was too long to be a prompt.

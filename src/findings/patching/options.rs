@@ -8,9 +8,28 @@ use crate::analysis::next::next_tokens;
 use crate::analysis::patching::{By, Direction, Metric, Question, Rule, Where};
 use crate::error::{Error, Result};
 use crate::model::NoTap;
+use crate::named::Named;
 use crate::prompt::Prompt;
 use crate::trace::forward;
 use serde::{Deserialize, Serialize};
+
+/// What one cell of the grid is: what was asked for, else a head where the site has heads.
+pub(super) fn by(site: Where, by: Option<By>) -> By {
+    by.unwrap_or(if site.has_heads() { By::Head } else { By::Position })
+}
+
+/// Fails where a site has no such cells.
+///
+/// # Errors
+/// Heads of a site that has none.
+pub(super) fn has_cells(site: Where, by: Option<By>) -> Result<()> {
+    if by == Some(By::Head) && !site.has_heads() {
+        return Err(Error::usage(format!("{} has no heads of its own", site.name()))
+            .hint("patch z, q, k, v or pattern by head")
+            .option("by"));
+    }
+    Ok(())
+}
 
 /// The options of `patch`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,7 +64,7 @@ pub struct Options {
 impl Options {
     /// What one cell of the grid is.
     pub(super) fn by(&self) -> By {
-        self.by.unwrap_or(if self.site.has_heads() { By::Head } else { By::Position })
+        by(self.site, self.by)
     }
 
     /// The question within two prompts.
