@@ -187,6 +187,10 @@ fn files_hold_what_was_found_and_are_made_again() {
     let number = |when: &str| found[when]["logit_difference"].as_f64().unwrap();
     assert!((of("logit_difference") - (number("after") - number("before"))).abs() < 1e-5);
 
+    // One token has no surprisal, and an answer after it.
+    shell.ok(&["patch", "The", "-m", "builtin", "-q", "--ablate", "0.0,mlp0", "-o", "one.svg", "-o", "one.csv"]);
+    assert_eq!(table(&shell.text("one.csv")).iter().filter(|row| row[0] == "logprob").count(), 1);
+
     let each = ["patch", TEXT, "-m", "builtin", "-q", "--ablate", "each", "--other", OTHER];
     shell.ok(&[&each[..], &["-o", "e.json", "-o", "e.csv", "-o", "e.svg", "-o", "e.pdf", "-o", "e.txt"]].concat());
     let found = &json(&shell.read("e.json"))["results"][0];
@@ -258,6 +262,7 @@ fn what_cannot_be_ablated_is_refused() {
         (2, &["--ablate", "each", "--answer", " sonsonson"], "tokens", "--answer"),
         (2, &["--ablate", "each", "--answer", "5", "--foil", "5"], "the same token", "--foil"),
         (2, &["--ablate", "each", "--metric", "logit-difference"], "needs a foil", "--foil"),
+        (2, &["--ablate", "1.1", "--metric", "kl"], "a metric ranks parts", "--metric"),
         (2, &["--ablate", "each", "--other", "The young king and her and"], "5 tokens, the other one 6", "as many"),
         (2, &["--ablate", "each", "--with", "other"], "no other prompt", "--other"),
         (2, &["--ablate", "each", "--with", "zero", "--other", OTHER], "for its values", "--other"),

@@ -131,7 +131,6 @@ impl<'a> Asking<'a> {
             ("foil".into(), json!(self.foil)),
             ("foil_token".into(), json!(self.foil.map(text))),
             ("position".into(), self.position.into()),
-            ("metric".into(), self.options.metric().name().into()),
             ("bos".into(), self.options.reading.bos.into()),
         ])
     }

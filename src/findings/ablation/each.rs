@@ -10,6 +10,7 @@ use crate::export::{Array, Data, Entry, Table};
 use crate::figure::ablation::{Row, ranked};
 use crate::figure::patching::{Labels, map};
 use crate::figure::{Figure, Scale};
+use crate::named::Named;
 use serde_json::{Value, json};
 
 /// Parts that the figure names.
@@ -155,8 +156,9 @@ impl Findings for Each<'_> {
             ("before".into(), fields(&before)),
             ("ranking".into(), self.order().into_iter().map(part).collect()),
         ]);
-        let method = "ablation-each".into();
-        Ok(self.asking.subject.data(vec![Entry { method, settings: self.asking.settings(), fields, arrays }]))
+        let mut settings = self.asking.settings();
+        settings.insert("metric".into(), self.asking.options.metric().name().into());
+        Ok(self.asking.subject.data(vec![Entry { method: "ablation-each".into(), settings, fields, arrays }]))
     }
 
     fn table(&self, _: Option<usize>) -> Result<Table> {

@@ -108,6 +108,9 @@ impl Analysis for Options {
         if self.with != With::Mean && self.reference.is_some() {
             return refused("a reference is for means", "take the mean, or leave it out", "reference");
         }
+        if self.metric.is_some() && self.parts != Parts::Each {
+            return refused("a metric ranks parts, and these go together", "leave it out, or ablate each", "metric");
+        }
         if self.metric == Some(Metric::LogitDifference) && self.foil.is_none() {
             return refused("a logit difference needs a foil", "name one", "foil");
         }
