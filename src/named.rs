@@ -39,7 +39,7 @@ pub trait Named: Copy + PartialEq + Send + Sync + 'static {
 mod tests {
     use super::Named;
     use crate::analysis::attention::Extra;
-    use crate::analysis::{Of, Reduction, Sink, attribution, heads, mixing, patching};
+    use crate::analysis::{Of, Reduction, Sink, ablation, attribution, heads, mixing, patching};
     use crate::export::read::AttentionKind;
     use crate::figure::{Colormap, ScaleKind, Theme};
     use crate::findings::lens::Colour;
@@ -71,6 +71,7 @@ mod tests {
         check::<Of>();
         check::<Reduction>();
         check::<Sink>();
+        check::<ablation::With>();
         check::<attribution::Method>();
         check::<attribution::Score>();
         check::<heads::Score>();

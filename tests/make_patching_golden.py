@@ -211,4 +211,5 @@ def main():
     (FIXTURES / "patching.json").write_text(json.dumps(out, separators=(",", ":")) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

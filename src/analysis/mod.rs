@@ -1,5 +1,6 @@
 //! Numbers from traces, one file per method. Nothing here formats, and no model knows of it.
 
+pub mod ablation;
 pub mod agreement;
 pub mod alignment;
 pub mod attention;

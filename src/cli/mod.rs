@@ -68,8 +68,6 @@ enum Command {
     OfPrompt(OfPrompt),
     /// Show what differs between two prompts, two models or two saved results
     Diff(diff::DiffArgs),
-    /// Show which parts make the difference between two prompts, by patching one run into the other
-    Patch(patch::PatchArgs),
     /// Do the work of a command for each of many prompts, into one folder
     Batch(batch::BatchArgs),
     /// Record what a suite of commands gives, or compare with what was recorded
@@ -110,6 +108,8 @@ enum OfPrompt {
     Surprisal(surprisal::SurprisalArgs),
     /// Show why a head looks where it looks: its score by who wrote what
     Qk(qk::QkArgs),
+    /// Show which parts make the difference between two prompts, or what becomes of an answer without some
+    Patch(patch::PatchArgs),
 }
 
 impl OfPrompt {
@@ -124,6 +124,7 @@ impl OfPrompt {
             OfPrompt::Mix(args) => Box::new(args),
             OfPrompt::Surprisal(args) => Box::new(args),
             OfPrompt::Qk(args) => Box::new(args),
+            OfPrompt::Patch(args) => Box::new(args),
         }
     }
 }
@@ -228,7 +229,6 @@ pub fn run(Words { typed: Typed { cli, name, line }, of_batch, meant }: Words) -
             }
         }
         Some(Command::OfPrompt(command)) => run::run(&*command.boxed(), &name, &line)?,
-        Some(Command::Patch(args)) => run::run(&args, &name, &line)?,
         Some(Command::Diff(args)) => diff::run(&args, &line)?,
         Some(Command::Batch(args)) => {
             if let Some(Typed { cli: Cli { command: Some(Command::OfPrompt(command)), .. }, line, .. }) = of_batch {

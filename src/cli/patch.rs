@@ -1,14 +1,19 @@
-//! `attnviz patch`: which parts make the difference between two prompts.
+//! `attnviz patch`: which parts make the difference between two prompts, and what becomes of one without them.
+
+mod ablate;
+mod pairs;
 
 use super::args::{FigureArgs, PromptArgs, one_of};
 use super::model::ModelArgs;
 use super::output::OutputArgs;
 use super::run::{Groups, PromptCommand};
 use super::target::token;
+use ablate::AblateArgs;
 use attnviz::analysis::patching::{By, Direction, Metric, Rule, Where};
 use attnviz::error::Result;
-use attnviz::findings::{Asked, patching};
+use attnviz::findings::{Asked, ablation, patching};
 use clap::Args;
+use pairs::PairsArgs;
 
 /// The flags of `patch`.
 #[derive(Args)]
@@ -17,13 +22,23 @@ Examples:
   attnviz patch \"The king and his\" \"The queen and her\" -m builtin
   attnviz patch \"A king and his\" \"A fox and his\" --answer \" son\" --foil \" tail\"
   attnviz patch \"The king and his\" \"The queen and her\" --site z    heads
-  attnviz patch \"The king and his\" \"The queen and her\" --attribution")]
+  attnviz patch \"The king and his\" \"The queen and her\" --attribution
+  attnviz patch \"The king and his\" --ablate 4.3,mlp2
+  attnviz patch \"The king and his\" --ablate each --with mean -o parts.csv
+  attnviz patch --pairs pairs.jsonl --site z -m builtin -o mean.png")]
 pub struct PatchArgs {
     #[command(flatten)]
     prompt: PromptArgs,
     /// The corrupt prompt: as many tokens, another answer
     #[arg(value_name = "CORRUPT", help_heading = "Prompt")]
     corrupt: Option<String>,
+    /// The same, where there is no second word for it, as in batch and snapshot; with --ablate the prompt whose values are taken
+    #[arg(long, value_name = "TEXT", help_heading = "Prompt", conflicts_with = "corrupt")]
+    other: Option<String>,
+    #[command(flatten)]
+    pairs: PairsArgs,
+    #[command(flatten)]
+    ablate: AblateArgs,
     #[command(flatten)]
     model: ModelArgs,
     /// The answer to the clean prompt: its text, such as " Mary", or its id
@@ -36,10 +51,9 @@ pub struct PatchArgs {
     /// The position whose next token is meant; negative ones count from the end [default: the last]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Target")]
     position: Option<i64>,
-    /// What is measured
-    #[arg(long, value_name = "METRIC", default_value = "logit-difference", value_parser = one_of::<Metric>())]
-    #[arg(help_heading = "Target")]
-    metric: Metric,
+    /// What is measured [default: logit-difference; of an ablation without a foil logprob]
+    #[arg(long, value_name = "METRIC", value_parser = one_of::<Metric>(), help_heading = "Target")]
+    metric: Option<Metric>,
     /// What is replaced
     #[arg(long, value_name = "SITE", default_value = "resid_pre", value_parser = one_of::<Where>())]
     #[arg(help_heading = "Method")]
@@ -64,21 +78,45 @@ pub struct PatchArgs {
     output: OutputArgs,
 }
 
+impl PatchArgs {
+    /// The other prompt.
+    fn other(&self) -> Option<&str> {
+        self.corrupt.as_deref().or(self.other.as_deref())
+    }
+}
+
 impl PromptCommand for PatchArgs {
     fn groups(&self) -> Groups<'_> {
         Groups { prompt: &self.prompt, model: &self.model, output: &self.output }
     }
 
+    fn otherwise(&self, line: &str) -> Option<Result<()>> {
+        self.pairs.path().map(|path| self.run_pairs(path, line))
+    }
+
     fn asked(&self) -> Result<Asked> {
+        self.pairs.refuse()?;
+        let (answer, foil) = (self.answer.as_deref().map(token), self.foil.as_deref().map(token));
+        if self.ablate.is_meant() {
+            return Ok(Asked::Ablate(ablation::Options {
+                reading: self.prompt.reading(),
+                answer,
+                foil,
+                position: self.position,
+                metric: self.metric,
+                style: self.figure.style()?,
+                ..self.ablate.options(self.other())?
+            }));
+        }
         Ok(Asked::Patch(patching::Options {
             reading: self.prompt.reading(),
-            corrupt: self.corrupt.clone().unwrap_or_default(),
-            answer: self.answer.as_deref().map(token),
-            foil: self.foil.as_deref().map(token),
+            corrupt: self.other().unwrap_or_default().to_owned(),
+            answer,
+            foil,
             position: self.position,
             site: self.site,
             by: self.by,
-            metric: self.metric,
+            metric: self.metric.unwrap_or_default(),
             direction: self.direction,
             attribution: self.attribution,
             rule: self.rule,

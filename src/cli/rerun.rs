@@ -13,7 +13,7 @@ use attnviz::compare::{Tolerance, differences};
 use attnviz::error::{Error, Kind, Result};
 use attnviz::export::{read_plain, record};
 use attnviz::findings::recorded::{Options, RecordedAttention};
-use attnviz::findings::{self, Asked, Findings, FontFile, Output, Ready, Style, Subject};
+use attnviz::findings::{self, Asked, Findings, FontFile, Output, Ready, Style, Subject, TextsFile};
 use attnviz::format::Format;
 use attnviz::prompt::Prompt;
 use attnviz::record::{Identity, Record};
@@ -38,7 +38,7 @@ pub struct RerunArgs {
     /// A PNG, SVG, PDF, JSON, NPZ or safetensors file that attnviz wrote
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The file that `attnviz render`, `probe` or `bias` read; twice, in order, for those that `attnviz diff` read
+    /// The file that `attnviz render`, `probe`, `bias` or `patch` read; twice, in order, for those that `attnviz diff` read
     #[arg(long, value_name = "FILE", help_heading = "Model")]
     input: Vec<PathBuf>,
     /// Fetch the model that the file names from the hub, where the cache lacks it; whoever made the file chose it
@@ -85,6 +85,7 @@ pub fn run(args: &RerunArgs) -> Result<()> {
         "surprisal" if record.input.is_some() => again.of_long_text(),
         "bias" => again.of_bias(),
         "bias-template" => again.of_groups(),
+        "patch-pairs" => again.of_patched_pairs(),
         _ => again.of_prompt(),
     }
 }
@@ -118,7 +119,8 @@ impl Again<'_> {
     /// From a model and a prompt.
     fn of_prompt(&self) -> Result<()> {
         let Self { args, record, .. } = self;
-        let asked = Asked::of(record).map_err(|e| self.named(e))?;
+        let mut asked = Asked::of(record).map_err(|e| self.named(e))?;
+        let change = asked.texts().map(|file| self.lend(file)).transpose()?.flatten();
         let analysis = asked.analysis();
         let outputs = self.outputs(&|outputs| analysis.check(outputs))?;
         let opened = self.model()?.open(false, args.output.quiet);
@@ -139,7 +141,15 @@ impl Again<'_> {
         (subject.record.line, subject.record.note) = (record.line.clone(), record.note.clone());
         let found = findings::find(analysis, subject, &outputs);
         progress.finish();
-        self.finish(&*found?, &self.fonts(analysis.style())?, changed(&record.model, &session))
+        self.finish(&*found?, &self.fonts(analysis.style())?, change.or_else(|| changed(&record.model, &session)))
+    }
+
+    /// Reads the file of texts again that it was made with, and says what is changed.
+    fn lend(&self, file: &mut TextsFile) -> Result<Option<String>> {
+        match &self.args.input[..] {
+            [path] => Ok(file.lend(TextsFile::read(path, "input")?)),
+            _ => Err(self.unnamed(&file.input())),
+        }
     }
 
     /// From a file that `render` read.

@@ -73,10 +73,7 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     let watch = |done, planned| progress.watch(done, planned);
     let mut subject = Subject { watch: &watch, ..Subject::new(&session, prompt, &asked)? };
     (subject.record.line, subject.record.note) = (line.to_owned(), note);
-    let doubts = match asked.target().filter(|_| !output.quiet) {
-        Some(target) => target.advice(&subject)?,
-        None => Vec::new(),
-    };
+    let doubts = if output.quiet { Vec::new() } else { asked.doubts(&subject)? };
     let found = find(analysis, subject, &outputs);
     progress.finish();
     let found = found?;

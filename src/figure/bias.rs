@@ -39,7 +39,7 @@ fn rows(levels: Vec<Level>) -> Vec<IntervalRow> {
 }
 
 /// The next of 1, 2, 4, 10, 20, 40 …, whose halves are short numbers too.
-fn round(x: f32) -> f32 {
+pub(super) fn round(x: f32) -> f32 {
     if x <= 0.0 {
         return 1.0;
     }

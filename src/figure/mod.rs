@@ -1,6 +1,7 @@
 //! A figure as plain data: what is drawn, with which scale, and where it came from. Analyses make figures, renderers draw
 //! them; neither knows the other.
 
+pub mod ablation;
 pub mod attention;
 pub mod bias;
 pub(crate) mod colormap;

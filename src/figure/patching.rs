@@ -1,7 +1,8 @@
 //! The figure of `patch`: the effect of every cell, and estimates beside what they are estimates of.
 
+use super::bias::round;
 use super::scale::decimals;
-use super::{Column, Heatmap, Matrix, Panel, Scale, Table};
+use super::{Column, Heatmap, IntervalRow, Intervals, Matrix, Panel, Scale, Table};
 
 /// With more columns than this, cells have no numbers.
 const NUMBERED: usize = 24;
@@ -14,11 +15,19 @@ pub struct Labels {
     pub axis: String,
 }
 
-/// Effects `[layer][cell]`.
-pub fn map(values: Vec<f32>, Labels { cells, axis }: Labels, scale: Scale) -> Panel {
+/// Whether the cells of so many columns have numbers.
+pub fn has_numbers(columns: usize) -> bool {
+    columns <= NUMBERED
+}
+
+/// Effects `[layer][cell]`; those that are `doubtful` stand in brackets.
+pub fn map(values: Vec<f32>, Labels { cells, axis }: Labels, doubtful: &[bool], scale: Scale) -> Panel {
     let layers = values.len() / cells.len().max(1);
-    let numbers =
-        if cells.len() <= NUMBERED { values.iter().map(|x| decimals(*x, scale.max, 2)).collect() } else { Vec::new() };
+    let number = |(at, x): (usize, &f32)| {
+        let number = decimals(*x, scale.max, 2);
+        if doubtful.get(at) == Some(&true) { format!("({number})") } else { number }
+    };
+    let numbers = if has_numbers(cells.len()) { values.iter().enumerate().map(number).collect() } else { Vec::new() };
     Panel::Heatmap(Heatmap {
         values: Matrix::new(layers, cells.len(), values),
         row_labels: (0..layers).map(|layer| layer.to_string()).collect(),
@@ -29,6 +38,31 @@ pub fn map(values: Vec<f32>, Labels { cells, axis }: Labels, scale: Scale) -> Pa
         whole_texts: true,
         scale,
         ..Heatmap::default()
+    })
+}
+
+/// Cells with their mean effect and its interval, the largest first.
+pub fn intervals(cells: Vec<(String, [f32; 3])>) -> Panel {
+    let end = round(cells.iter().flat_map(|(_, [_, low, high])| [low.abs(), high.abs()]).fold(0.0, f32::max));
+    let row = |(label, estimate): (String, [f32; 3])| IntervalRow {
+        label,
+        strong: false,
+        remark: format!(
+            "{} [{}, {}]",
+            decimals(estimate[0], 1.0, 3),
+            decimals(estimate[1], 1.0, 3),
+            decimals(estimate[2], 1.0, 3)
+        ),
+        estimates: vec![estimate],
+    };
+    Panel::Intervals(Intervals {
+        title: "The largest effects".into(),
+        series: vec!["mean effect".into()],
+        reference: Some(0.0),
+        bounds: [-end, end],
+        unit: "effect, 95 % interval (Student); dashed: none".into(),
+        note: String::new(),
+        rows: cells.into_iter().map(row).collect(),
     })
 }
 

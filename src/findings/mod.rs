@@ -23,6 +23,7 @@
 //! # Ok::<(), attnviz::Error>(())
 //! ```
 
+pub mod ablation;
 mod answers;
 pub mod attention;
 mod checks;
@@ -53,6 +54,7 @@ mod style;
 mod subject;
 pub mod surprisal;
 mod target;
+mod texts;
 
 pub use cost::Cost;
 pub use font::FontFile;
@@ -66,6 +68,7 @@ pub use selection::{Indices, Reduce, Selected, Selection};
 pub use style::Style;
 pub use subject::{About, NEXT, Subject, Watch, next_line, next_of_all};
 pub use target::{Target, Token};
+pub use texts::TextsFile;
 
 use crate::error::{Error, Kind, Result};
 use crate::format::Format;
@@ -101,6 +104,8 @@ pub enum Asked {
     Patch(patching::Options),
     /// One prediction by several methods at once.
     Explain(explain::Options),
+    /// What becomes of the answer without some of the parts.
+    Ablate(ablation::Options),
 }
 
 impl Asked {
@@ -116,6 +121,7 @@ impl Asked {
             Self::Qk(options) => options,
             Self::Patch(options) => options,
             Self::Explain(options) => options,
+            Self::Ablate(options) => options,
         }
     }
 
@@ -126,7 +132,32 @@ impl Asked {
             Self::Lens(options) => Some(&options.target),
             Self::Mix(options) => Some(&options.target),
             Self::Explain(options) => Some(&options.target),
-            Self::Attention(_) | Self::Heads(_) | Self::Surprisal(_) | Self::Qk(_) | Self::Patch(_) => None,
+            Self::Attention(_)
+            | Self::Heads(_)
+            | Self::Surprisal(_)
+            | Self::Qk(_)
+            | Self::Patch(_)
+            | Self::Ablate(_) => None,
+        }
+    }
+
+    /// That a token was typed without the space that makes it likely.
+    ///
+    /// # Errors
+    /// A position that there is not; a model whose logits are not finite.
+    pub fn doubts(&self, subject: &Subject) -> Result<Vec<Advice>> {
+        match self {
+            Self::Patch(options) => options.doubts(subject),
+            Self::Ablate(options) => options.doubts(subject),
+            _ => self.target().map_or_else(|| Ok(Vec::new()), |target| target.advice(subject)),
+        }
+    }
+
+    /// The file of texts that it is asked with, where there is one.
+    pub fn texts(&mut self) -> Option<&mut TextsFile> {
+        match self {
+            Self::Ablate(options) => options.reference.as_mut(),
+            _ => None,
         }
     }
 

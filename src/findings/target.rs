@@ -95,43 +95,13 @@ impl Target {
         Ok([target, foil])
     }
 
-    /// That a target or foil was typed without the space that makes it likely: both are tokens, and they are not the same one.
+    /// That a target or foil was typed without the space that makes it likely.
     ///
     /// # Errors
     /// A model whose logits are not finite.
     pub fn advice(&self, subject: &Subject) -> Result<Vec<Advice>> {
-        let (session, model) = (subject.session, subject.session.model());
-        let one = |text: &str| session.tokenizer.encode(text).ok().filter(|ids| ids.len() == 1).map(|ids| ids[0]);
-        let mut doubts = Vec::new();
-        for (option, token) in [("target", &self.target), ("foil", &self.foil)] {
-            if let Some(Token::Text(text)) = token
-                && !text.starts_with(char::is_whitespace)
-                && let (Some(typed), Some(meant)) = (one(text), one(&format!(" {text}")))
-                && typed != meant
-            {
-                doubts.push((option, text, typed, meant));
-            }
-        }
-        if doubts.is_empty() || model.classes().is_some() || !model.has_logits() {
-            return Ok(Vec::new());
-        }
-        let position = self.within(subject)?.position;
-        let logits = session.next_logits(&[&forward(model, &[&subject.prompt.ids[..=position]], &mut NoTap)?])?;
-        let mut advice = Vec::new();
-        for (option, text, typed, meant) in doubts {
-            let [typed, meant] = [typed, meant].map(|id| probability(&logits, Odds::OneOf, id));
-            let (typed, meant) = (typed?, meant?);
-            if meant > typed && meant >= LIKELY {
-                let text = label_of(text);
-                let effect = format!(
-                    "\" {text}\", with a space in front, is likelier here: {} against {} for \"{text}\"",
-                    percent(meant),
-                    percent(typed)
-                );
-                advice.push(Advice::new(option, "", effect));
-            }
-        }
-        Ok(advice)
+        let position = || self.within(subject).map(|wanted| wanted.position);
+        spaceless(subject.session, &subject.prompt.ids, position, &[("target", &self.target), ("foil", &self.foil)])
     }
 
     /// The number of a next token to explain; without a target, that of the model's own answer.
@@ -193,6 +163,64 @@ fn of_class(of: Of, classes: &Classes) -> Result<Of> {
         (_, Odds::Score) => Ok(Of::Logit),
         _ => Ok(of),
     }
+}
+
+/// That a token was typed without the space that makes it likely after these: both are tokens, and they are not the same one.
+///
+/// # Errors
+/// A model whose logits are not finite; those of `position`.
+pub(super) fn spaceless(
+    session: &Session,
+    ids: &[u32],
+    position: impl Fn() -> Result<usize>,
+    tokens: &[(&'static str, &Option<Token>)],
+) -> Result<Vec<Advice>> {
+    let model = session.model();
+    let one = |text: &str| session.tokenizer.encode(text).ok().filter(|ids| ids.len() == 1).map(|ids| ids[0]);
+    let mut doubts = Vec::new();
+    for (option, token) in tokens {
+        if let Some(Token::Text(text)) = token
+            && !text.starts_with(char::is_whitespace)
+            && let (Some(typed), Some(meant)) = (one(text), one(&format!(" {text}")))
+            && typed != meant
+        {
+            doubts.push((*option, text, typed, meant));
+        }
+    }
+    if doubts.is_empty() || model.classes().is_some() || !model.has_logits() {
+        return Ok(Vec::new());
+    }
+    let logits = session.next_logits(&[&forward(model, &[&ids[..=position()?]], &mut NoTap)?])?;
+    let mut advice = Vec::new();
+    for (option, text, typed, meant) in doubts {
+        let [typed, meant] = [typed, meant].map(|id| probability(&logits, Odds::OneOf, id));
+        let (typed, meant) = (typed?, meant?);
+        if meant > typed && meant >= LIKELY {
+            let text = label_of(text);
+            let effect = format!(
+                "\" {text}\", with a space in front, is likelier here: {} against {} for \"{text}\"",
+                percent(meant),
+                percent(typed)
+            );
+            advice.push(Advice::new(option, "", effect));
+        }
+    }
+    Ok(advice)
+}
+
+/// An answer and a foil by their ids, as far as they are named.
+///
+/// # Errors
+/// A text that is not one token, an id that there is not, an answer that is the foil.
+pub(super) fn answer_and_foil(session: &Session, tokens: [&Option<Token>; 2]) -> Result<[Option<u32>; 2]> {
+    let id = |option, token: &Option<Token>| {
+        token.as_ref().map(|token| token.id(option, &session.tokenizer, session.spec().vocab)).transpose()
+    };
+    let [answer, foil] = [id("answer", tokens[0])?, id("foil", tokens[1])?];
+    if answer.is_some() && answer == foil {
+        return Err(Error::usage("answer and foil are the same token").hint("name two that differ").option("foil"));
+    }
+    Ok([answer, foil])
 }
 
 /// The settings that say in a file what was explained.

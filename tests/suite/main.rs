@@ -1,6 +1,7 @@
 //! All tests of the library and of the program, in one program: it is linked once, and its tests share the cores.
 #![allow(clippy::unwrap_used)] // a test that cannot go on should fail there
 
+mod ablation;
 mod batch;
 mod bias;
 mod checkpoints;

@@ -128,7 +128,7 @@ fn the_whole_residual_of_the_first_layer_is_the_whole_clean_run() {
 }
 
 /// The induction fixture, whose induction head also copies the token that it finds: logits then rest on what was built.
-fn copying() -> Gpt2 {
+pub fn copying() -> Gpt2 {
     let folder = tempfile::TempDir::new().unwrap();
     let mut weights = candle_core::safetensors::load(format!("{INDUCTION}/model.safetensors"), &Device::Cpu).unwrap();
     let (tokens, width) = (40, 104);
@@ -217,4 +217,120 @@ fn prompts_and_answers_that_cannot_be_patched_are_refused() {
     }
     let (said, _) = shell.fails(2, &["patch", clean, "The young king and her and", "-m", "builtin", "-o", "a.png"]);
     assert!(said.contains("[·old/·young]") && said.contains("[–/"), "{said}");
+}
+
+/// Pairs of prompts, of which some cannot be used.
+const PAIRS: &str = r#"{"clean": "The old king and his", "corrupt": "The young king and her", "answer": " wife", "foil": " daughter"}
+{"clean": "The old king and his", "corrupt": "The old king and his", "answer": " wife", "foil": " daughter"}
+{"clean": "The old fox and his", "corrupt": "The old hen and her", "answer": " wife", "foil": " daughter"}
+{"clean": "The very old fox and his", "corrupt": "The very old hen and her", "answer": " wife", "foil": " daughter"}
+{"clean": "The old king and his", "corrupt": "The young king and her and", "answer": " wife", "foil": " daughter"}
+{"clean": "The old king and his", "corrupt": "The young king and her", "answer": " wife"}
+{"clean": "A young man and his", "corrupt": "A young woman and her", "answer": "son", "foil": " daughter"}
+"#;
+
+#[test]
+fn many_pairs_have_the_mean_of_their_grids_and_students_interval() {
+    let shell = Shell::new();
+    shell.write("pairs.jsonl", PAIRS);
+    for (site, used) in [("resid_pre", [0, 2, 6].as_slice()), ("z", &[0, 2, 3, 6])] {
+        let out = format!("{site}.json");
+        let ran = shell.run(&["patch", "--pairs", "pairs.jsonl", "-m", "builtin", "--site", site, "-o", &out]);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        let mut grids = Vec::new();
+        for line in used {
+            let row: Value = serde_json::from_str(PAIRS.lines().nth(*line).unwrap()).unwrap();
+            let of = |name: &str| row[name].as_str().unwrap();
+            let one =
+                ["patch", of("clean"), of("corrupt"), "--answer", of("answer"), "--foil", of("foil"), "--site", site];
+            shell.ok(&[&one[..], &["-m", "builtin", "-q", "-o", "one.json"]].concat());
+            let grid: Vec<Vec<f64>> =
+                serde_json::from_value(json(&shell.read("one.json"))["results"][0]["grid"].clone()).unwrap();
+            grids.push(grid.concat());
+        }
+        let found = &json(&shell.read(&out))["results"][0];
+        let lines: Vec<u64> =
+            found["pairs"].as_array().unwrap().iter().map(|pair| pair["line"].as_u64().unwrap() - 1).collect();
+        assert_eq!(lines, used.iter().map(|line| *line as u64).collect::<Vec<_>>());
+        let of = |name: &str| serde_json::from_value::<Vec<Vec<f64>>>(found[name].clone()).unwrap().concat();
+        let (mean, low, high) = (of("grid"), of("low"), of("high"));
+        let count = grids.len() as f64;
+        // scipy.stats.t.ppf(0.975, n - 1)
+        let quantile = if grids.len() == 3 { 4.302_652_7 } else { 3.182_446_3 };
+        for at in 0..mean.len() {
+            let own = grids.iter().map(|grid| grid[at]).sum::<f64>() / count;
+            let variance = grids.iter().map(|grid| (grid[at] - own).powi(2)).sum::<f64>() / (count - 1.0);
+            let half = quantile * (variance / count).sqrt();
+            let apart = [mean[at] - own, low[at] - (own - half), high[at] - (own + half)];
+            assert!(apart.iter().all(|x| x.abs() < 1e-5), "{site} {at}: {apart:?}");
+        }
+        for named in
+            ["pairs.jsonl:2: the clean", "pairs.jsonl:5: the clean prompt is 5", "pairs.jsonl:6: it has no foil"]
+        {
+            assert!(ran.err.contains(named), "{}", ran.err);
+        }
+        assert_eq!(ran.err.contains("pairs.jsonl:4: it has 6 tokens"), site == "resid_pre", "{}", ran.err);
+        assert!(ran.err.contains("pairs.jsonl:7: answer: \" son\", with a space"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn pairs_are_drawn_made_again_and_cut_short_or_refused() {
+    let shell = Shell::new();
+    shell.write("pairs.jsonl", PAIRS);
+    let all = ["patch", "--pairs", "pairs.jsonl", "-m", "builtin", "-q"];
+    shell.ok(&[&all[..], &["-o", "a.svg", "-o", "a.json", "-o", "a.csv", "-o", "a.parquet"]].concat());
+    let svg = shell.text("a.svg");
+    assert!(svg.contains("in brackets: the 95 % interval holds 0 (") && svg.contains(">(0)<"), "no cell in brackets");
+    assert!(svg.contains("position 0 is the same in both prompts of every pair") && svg.contains("4 rows could not"));
+    for file in ["a.svg", "a.json"] {
+        let (said, way) = shell.fails(1, &["rerun", file]);
+        assert!(said.contains("pairs.jsonl") && way.contains("--input"), "{said} / {way}");
+        assert!(shell.says(&["rerun", file, "--input", "pairs.jsonl"]).contains("the same bytes"));
+    }
+    let rows = table(&shell.text("a.csv"));
+    assert!(rows.len() == 1 + 25 && rows[1][..3] == ["0", "0", "#0"] && rows[1][6] == "3", "{rows:?}");
+    let (said, _) = shell.fails(1, &[&all[..], &["--strict", "-o", "a.svg"]].concat());
+    assert!(said.contains("pairs.jsonl:6"), "{said}");
+    let sampled = |seed: &str| {
+        shell.ok(&[&all[..], &["--limit", "5", "--seed", seed, "--site", "z", "-o", "s.json"]].concat());
+        json(&shell.read("s.json"))["results"][0]["pairs"].clone()
+    };
+    assert_eq!(sampled("3"), sampled("3"));
+    assert!((0..8).any(|seed| sampled(&seed.to_string()) != sampled("3")));
+    // A table without a header, of a metric that needs no foil; one pair has no interval.
+    shell.write("pairs.tsv", "The old king and his\tThe young king and her\t wife\n");
+    shell.ok(&["patch", "--pairs", "pairs.tsv", "-m", "builtin", "-q", "--metric", "logprob", "-o", "one.svg"]);
+    assert!(shell.text("one.svg").contains("one pair has no interval"));
+    for (code, args, message) in [
+        (2, &["--pairs", "pairs.jsonl", "The king"][..], "cannot be used with"),
+        (2, &["--pairs", "pairs.jsonl", "--answer", "5"], "cannot be used with"),
+        (2, &["--pairs", "pairs.jsonl", "--by", "head"], "no heads"),
+        (2, &["--pairs", "pairs.jsonl", "--limit", "0"], "limit of 0"),
+        (2, &["The king", "The queen", "--limit", "3"], "limit is not for"),
+        (1, &["--pairs", "none.jsonl"], "cannot read none.jsonl"),
+        (1, &["--pairs", "pairs.tsv"], "has no pair"),
+    ] {
+        let (said, _) = shell.fails(code, &[&["patch", "-m", "builtin", "-o", "x.png"], args].concat());
+        assert!(said.contains(message), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_long_common_beginning_is_not_drawn_and_a_space_that_lacks_is_doubted() {
+    let shell = Shell::new();
+    let same = "Once upon a time there was a king who lived by the sea. ".repeat(2);
+    let [clean, corrupt] = TEXTS.map(|text| format!("{same}{text}"));
+    let args = ["patch", &clean, &corrupt, "-m", "builtin", "--answer", "son", "--foil", " daughter"];
+    let ran = shell.run(&[&args[..], &["-o", "a.svg", "-o", "a.json"]].concat());
+    assert!(ran.err.contains("--answer \" son\", with a space in front, is likelier"), "{}", ran.err);
+    let svg = shell.text("a.svg");
+    assert!(svg.contains("are the same in both prompts") && svg.contains("corrupt: … "), "{svg}");
+    assert!(svg.contains("old king and his") && !svg.contains(">·Once<"));
+    // Files hold all of it, and what was left out is what a run through the model gives.
+    let grid: Vec<Vec<f64>> =
+        serde_json::from_value(json(&shell.read("a.json"))["results"][0]["grid"].clone()).unwrap();
+    assert!(grid[0].len() > 28 && grid.iter().all(|row| row[..28].iter().all(|x| *x == 0.0)), "{grid:?}");
+    let quiet = shell.run(&[&args[..6], &[" son", "--foil", " daughter", "-o", "b.svg"]].concat());
+    assert!(!quiet.err.contains("likelier"), "{}", quiet.err);
 }

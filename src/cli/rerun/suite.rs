@@ -3,6 +3,7 @@
 use super::{Again, changed};
 use crate::cli::output::remark_on;
 use attnviz::error::{Error, Result};
+use attnviz::findings::patching::pairs as patched;
 use attnviz::findings::probe::{bias, cloze, linear, pairs};
 use attnviz::findings::{Analysis, surprisal};
 use attnviz::record::Input;
@@ -95,6 +96,21 @@ impl Again<'_> {
         self.finish(&compared, &self.fonts(template.comparison.style.clone())?, changed(&self.record.model, &session))
     }
 
+    /// From a file of pairs of prompts.
+    pub(super) fn of_patched_pairs(&self) -> Result<()> {
+        let options: patched::Options = self.options()?;
+        let outputs = self.outputs(&|outputs| options.check(outputs))?;
+        options.check(&outputs).map_err(|e| self.named(e))?;
+        let (path, input) = self.items()?;
+        let mut suite = patched::Suite::read(path, &options)?;
+        let change = other_items(input, &mut suite.input);
+        let session = self.one_model()?;
+        let found = patched::find(&options, &suite, &session, &|_, _| ())?;
+        let change = change.or_else(|| changed(&self.record.model, &session));
+        let pairs = patched::Pairs::new(&options, &suite, found, &self.record.line)?;
+        self.finish(&pairs, &self.fonts(options.style.clone())?, change)
+    }
+
     /// From a text that was too long to be a prompt.
     pub(super) fn of_long_text(&self) -> Result<()> {
         let options: surprisal::Options = self.options()?;
@@ -123,7 +139,7 @@ impl Again<'_> {
     }
 
     /// That the items are to be named.
-    fn unnamed(&self, input: &Input) -> Error {
+    pub(super) fn unnamed(&self, input: &Input) -> Error {
         let names: String = input.name.split(" + ").map(|name| format!(" --input {}", shell_word(name))).collect();
         self.named(Error::failed(format!("it is of a file {:?}", input.name)))
             .hint(format!("give that file: attnviz rerun {}{names}", shell_word(self.name)))

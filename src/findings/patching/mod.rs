@@ -1,9 +1,11 @@
 //! Which parts make the difference between two prompts, as figures, data and tables: activation patching.
 
 mod options;
+pub mod pairs;
 mod prompts;
 
 pub use options::Options;
+pub(super) use prompts::as_long;
 
 use super::subject::{About, Subject};
 use super::{Analysis, Cost, Findings, Output, Reading, Style, refuse_parts};
@@ -36,13 +38,7 @@ impl Analysis for Options {
             return Err(Error::usage("there is no corrupt prompt")
                 .hint("give two: the clean one, and one of as many tokens with another answer"));
         }
-        if self.by == Some(By::Head) && !self.site.has_heads() {
-            return refused(
-                &format!("{} has no heads of its own", self.site.name()),
-                "patch z, q, k, v or pattern by head",
-                "by",
-            );
-        }
+        options::has_cells(self.site, self.by)?;
         if self.metric != Metric::LogitDifference && self.foil.is_some() {
             return refused("a foil is for the logit difference", "leave it out, or leave the metric out", "foil");
         }
@@ -76,6 +72,24 @@ impl Analysis for Options {
     }
 }
 
+/// The shares of some cells of a layer.
+fn shares(pair: &Pair, layer: usize, cells: &[Cell]) -> Result<Vec<f64>> {
+    Ok(pair.patched(layer, cells)?.into_iter().map(|value| pair.share(value)).collect())
+}
+
+/// The share of every cell, `[layer][cell]`, of two prompts that differ from a position on; `done` is called after each layer.
+fn exact(pair: &Pair, by: By, layers: usize, first: usize, done: &dyn Fn()) -> Result<Vec<Vec<f64>>> {
+    let cells = pair.cells(by);
+    // Before the first difference a cell is what it was, bit for bit.
+    let same = if by == By::Position { first.min(cells.len()) } else { 0 };
+    let layer = |layer| {
+        let row = [vec![0.0; same], shares(pair, layer, &cells[same..])?].concat();
+        done();
+        Ok(row)
+    };
+    (0..layers).map(layer).collect()
+}
+
 /// What was found of one pair of prompts.
 struct Patched<'a> {
     options: &'a Options,
@@ -83,6 +97,10 @@ struct Patched<'a> {
     question: Question,
     /// What each token of the corrupt prompt is called.
     corrupt: Vec<String>,
+    /// The first position at which the prompts differ.
+    first: usize,
+    /// Both prompts, the clean one first, by what differs.
+    headlines: [String; 2],
     /// What is measured of the clean run and of the corrupt one.
     values: [f64; 2],
     /// The share of every cell, `[layer][cell]`: exact, or estimated.
@@ -98,15 +116,11 @@ impl<'a> Patched<'a> {
         let corrupt = prompts::corrupt(options, &subject)?;
         let question = options.question(&subject, &corrupt)?;
         let both = [&subject.prompt.ids[..], &corrupt.ids[..]];
+        let first = prompts::first_difference(both[0], both[1]);
         let pair = Pair::new(session.model(), both, question, options.site, options.direction)?;
         pair.differs()?;
         let by = options.by();
         let (layers, cells) = (session.spec().layers, pair.cells(by));
-        let exact = |layer: usize, cells: &[Cell]| -> Result<Vec<f64>> {
-            let found = pair.patched(layer, cells)?.into_iter().map(|value| pair.share(value)).collect();
-            (subject.watch)(1, 0);
-            Ok(found)
-        };
         let mut confirmed = Vec::new();
         let grid = if options.attribution {
             let grid = estimate(&pair, by, options.rule)?;
@@ -116,17 +130,19 @@ impl<'a> Patched<'a> {
             order.truncate(CONFIRMED);
             (subject.watch)(0, order.len());
             for (layer, cell) in order {
-                confirmed.push((layer, cell, exact(layer, &cells[cell..=cell])?[0]));
+                confirmed.push((layer, cell, shares(&pair, layer, &cells[cell..=cell])?[0]));
+                (subject.watch)(1, 0);
             }
             grid
         } else {
             (subject.watch)(0, layers);
-            (0..layers).map(|layer| exact(layer, &cells)).collect::<Result<_>>()?
+            exact(&pair, by, layers, first, &|| (subject.watch)(1, 0))?
         };
         let [base, source] = pair.values();
         let values = if options.direction == Direction::Denoising { [source, base] } else { [base, source] };
+        let headlines = prompts::headlines([subject.prompt.written(), corrupt.written()]);
         let corrupt = corrupt.tokens.into_iter().map(|token| token.label).collect();
-        Ok(Self { options, subject, question, corrupt, values, grid, confirmed })
+        Ok(Self { options, subject, question, corrupt, first, headlines, values, grid, confirmed })
     }
 
     /// What the cells of a layer are called.
@@ -170,7 +186,7 @@ impl<'a> Patched<'a> {
         let place = self.subject.after(self.question.position);
         let mut lines = vec![
             self.subject.line(&format!("{how} of {site} by {by}: the {base} run with the {source} one's")),
-            format!("corrupt: {}", options.corrupt.split_whitespace().collect::<Vec<_>>().join(" ")),
+            format!("corrupt: {}", self.headlines[1]),
             format!(
                 "{}{place}: clean {}, corrupt {}; 0 is the {base} run, 1 the {source} one",
                 self.metric(),
@@ -178,8 +194,14 @@ impl<'a> Patched<'a> {
                 number(self.values[1])
             ),
         ];
+        lines.extend(same(self.hidden()));
         lines.extend(self.off());
         lines
+    }
+
+    /// How many cells of each layer are not drawn: before the first difference nothing can change.
+    fn hidden(&self) -> usize {
+        if self.options.by() == By::Position { self.first } else { 0 }
     }
 
     /// How far an estimate is off where it was confirmed.
@@ -192,6 +214,15 @@ impl<'a> Patched<'a> {
     }
 }
 
+/// That so many positions are not drawn, from the first on.
+fn same(hidden: usize) -> Option<String> {
+    match hidden {
+        0 => None,
+        1 => Some("position 0 is the same in both prompts: nothing can change there".into()),
+        _ => Some(format!("positions 0–{} are the same in both prompts: nothing can change there", hidden - 1)),
+    }
+}
+
 impl Findings for Patched<'_> {
     fn about(&self) -> &About {
         &self.subject.about
@@ -199,7 +230,8 @@ impl Findings for Patched<'_> {
 
     fn figure(&self, _: Option<usize>) -> Figure {
         let style = &self.options.style;
-        let values: Vec<f32> = self.grid.iter().flatten().map(|x| *x as f32).collect();
+        let hidden = self.hidden();
+        let values: Vec<f32> = self.grid.iter().flat_map(|row| &row[hidden..]).map(|x| *x as f32).collect();
         let unit = if self.options.attribution { "estimated effect" } else { "effect" };
         let signed = Scale::signed(unit, values.iter().copied());
         let scale = Scale { kind: style.scale, colormap: style.colormap.unwrap_or(signed.colormap), ..signed };
@@ -214,8 +246,13 @@ impl Findings for Patched<'_> {
         });
         let table = confirmed(&rows.collect::<Vec<_>>());
         let axis = self.options.by().name().to_owned();
-        let panels = std::iter::once(map(values, Labels { cells, axis }, scale)).chain(table).collect();
-        style.figure(&self.subject, self.lines(), panels)
+        let cells = cells[hidden..].to_vec();
+        let panels = std::iter::once(map(values, Labels { cells, axis }, &[], scale)).chain(table).collect();
+        let mut figure = style.figure(&self.subject, self.lines(), panels);
+        if style.title.is_none() {
+            figure.title.clone_from(&self.headlines[0]);
+        }
+        figure
     }
 
     fn data(&self, _: Option<usize>) -> Result<Data> {

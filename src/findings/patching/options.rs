@@ -1,14 +1,35 @@
 //! The options of `patch`, and what they ask of the next token.
 
+use super::super::Advice;
 use super::super::subject::Subject;
+use super::super::target::{answer_and_foil, spaceless};
 use super::super::{Reading, Style, Target, Token};
 use crate::analysis::next::next_tokens;
 use crate::analysis::patching::{By, Direction, Metric, Question, Rule, Where};
 use crate::error::{Error, Result};
 use crate::model::NoTap;
+use crate::named::Named;
 use crate::prompt::Prompt;
 use crate::trace::forward;
 use serde::{Deserialize, Serialize};
+
+/// What one cell of the grid is: what was asked for, else a head where the site has heads.
+pub(super) fn by(site: Where, by: Option<By>) -> By {
+    by.unwrap_or(if site.has_heads() { By::Head } else { By::Position })
+}
+
+/// Fails where a site has no such cells.
+///
+/// # Errors
+/// Heads of a site that has none.
+pub(super) fn has_cells(site: Where, by: Option<By>) -> Result<()> {
+    if by == Some(By::Head) && !site.has_heads() {
+        return Err(Error::usage(format!("{} has no heads of its own", site.name()))
+            .hint("patch z, q, k, v or pattern by head")
+            .option("by"));
+    }
+    Ok(())
+}
 
 /// The options of `patch`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,7 +64,7 @@ pub struct Options {
 impl Options {
     /// What one cell of the grid is.
     pub(super) fn by(&self) -> By {
-        self.by.unwrap_or(if self.site.has_heads() { By::Head } else { By::Position })
+        by(self.site, self.by)
     }
 
     /// The question within two prompts.
@@ -53,14 +74,7 @@ impl Options {
     pub(super) fn question(&self, subject: &Subject, corrupt: &Prompt) -> Result<Question> {
         let position = Target { position: self.position, ..Target::default() }.within(subject)?.position;
         let (session, metric) = (subject.session, self.metric);
-        let typed = |option, token: &Option<Token>| {
-            let id = |token: &Token| token.id(option, &session.tokenizer, session.spec().vocab);
-            token.as_ref().map(id).transpose()
-        };
-        let (answer, foil) = (typed("answer", &self.answer)?, typed("foil", &self.foil)?);
-        if answer.is_some() && answer == foil {
-            return Err(Error::usage("answer and foil are the same token").hint("name two that differ").option("foil"));
-        }
+        let [answer, foil] = answer_and_foil(session, [&self.answer, &self.foil])?;
         let own = |ids: &[u32]| -> Result<u32> {
             let resid = forward(session.model(), &[&ids[..=position]], &mut NoTap)?;
             let next = next_tokens(&session.next_logits(&[&resid])?.get(0)?, 1)?;
@@ -77,6 +91,21 @@ impl Options {
                 .option("foil"));
         }
         Ok(Question { position, answer, foil, metric })
+    }
+}
+
+impl Options {
+    /// That an answer or a foil was typed without the space that makes it likely after its own prompt.
+    ///
+    /// # Errors
+    /// A corrupt prompt that cannot be read; a model whose logits are not finite.
+    pub(in crate::findings) fn doubts(&self, subject: &Subject) -> Result<Vec<Advice>> {
+        let corrupt = super::prompts::corrupt(self, subject)?;
+        let position = || Ok(Target { position: self.position, ..Target::default() }.within(subject)?.position);
+        let session = subject.session;
+        let mut doubts = spaceless(session, &subject.prompt.ids, position, &[("answer", &self.answer)])?;
+        doubts.extend(spaceless(session, &corrupt.ids, position, &[("foil", &self.foil)])?);
+        Ok(doubts)
     }
 }
 

@@ -4,8 +4,8 @@ pub mod bias;
 pub mod cloze;
 pub mod linear;
 pub mod pairs;
-mod rows;
-mod said;
+pub(in crate::findings) mod rows;
+pub(in crate::findings) mod said;
 mod scores;
 
 pub use rows::{Bad, Sample, input};

@@ -27,7 +27,7 @@ const EXTENSIONS: [&str; 3] = ["jsonl", "csv", "tsv"];
 ///
 /// # Errors
 /// The option of the other is lacking.
-pub(super) fn both_named(fields: [(&'static str, &Option<String>); 2], hint: &str) -> Result<()> {
+pub(in crate::findings) fn both_named(fields: [(&'static str, &Option<String>); 2], hint: &str) -> Result<()> {
     match fields {
         [(_, Some(_)), (lacking, None)] | [(lacking, None), (_, Some(_))] => {
             Err(Error::usage("only one of the two sentences' fields is named").hint(hint).option(lacking))
@@ -37,7 +37,7 @@ pub(super) fn both_named(fields: [(&'static str, &Option<String>); 2], hint: &st
 }
 
 /// The error for a model that can read none of the items.
-pub(super) fn none_read(model: &str, what: &str, input: &Input, bad: &[Bad]) -> Error {
+pub(in crate::findings) fn none_read(model: &str, what: &str, input: &Input, bad: &[Bad]) -> Error {
     Error::failed(format!("model {model} can read no {what} of {}", input.name))
         .hint(bad.first().map_or_else(String::new, ToString::to_string))
 }
@@ -72,7 +72,7 @@ impl std::fmt::Display for Bad {
 }
 
 /// A row with its fields by name.
-pub(super) struct Row {
+pub(in crate::findings) struct Row {
     /// Its line, from 1.
     pub line: usize,
     pub fields: Map<String, Value>,
@@ -94,7 +94,7 @@ impl Row {
 }
 
 /// A file of items.
-pub(super) struct Source {
+pub(in crate::findings) struct Source {
     /// Its name without its folder and extension.
     pub stem: String,
     pub name: String,
@@ -107,7 +107,7 @@ pub(super) struct Source {
 ///
 /// # Errors
 /// A path that cannot be read, a folder without such files, a file that is too large or not UTF-8.
-pub(super) fn sources(path: &Path, columns: &[&str]) -> Result<(Vec<Source>, Input)> {
+pub(in crate::findings) fn sources(path: &Path, columns: &[&str]) -> Result<(Vec<Source>, Input)> {
     let failed =
         |e: std::io::Error| Error::failed(format!("cannot read {}: {e}", path.display())).hint("check the path");
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -146,7 +146,7 @@ pub fn input(path: &Path) -> Result<Input> {
 }
 
 /// What a record says of a file that is no table.
-pub(super) fn input_of(path: &Path, bytes: &[u8]) -> Input {
+pub(in crate::findings) fn input_of(path: &Path, bytes: &[u8]) -> Input {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Input { name, hash: crate::hash::digits(crate::hash::xxh3_128(bytes)) }
 }
@@ -160,7 +160,7 @@ fn extension(path: &Path) -> Option<&'static str> {
 ///
 /// # Errors
 /// A file that cannot be read, is too large or is not UTF-8.
-pub(super) fn bytes(path: &Path) -> Result<Vec<u8>> {
+pub(in crate::findings) fn bytes(path: &Path) -> Result<Vec<u8>> {
     let name = path.display();
     let opened = std::fs::File::open(path).and_then(|file| read_at_most(file, LARGEST << 20));
     let mut bytes = opened.map_err(|e| match e.kind() {
@@ -247,7 +247,7 @@ fn table(bytes: &[u8], name: &str, separator: u8, columns: &[&str]) -> Rows {
 
 impl Sample {
     /// The rows that are taken of so many, in order.
-    pub(super) fn of(&self, count: usize, file: &str) -> Vec<usize> {
+    pub(in crate::findings) fn of(&self, count: usize, file: &str) -> Vec<usize> {
         let Some(limit) = self.limit.filter(|limit| *limit < count) else { return (0..count).collect() };
         let mut all = Dice::new(self.seed, crate::hash::xxh3_64(file.as_bytes())).order(count);
         all.truncate(limit);
@@ -256,7 +256,7 @@ impl Sample {
     }
 
     /// Those of a file's rows.
-    pub(super) fn taken<T>(&self, rows: Vec<T>, file: &str) -> impl Iterator<Item = T> + use<T> {
+    pub(in crate::findings) fn taken<T>(&self, rows: Vec<T>, file: &str) -> impl Iterator<Item = T> + use<T> {
         let mut chosen = self.of(rows.len(), file).into_iter().peekable();
         rows.into_iter().enumerate().filter(move |(at, _)| chosen.next_if_eq(at).is_some()).map(|(_, row)| row)
     }
@@ -265,7 +265,7 @@ impl Sample {
     ///
     /// # Errors
     /// A limit of 0.
-    pub(super) fn check_limit(&self) -> Result<()> {
+    pub(in crate::findings) fn check_limit(&self) -> Result<()> {
         match self.limit {
             Some(0) => Err(Error::usage("a limit of 0 leaves nothing").hint("give 1 or more").option("limit")),
             _ => Ok(()),
@@ -276,7 +276,7 @@ impl Sample {
     ///
     /// # Errors
     /// That row.
-    pub(super) fn check(&self, bad: &[Bad]) -> Result<()> {
+    pub(in crate::findings) fn check(&self, bad: &[Bad]) -> Result<()> {
         match bad.first().filter(|_| self.strict) {
             Some(bad) => Err(Error::failed(bad.to_string())
                 .hint("mend the row, or let such rows be counted apart")

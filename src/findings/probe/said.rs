@@ -6,7 +6,7 @@ use super::rows::{Bad, Sample};
 const NAMED: usize = 8;
 
 /// What people are told of rows that cannot be used.
-pub(super) fn unusable<'a>(bad: impl Iterator<Item = &'a Bad>) -> Vec<String> {
+pub(in crate::findings) fn unusable<'a>(bad: impl Iterator<Item = &'a Bad>) -> Vec<String> {
     let bad: Vec<String> = bad.map(ToString::to_string).collect();
     let more = bad.len().saturating_sub(NAMED);
     let rest = (more > 0).then(|| format!("and {} that cannot be used", crate::text::count(more, "more row")));
@@ -14,7 +14,7 @@ pub(super) fn unusable<'a>(bad: impl Iterator<Item = &'a Bad>) -> Vec<String> {
 }
 
 /// What a figure says of the rows that are in no number: those that were not drawn of `all`, and those that cannot be used.
-pub(super) fn left_out(sample: Sample, taken: usize, all: usize, bad: usize) -> Vec<String> {
+pub(in crate::findings) fn left_out(sample: Sample, taken: usize, all: usize, bad: usize) -> Vec<String> {
     let drawn = sample.limit.filter(|_| taken < all).map(|limit| {
         format!("a sample of {} of each file, of {all} in all (seed {})", crate::text::count(limit, "row"), sample.seed)
     });

@@ -1,0 +1,71 @@
+//! `patch --pairs`: the mean effect over many pairs of prompts.
+
+use super::PatchArgs;
+use crate::cli::deliver::deliver;
+use crate::cli::output::{self, remark_on};
+use crate::cli::probe::SampleArgs;
+use crate::cli::progress::Progress;
+use attnviz::error::{Error, Result};
+use attnviz::findings::patching::pairs::{Options, Pairs, Suite, find};
+use attnviz::findings::probe::Sample;
+use attnviz::session::Session;
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// Which pairs.
+#[derive(Args)]
+pub struct PairsArgs {
+    /// Average over the pairs of a file instead: .jsonl, .csv or .tsv with the fields clean, corrupt, answer and foil; or a folder of
+    /// such files
+    #[arg(long, value_name = "FILE|FOLDER", help_heading = "Items")]
+    #[arg(conflicts_with_all = ["text", "file", "ids", "corrupt", "other", "ablate", "answer", "foil", "position", "attribution", "rule"])]
+    pairs: Option<PathBuf>,
+    #[command(flatten)]
+    sample: SampleArgs,
+}
+
+impl PairsArgs {
+    /// The file of pairs.
+    pub fn path(&self) -> Option<&Path> {
+        self.pairs.as_deref()
+    }
+
+    /// Fails for what is not for one prompt or two.
+    pub fn refuse(&self) -> Result<()> {
+        let Sample { limit, strict, seed } = self.sample.sample();
+        let given =
+            [("pairs", self.pairs.is_some()), ("limit", limit.is_some()), ("strict", strict), ("seed", seed != 0)];
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((option, _)) => Err(Error::usage(format!("{option} is not for prompts that are given one by one"))
+                .hint("pairs out of a file go through patch by itself")
+                .option(option)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl PatchArgs {
+    /// Patches all pairs of a file; `line` is what was typed, for people.
+    pub(super) fn run_pairs(&self, path: &Path, line: &str) -> Result<()> {
+        let destinations = self.output.destinations("patch-pairs", None, line)?;
+        let outputs: Vec<_> = destinations.iter().map(output::Destination::output).collect();
+        let options = Options {
+            reading: self.prompt.reading(),
+            sample: self.pairs.sample.sample(),
+            site: self.site,
+            by: self.by,
+            metric: self.metric.unwrap_or_default(),
+            direction: self.direction,
+            style: self.figure.style()?,
+        };
+        options.check(&outputs)?;
+        let suite = Suite::read(path, &options)?;
+        self.model.start_threads()?;
+        let quiet = self.output.quiet;
+        let session = Session::new(self.model.open(false, quiet)?.checkpoint)?;
+        remark_on(&session, quiet);
+        let found = Progress::during(quiet, "pairs", |watch| find(&options, &suite, &session, watch));
+        let pairs = Pairs::new(&options, &suite, found.map_err(|error| session.explain(error))?, line)?;
+        deliver(&pairs, &destinations, &options.style.fonts()?, quiet)
+    }
+}
