@@ -8,6 +8,7 @@ mod classifier;
 mod cli;
 mod default_figures;
 mod diff;
+mod edges;
 mod errors;
 mod examples;
 mod export;

@@ -128,7 +128,7 @@ fn the_whole_residual_of_the_first_layer_is_the_whole_clean_run() {
 }
 
 /// The induction fixture, whose induction head also copies the token that it finds: logits then rest on what was built.
-fn copying() -> Gpt2 {
+pub fn copying() -> Gpt2 {
     let folder = tempfile::TempDir::new().unwrap();
     let mut weights = candle_core::safetensors::load(format!("{INDUCTION}/model.safetensors"), &Device::Cpu).unwrap();
     let (tokens, width) = (40, 104);
