@@ -27,6 +27,8 @@ pub enum Format {
     Tsv,
     /// A table for DuckDB, Polars and Spark.
     Parquet,
+    /// A graph for Graphviz.
+    Dot,
 }
 
 /// What a format shows of a result.
@@ -40,6 +42,8 @@ pub enum Holds {
     Arrays,
     /// Its table, which is less than all numbers.
     Table,
+    /// Its graph, where it is one.
+    Graph,
 }
 
 impl Named for Format {
@@ -54,6 +58,7 @@ impl Named for Format {
         (Self::Csv, "csv", "Numbers for spreadsheets and data frames"),
         (Self::Tsv, "tsv", "The same table with tabs"),
         (Self::Parquet, "parquet", "A table for DuckDB, Polars and Spark; of a batch, one for every 64 prompts"),
+        (Self::Dot, "dot", "A graph for Graphviz; of patch --edges only"),
     ];
 }
 
@@ -65,6 +70,7 @@ impl Format {
             Self::Json => Holds::Numbers,
             Self::Npz | Self::Safetensors => Holds::Arrays,
             Self::Csv | Self::Tsv | Self::Parquet => Holds::Table,
+            Self::Dot => Holds::Graph,
         }
     }
 
@@ -92,7 +98,7 @@ impl Format {
     pub fn is_binary(self) -> bool {
         match self {
             Self::Png | Self::Pdf | Self::Npz | Self::Safetensors | Self::Parquet => true,
-            Self::Svg | Self::Txt | Self::Json | Self::Csv | Self::Tsv => false,
+            Self::Svg | Self::Txt | Self::Json | Self::Csv | Self::Tsv | Self::Dot => false,
         }
     }
 
@@ -100,7 +106,7 @@ impl Format {
     pub fn has_record(self) -> bool {
         match self {
             Self::Png | Self::Svg | Self::Pdf | Self::Json | Self::Npz | Self::Safetensors | Self::Parquet => true,
-            Self::Txt | Self::Csv | Self::Tsv => false,
+            Self::Txt | Self::Csv | Self::Tsv | Self::Dot => false,
         }
     }
 

@@ -1,5 +1,7 @@
 //! `attnviz patch`: which parts make the difference between two prompts.
 
+mod edges;
+
 use super::args::{FigureArgs, PromptArgs, one_of};
 use super::model::ModelArgs;
 use super::output::OutputArgs;
@@ -7,8 +9,9 @@ use super::run::{Groups, PromptCommand};
 use super::target::token;
 use attnviz::analysis::patching::{By, Direction, Metric, Rule, Where};
 use attnviz::error::Result;
-use attnviz::findings::{Asked, patching};
+use attnviz::findings::{self, Asked, patching};
 use clap::Args;
+use edges::EdgesArgs;
 
 /// The flags of `patch`.
 #[derive(Args)]
@@ -17,7 +20,8 @@ Examples:
   attnviz patch \"The king and his\" \"The queen and her\" -m builtin
   attnviz patch \"A king and his\" \"A fox and his\" --answer \" son\" --foil \" tail\"
   attnviz patch \"The king and his\" \"The queen and her\" --site z    heads
-  attnviz patch \"The king and his\" \"The queen and her\" --attribution")]
+  attnviz patch \"The king and his\" \"The queen and her\" --attribution
+  attnviz patch \"The king and his\" \"The queen and her\" --edges --circuit 20 -o circuit.dot")]
 pub struct PatchArgs {
     #[command(flatten)]
     prompt: PromptArgs,
@@ -59,6 +63,8 @@ pub struct PatchArgs {
     #[arg(help_heading = "Method")]
     rule: Rule,
     #[command(flatten)]
+    edges: EdgesArgs,
+    #[command(flatten)]
     figure: FigureArgs,
     #[command(flatten)]
     output: OutputArgs,
@@ -70,6 +76,18 @@ impl PromptCommand for PatchArgs {
     }
 
     fn asked(&self) -> Result<Asked> {
+        if let Some(options) = self.edges.options() {
+            return Ok(Asked::Edges(findings::edges::Options {
+                reading: self.prompt.reading(),
+                corrupt: self.corrupt.clone().unwrap_or_default(),
+                answer: self.answer.as_deref().map(token),
+                foil: self.foil.as_deref().map(token),
+                position: self.position,
+                metric: self.metric,
+                style: self.figure.style()?,
+                ..options
+            }));
+        }
         Ok(Asked::Patch(patching::Options {
             reading: self.prompt.reading(),
             corrupt: self.corrupt.clone().unwrap_or_default(),

@@ -7,6 +7,7 @@ pub(crate) mod colormap;
 mod colormap_tables;
 mod described;
 pub mod difference;
+pub mod edges;
 pub mod heads;
 pub mod layout;
 pub mod lens;
@@ -31,8 +32,8 @@ pub use layout::panel_pixels;
 pub(crate) use layout::panel_pixels_zoomed;
 pub use matrix::{Matrix, Pooling};
 pub use panel::{
-    Bars, Column, Curves, Grid, Heatmap, IntervalRow, Intervals, Lines, Link, Links, Panel, Series, Sheet, SheetMap,
-    Strip, StripRow, Table,
+    Bars, Column, Curves, Graph, GraphEdge, GraphNode, Grid, Heatmap, IntervalRow, Intervals, Lines, Link, Links,
+    Panel, Series, Sheet, SheetMap, Strip, StripRow, Table,
 };
 pub use scale::{Scale, ScaleKind};
 pub(crate) use theme::readable;

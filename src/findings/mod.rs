@@ -29,6 +29,7 @@ mod checks;
 mod cost;
 pub mod difference;
 mod direct;
+pub mod edges;
 mod faithfulness;
 mod font;
 mod found;
@@ -52,6 +53,7 @@ mod subject;
 pub mod surprisal;
 mod target;
 
+pub use checks::refuse_graph;
 pub use cost::Cost;
 pub use font::FontFile;
 pub use found::{Advice, Findings};
@@ -97,6 +99,8 @@ pub enum Asked {
     Qk(qk::Options),
     /// Which parts make the difference between two prompts.
     Patch(patching::Options),
+    /// Which edges between parts make that difference.
+    Edges(edges::Options),
 }
 
 impl Asked {
@@ -111,6 +115,7 @@ impl Asked {
             Self::Surprisal(options) => options,
             Self::Qk(options) => options,
             Self::Patch(options) => options,
+            Self::Edges(options) => options,
         }
     }
 
@@ -120,7 +125,12 @@ impl Asked {
             Self::Saliency(options) => Some(&options.target),
             Self::Lens(options) => Some(&options.target),
             Self::Mix(options) => Some(&options.target),
-            Self::Attention(_) | Self::Heads(_) | Self::Surprisal(_) | Self::Qk(_) | Self::Patch(_) => None,
+            Self::Attention(_)
+            | Self::Heads(_)
+            | Self::Surprisal(_)
+            | Self::Qk(_)
+            | Self::Patch(_)
+            | Self::Edges(_) => None,
         }
     }
 

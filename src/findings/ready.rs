@@ -71,6 +71,7 @@ impl<'a> Ready<'a> {
             Format::Svg => self.draw(part, |figure| svg(figure, fonts))?.into_bytes(),
             Format::Pdf => self.draw(part, |figure| pdf(figure, fonts))?,
             Format::Txt => self.draw(part, |figure| Ok(terminal(figure, &Default::default())))?.into_bytes(),
+            Format::Dot => found.dot()?.into_bytes(),
             Format::Json | Format::Npz | Format::Safetensors => {
                 let (mut data, source) = found.outline(part)?;
                 data.record.part = part.and_then(|part| self.parts.get(part).cloned());

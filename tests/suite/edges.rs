@@ -1,5 +1,7 @@
 //! `attnviz patch --edges`: scores and circuits against a model in plain PyTorch whose every reader has an input of its own.
 use crate::patching::copying;
+use crate::support::results::{json, table};
+use crate::support::shell::Shell;
 use crate::support::{fixtures, llama, load};
 use attnviz::analysis::patching::edges::{Edge, Edges, Node, Reader, ranked};
 use attnviz::analysis::patching::{Metric, Question};
@@ -120,4 +122,91 @@ fn a_model_whose_heads_share_keys_is_refused() {
     let question = Question { position: 3, answer: 1, foil: Some(2), metric: Metric::LogitDifference };
     let refused = Edges::new(&model, [&[5, 6, 7, 8], &[5, 9, 7, 8]], question).err().unwrap();
     assert!(model.spec().kv_heads < model.spec().heads && refused.message.contains("share keys"), "{refused:?}");
+}
+
+const TWO: [&str; 5] = ["patch", "The old king and his", "The young king and her", "-m", "builtin"];
+
+#[test]
+fn files_hold_every_edge_and_the_curve_and_are_made_again() {
+    let shell = Shell::new();
+    let files = ["-o", "a.json", "-o", "a.csv", "-o", "a.svg", "-o", "a.parquet", "-o", "a.npz", "-o", "a.txt"];
+    let ran = shell.run(&[&TWO[..], &["--edges", "--circuit", "10", "-o", "a.dot"], &files].concat());
+    assert!(ran.err.contains("these 10 make 0.79"), "{}", ran.err);
+    let found = &json(&shell.read("a.json"))["results"][0];
+    let edges = found["edges"].as_array().unwrap();
+    let wiring = attnviz::analysis::patching::edges::Wiring { layers: 5, heads: 4 };
+    assert_eq!((edges.len(), table(&String::from_utf8(shell.read("a.csv")).unwrap()).len()), (761, 762));
+    assert_eq!((wiring.edges(), found["steps"].as_u64(), found["circuit"].as_u64()), (761, Some(5), Some(10)));
+    let size = |edge: &Value| edge["score"].as_f64().unwrap().abs();
+    assert!(edges.windows(2).all(|two| size(&two[0]) >= size(&two[1])));
+    let count = |what: &str| edges.iter().filter(|edge| edge["circuit"] == what).count();
+    assert_eq!(
+        (count("in") as u64 + count("pruned") as u64, count("in") as u64),
+        (10, found["kept"].as_u64().unwrap())
+    );
+    let curve: Vec<(u64, f64)> = found["curve"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| (point["edges"].as_u64().unwrap(), point["faithfulness"].as_f64().unwrap()))
+        .collect();
+    assert_eq!((curve[0], curve[curve.len() - 1]), ((0, 0.0), (761, 1.0)));
+    let ten = curve.iter().find(|point| point.0 == 10).unwrap();
+    assert_eq!(found["faithfulness"].as_f64(), Some(ten.1));
+    let dot = String::from_utf8(shell.read("a.dot")).unwrap();
+    assert_eq!(dot.matches(" -> ").count() as u64, found["kept"].as_u64().unwrap());
+    assert!(dot.contains("\"embedding\" -> \"MLP 0\"") && dot.ends_with("}\n"), "{dot}");
+    let text = String::from_utf8(shell.read("a.txt")).unwrap();
+    assert!(text.contains("MLP 0 ← into MLPs and logits: embedding"), "{text}");
+    for file in ["a.json", "a.svg", "a.npz"] {
+        assert!(shell.says(&["rerun", file]).contains("the same bytes"));
+    }
+}
+
+#[test]
+fn a_title_cannot_leave_its_string_in_a_graph() {
+    let shell = Shell::new();
+    let (clean, corrupt) = ("The \"old\\ king\" and his", "The \"red\\ king\" and his");
+    let question = ["--answer", " wife", "--foil", " son"];
+    shell.ok(&[&["patch", clean, corrupt, "-m", "builtin", "--edges", "-o", "a.dot"], &question[..]].concat());
+    let dot = String::from_utf8(shell.read("a.dot")).unwrap();
+    let label = dot.lines().find(|line| line.contains("label=")).unwrap();
+    assert_eq!(label.trim(), r#"label="The \"old\\ king\" and his · corrupt: The \"red\\ king\" and his";"#);
+}
+
+#[test]
+fn circuits_and_options_that_cannot_be_meant_are_refused() {
+    let shell = Shell::new();
+    for (args, message, hint) in [
+        (&["--circuit", "0"][..], "0 edges", "--circuit"),
+        (&["--circuit", "762"], "761 edges, not 762", "--circuit"),
+        (&["--steps", "0"], "steps 0", "--steps"),
+        (&["--site", "z"], "--site", ""),
+        (&["--by", "head"], "--by", ""),
+        (&["--direction", "noising"], "--direction", ""),
+        (&["--attribution"], "--attribution", ""),
+        (&["--rule", "relp"], "--rule", ""),
+        (&["--answer", " son", "--foil", " son"], "the same token", "--foil"),
+        (&["--position", "0", "--answer", "5", "--foil", "6"], "differ by", "--answer"),
+        (&["-o", "{head}.dot"], "no file for each layer or head", ""),
+    ] {
+        let (said, way) = shell.fails(2, &[&TWO[..], &["--edges", "-o", "a.png"], args].concat());
+        assert!(said.contains(message) && way.contains(hint), "{args:?}: {said} / {way}");
+    }
+    for args in [&["--circuit", "5"][..], &["--steps", "3"]] {
+        assert!(shell.fails(2, &[&TWO[..], args].concat()).0.contains("--edges"));
+    }
+    let same = ["patch", TWO[1], TWO[1], "-m", "builtin", "--edges"];
+    assert!(shell.fails(2, &same).0.contains("the same tokens"));
+}
+
+#[test]
+fn a_graph_is_refused_where_there_is_none_before_anything_is_loaded() {
+    let shell = Shell::new();
+    for args in
+        [&["attention", "a"][..], &["heads"], &["lens", "a"], &["qk", "a"], &["patch", "a", "b"], &["diff", "a", "b"]]
+    {
+        let (said, way) = shell.fails(2, &[args, &["-m", "nowhere", "-o", "a.dot"]].concat());
+        assert!(said.contains("finds no graph") && way.contains("patch --edges"), "{args:?}: {said} / {way}");
+    }
 }

@@ -4,6 +4,7 @@ mod options;
 mod prompts;
 
 pub use options::Options;
+pub(super) use prompts::corrupt;
 
 use super::subject::{About, Subject};
 use super::{Analysis, Cost, Findings, Output, Reading, Style, refuse_parts};
@@ -143,17 +144,6 @@ impl<'a> Patched<'a> {
         }
     }
 
-    fn metric(&self) -> String {
-        let answer = self.subject.name(self.question.answer);
-        match (self.options.metric, self.question.foil) {
-            (Metric::LogitDifference, Some(foil)) => {
-                format!("logit of {answer} minus that of {}", self.subject.name(foil))
-            }
-            (Metric::Kl, _) => "KL(clean ‖ run) in nats".into(),
-            _ => format!("log-probability of {answer}"),
-        }
-    }
-
     fn lines(&self) -> Vec<String> {
         let number = |x: f64| format!("{x:+.3}").replace('-', "−");
         let options = self.options;
@@ -173,7 +163,7 @@ impl<'a> Patched<'a> {
             format!("corrupt: {}", options.corrupt.split_whitespace().collect::<Vec<_>>().join(" ")),
             format!(
                 "{}{place}: clean {}, corrupt {}; 0 is the {base} run, 1 the {source} one",
-                self.metric(),
+                measure(&self.subject, &self.question),
                 number(self.values[0]),
                 number(self.values[1])
             ),
@@ -189,6 +179,16 @@ impl<'a> Patched<'a> {
         let (count, most) = (all.len(), all.iter().copied().fold(0.0, f64::max));
         let mean = all.iter().sum::<f64>() / count.max(1) as f64;
         (count > 0).then(|| format!("the {count} largest estimates are off by {mean:.3} on average, {most:.3} at most"))
+    }
+}
+
+/// What is measured, in words.
+pub(super) fn measure(subject: &Subject, question: &Question) -> String {
+    let answer = subject.name(question.answer);
+    match (question.metric, question.foil) {
+        (Metric::LogitDifference, Some(foil)) => format!("logit of {answer} minus that of {}", subject.name(foil)),
+        (Metric::Kl, _) => "KL(clean ‖ run) in nats".into(),
+        _ => format!("log-probability of {answer}"),
     }
 }
 
