@@ -21,7 +21,7 @@ Examples:
   attnviz patch \"A king and his\" \"A fox and his\" --answer \" son\" --foil \" tail\"
   attnviz patch \"The king and his\" \"The queen and her\" --site z    heads
   attnviz patch \"The king and his\" \"The queen and her\" --attribution
-  attnviz patch \"The king and his\" \"The queen and her\" --edges --circuit 20 -o circuit.dot")]
+  attnviz patch \"The king and his\" \"The queen and her\" --edges --circuit 20")]
 pub struct PatchArgs {
     #[command(flatten)]
     prompt: PromptArgs,

@@ -83,6 +83,13 @@ pub trait Findings: Send + Sync {
     fn dot(&self) -> Result<String> {
         Err(no_graph(&self.about().record.command))
     }
+    /// Fails where what was found is not what was looked for, once it is written.
+    ///
+    /// # Errors
+    /// That it is not, of the kind [`crate::Kind::Different`].
+    fn verdict(&self) -> Result<()> {
+        Ok(())
+    }
     /// What a reader of the numbers should know, one line each.
     fn remarks(&self) -> Vec<String> {
         Vec::new()

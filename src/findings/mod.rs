@@ -26,6 +26,7 @@
 mod answers;
 pub mod attention;
 mod checks;
+pub mod circuit;
 mod cost;
 pub mod difference;
 mod direct;
@@ -101,6 +102,8 @@ pub enum Asked {
     Patch(patching::Options),
     /// Which edges between parts make that difference.
     Edges(edges::Options),
+    /// Whether a model has a circuit that is known of it.
+    Circuit(circuit::Options),
 }
 
 impl Asked {
@@ -116,6 +119,7 @@ impl Asked {
             Self::Qk(options) => options,
             Self::Patch(options) => options,
             Self::Edges(options) => options,
+            Self::Circuit(options) => options,
         }
     }
 
@@ -130,7 +134,8 @@ impl Asked {
             | Self::Surprisal(_)
             | Self::Qk(_)
             | Self::Patch(_)
-            | Self::Edges(_) => None,
+            | Self::Edges(_)
+            | Self::Circuit(_) => None,
         }
     }
 

@@ -135,7 +135,7 @@ fn files_hold_every_edge_and_the_curve_and_are_made_again() {
     let found = &json(&shell.read("a.json"))["results"][0];
     let edges = found["edges"].as_array().unwrap();
     let wiring = attnviz::analysis::patching::edges::Wiring { layers: 5, heads: 4 };
-    assert_eq!((edges.len(), table(&String::from_utf8(shell.read("a.csv")).unwrap()).len()), (761, 762));
+    assert_eq!((edges.len(), table(&shell.text("a.csv")).len()), (761, 762));
     assert_eq!((wiring.edges(), found["steps"].as_u64(), found["circuit"].as_u64()), (761, Some(5), Some(10)));
     let size = |edge: &Value| edge["score"].as_f64().unwrap().abs();
     assert!(edges.windows(2).all(|two| size(&two[0]) >= size(&two[1])));
@@ -153,10 +153,10 @@ fn files_hold_every_edge_and_the_curve_and_are_made_again() {
     assert_eq!((curve[0], curve[curve.len() - 1]), ((0, 0.0), (761, 1.0)));
     let ten = curve.iter().find(|point| point.0 == 10).unwrap();
     assert_eq!(found["faithfulness"].as_f64(), Some(ten.1));
-    let dot = String::from_utf8(shell.read("a.dot")).unwrap();
+    let dot = shell.text("a.dot");
     assert_eq!(dot.matches(" -> ").count() as u64, found["kept"].as_u64().unwrap());
     assert!(dot.contains("\"embedding\" -> \"MLP 0\"") && dot.ends_with("}\n"), "{dot}");
-    let text = String::from_utf8(shell.read("a.txt")).unwrap();
+    let text = shell.text("a.txt");
     assert!(text.contains("MLP 0 ← into MLPs and logits: embedding"), "{text}");
     for file in ["a.json", "a.svg", "a.npz"] {
         assert!(shell.says(&["rerun", file]).contains("the same bytes"));
@@ -169,7 +169,7 @@ fn a_title_cannot_leave_its_string_in_a_graph() {
     let (clean, corrupt) = ("The \"old\\ king\" and his", "The \"red\\ king\" and his");
     let question = ["--answer", " wife", "--foil", " son"];
     shell.ok(&[&["patch", clean, corrupt, "-m", "builtin", "--edges", "-o", "a.dot"], &question[..]].concat());
-    let dot = String::from_utf8(shell.read("a.dot")).unwrap();
+    let dot = shell.text("a.dot");
     let label = dot.lines().find(|line| line.contains("label=")).unwrap();
     assert_eq!(label.trim(), r#"label="The \"old\\ king\" and his · corrupt: The \"red\\ king\" and his";"#);
 }

@@ -4,6 +4,7 @@
 mod batch;
 mod bias;
 mod checkpoints;
+mod circuit;
 mod classifier;
 mod cli;
 mod default_figures;
