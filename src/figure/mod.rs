@@ -8,6 +8,7 @@ mod colormap_tables;
 mod described;
 pub mod difference;
 pub mod edges;
+mod graph;
 pub mod heads;
 pub mod layout;
 pub mod lens;
@@ -28,12 +29,13 @@ use crate::record::Record;
 use serde::{Deserialize, Serialize};
 
 pub use colormap::Colormap;
+pub use graph::{Graph, GraphEdge, GraphNode};
 pub use layout::panel_pixels;
 pub(crate) use layout::panel_pixels_zoomed;
 pub use matrix::{Matrix, Pooling};
 pub use panel::{
-    Bars, Column, Curves, Graph, GraphEdge, GraphNode, Grid, Heatmap, IntervalRow, Intervals, Lines, Link, Links,
-    Panel, Series, Sheet, SheetMap, Strip, StripRow, Table,
+    Bars, Column, Curves, Grid, Heatmap, IntervalRow, Intervals, Lines, Link, Links, Panel, Series, Sheet, SheetMap,
+    Strip, StripRow, Table,
 };
 pub use scale::{Scale, ScaleKind};
 pub(crate) use theme::readable;

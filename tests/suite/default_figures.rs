@@ -10,7 +10,7 @@ const SAVED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/traces/
 const CROWS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/bias/crows.csv");
 const B: &str = "-mbuiltin";
 
-const FIGURES: [(&str, &[&str]); 18] = [
+const FIGURES: [(&str, &[&str]); 19] = [
     ("attention", &["attention", TEXT, B]),
     ("attention-head", &["attention", TEXT, B, "--layer", "4", "--head", "3"]),
     ("attention-received", &["attention", TEXT, B, "--received"]),
@@ -23,6 +23,7 @@ const FIGURES: [(&str, &[&str]); 18] = [
     ("heads-prompt", &["heads", TEXT, B]),
     ("mix", &["mix", TEXT, B]),
     ("patch", &["patch", "The old king and his", "The young king and her", B]),
+    ("patch-edges", &["patch", "The old king and his", "The young king and her", B, "--edges"]),
     ("qk", &["qk", TEXT, B]),
     ("surprisal", &["surprisal", TEXT, B]),
     ("bias", &["bias", CROWS, B]),

@@ -83,9 +83,9 @@ pub(super) fn measure(subject: &Subject, seed: u64, count: usize) -> Result<(Vec
     let what = "attention, subject less object";
     all.extend(more(what, &INHIBITION, looks(&INHIBITION, &to_subject)?, looks(&INHIBITION, &to_object)?));
     for (what, heads, at, least) in [
-        ("from the subject again to it", &DUPLICATE[..], &to_first as &dyn Fn(usize) -> (usize, usize), ATTENDED),
-        ("from the subject again to what followed", &INDUCTION, &after_first, ATTENDED),
-        ("from the token after to the subject", &[PREVIOUS.0], &before, PREVIOUS.1),
+        ("subject again → subject", &DUPLICATE[..], &to_first as &dyn Fn(usize) -> (usize, usize), ATTENDED),
+        ("subject again → what followed", &INDUCTION, &after_first, ATTENDED),
+        ("what followed → subject", &[PREVIOUS.0], &before, PREVIOUS.1),
     ] {
         all.extend(
             heads
