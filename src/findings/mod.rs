@@ -103,6 +103,7 @@ pub enum Asked {
     /// Which edges between parts make that difference.
     Edges(edges::Options),
     /// Whether a model has a circuit that is known of it.
+    #[serde(rename = "circuit-check")]
     Circuit(circuit::Options),
 }
 
