@@ -29,6 +29,8 @@ pub enum Format {
     Tsv,
     /// A table for DuckDB, Polars and Spark.
     Parquet,
+    /// A graph for Graphviz.
+    Dot,
 }
 
 /// What a format shows of a result.
@@ -44,6 +46,8 @@ pub enum Holds {
     Arrays,
     /// Its table, which is less than all numbers.
     Table,
+    /// Its graph, where it is one.
+    Graph,
 }
 
 impl Named for Format {
@@ -59,6 +63,7 @@ impl Named for Format {
         (Self::Csv, "csv", "Numbers for spreadsheets and data frames"),
         (Self::Tsv, "tsv", "The same table with tabs"),
         (Self::Parquet, "parquet", "A table for DuckDB, Polars and Spark; of a batch, one for every 64 prompts"),
+        (Self::Dot, "dot", "A graph for Graphviz; of patch --edges only"),
     ];
 }
 
@@ -71,6 +76,7 @@ impl Format {
             Self::Json => Holds::Numbers,
             Self::Npz | Self::Safetensors => Holds::Arrays,
             Self::Csv | Self::Tsv | Self::Parquet => Holds::Table,
+            Self::Dot => Holds::Graph,
         }
     }
 
@@ -98,7 +104,7 @@ impl Format {
     pub fn is_binary(self) -> bool {
         match self {
             Self::Png | Self::Pdf | Self::Npz | Self::Safetensors | Self::Parquet => true,
-            Self::Svg | Self::Txt | Self::Html | Self::Json | Self::Csv | Self::Tsv => false,
+            Self::Svg | Self::Txt | Self::Html | Self::Json | Self::Csv | Self::Tsv | Self::Dot => false,
         }
     }
 
@@ -107,7 +113,7 @@ impl Format {
         match self {
             Self::Png | Self::Svg | Self::Pdf | Self::Html => true,
             Self::Json | Self::Npz | Self::Safetensors | Self::Parquet => true,
-            Self::Txt | Self::Csv | Self::Tsv => false,
+            Self::Txt | Self::Csv | Self::Tsv | Self::Dot => false,
         }
     }
 

@@ -239,8 +239,16 @@ fn look(model: &dyn Model, prompts: &[&[u32]], period: Option<usize>, tallies: &
 /// [`SEQUENCES`] sequences of random ids of a pool, each repeated once, and after how many ids.
 ///
 /// # Errors
-/// A context or a pool too small for anything to repeat.
+/// As [`some_repeats`].
 pub fn repeats(pool: &[u32], context: usize, seed: u64) -> Result<(Vec<Vec<u32>>, usize)> {
+    some_repeats(pool, context, seed, SEQUENCES)
+}
+
+/// So many sequences of random ids of a pool, each repeated once, and after how many ids.
+///
+/// # Errors
+/// A context or a pool too small for anything to repeat.
+pub fn some_repeats(pool: &[u32], context: usize, seed: u64, count: usize) -> Result<(Vec<Vec<u32>>, usize)> {
     let period = LONGEST_HALF.min(context / 2);
     if period < 2 || pool.len() < 2 {
         return Err(Error::usage("the model's context or vocabulary is too small for repeated sequences")
@@ -251,7 +259,7 @@ pub fn repeats(pool: &[u32], context: usize, seed: u64) -> Result<(Vec<Vec<u32>>
         let half: Vec<u32> = (0..period).map(|_| pool[dice.below(pool.len())]).collect();
         half.repeat(2)
     };
-    Ok(((0..SEQUENCES).map(sequence).collect(), period))
+    Ok(((0..count).map(sequence).collect(), period))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub mod generate;
 pub mod heads;
 pub mod lens;
 pub mod linear;
-mod logits;
+pub(crate) mod logits;
 pub mod mixing;
 pub mod next;
 pub mod norms;

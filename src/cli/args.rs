@@ -81,7 +81,7 @@ pub fn methods<M: Named>(typed: &[String]) -> Result<Vec<M>> {
 }
 
 /// Which text.
-#[derive(Args)]
+#[derive(Args, Default)]
 #[command(next_help_heading = "Prompt")]
 pub struct PromptArgs {
     /// The prompt; `-` reads standard input, `--` goes before one that begins with a dash or is one

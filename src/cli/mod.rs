@@ -4,6 +4,7 @@ mod args;
 mod attention;
 mod batch;
 mod bias;
+mod circuit;
 mod completions;
 mod deliver;
 mod diff;
@@ -76,6 +77,8 @@ enum Command {
     Probe(probe::ProbeArgs),
     /// Ask what the model is biased about, by suites of sentences or a template
     Bias(bias::BiasArgs),
+    /// Ask whether the model has a circuit that is known
+    Circuit(circuit::CircuitArgs),
     /// Draw or export attention from a .safetensors or .npz file, whatever program wrote it
     Render(render::RenderArgs),
     /// Compute a file of attnviz again, and compare or write it
@@ -238,6 +241,7 @@ pub fn run(Words { typed: Typed { cli, name, line }, of_batch, meant }: Words) -
         Some(Command::Snapshot(args)) => snapshot::run(&args)?,
         Some(Command::Probe(args)) => probe::run(&args, &line)?,
         Some(Command::Bias(args)) => bias::run(&args, &line)?,
+        Some(Command::Circuit(args)) => circuit::run(&args, &line)?,
         Some(Command::Render(args)) => render::run(&args, &line)?,
         Some(Command::Rerun(args)) => rerun::run(&args)?,
         Some(Command::Models(args)) => models::run(args)?,

@@ -1,6 +1,7 @@
 //! `attnviz patch`: which parts make the difference between two prompts, and what becomes of one without them.
 
 mod ablate;
+mod edges;
 mod pairs;
 
 use super::args::{FigureArgs, PromptArgs, one_of};
@@ -11,8 +12,9 @@ use super::target::token;
 use ablate::AblateArgs;
 use attnviz::analysis::patching::{By, Direction, Metric, Rule, Where};
 use attnviz::error::Result;
-use attnviz::findings::{Asked, ablation, patching};
+use attnviz::findings::{Asked, ablation, edges as edge, patching};
 use clap::Args;
+use edges::EdgesArgs;
 use pairs::PairsArgs;
 
 /// The flags of `patch`.
@@ -25,7 +27,8 @@ Examples:
   attnviz patch \"The king and his\" \"The queen and her\" --attribution
   attnviz patch \"The king and his\" --ablate 4.3,mlp2
   attnviz patch \"The king and his\" --ablate each --with mean -o parts.csv
-  attnviz patch --pairs pairs.jsonl --site z -m builtin -o mean.png")]
+  attnviz patch --pairs pairs.jsonl --site z -m builtin -o mean.png
+  attnviz patch \"The king and his\" \"The queen and her\" --edges --circuit 20")]
 pub struct PatchArgs {
     #[command(flatten)]
     prompt: PromptArgs,
@@ -73,6 +76,8 @@ pub struct PatchArgs {
     #[arg(help_heading = "Method")]
     rule: Rule,
     #[command(flatten)]
+    edges: EdgesArgs,
+    #[command(flatten)]
     figure: FigureArgs,
     #[command(flatten)]
     output: OutputArgs,
@@ -97,6 +102,18 @@ impl PromptCommand for PatchArgs {
     fn asked(&self) -> Result<Asked> {
         self.pairs.refuse()?;
         let (answer, foil) = (self.answer.as_deref().map(token), self.foil.as_deref().map(token));
+        if let Some(options) = self.edges.options() {
+            return Ok(Asked::Edges(edge::Options {
+                reading: self.prompt.reading(),
+                corrupt: self.other().unwrap_or_default().to_owned(),
+                answer,
+                foil,
+                position: self.position,
+                metric: self.metric.unwrap_or_default(),
+                style: self.figure.style()?,
+                ..options
+            }));
+        }
         if self.ablate.is_meant() {
             return Ok(Asked::Ablate(ablation::Options {
                 reading: self.prompt.reading(),

@@ -3,7 +3,7 @@
 use super::args::PromptArgs;
 use super::deliver::deliver;
 use super::model::{ModelArgs, Opened};
-use super::output::{self, OutputArgs};
+use super::output::{self, Destination, OutputArgs};
 use super::progress::Progress;
 use attnviz::error::{Error, Result};
 use attnviz::findings::{Asked, Subject, find};
@@ -20,6 +20,12 @@ pub trait PromptCommand {
     fn groups(&self) -> Groups<'_>;
     /// What is meant by the others.
     fn asked(&self) -> Result<Asked>;
+    /// Where its results go.
+    fn destinations(&self, command: &str, line: &str) -> Result<Vec<Destination>> {
+        let Groups { prompt, model, output } = self.groups();
+        let named = model.named().filter(|_| prompt.is_given()); // without a prompt the name is the model's already
+        output.destinations(command, named.as_deref(), line)
+    }
     /// Does it in another way, where it is not of one model and one prompt: of several models, or of a file that is too large for a
     /// prompt.
     fn otherwise(&self, _line: &str) -> Option<Result<()>> {
@@ -47,8 +53,7 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
         }
     };
     // What was typed is checked before anything slow.
-    let named = model.named().filter(|_| prompt.is_given()); // without a prompt the name is the model's already
-    let destinations = output.destinations(name, named.as_deref(), line)?;
+    let destinations = command.destinations(name, line)?;
     let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
     let asked = command.asked()?;
     let analysis = asked.analysis();
@@ -81,7 +86,7 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     lap("computed");
     deliver(&*found, &destinations, &analysis.style().fonts()?, output.quiet)?;
     lap("written");
-    Ok(())
+    found.verdict()
 }
 
 /// Fails where the system does not allow what is needed beside the program and the weights, whose pages can be given up.

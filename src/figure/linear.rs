@@ -41,6 +41,7 @@ pub fn panels(models: &[Probed], seeds: usize) -> Vec<Panel> {
         title: "What a linear probe reads at each layer".into(),
         x_axis: "layers passed".into(),
         y_axis: "accuracy on test".into(),
+        x_kind: super::ScaleKind::Linear,
         series,
         note: "control: each type has one random label; selectivity: task − control".into(),
     };

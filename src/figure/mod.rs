@@ -8,6 +8,8 @@ pub(crate) mod colormap;
 mod colormap_tables;
 mod described;
 pub mod difference;
+pub mod edges;
+mod graph;
 pub mod heads;
 pub mod layout;
 pub mod lens;
@@ -28,6 +30,7 @@ use crate::record::Record;
 use serde::{Deserialize, Serialize};
 
 pub use colormap::Colormap;
+pub use graph::{Graph, GraphEdge, GraphNode};
 pub use layout::panel_pixels;
 pub(crate) use layout::panel_pixels_zoomed;
 pub use matrix::{Matrix, Pooling};

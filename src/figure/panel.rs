@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::scale::decimals;
-use super::{Matrix, Scale};
+use super::{Graph, Matrix, Scale, ScaleKind};
 
 /// One part of a figure.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub enum Panel {
     Table(Table),
     /// Estimates with their intervals, one row each.
     Intervals(Intervals),
+    /// Nodes in ranks with edges between them.
+    Graph(Graph),
 }
 
 /// One large map with a label on each row and column.
@@ -184,6 +186,8 @@ pub struct Curves {
     pub x_axis: String,
     /// What y is, with its unit.
     pub y_axis: String,
+    /// How numbers are spread along x.
+    pub x_kind: ScaleKind,
     /// The lines. Up to seven have colours of their own, seven more are dashed.
     pub series: Vec<Series>,
     /// A remark under the chart.

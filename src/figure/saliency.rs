@@ -72,6 +72,7 @@ pub fn evaluation(found: &Faithfulness, names: &[&str], sentence: &str) -> Vec<P
             title: title.into(),
             x_axis: x_axis.into(),
             y_axis: "probability of the target, %".into(),
+            x_kind: super::ScaleKind::Linear,
             series: methods.chain(random).collect(),
             note: String::new(),
         })

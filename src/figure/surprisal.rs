@@ -53,6 +53,7 @@ fn course(rows: &[(String, Vec<f32>)], what: &str, unit: &str) -> Panel {
         title: format!("Course of the text: means of {length} {what}s"),
         x_axis: what.into(),
         y_axis: unit.into(),
+        x_kind: super::ScaleKind::Linear,
         series: series.collect(),
         note: String::new(),
     })

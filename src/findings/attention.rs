@@ -9,7 +9,9 @@ pub use shape::{Mark, Shape};
 
 use super::cost;
 use super::subject::{Subject, next_of_all};
-use super::{Analysis, Cost, Findings, Output, Reading, Selected, Selection, Style, need_arrays, together};
+use super::{
+    Analysis, Cost, Findings, Output, Reading, Selected, Selection, Style, need_arrays, refuse_graph, together,
+};
 use crate::analysis::attention::{Extra, Layers};
 use crate::analysis::{Attention, Reduction, Request, packed};
 use crate::error::{Error, Result};
@@ -68,6 +70,7 @@ impl View {
     /// # Errors
     /// A table of words in a file of arrays, or in a file for each head; a size that no picture has.
     pub fn check(&self, outputs: &[Output]) -> Result<()> {
+        refuse_graph("attention", outputs)?;
         if self.received && outputs.iter().any(|output| output.format.holds() == Holds::Arrays) {
             return Err(Error::usage("the attention received is a table of words")
                 .hint("write it as .csv, .json or a picture")

@@ -2,10 +2,24 @@
 
 use super::Output;
 use crate::error::{Error, Result};
+use crate::format::Holds;
 use crate::text;
 
-/// Refuses a file for each layer and head where there are none.
+/// Refuses a graph where there is none.
+///
+/// # Errors
+/// A format that holds graphs.
+pub fn refuse_graph(command: &str, outputs: &[Output]) -> Result<()> {
+    if outputs.iter().any(|output| output.format.holds() == Holds::Graph) { Err(no_graph(command)) } else { Ok(()) }
+}
+
+pub(super) fn no_graph(command: &str) -> Error {
+    Error::usage(format!("{command} finds no graph")).hint("patch --edges does; choose another format here")
+}
+
+/// Refuses a file for each layer and head where there are none, and a graph as well.
 pub(super) fn refuse_parts(command: &str, outputs: &[Output]) -> Result<()> {
+    refuse_graph(command, outputs)?;
     if outputs.iter().any(|output| output.by_part) {
         return Err(
             Error::usage(format!("{command} has no file for each layer or head")).hint("leave {layer} and {head} out")

@@ -1,6 +1,7 @@
 //! What every analysis hands over, ready for any format.
 
 use super::About;
+use super::checks::no_graph;
 use crate::error::Result;
 use crate::export::{Data, Source, Table, csv};
 use crate::figure::Figure;
@@ -93,6 +94,20 @@ pub trait Findings: Send + Sync {
     /// More rows than a text should hold, or a failed write.
     fn csv(&self, part: Option<usize>, separator: char, out: &mut dyn Write) -> Result<()> {
         csv::write_separated(&self.table(part)?, separator, out)
+    }
+    /// As a graph for Graphviz.
+    ///
+    /// # Errors
+    /// What is no graph.
+    fn dot(&self) -> Result<String> {
+        Err(no_graph(&self.about().record.command))
+    }
+    /// Fails where what was found is not what was looked for, once it is written.
+    ///
+    /// # Errors
+    /// That it is not, of the kind [`crate::Kind::Different`].
+    fn verdict(&self) -> Result<()> {
+        Ok(())
     }
     /// What a reader of the numbers should know, one line each.
     fn remarks(&self) -> Vec<String> {

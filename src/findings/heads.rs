@@ -98,7 +98,7 @@ impl Analysis for Options {
 }
 
 /// The ids that random sequences are made of.
-fn pool(session: &Session) -> Vec<u32> {
+pub(super) fn pool(session: &Session) -> Vec<u32> {
     let (tokenizer, vocab) = (&session.tokenizer, session.spec().vocab);
     if tokenizer.size() == GPT2.0 && vocab >= GPT2.0 {
         return GPT2.1.collect();

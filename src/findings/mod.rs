@@ -27,9 +27,11 @@ pub mod ablation;
 mod answers;
 pub mod attention;
 mod checks;
+pub mod circuit;
 mod cost;
 pub mod difference;
 mod direct;
+pub mod edges;
 pub mod explain;
 mod faithfulness;
 mod font;
@@ -56,6 +58,7 @@ pub mod surprisal;
 mod target;
 mod texts;
 
+pub use checks::refuse_graph;
 pub use cost::Cost;
 pub use font::FontFile;
 pub use found::{Advice, Findings, Section, Sentence};
@@ -106,6 +109,11 @@ pub enum Asked {
     Explain(explain::Options),
     /// What becomes of the answer without some of the parts.
     Ablate(ablation::Options),
+    /// Which edges between parts make that difference.
+    Edges(edges::Options),
+    /// Whether a model has a circuit that is known of it.
+    #[serde(rename = "circuit-check")]
+    Circuit(circuit::Options),
 }
 
 impl Asked {
@@ -122,6 +130,8 @@ impl Asked {
             Self::Patch(options) => options,
             Self::Explain(options) => options,
             Self::Ablate(options) => options,
+            Self::Edges(options) => options,
+            Self::Circuit(options) => options,
         }
     }
 
@@ -137,7 +147,9 @@ impl Asked {
             | Self::Surprisal(_)
             | Self::Qk(_)
             | Self::Patch(_)
-            | Self::Ablate(_) => None,
+            | Self::Ablate(_)
+            | Self::Edges(_)
+            | Self::Circuit(_) => None,
         }
     }
 
@@ -149,6 +161,7 @@ impl Asked {
         match self {
             Self::Patch(options) => options.doubts(subject),
             Self::Ablate(options) => options.doubts(subject),
+            Self::Edges(options) => options.pair().doubts(subject),
             _ => self.target().map_or_else(|| Ok(Vec::new()), |target| target.advice(subject)),
         }
     }

@@ -77,6 +77,7 @@ impl<'a> Ready<'a> {
                     .and_then(|figure| page::write(found, part, &figure, fonts, &mut bytes))?;
                 bytes
             }
+            Format::Dot => found.dot()?.into_bytes(),
             Format::Json | Format::Npz | Format::Safetensors => {
                 let (mut data, source) = found.outline(part)?;
                 data.record.part = part.and_then(|part| self.parts.get(part).cloned());

@@ -10,7 +10,7 @@ const SAVED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/traces/
 const CROWS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/bias/crows.csv");
 const B: &str = "-mbuiltin";
 
-const FIGURES: [(&str, &[&str]); 20] = [
+const FIGURES: [(&str, &[&str]); 21] = [
     ("attention", &["attention", TEXT, B]),
     ("attention-head", &["attention", TEXT, B, "--layer", "4", "--head", "3"]),
     ("attention-received", &["attention", TEXT, B, "--received"]),
@@ -25,6 +25,7 @@ const FIGURES: [(&str, &[&str]); 20] = [
     ("patch", &["patch", "The old king and his", "The young king and her", B]),
     ("patch-ablate", &["patch", TEXT, B, "--ablate", "4.3,mlp2"]),
     ("patch-each", &["patch", TEXT, B, "--ablate", "each"]),
+    ("patch-edges", &["patch", "The old king and his", "The young king and her", B, "--edges"]),
     ("qk", &["qk", TEXT, B]),
     ("surprisal", &["surprisal", TEXT, B]),
     ("bias", &["bias", CROWS, B]),

@@ -12,7 +12,7 @@ use attnviz::analysis::{
     Objective, Of, Request, Sink, attention, direct, heads, lens, mixing, next_tokens, norms::norms, probability,
 };
 use attnviz::findings::{self, Output, Ready, Subject, Words, find};
-use attnviz::format::Format;
+use attnviz::format::{Format, Holds};
 use attnviz::model::{Activation, Backend, Model, NoTap, Odds, Segments, Site, Tap};
 use attnviz::prompt::Prompt;
 use attnviz::render::Fonts;
@@ -407,7 +407,7 @@ fn every_command_finds_figure_table_and_data_on_it() {
         let found =
             find(analysis, Subject::new(&session, prompt, asked).unwrap(), &[Output::whole(Format::Json)]).unwrap();
         let ready = Ready::new(&*found);
-        for format in Format::all() {
+        for format in Format::all().filter(|format| format.holds() != Holds::Graph) {
             assert!(!ready.bytes(format, None, &fonts).unwrap().is_empty(), "{asked:?} {format:?}");
         }
         let json: Value = serde_json::from_slice(&ready.bytes(Format::Json, None, &fonts).unwrap()).unwrap();

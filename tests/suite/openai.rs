@@ -9,7 +9,10 @@
 
 use attnviz::analysis::{Request, attention};
 use attnviz::checkpoint::{Checkpoint, Source};
+use attnviz::findings::circuit::{Known, Options};
+use attnviz::findings::{Asked, Subject, find};
 use attnviz::model::NoTap;
+use attnviz::named::Named;
 use attnviz::prompt::Prompt;
 use attnviz::session::Session;
 use attnviz::trace::forward;
@@ -111,4 +114,16 @@ fn the_loss_on_hello_world_is_that_of_transformer_lens() {
     let losses: Vec<f64> = rows.iter().zip(&prompt.ids[1..]).map(|(row, id)| surprise(row, *id)).collect();
     let loss = losses.iter().sum::<f64>() / losses.len() as f64;
     assert!((loss - 5.3319).abs() < 1e-3, "{loss}");
+}
+
+#[test]
+#[ignore = "needs OpenAI's weights: ATTNVIZ_GPT2=DIR"]
+fn every_circuit_that_is_known_of_it_is_there() {
+    let session = gpt2();
+    for circuit in Known::all() {
+        let asked = Asked::Circuit(Options { circuit, ..Options::default() });
+        let subject = Subject::new(&session, Prompt::default(), &asked).unwrap();
+        let found = find(asked.analysis(), subject, &[]).unwrap();
+        found.verdict().unwrap_or_else(|error| panic!("{}", error.message));
+    }
 }

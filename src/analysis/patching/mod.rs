@@ -4,6 +4,7 @@
 //! the base's to the source's is the effect (Meng et al. 2022; Wang et al. 2022).
 
 mod attribution;
+pub mod edges;
 mod run;
 
 pub use attribution::estimate;

@@ -91,14 +91,7 @@ impl<'a> Pair<'a> {
     /// # Errors
     /// A difference under [`LEAST`].
     pub fn differs(&self) -> Result<()> {
-        let [base, source] = self.values();
-        let apart = source - base;
-        if apart.abs() >= LEAST {
-            return Ok(());
-        }
-        Err(Error::usage(format!("the two prompts' answers differ by {apart:.1e} only: shares of that mean nothing"))
-            .hint("name an answer and a foil on which the prompts disagree, or another metric")
-            .option("answer"))
+        differ(self.values())
     }
 
     /// What is measured of the run that is patched, and of the one that it is patched with.
@@ -185,6 +178,17 @@ impl<'a> Pair<'a> {
         let last = resid.index_select(&Tensor::new(last, resid.device())?, 0)?;
         model.unembed(&model.final_norm(&last)?, ids)
     }
+}
+
+/// Fails where two runs' answers hardly differ.
+pub(super) fn differ([base, source]: [f64; 2]) -> Result<()> {
+    let apart = source - base;
+    if apart.abs() >= LEAST {
+        return Ok(());
+    }
+    Err(Error::usage(format!("the two prompts' answers differ by {apart:.1e} only: shares of that mean nothing"))
+        .hint("name an answer and a foil on which the prompts disagree, or another metric")
+        .option("answer"))
 }
 
 /// Replaces a cell of each prompt by the source's.

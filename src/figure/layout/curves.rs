@@ -99,16 +99,17 @@ pub(crate) fn inks(chart: &Curves) -> Vec<(&Series, Ink, bool)> {
 
 /// The numbers along x and along y.
 pub(crate) fn axes(chart: &Curves) -> (Scale, Scale) {
-    (axis(chart.series.iter().map(|s| &s.xs)), axis(chart.series.iter().map(|s| &s.ys)))
+    let all = |of: fn(&Series) -> &Vec<f32>| chart.series.iter().map(of);
+    (axis(all(|s| &s.xs), chart.x_kind), axis(all(|s| &s.ys), ScaleKind::Linear))
 }
 
-/// Numbers along an axis: from 0 where that is near.
-fn axis<'a>(numbers: impl Iterator<Item = &'a Vec<f32>>) -> Scale {
+/// Numbers along an axis: from 0 where that is near, and there is one.
+fn axis<'a>(numbers: impl Iterator<Item = &'a Vec<f32>>, kind: ScaleKind) -> Scale {
     let finite = numbers.flatten().copied().filter(|v| v.is_finite());
     let (low, high) = finite.fold((f32::MAX, f32::MIN), |(low, high), v| (low.min(v), high.max(v)));
     let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
-    let min = if low >= 0.0 && low < high / 2.0 { 0.0 } else { low };
-    Scale { kind: ScaleKind::Linear, colormap: Colormap::Grey, min, max: high, ..Scale::default() }
+    let min = if kind == ScaleKind::Linear && low >= 0.0 && low < high / 2.0 { 0.0 } else { low };
+    Scale { kind, colormap: Colormap::Grey, min, max: high, ..Scale::default() }
 }
 
 /// A line's points on the plot, parted where one is missing.

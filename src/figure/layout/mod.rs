@@ -4,6 +4,7 @@
 mod bars;
 mod columns;
 mod curves;
+mod graph;
 mod grid;
 mod heatmap;
 mod intervals;

@@ -4,7 +4,7 @@ use super::columns::{BARS, BESIDE, WIDE, bare, columns, zoom};
 use super::labels::WIDER;
 use super::text::{Line, wrap};
 use super::{Anchor, Block, Item, Room, Scene, Style, Typeface, share_out};
-use super::{bars, curves, grid, heatmap, intervals, lines, sheet, strip, table};
+use super::{bars, curves, graph, grid, heatmap, intervals, lines, sheet, strip, table};
 use crate::figure::{Figure, Ink, Panel};
 
 const TITLE: Style = Style::bold(19.0);
@@ -275,6 +275,7 @@ impl Draw<'_> {
             Panel::Lines(chart) => lines::lines(chart, face, room),
             Panel::Table(table) => table::table(table, face, room),
             Panel::Intervals(rows) => intervals::intervals(rows, face, room),
+            Panel::Graph(all) => graph::graph(all, face, room),
         }
     }
 }

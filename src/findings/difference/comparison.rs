@@ -273,6 +273,10 @@ impl Findings for Comparison<'_> {
         layers.iter().flat_map(|layer| heads.iter().map(move |head| part(layer, head))).collect()
     }
 
+    fn verdict(&self) -> Result<()> {
+        Comparison::verdict(self)
+    }
+
     fn remarks(&self) -> Vec<String> {
         let (names, (most, _)) = (self.names(), self.largest());
         let same = self.verdict().is_ok().then(|| match most {

@@ -5,7 +5,7 @@ pub mod pairs;
 mod prompts;
 
 pub use options::Options;
-pub(super) use prompts::as_long;
+pub(super) use prompts::{as_long, corrupt};
 
 use super::subject::{About, Subject};
 use super::{Analysis, Cost, Findings, Output, Reading, Style, refuse_parts};
@@ -159,17 +159,6 @@ impl<'a> Patched<'a> {
         }
     }
 
-    fn metric(&self) -> String {
-        let answer = self.subject.name(self.question.answer);
-        match (self.options.metric, self.question.foil) {
-            (Metric::LogitDifference, Some(foil)) => {
-                format!("logit of {answer} minus that of {}", self.subject.name(foil))
-            }
-            (Metric::Kl, _) => "KL(clean ‖ run) in nats".into(),
-            _ => format!("log-probability of {answer}"),
-        }
-    }
-
     fn lines(&self) -> Vec<String> {
         let number = |x: f64| format!("{x:+.3}").replace('-', "−");
         let options = self.options;
@@ -189,7 +178,7 @@ impl<'a> Patched<'a> {
             format!("corrupt: {}", self.headlines[1]),
             format!(
                 "{}{place}: clean {}, corrupt {}; 0 is the {base} run, 1 the {source} one",
-                self.metric(),
+                measure(&self.subject, &self.question),
                 number(self.values[0]),
                 number(self.values[1])
             ),
@@ -220,6 +209,16 @@ fn same(hidden: usize) -> Option<String> {
         0 => None,
         1 => Some("position 0 is the same in both prompts: nothing can change there".into()),
         _ => Some(format!("positions 0–{} are the same in both prompts: nothing can change there", hidden - 1)),
+    }
+}
+
+/// What is measured, in words.
+pub(super) fn measure(subject: &Subject, question: &Question) -> String {
+    let answer = subject.name(question.answer);
+    match (question.metric, question.foil) {
+        (Metric::LogitDifference, Some(foil)) => format!("logit of {answer} minus that of {}", subject.name(foil)),
+        (Metric::Kl, _) => "KL(clean ‖ run) in nats".into(),
+        _ => format!("log-probability of {answer}"),
     }
 }
 

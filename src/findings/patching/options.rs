@@ -71,7 +71,7 @@ impl Options {
     ///
     /// # Errors
     /// A text that is not one token, a position that there is not, an answer that is the foil.
-    pub(super) fn question(&self, subject: &Subject, corrupt: &Prompt) -> Result<Question> {
+    pub(in crate::findings) fn question(&self, subject: &Subject, corrupt: &Prompt) -> Result<Question> {
         let position = Target { position: self.position, ..Target::default() }.within(subject)?.position;
         let (session, metric) = (subject.session, self.metric);
         let [answer, foil] = answer_and_foil(session, [&self.answer, &self.foil])?;

@@ -18,7 +18,7 @@ const KEPT: usize = 24;
 ///
 /// # Errors
 /// A prompt that is the clean one, or of another number of tokens.
-pub(super) fn corrupt(options: &Options, subject: &Subject) -> Result<Prompt> {
+pub(in crate::findings) fn corrupt(options: &Options, subject: &Subject) -> Result<Prompt> {
     let session = subject.session;
     let words = Words::Text(options.corrupt.clone());
     let corrupt = options.reading.read(words, &session.tokenizer, session.spec())?;

@@ -2,6 +2,7 @@
 
 mod bars;
 mod curves;
+mod graph;
 mod intervals;
 mod lines;
 mod maps;
@@ -78,6 +79,7 @@ pub fn terminal(figure: &Figure, options: &Terminal) -> String {
             Panel::Lines(chart) => page.links(chart),
             Panel::Table(table) => page.table(table),
             Panel::Intervals(rows) => page.intervals(rows),
+            Panel::Graph(graph) => page.graph(graph),
         }
     }
     if options.ascii { text::ascii(&page.pen.text) } else { page.pen.text }

@@ -215,7 +215,7 @@ pub fn curves(title: &str, methods: usize) -> Panel {
         x_axis: "tokens removed, share".into(),
         y_axis: "probability of “·fox”".into(),
         series,
-        note: String::new(),
+        ..Curves::default()
     })
 }
 
