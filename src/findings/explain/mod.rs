@@ -6,8 +6,8 @@ mod story;
 use super::found::{Section, Sentence};
 use super::subject::{About, Subject};
 use super::{
-    Analysis, Asked, Findings, Output, Reading, Style, Target, attention, find, heads, lens, refuse_parts, saliency,
-    surprisal,
+    Analysis, Asked, Findings, Output, Reading, Style, Target, Token, ablation, attention, find, heads, lens,
+    refuse_parts, saliency, surprisal,
 };
 use crate::analysis::attribution::Method;
 use crate::error::Result;
@@ -79,6 +79,23 @@ impl Options {
             ),
         ]
     }
+
+    /// The heads that wrote most towards the answer taken out, by direct logit attribution.
+    fn without(&self, direct: &Entry) -> Option<Asked> {
+        let heads = story::best_heads(direct);
+        let target = facts::number(direct, "target")? as u32;
+        let parts = heads.into_iter().map(|[layer, head]| format!("{layer}.{head}")).collect::<Vec<_>>();
+        let foil = facts::number(direct, "foil").map(|foil| Token::Id(foil as u32));
+        Some(Asked::Ablate(ablation::Options {
+            reading: self.reading,
+            parts: parts.join(",").parse().ok()?,
+            answer: Some(Token::Id(target)),
+            foil,
+            position: self.target.position,
+            style: Style { title: None, ..self.style.clone() },
+            ..ablation::Options::default()
+        }))
+    }
 }
 
 impl Analysis for Options {
@@ -100,11 +117,16 @@ impl Analysis for Options {
         let position = self.target.within(&subject)?.position;
         let (session, watch, prompt): (_, _, &Prompt) = (subject.session, subject.watch, &subject.prompt);
         let whole = [Output::whole(Format::Html)];
-        let mut panels = Vec::new();
-        for (id, title, asked) in self.parts() {
+        let ask = |(id, title, asked): (&'static str, &'static str, Asked)| {
             let subject = Subject { watch, ..Subject::new(session, prompt.clone(), &asked)? };
             let found = find(asked.analysis(), subject, &whole)?;
-            panels.push(Found { id, title, figure: found.figure(None), results: found.data(None)?.results });
+            Result::Ok(Found { id, title, figure: found.figure(None), results: found.data(None)?.results })
+        };
+        let mut panels = self.parts().into_iter().map(ask).collect::<Result<Vec<_>>>()?;
+        let direct = panels.iter().flat_map(|panel| &panel.results).find_map(|entry| self.without(entry));
+        if let Some(asked) = direct {
+            let at = panels.iter().position(|panel| panel.id == "heads").unwrap_or(panels.len());
+            panels.insert(at, ask(("without", "What becomes of it without the heads that wrote it", asked))?);
         }
         let results: Vec<&Entry> = panels.iter().flat_map(|panel| &panel.results).collect();
         let facts =

@@ -18,7 +18,7 @@ const LOOKS: f32 = 0.3;
 pub(super) fn tell(facts: &Facts, options: &Options) -> Vec<Sentence> {
     let told = [predicted(facts, options), words(facts), trusted(facts), formed(facts), written(facts)];
     let told = told.into_iter().flatten().chain(carriers(facts));
-    told.chain(surprise(facts)).chain([not_shown()]).collect()
+    told.chain(without(facts)).chain(surprise(facts)).chain([not_shown()]).collect()
 }
 
 fn sentence(panel: &'static str, text: impl Into<String>) -> Sentence {
@@ -167,7 +167,7 @@ fn written(facts: &Facts) -> Option<Sentence> {
     let entry = facts.entry("direct-logit-attribution")?;
     let (answer, _) = facts.answer()?;
     let total = *array(entry, "parts_centred.total")?.values.first()?;
-    let above = facts.foil().map_or_else(|| "the average token".to_owned(), |foil| foil);
+    let above = facts.foil().unwrap_or_else(|| "the average token".to_owned());
     if total <= 0.0 {
         return Some(sentence("direct", format!("The logit of {answer} is not above {above} ({}).", signed(total))));
     }
@@ -184,6 +184,38 @@ fn written(facts: &Facts) -> Option<Sentence> {
             format!("Of what lifts {answer} above {above} ({} in logits), {} wrote most.", signed(total), list(&named)),
         )
     })
+}
+
+/// The heads that wrote most towards the answer, and how many are taken out.
+pub(super) fn best_heads(entry: &Entry) -> Vec<[usize; 2]> {
+    let all = writers(entry).unwrap_or_default().into_iter().filter(|writer| writer.wrote > 0.0);
+    all.filter_map(|writer| writer.head).take(WRITERS).collect()
+}
+
+/// What becomes of the answer without the heads that wrote it.
+fn without(facts: &Facts) -> Option<Sentence> {
+    let (entry, (answer, _)) = (facts.entry("ablation")?, facts.answer()?);
+    let heads: Vec<String> = serde_json::from_value(value(entry, "ablated")?.clone()).ok()?;
+    let of = |when: &str| {
+        let found = value(entry, when)?;
+        Some((found.get("logprob")?.as_f64()?.exp(), found.get("rank")?.as_u64()?))
+    };
+    let ((before, was), (after, is)) = (of("before")?, of("after")?);
+    let noun = if heads.len() == 1 { "head" } else { "heads" };
+    let what = format!("Without {noun} {} (set to zero)", list(&heads));
+    let (p, q) = (percent(before), percent(after));
+    Some(sentence(
+        "without",
+        match (after < before / 2.0, after > before) {
+            (true, _) => {
+                format!("{what}, {answer} falls from {p} (rank {was}) to {q} (rank {is}): they carry much of it.")
+            }
+            (_, true) => format!(
+                "{what}, {answer} does not fall: {p} (rank {was}) becomes {q} (rank {is}), so that others can do without them."
+            ),
+            _ => format!("{what}, {answer} goes from {p} (rank {was}) to {q} (rank {is}): others carry most of it."),
+        },
+    ))
 }
 
 /// What the heads among them do, and where they look.
@@ -356,6 +388,22 @@ mod tests {
         let [map, heads] = attention([0.1, 0.2, 0.1], "broad");
         let vague = told(&[base.clone(), direct([2.0, -1.0], 0.5), map, heads], None);
         assert!(vague.contains("looks at nothing in particular") && !vague.contains("Head 0.1"), "{vague}");
+    }
+
+    #[test]
+    fn what_taking_heads_out_does_is_said_as_it_is() {
+        let said = |after: f64, rank: u32| {
+            let of = |p: f64, rank: u32| json!({ "logprob": p.ln(), "rank": rank });
+            let fields = json!({ "ablated": ["4.2", "4.1"], "before": of(0.5, 1), "after": of(after, rank) });
+            told(&[scores(0.5, &[1.0, 2.0, 3.0]), entry("ablation", fields, &[])], None)
+        };
+        let falls = said(0.02, 7);
+        assert!(
+            falls.contains("Without heads 4.2 and 4.1 (set to zero), “w7” falls from 50 % (rank 1) to 2.0 % (rank 7)"),
+            "{falls}"
+        );
+        assert!(said(0.4, 1).contains("others carry most of it"));
+        assert!(said(0.6, 1).contains("does not fall"));
     }
 
     #[test]
