@@ -26,6 +26,7 @@ Examples:
   attnviz heads                 an atlas of all heads, and the table behind it
   attnviz heads --sort induction -o heads.csv
   attnviz heads \"When Mary and John went out, John gave a drink to\"
+  attnviz heads --weights       who copies, and which heads read what others write
   attnviz heads --corpus story.txt --limit 200 -o heads.json
   attnviz heads --corpus story.txt --head 4.3 -o examples.png")]
 pub struct HeadsArgs {
@@ -35,7 +36,7 @@ pub struct HeadsArgs {
     model: ModelArgs,
     /// Look at the text of a file of any length instead, in sequences, with examples of what each head does
     #[arg(long, value_name = "FILE", help_heading = "Corpus")]
-    #[arg(conflicts_with_all = ["text", "file", "ids", "truncate", "with"])]
+    #[arg(conflicts_with_all = ["text", "file", "ids", "truncate", "with", "weights"])]
     corpus: Option<PathBuf>,
     /// Tokens of a sequence [default: the model's context]
     #[arg(long, value_name = "TOKENS", help_heading = "Corpus", requires = "corpus")]
@@ -46,6 +47,9 @@ pub struct HeadsArgs {
     /// Show the examples of this head, such as 4.3 or L4H3
     #[arg(long, value_name = "HEAD", allow_hyphen_values = true, help_heading = "Corpus", requires = "corpus")]
     head: Option<String>,
+    /// What the weights alone say: what heads copy, what they match, and which heads read what others write
+    #[arg(long, help_heading = "Method")]
+    weights: bool,
     /// Colour and rank the heads by this score
     #[arg(long, value_name = "SCORE", help_heading = "Method", value_parser = one_of::<Score>())]
     sort: Option<Score>,
@@ -113,12 +117,14 @@ impl PromptCommand for HeadsArgs {
             return Err(Error::usage("--corpus is of one file, and this is of prompts")
                 .hint("run attnviz heads --corpus FILE by itself"));
         }
-        let of_chance = [("--seed", self.seed.is_some()), ("--with draws", self.with.is_some())];
+        let of_chance =
+            [("--weights", self.weights), ("--seed", self.seed.is_some()), ("--with draws", self.with.is_some())];
         if let Some((flag, _)) = of_chance.iter().find(|(_, given)| *given && self.prompt.is_given()) {
-            return Err(Error::usage(format!("{flag} is for random tokens, but there is a prompt"))
-                .hint("leave one of the two out"));
+            let what = if self.weights { "needs no text" } else { "is for random tokens" };
+            return Err(Error::usage(format!("{flag} {what}, but there is a prompt")).hint("leave one of the two out"));
         }
         let (reading, style) = (self.prompt.reading(), self.figure.style()?);
-        Ok(Asked::Heads(Options { reading, sort: self.sort, seed: self.seed, draws: self.with.is_some(), style }))
+        let (draws, weights) = (self.with.is_some(), self.weights);
+        Ok(Asked::Heads(Options { reading, sort: self.sort, seed: self.seed, draws, weights, style }))
     }
 }

@@ -5,6 +5,7 @@ pub mod attention;
 pub mod bias;
 pub(crate) mod colormap;
 mod colormap_tables;
+pub mod composition;
 mod described;
 pub mod difference;
 pub mod heads;

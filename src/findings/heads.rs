@@ -2,6 +2,7 @@
 
 pub mod corpus;
 mod ranked;
+mod weights;
 
 use super::subject::{About, Subject, next_of_all};
 use super::{Advice, Analysis, Findings, Output, Reading, Style, need_arrays, refuse_parts, together};
@@ -15,6 +16,7 @@ use ranked::Ranked;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
+use weights::OfWeights;
 
 /// The scores of a figure's table. How far the distance spreads says little of one short text.
 const COLUMNS: [Score; 7] =
@@ -34,6 +36,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// The random ids, where there is no prompt, as one more array in data files: `random_ids` `[sequence, token]`; off unless asked for.
     pub draws: bool,
+    /// What the weights alone say of the heads, instead of what they do on a text; off unless asked for.
+    pub weights: bool,
     /// How the figure looks.
     pub style: Style,
 }
@@ -53,6 +57,12 @@ impl Analysis for Options {
 
     fn check(&self, outputs: &[Output]) -> Result<()> {
         refuse_parts("heads", outputs)?;
+        let of_patterns = [("sort", "sort", self.sort.is_some()), ("draws", "with", self.draws)];
+        if let Some((what, option, _)) = of_patterns.iter().find(|(.., given)| *given && self.weights) {
+            return Err(Error::usage(format!("{what} is for what heads do, but the weights alone are looked at"))
+                .hint("leave one of the two out")
+                .option(option));
+        }
         if self.draws {
             need_arrays(outputs)?;
         }
@@ -60,6 +70,11 @@ impl Analysis for Options {
     }
 
     fn check_prompt(&self) -> Result<()> {
+        if self.weights {
+            return Err(Error::usage("the weights alone are looked at, but there is a prompt")
+                .hint("leave one of the two out")
+                .option("weights"));
+        }
         let of_chance = [("seed", "seed", self.seed.is_some()), ("draws", "with", self.draws)];
         of_chance.iter().find(|(.., given)| *given).map_or(Ok(()), |(what, option, _)| {
             Err(Error::usage(format!("{what} is for random tokens, but there is a prompt"))
@@ -73,6 +88,9 @@ impl Analysis for Options {
             return self.find_all(vec![subject], outputs).remove(0);
         }
         let (session, seed) = (subject.session, self.seed.unwrap_or_default());
+        if self.weights {
+            return Ok(Box::new(OfWeights::find(self, subject, seed)?));
+        }
         let (sequences, period) = repeats(&pool(session), session.spec().context, seed)?;
         let heads = of_repeats(session.model(), &sequences, period)?;
         Ok(Box::new(HeadScores::new(self, subject, heads, Text::Repeats { seed, period, sequences })))

@@ -258,6 +258,7 @@ impl Model for Gpt2 {
         let (first, scale) = match end {
             End::Query => (head * d_head, self.config.score_scale(layer)),
             End::Key => (d_model + head * d_head, 1.0),
+            End::Value => (2 * d_model + head * d_head, 1.0),
         };
         let columns = |of: &Weight| of.columns(first, d_head)?.to_dtype(DType::F64)? * scale;
         let weight = columns(&c_attn.weight)?; // [d, d_head]

@@ -50,13 +50,15 @@ pub struct Spec {
     pub bos: Option<u32>,
 }
 
-/// One of the two ends of a head's score.
+/// What a head reads the residual for: the two ends of its score, and what it carries from one to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// Where it looks from.
     Query,
     /// Where it looks at.
     Key,
+    /// What it carries.
+    Value,
 }
 
 /// One prompt among the packed rows of a batch.
@@ -224,10 +226,10 @@ pub trait Model: Send + Sync {
     /// # Errors
     /// A layer that there is not, heads of another width.
     fn head_out(&self, layer: usize, z: &Tensor) -> Result<Tensor>;
-    /// A head's queries or keys as sums, the statistics of the norm before them fixed at residuals `[rows, d_model]` that stand at
+    /// A head's queries, keys or values as sums, the statistics of the norm before them fixed at residuals `[rows, d_model]` that stand at
     /// positions `first..`: what each of `written` `[parts, rows, d_model]` comes to, `[parts, rows, d_head]`, and what is there
-    /// whatever was written, `[rows, d_head]`. Queries are scaled and both turned as scores need them: a query times a key, summed,
-    /// is the score. In double precision.
+    /// whatever was written, `[rows, d_head]`. Queries are scaled, and queries and keys turned, as scores need them: a query times a key,
+    /// summed, is the score. In double precision.
     ///
     /// # Errors
     /// A layer or head that there is not, rows of another width.

@@ -251,6 +251,7 @@ impl Model for Llama {
         let (of, head, scale) = match end {
             End::Query => (&block.q_proj, head, 1.0 / (d_head as f64).sqrt()),
             End::Key => (&block.k_proj, kv_heads * head / heads, 1.0),
+            End::Value => (&block.v_proj, kv_heads * head / heads, 1.0),
         };
         let exact = |x: &Tensor| x.to_dtype(DType::F64);
         let weight = (exact(&of.weight.tensor()?)?.narrow(0, head * d_head, d_head)?.t()?.contiguous()? * scale)?;
@@ -259,8 +260,11 @@ impl Model for Llama {
         let normed = exact(written)?.broadcast_div(&size)?.broadcast_mul(&exact(&norm.weight.tensor()?)?)?;
         let (parts, rows, d) = normed.dims3()?;
         let read = normed.reshape((parts * rows, d))?.matmul(&weight)?.reshape((parts, rows, d_head))?;
-        let turned = self.turned(&read.transpose(0, 1)?.contiguous()?, first)?; // [rows, parts, d_head]
         let constant = Tensor::zeros((rows, d_head), DType::F64, resid.device())?;
+        if end == End::Value {
+            return Ok((read, constant));
+        }
+        let turned = self.turned(&read.transpose(0, 1)?.contiguous()?, first)?; // [rows, parts, d_head]
         Ok((turned.transpose(0, 1)?.contiguous()?, constant))
     }
 
