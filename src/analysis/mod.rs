@@ -24,6 +24,7 @@ pub mod patching;
 pub mod permutation;
 pub mod proportion;
 pub mod qk;
+pub mod residuals;
 pub mod rollout;
 pub mod scoring;
 pub mod shifts;

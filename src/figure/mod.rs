@@ -19,6 +19,7 @@ pub mod pairs;
 mod panel;
 pub mod patching;
 pub mod qk;
+pub mod residuals;
 pub mod saliency;
 pub(crate) mod scale;
 pub mod surprisal;

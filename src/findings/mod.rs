@@ -45,6 +45,7 @@ pub mod qk;
 mod reading;
 mod ready;
 pub mod recorded;
+mod residuals;
 pub mod saliency;
 mod selection;
 mod style;

@@ -31,6 +31,16 @@ impl<'a> OfWeights<'a> {
         self.subject.session.spec().heads
     }
 
+    /// That some numbers are not there where a reader would look for them.
+    fn absent(&self) -> Option<String> {
+        let (across, all) = (self.across(), self.found.position.len());
+        let earlier = |at: &usize| at % all / across < at / all / across;
+        let of_pairs = self.found.read.iter().flat_map(|map| (0..all * all).filter(earlier).map(|at| map[at]));
+        let own = self.found.copying.iter().flatten().chain(&self.found.position).copied();
+        let count = of_pairs.chain(own).filter(|x| x.is_nan()).count();
+        (count > 0).then(|| format!("{count} heads or pairs of heads have no number: a matrix of theirs is 0"))
+    }
+
     fn maps(&self) -> [(&'static str, &[f64]); 3] {
         std::array::from_fn(|input| (INPUTS[input], &self.found.read[input][..]))
     }
@@ -71,7 +81,8 @@ impl Findings for OfWeights<'_> {
             "composition is shown above that of random matrices of the same shapes: {:.4} ± {:.4} over {DRAWS} draws (seed {})",
             self.found.chance, self.found.spread, self.seed
         );
-        let lines = vec![self.subject.line("what each head is made for, by its weights alone"), chance];
+        let mut lines = vec![self.subject.line("what each head is made for, by its weights alone"), chance];
+        lines.extend(self.absent());
         style.figure(&self.subject, lines, panels)
     }
 
