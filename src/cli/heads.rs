@@ -27,7 +27,6 @@ Examples:
   attnviz heads --sort induction -o heads.csv
   attnviz heads \"When Mary and John went out, John gave a drink to\"
   attnviz heads --weights       who copies, and which heads read what others write
-  attnviz heads --corpus story.txt --limit 200 -o heads.json
   attnviz heads --corpus story.txt --head 4.3 -o examples.png")]
 pub struct HeadsArgs {
     #[command(flatten)]

@@ -38,8 +38,8 @@ pub fn pairs(maps: [(&str, &[f64]); 3], heads: &[String], scale: Scale) -> Panel
         maps: maps.into_iter().map(map).collect(),
         row_labels: heads.to_vec(),
         col_labels: heads.to_vec(),
-        row_axis: "head that writes".into(),
-        col_axis: "head that reads".into(),
+        row_axis: "head that writes, layer by layer".into(),
+        col_axis: "head that reads, layer by layer".into(),
         scale,
         ..Sheet::default()
     })
