@@ -57,9 +57,8 @@ pub fn residuals(model: &dyn Model, ids: &[u32]) -> Result<Residuals> {
         })
         .reduce(Activation::Pattern, &layers, |_, x| {
             let columns = x.narrow(2, 0, 1)?.flatten_all()?.to_vec1::<f32>()?; // [heads · query]
-            let own = |at: usize| at % ids.len() > 0;
-            let seen: Vec<f64> =
-                columns.iter().enumerate().filter(|(at, _)| own(*at)).map(|(_, a)| f64::from(*a)).collect();
+            let queries = columns.chunks_exact(ids.len());
+            let seen: Vec<f64> = queries.flat_map(|column| &column[1..]).map(|a| f64::from(*a)).collect();
             first.push((seen.iter().sum::<f64>() / seen.len() as f64) as f32);
             Ok(None)
         });
