@@ -1,6 +1,7 @@
 //! What each head does, as figures, data and tables.
 
 pub mod corpus;
+mod gathering;
 mod ranked;
 mod weights;
 

@@ -1,14 +1,14 @@
 //! What each head does over the text of a file of any length, as figures, data and tables; with examples.
 
+mod examples;
+
+use super::gathering::{Gathering, KIB};
 use super::ranked::Ranked;
-use crate::analysis::heads::{Corpus, Example, Looked, Score, Sequence, mix};
+use crate::analysis::heads::{Looked, Score};
 use crate::error::{Error, Result};
-use crate::export::table::{Cell, number, text, whole};
 use crate::export::{Data, Entry, Table};
-use crate::figure::heads::{ExampleRow, examples};
+use crate::figure::heads::examples;
 use crate::figure::{Figure, Scale};
-use crate::findings::reading::begin;
-use crate::findings::subject::in_a_line;
 use crate::findings::{About, Advice, Findings, Output, Picks, Reading, Style, Watch, refuse_parts};
 use crate::model::Spec;
 use crate::named::Named;
@@ -17,17 +17,9 @@ use crate::record::{Input, Record};
 use crate::session::Session;
 use crate::text::count;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
-use std::collections::BinaryHeap;
+use serde_json::{Map, json};
 use std::fs::File;
 use std::path::Path;
-
-/// Tokens that go through the model together, about.
-const TOGETHER: usize = 1024;
-/// A weight that a figure does not name: it would be 0.00.
-const FAINT: f32 = 0.005;
-/// What is counted of a file whose length nobody knows in tokens.
-const KIB: usize = 1 << 10;
 
 /// The options of `heads` over a corpus.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -86,7 +78,7 @@ impl Options {
         self.named(spec).map(drop)
     }
 
-    fn length(&self, spec: &Spec) -> usize {
+    pub(super) fn length(&self, spec: &Spec) -> usize {
         self.length.unwrap_or(spec.context)
     }
 
@@ -129,7 +121,7 @@ impl<'a> OverCorpus<'a> {
         let file = File::open(path).map_err(cannot)?;
         let bytes = file.metadata().map_err(cannot)?.len() as usize;
         let length = options.length(session.spec());
-        let mut gathering = Gathering::new(options, session, length, watch)?;
+        let mut gathering = Gathering::new(options, session, watch)?;
         match options.limit {
             Some(limit) => watch(0, limit),
             None => watch(0, bytes / KIB),
@@ -185,88 +177,6 @@ impl<'a> OverCorpus<'a> {
 
     fn head_name(&self, head: usize) -> String {
         format!("{}.{}", head / self.ranked.across, head % self.ranked.across)
-    }
-
-    fn texts(&self, ids: &[u32]) -> Prompt {
-        Prompt::from_ids(&self.session.tokenizer, ids.to_vec(), None)
-    }
-
-    /// A head's examples as a figure shows them, the strongest fifth first.
-    fn rows(&self, head: usize) -> Vec<ExampleRow> {
-        let looked = &self.found[head];
-        let row = |fifth: usize, example: &Example| {
-            let around = self.texts(&example.around);
-            let at = example.query - example.first;
-            let before: String = around.tokens[..at].iter().map(|token| &*token.text).collect();
-            let key = |(position, id, weight): &(usize, u32, f32)| {
-                let back = example.query - position;
-                let at = if back == 0 { "itself".into() } else { format!("−{back}") };
-                format!("{} {weight:.2} ({at})", in_a_line(&self.session.tokenizer.label(*id)))
-            };
-            ExampleRow {
-                bounds: looked.bounds(fifth),
-                weight: example.weight,
-                before: before.split_whitespace().collect::<Vec<_>>().join(" "),
-                query: around.tokens[at].label.clone(),
-                keys: example.keys.iter().filter(|key| key.2 >= FAINT).map(key).collect::<Vec<_>>().join(", "),
-            }
-        };
-        let fifths = looked.examples.iter().enumerate().rev();
-        fifths.flat_map(|(fifth, examples)| examples.iter().map(move |one| row(fifth, one))).collect()
-    }
-
-    /// A head's examples as data files have them.
-    fn said(&self, head: usize) -> Value {
-        let label = |id: u32| self.texts(&[id]).tokens[0].text.clone();
-        let one = |example: &Example| {
-            let keys = example.keys.iter().map(
-                |(position, id, weight)| json!({"position": position, "id": id, "token": label(*id), "weight": weight}),
-            );
-            json!({
-                "sequence": example.sequence,
-                "query": example.query,
-                "weight": example.weight,
-                "keys": keys.collect::<Value>(),
-                "first": example.first,
-                "ids": example.around,
-                "tokens": self.texts(&example.around).tokens.iter().map(|token| &*token.text).collect::<Value>(),
-            })
-        };
-        let looked = &self.found[head];
-        let fifths = looked.examples.iter().map(|fifth| fifth.iter().map(one).collect::<Value>());
-        let (layer, head) = (head / self.ranked.across, head % self.ranked.across);
-        let (low, high) = looked.range;
-        json!({"layer": layer, "head": head, "lowest": low, "highest": high, "fifths": fifths.collect::<Value>()})
-    }
-
-    /// A row for each key of each example of a head.
-    fn examples_table(&self, head: usize) -> Table {
-        let named = [whole("layer"), whole("head"), whole("fifth"), number("weight"), whole("sequence")];
-        let texts = [whole("query"), text("query_token"), text("text"), whole("place"), whole("key")];
-        let columns = named.into_iter().chain(texts).chain([text("key_token"), number("key_weight")]).collect();
-        let mut rows = Vec::new();
-        for (fifth, examples) in self.found[head].examples.iter().enumerate().rev() {
-            for example in examples {
-                let around = self.texts(&example.around);
-                for (place, (key, id, weight)) in (1usize..).zip(&example.keys) {
-                    rows.push(vec![
-                        (head / self.ranked.across).into(),
-                        (head % self.ranked.across).into(),
-                        Cell::from(fifth + 1),
-                        example.weight.into(),
-                        Cell::Whole(example.sequence as i64),
-                        example.query.into(),
-                        around.tokens[example.query - example.first].text.clone().into(),
-                        around.written().into(),
-                        place.into(),
-                        (*key).into(),
-                        self.texts(&[*id]).tokens[0].text.clone().into(),
-                        (*weight).into(),
-                    ]);
-                }
-            }
-        }
-        Table { columns, rows }
     }
 }
 
@@ -331,148 +241,6 @@ impl Findings for OverCorpus<'_> {
 
     fn table(&self, _: Option<usize>) -> Result<Table> {
         Ok(self.head.map_or_else(|| self.ranked.table(), |head| self.examples_table(head)))
-    }
-}
-
-/// From parts of a text to sequences to what heads do there.
-struct Gathering<'a> {
-    corpus: Corpus<'a>,
-    watch: Watch<'a>,
-    length: usize,
-    limit: Option<usize>,
-    seed: u64,
-    bos: Option<u32>,
-    /// Tokens that are no sequence yet.
-    rest: Vec<u32>,
-    /// Sequences that go through the model next; or where there is a limit, the drawn ones so far, the highest rank first.
-    ready: Vec<Sequence>,
-    drawn: BinaryHeap<Drawn>,
-    /// Sequences that there are.
-    sequences: usize,
-    looked: usize,
-    tokens: usize,
-    /// Bytes of a token, about; bytes that were not told yet.
-    per_token: f64,
-    untold: f64,
-    remarks: Vec<Remark>,
-}
-
-impl<'a> Gathering<'a> {
-    fn new(options: &Options, session: &'a Session, length: usize, watch: Watch<'a>) -> Result<Self> {
-        let (bos, remark) = if options.reading.bos { begin(&session.tokenizer, session.spec())? } else { (None, None) };
-        Ok(Self {
-            corpus: Corpus::new(session.model(), options.seed),
-            watch,
-            length,
-            limit: options.limit,
-            seed: options.seed,
-            bos,
-            rest: Vec::new(),
-            ready: Vec::new(),
-            drawn: BinaryHeap::new(),
-            sequences: 0,
-            looked: 0,
-            tokens: 0,
-            per_token: 0.0,
-            untold: 0.0,
-            remarks: remark.map(Remark::from).into_iter().collect(),
-        })
-    }
-
-    fn read(&mut self, part: Prompt) -> Result<()> {
-        let bytes: usize = part.tokens.iter().map(|token| token.text.len()).sum();
-        self.per_token = bytes as f64 / part.ids.len() as f64;
-        self.remarks.extend(part.remarks);
-        self.rest.extend(part.ids);
-        let own = self.length - usize::from(self.bos.is_some());
-        let mut from = 0;
-        while self.rest.len() - from >= own {
-            let ids = self.rest[from..from + own].to_vec();
-            from += own;
-            self.sequence(ids)?;
-        }
-        self.rest.drain(..from);
-        Ok(())
-    }
-
-    /// The last sequence, which may be shorter, and what is still to be looked at.
-    fn end(&mut self) -> Result<()> {
-        let ids = std::mem::take(&mut self.rest);
-        if ids.len() + usize::from(self.bos.is_some()) >= 2 {
-            self.sequence(ids)?;
-        }
-        let mut drawn: Vec<Sequence> = self.drawn.drain().map(|drawn| drawn.sequence).collect();
-        drawn.sort_by_key(|sequence| sequence.number);
-        for sequence in drawn {
-            self.push(sequence)?;
-        }
-        self.look()
-    }
-
-    fn sequence(&mut self, ids: Vec<u32>) -> Result<()> {
-        let begun = self.bos.filter(|bos| ids.first() != Some(bos));
-        let ids: Vec<u32> = begun.into_iter().chain(ids).collect();
-        let sequence = Sequence { number: self.sequences as u64, ids };
-        self.sequences += 1;
-        let Some(limit) = self.limit else { return self.push(sequence) };
-        // Those with the lowest of random ranks are a fair sample.
-        self.drawn.push(Drawn { rank: mix(self.seed, sequence.number), sequence });
-        if self.drawn.len() > limit {
-            self.drawn.pop();
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, sequence: Sequence) -> Result<()> {
-        self.ready.push(sequence);
-        let waiting: usize = self.ready.iter().map(|sequence| sequence.ids.len()).sum();
-        if waiting >= TOGETHER { self.look() } else { Ok(()) }
-    }
-
-    fn look(&mut self) -> Result<()> {
-        if self.ready.is_empty() {
-            return Ok(());
-        }
-        self.corpus.look(&self.ready)?;
-        let tokens: usize = self.ready.iter().map(|sequence| sequence.ids.len()).sum();
-        self.looked += self.ready.len();
-        self.tokens += tokens;
-        if self.limit.is_some() {
-            (self.watch)(self.ready.len(), 0);
-        } else {
-            self.untold += tokens as f64 * self.per_token;
-            let told = (self.untold / KIB as f64) as usize;
-            self.untold -= (told * KIB) as f64;
-            (self.watch)(told, 0);
-        }
-        self.ready.clear();
-        Ok(())
-    }
-}
-
-/// A sequence by its random rank.
-struct Drawn {
-    rank: u64,
-    sequence: Sequence,
-}
-
-impl PartialEq for Drawn {
-    fn eq(&self, other: &Self) -> bool {
-        self.rank == other.rank
-    }
-}
-
-impl Eq for Drawn {}
-
-impl PartialOrd for Drawn {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Drawn {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.rank.cmp(&other.rank)
     }
 }
 
