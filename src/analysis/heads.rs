@@ -3,6 +3,13 @@
 //! Previous-token, duplicate-token and induction heads: Elhage et al. 2021 and Olsson et al. 2022, whose repeated random tokens
 //! are the prompt where there is none.
 
+mod corpus;
+mod reservoir;
+mod tally;
+
+pub use corpus::{Corpus, Example, Looked, Sequence};
+pub(crate) use reservoir::mix;
+
 use super::attribution::Dice;
 use crate::error::{Error, Result};
 use crate::model::{Activation, Model};
@@ -11,6 +18,7 @@ use crate::trace::{Recorder, forward};
 use candle_core::Tensor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use tally::{Repeated, Tally};
 
 /// Sequences of repeated random ids.
 pub const SEQUENCES: usize = 10;
@@ -38,6 +46,11 @@ pub enum Score {
     Distance,
     /// The entropy of the pattern's row as a share of the largest possible.
     Entropy,
+    /// The standard deviation of how many tokens back attention reaches, weighted by attention.
+    Spread,
+    /// The entropy of the pattern's row, in bits.
+    #[serde(rename = "entropy_bits")]
+    Bits,
 }
 
 impl Named for Score {
@@ -49,6 +62,8 @@ impl Named for Score {
         (Self::Own, "self", "Attention on the token itself"),
         (Self::Distance, "distance", "How many tokens back attention reaches"),
         (Self::Entropy, "entropy", "How evenly attention is spread"),
+        (Self::Spread, "spread", "How much it differs how many tokens back attention reaches"),
+        (Self::Bits, "entropy_bits", "The entropy of attention, in bits"),
     ];
 }
 
@@ -58,7 +73,7 @@ impl Score {
         match self {
             Self::Previous | Self::Duplicate | Self::Induction | Self::Own => Some(0.4),
             Self::Sink => Some(0.6),
-            Self::Distance | Self::Entropy => None,
+            Self::Distance | Self::Entropy | Self::Spread | Self::Bits => None,
         }
     }
 }
@@ -112,56 +127,6 @@ impl Head {
     }
 }
 
-/// Sums over queries, and how many there were, for each score.
-#[derive(Clone, Copy, Default)]
-struct Tally([(f64, u32); Score::ALL.len()]);
-
-impl Tally {
-    fn add(&mut self, score: Score, value: f64) {
-        let (sum, count) = &mut self.0[score as usize];
-        *sum += value;
-        *count += 1;
-    }
-
-    fn head(&self) -> Head {
-        Head(self.0.map(|(sum, count)| if count == 0 { f32::NAN } else { (sum / f64::from(count)) as f32 }))
-    }
-
-    /// One pattern `[query, key]` whose last query sees all keys. `ids` name the keys; where they are not known, no token has
-    /// an earlier occurrence. With a `period` the text repeats after so many tokens, and only that counts as a repetition.
-    fn look<T: PartialEq>(&mut self, pattern: &[f32], keys: usize, ids: &[T], period: Option<usize>) {
-        let past = keys - pattern.len() / keys.max(1);
-        for (i, row) in (past..).zip(pattern.chunks_exact(keys.max(1))) {
-            let seen = || row[..=i].iter().map(|a| f64::from(*a)).enumerate();
-            let (mut duplicate, mut induction): (Vec<usize>, Vec<usize>) = match period {
-                Some(s) => {
-                    ((i >= s).then(|| i - s).into_iter().collect(), (i >= s).then(|| i + 1 - s).into_iter().collect())
-                }
-                None => {
-                    let earlier: Vec<usize> = (0..i).filter(|j| i < ids.len() && ids[*j] == ids[i]).collect();
-                    (earlier.clone(), earlier.iter().map(|j| j + 1).collect())
-                }
-            };
-            // Where the token just before is the same, what followed it is the query itself: no earlier token.
-            induction.retain(|j| *j < i);
-            duplicate.retain(|j| *j < i);
-            for (score, keys) in [(Score::Duplicate, duplicate), (Score::Induction, induction)] {
-                if !keys.is_empty() {
-                    self.add(score, keys.iter().map(|j| f64::from(row[*j])).sum());
-                }
-            }
-            if i >= 1 {
-                self.add(Score::Previous, f64::from(row[i - 1]));
-                self.add(Score::Sink, f64::from(row[0]));
-                let entropy: f64 = seen().filter(|(_, a)| *a > 0.0).map(|(_, a)| -a * a.ln()).sum();
-                self.add(Score::Entropy, entropy / ((i + 1) as f64).ln());
-                self.add(Score::Own, f64::from(row[i]));
-                self.add(Score::Distance, seen().map(|(j, a)| a * (i - j) as f64).sum());
-            }
-        }
-    }
-}
-
 /// The heads of recorded patterns `[layer, head, query, key]`, layer by layer; `ids` may be empty where they are not known.
 ///
 /// # Errors
@@ -173,9 +138,10 @@ pub fn of_patterns<T: PartialEq + Sync>(attention: &[f32], shape: [usize; 4], id
         let (numbers, ids) = (attention.len(), ids.len());
         return Err(Error::failed(format!("{numbers} numbers and {ids} ids do not fit patterns of shape {shape:?}")));
     }
+    let repeated = Repeated::of(ids, keys, None);
     let head = |pattern: &[f32]| {
         let mut tally = Tally::default();
-        tally.look(pattern, keys, ids, None);
+        tally.look(pattern, keys, &repeated);
         tally.head()
     };
     Ok(attention.par_chunks_exact(queries * keys).map(head).collect())
@@ -211,7 +177,7 @@ pub fn of_repeats(model: &dyn Model, sequences: &[Vec<u32>], period: usize) -> R
 }
 
 fn heads(tallies: &[Tally]) -> Result<Vec<Head>> {
-    if tallies.iter().flat_map(|tally| tally.0).any(|(sum, _)| !sum.is_finite()) {
+    if !tallies.iter().all(Tally::is_finite) {
         return Err(Error::failed("the model's attention is not finite"));
     }
     Ok(tallies.iter().map(Tally::head).collect())
@@ -223,14 +189,15 @@ fn look(model: &dyn Model, prompts: &[&[u32]], period: Option<usize>, tallies: &
     let (layers, heads) = (model.spec().layers, model.spec().heads);
     let groups = tallies.len() / (layers * heads);
     let all: Vec<usize> = (0..layers).collect();
+    let repeated: Vec<_> = prompts.iter().map(|ids| Repeated::of(ids, ids.len(), period)).collect();
     let mut recorder = Recorder::new().reduce(Activation::Pattern, &all, |site, pattern| {
-        let ids = prompts[site.segment];
+        let (keys, repeated) = (prompts[site.segment].len(), &repeated[site.segment]);
         let values = pattern.flatten_all()?.to_vec1::<f32>()?;
         let first = (site.segment % groups * layers + site.layer) * heads;
         tallies[first..first + heads]
             .par_iter_mut()
-            .zip(values.par_chunks_exact(ids.len() * ids.len()))
-            .for_each(|(tally, pattern)| tally.look(pattern, ids.len(), ids, period));
+            .zip(values.par_chunks_exact(keys * keys))
+            .for_each(|(tally, pattern)| tally.look(pattern, keys, repeated));
         Ok(None)
     });
     forward(model, prompts, &mut recorder)
@@ -287,6 +254,9 @@ mod tests {
         near(Score::Sink, (0.5 + 0.0 + 0.1 + 0.3) / 4.0);
         near(Score::Own, (0.5 + 0.0 + 0.1 + 0.1) / 4.0);
         near(Score::Distance, (0.5 + 1.0 + (0.3 + 0.4 + 0.6) + (1.2 + 1.2 + 0.2 + 0.1)) / 4.0);
+        let square = (0.5 + 1.0 + (0.1 * 9.0 + 0.2 * 4.0 + 0.6) + (0.3 * 16.0 + 0.4 * 9.0 + 0.1 * 4.0 + 0.1)) / 4.0;
+        near(Score::Spread, (square - found.score(Score::Distance).powi(2)).sqrt());
+        near(Score::Bits, (1.0 + 0.0 + 1.570_950_6 + 2.046_439_3) / 4.0);
         let entropy = |row: &[f32]| row.iter().map(|a| -a * a.ln()).sum::<f32>() / (row.len() as f32).ln();
         near(Score::Entropy, (1.0 + 0.0 + entropy(&[0.1, 0.2, 0.6, 0.1]) + entropy(&[0.3, 0.4, 0.1, 0.1, 0.1])) / 4.0);
         // Previous .55 wins over induction .5.
@@ -317,7 +287,7 @@ mod tests {
         let found = of_patterns(&even, [1, 1, 11, 11], &ids).unwrap()[0];
         assert_eq!(found.label().0, Label::Local, "{found:?}"); // the mean distance is 2.75
         assert!((found.score(Score::Entropy) - 1.0).abs() < 1e-6);
-        let far = Head([0.1, 0.1, 0.1, 0.5, 0.1, 9.0, 0.9]);
+        let far = Head([0.1, 0.1, 0.1, 0.5, 0.1, 9.0, 0.9, 3.0, 5.0]);
         assert_eq!(far.label().0, Label::Broad);
         assert!((far.label().1 - 0.1).abs() < 1e-6);
     }

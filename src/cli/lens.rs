@@ -17,7 +17,8 @@ Examples:
   attnviz lens \"The king and his\"            what each layer would say next
   attnviz lens \"The king and his\" --target \" son\" --colour rank
   attnviz lens \"The king and his\" --direct   which heads and MLPs wrote the answer
-  attnviz lens \"The king and his\" --direct --target \" son\" --foil \" wife\"")]
+  attnviz lens \"The king and his\" --direct --target \" son\" --foil \" wife\"
+  attnviz lens \"The king and his\" --norms    massive activations and the attention sink")]
 pub struct LensArgs {
     #[command(flatten)]
     prompt: PromptArgs,
@@ -28,6 +29,9 @@ pub struct LensArgs {
     /// Attribute one answer to the heads, MLPs and embeddings that wrote it (direct logit attribution)
     #[arg(long, help_heading = "Method")]
     direct: bool,
+    /// How large the residual grows, in which dimensions, and how much attention rests on the first token
+    #[arg(long, help_heading = "Method", conflicts_with_all = ["direct", "target", "foil", "position", "top", "colour"])]
+    norms: bool,
     /// Keep so many of each layer's most probable tokens in data files
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Method", conflicts_with = "direct")]
     top: u16,
@@ -51,6 +55,7 @@ impl PromptCommand for LensArgs {
             reading: self.prompt.reading(),
             target: self.target.target(),
             direct: self.direct,
+            norms: self.norms,
             top: self.top,
             colour: self.colour,
             style: self.figure.style()?,

@@ -28,18 +28,20 @@ pub fn atlas(heads: &[Head], across: usize, score: Option<Score>, scale: Scale) 
     })
 }
 
-/// All scores, in an order.
-pub fn table(heads: &[Head], order: &[usize], across: usize, scale: Scale) -> Panel {
+/// These scores, in an order of the heads.
+pub fn table(heads: &[Head], order: &[usize], across: usize, scores: &[Score], scale: Scale) -> Panel {
     let texts = |of: &dyn Fn(usize) -> String| order.iter().map(|at| of(*at)).collect();
     let mut columns = vec![
         Column::texts("head", texts(&|at| format!("{}.{}", at / across, at % across))),
         Column::texts("label", texts(&|at| heads[at].label().0.name().into())),
         Column::numbers("confidence", &order.iter().map(|at| heads[*at].label().1).collect::<Vec<_>>()),
     ];
-    for score in Score::all() {
-        let values: Vec<f32> = order.iter().map(|at| heads[*at].score(score)).collect();
+    for score in scores {
+        let values: Vec<f32> = order.iter().map(|at| heads[*at].score(*score)).collect();
         columns.push(match score {
-            Score::Distance => Column::numbers(score.name(), &values),
+            Score::Distance | Score::Spread | Score::Bits => {
+                Column::numbers(score.name().replace('_', " in "), &values)
+            }
             _ => Column::shaded(score.name(), values, scale.clone()),
         });
     }
@@ -55,6 +57,47 @@ pub fn table(heads: &[Head], order: &[usize], across: usize, scale: Scale) -> Pa
     };
     let note = [note, names(heads)].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
     Panel::Table(Table { title: String::new(), columns, note })
+}
+
+/// A query and where a head looks from there.
+pub struct ExampleRow {
+    /// The weights of its fifth.
+    pub bounds: (f32, f32),
+    /// The largest weight on a token that is not the first.
+    pub weight: f32,
+    /// The text before the query.
+    pub before: String,
+    /// The query.
+    pub query: String,
+    /// Where it looks, the first token aside.
+    pub keys: String,
+}
+
+/// The longest text before a query, in characters.
+const BEFORE: usize = 34;
+
+/// A head's examples.
+pub fn examples(rows: &[ExampleRow], scale: Scale) -> Panel {
+    let texts = |of: &dyn Fn(&ExampleRow) -> String| rows.iter().map(of).collect();
+    let bounds = |row: &ExampleRow| {
+        let [low, high] = [row.bounds.0, row.bounds.1].map(|x| decimals(x, 1.0, 3));
+        format!("{low}–{high}")
+    };
+    let before = |row: &ExampleRow| {
+        let long = row.before.chars().count().saturating_sub(BEFORE);
+        let end: String = row.before.chars().skip(long).collect();
+        if long > 0 { format!("…{end}") } else { end }
+    };
+    let columns = vec![
+        Column::texts("fifth of its range", texts(&bounds)),
+        Column::shaded("largest weight", rows.iter().map(|row| row.weight).collect(), scale),
+        Column::texts("text before", texts(&before)),
+        Column::texts("query", texts(&|row| row.query.clone())),
+        Column::texts("looks at", texts(&|row| row.keys.clone())),
+    ];
+    let note = "up to three queries of each fifth of the range of the head’s largest weight on a token other than the first, drawn by the \
+                seed; the first token aside, the three largest weights and how many tokens back they are";
+    Panel::Table(Table { title: "Examples".into(), columns, note: note.into() })
 }
 
 /// What the labels mean that are no names of scores.

@@ -1,22 +1,27 @@
 //! What each head does, as figures, data and tables.
 
+pub mod corpus;
+mod gathering;
+mod ranked;
+mod weights;
+
 use super::subject::{About, Subject, next_of_all};
 use super::{Advice, Analysis, Findings, Output, Reading, Style, need_arrays, refuse_parts, together};
 use crate::analysis::Prediction;
-use crate::analysis::heads::{Head, Label, SEQUENCES, Score, of_prompts, of_repeats, repeats};
+use crate::analysis::heads::{Head, SEQUENCES, Score, of_prompts, of_repeats, repeats};
 use crate::error::{Error, Result};
-use crate::export::table::{number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
-use crate::figure::heads::{atlas, table};
-use crate::figure::{Figure, Scale};
-use crate::named::Named;
+use crate::figure::Figure;
 use crate::session::Session;
+use ranked::Ranked;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
+use weights::OfWeights;
 
-/// Heads in a figure's table, unless it was asked for in an order.
-const MOST: usize = 24;
+/// The scores of a figure's table. How far the distance spreads says little of one short text.
+const COLUMNS: [Score; 7] =
+    [Score::Previous, Score::Duplicate, Score::Induction, Score::Sink, Score::Own, Score::Distance, Score::Entropy];
 /// Sizes of GPT-2's own vocabulary, and the ids in it that are common whole words.
 const GPT2: (usize, std::ops::Range<u32>) = (50_257, 1000..10_000);
 
@@ -32,6 +37,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// The random ids, where there is no prompt, as one more array in data files: `random_ids` `[sequence, token]`; off unless asked for.
     pub draws: bool,
+    /// What the weights alone say of the heads, instead of what they do on a text; off unless asked for.
+    pub weights: bool,
     /// How the figure looks.
     pub style: Style,
 }
@@ -51,6 +58,12 @@ impl Analysis for Options {
 
     fn check(&self, outputs: &[Output]) -> Result<()> {
         refuse_parts("heads", outputs)?;
+        let of_patterns = [("sort", "sort", self.sort.is_some()), ("draws", "with", self.draws)];
+        if let Some((what, option, _)) = of_patterns.iter().find(|(.., given)| *given && self.weights) {
+            return Err(Error::usage(format!("{what} is for what heads do, but the weights alone are looked at"))
+                .hint("leave one of the two out")
+                .option(option));
+        }
         if self.draws {
             need_arrays(outputs)?;
         }
@@ -58,6 +71,11 @@ impl Analysis for Options {
     }
 
     fn check_prompt(&self) -> Result<()> {
+        if self.weights {
+            return Err(Error::usage("the weights alone are looked at, but there is a prompt")
+                .hint("leave one of the two out")
+                .option("weights"));
+        }
         let of_chance = [("seed", "seed", self.seed.is_some()), ("draws", "with", self.draws)];
         of_chance.iter().find(|(.., given)| *given).map_or(Ok(()), |(what, option, _)| {
             Err(Error::usage(format!("{what} is for random tokens, but there is a prompt"))
@@ -71,6 +89,9 @@ impl Analysis for Options {
             return self.find_all(vec![subject], outputs).remove(0);
         }
         let (session, seed) = (subject.session, self.seed.unwrap_or_default());
+        if self.weights {
+            return Ok(Box::new(OfWeights::find(self, subject, seed)?));
+        }
         let (sequences, period) = repeats(&pool(session), session.spec().context, seed)?;
         let heads = of_repeats(session.model(), &sequences, period)?;
         Ok(Box::new(HeadScores::new(self, subject, heads, Text::Repeats { seed, period, sequences })))
@@ -111,12 +132,7 @@ pub(super) fn pool(session: &Session) -> Vec<u32> {
 struct HeadScores<'a> {
     options: &'a Options,
     subject: Subject<'a>,
-    /// Layer by layer.
-    heads: Vec<Head>,
-    /// What each head is called, and by which margin.
-    labels: Vec<(Label, f32)>,
-    /// The heads by the score asked for, the largest first, else layer by layer.
-    order: Vec<usize>,
+    ranked: Ranked,
     text: Text,
 }
 
@@ -130,44 +146,8 @@ enum Text {
 
 impl<'a> HeadScores<'a> {
     fn new(options: &'a Options, subject: Subject<'a>, heads: Vec<Head>, text: Text) -> Self {
-        let labels = heads.iter().map(Head::label).collect();
-        let mut order: Vec<usize> = (0..heads.len()).collect();
-        if let Some(score) = options.sort {
-            // NaN, where no query defines a score, comes last.
-            let rank = |at: usize| Some(heads[at].score(score)).filter(|x| x.is_finite()).unwrap_or(f32::MIN);
-            order.sort_by(|a, b| rank(*b).total_cmp(&rank(*a)));
-        }
-        Self { options, subject, heads, labels, order, text }
-    }
-
-    /// How many heads a layer has.
-    fn across(&self) -> usize {
-        self.subject.session.spec().heads
-    }
-
-    /// The heads of a figure's table: all in the order asked for, else those that stand out, the clearest first.
-    fn shown(&self) -> Vec<usize> {
-        let mut order = self.order.clone();
-        if self.options.sort.is_some() || self.heads.len() <= MOST {
-            return order;
-        }
-        order.retain(|at| matches!(self.labels[*at].0, Label::By(_)));
-        order.sort_by(|a, b| self.labels[*b].1.total_cmp(&self.labels[*a].1));
-        order.truncate(MOST);
-        order
-    }
-
-    /// How many heads have each label.
-    fn counts(&self) -> String {
-        let scores = Score::all().filter(|score| score.threshold().is_some());
-        let labels = scores.map(Label::By).chain([Label::Local, Label::Broad]);
-        let count = |label: Label| self.labels.iter().filter(|(own, _)| *own == label).count();
-        let named: Vec<String> = labels
-            .map(|label| (count(label), label.name()))
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, name)| format!("{count} {name}"))
-            .collect();
-        named.join(", ")
+        let ranked = Ranked::new(heads, subject.session.spec().heads, options.sort);
+        Self { options, subject, ranked, text }
     }
 }
 
@@ -177,61 +157,29 @@ impl Findings for HeadScores<'_> {
     }
 
     fn advice(&self) -> Vec<Advice> {
-        let all = || Advice::new("sort", "", "by one of the scores lists all heads");
-        (self.shown().len() < self.heads.len()).then(all).into_iter().collect()
+        self.ranked.advice()
     }
 
     fn figure(&self, _: Option<usize>) -> Figure {
-        let Options { sort, style, .. } = self.options;
-        let scale = |unit: &str, max: f32| Scale {
-            kind: style.scale,
-            colormap: style.colormap.unwrap_or_default(),
-            min: 0.0,
-            max,
-            unit: unit.into(),
-            ..Scale::default()
-        };
-        let colours = match sort {
-            Some(Score::Distance) => {
-                let largest = self.heads.iter().map(|head| head.score(Score::Distance)).fold(1.0, f32::max);
-                scale("mean distance", largest)
-            }
-            Some(Score::Entropy) => scale("entropy, share of the largest", 1.0),
-            Some(score) => scale(&format!("{} score", score.name()), 1.0),
-            None => scale("score of the label", 1.0),
-        };
-        let panels = vec![
-            atlas(&self.heads, self.across(), *sort, colours),
-            table(&self.heads, &self.shown(), self.across(), scale("score", 1.0)),
-        ];
-        let mut lines = vec![self.subject.line("what each head does"), self.counts()];
+        let style = &self.options.style;
+        let mut lines = vec![self.subject.line("what each head does"), self.ranked.counts()];
         lines.extend(match &self.text {
             Text::Prompt(next) => self.subject.next_line(next),
             Text::Repeats { seed, period, .. } => {
                 Some(format!("on {SEQUENCES} sequences of {period} random tokens, each repeated once (seed {seed})"))
             }
         });
-        style.figure(&self.subject, lines, panels)
+        style.figure(&self.subject, lines, self.ranked.panels(style, &COLUMNS))
     }
 
     fn data(&self, _: Option<usize>) -> Result<Data> {
-        let across = self.across();
-        let array = |name: &str, values: Vec<f32>| Array {
-            name: name.into(),
-            shape: vec![self.heads.len() / across, across],
-            values,
-        };
-        let score = |score: Score| array(score.name(), self.heads.iter().map(|head| head.score(score)).collect());
-        let margins = self.labels.iter().map(|(_, margin)| *margin).collect();
-        let mut arrays: Vec<Array> = Score::all().map(score).chain([array("confidence", margins)]).collect();
+        let mut arrays = self.ranked.arrays();
         if let Text::Repeats { sequences, period, .. } = &self.text
             && self.options.draws
         {
             let values = sequences.iter().flatten().map(|id| *id as f32).collect();
             arrays.push(Array { name: "random_ids".into(), shape: vec![sequences.len(), 2 * period], values });
         }
-        let labels = self.labels.chunks(across);
-        let labels: Value = labels.map(|row| row.iter().map(|(label, _)| label.name()).collect::<Value>()).collect();
         let settings = match &self.text {
             Text::Prompt(_) => {
                 Map::from_iter([("on".into(), "prompt".into()), ("bos".into(), self.options.reading.bos.into())])
@@ -243,21 +191,12 @@ impl Findings for HeadScores<'_> {
                 ("period".into(), json!(period)),
             ]),
         };
-        let fields = Map::from_iter([("label".into(), labels)]);
+        let fields = Map::from_iter([("label".into(), self.ranked.names())]);
         Ok(self.subject.data(vec![Entry { method: "heads".into(), settings, fields, arrays }]))
     }
 
     fn table(&self, _: Option<usize>) -> Result<Table> {
-        let across = self.across();
-        let row = |at: &usize| {
-            let (head, (label, confidence)) = (&self.heads[*at], self.labels[*at]);
-            let mut row = vec![(at / across).into(), (at % across).into(), label.name().into(), confidence.into()];
-            row.extend(Score::all().map(|score| head.score(score).into()));
-            row
-        };
-        let named = [whole("layer"), whole("head"), text("label"), number("confidence")];
-        let columns = named.into_iter().chain(Score::all().map(|score| number(score.name()))).collect();
-        Ok(Table { columns, rows: self.order.iter().map(row).collect() })
+        Ok(self.ranked.table())
     }
 }
 

@@ -5,8 +5,9 @@ pub(super) mod options;
 pub use options::{Colour, Options};
 
 use super::direct::DirectAttribution;
+use super::residuals::Norms;
 use super::subject::{About, Subject};
-use super::{Analysis, Findings, Output, Reading, Style, refuse_parts, within};
+use super::{Analysis, Findings, Output, Reading, Style, Target, refuse_parts, within};
 use crate::analysis::{Answer, Lens, Prediction, lens};
 use crate::error::{Error, Result};
 use crate::export::table::{Cell, number, text, whole};
@@ -32,6 +33,9 @@ impl Analysis for Options {
     fn check(&self, outputs: &[Output]) -> Result<()> {
         refuse_parts("lens", outputs)?;
         within("top", self.top, 1, MOST)?;
+        if self.norms {
+            return self.check_norms();
+        }
         let of_layers = |option| {
             Error::usage(format!("{option} is for the answers of layers, but direct attribution explains one answer"))
                 .hint("leave one of the two out")
@@ -57,10 +61,34 @@ impl Analysis for Options {
     }
 
     fn find<'a>(&'a self, subject: Subject<'a>, _: &[Output]) -> Result<Box<dyn Findings + 'a>> {
+        if self.norms {
+            return Ok(Box::new(Norms::find(self, subject)?));
+        }
         if self.direct {
             return Ok(Box::new(DirectAttribution::find(self, subject)?));
         }
         Ok(Box::new(LogitLens::find(self, subject)?))
+    }
+}
+
+impl Options {
+    /// Nothing is answered where norms are asked for.
+    fn check_norms(&self) -> Result<()> {
+        let Target { target, foil, position } = &self.target;
+        let of_answers = [
+            ("direct", self.direct),
+            ("top", self.top > 1),
+            ("colour", self.colour.is_some()),
+            ("target", target.is_some()),
+            ("foil", foil.is_some()),
+            ("position", position.is_some()),
+        ];
+        match of_answers.into_iter().find(|(_, given)| *given) {
+            Some((option, _)) => Err(Error::usage(format!("{option} is for answers, and norms have none"))
+                .hint("leave one of the two out")
+                .option(option)),
+            None => self.style.check(),
+        }
     }
 }
 
@@ -246,7 +274,6 @@ impl Findings for LogitLens<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::findings::Target;
     use crate::findings::Token;
 
     #[test]
@@ -260,6 +287,12 @@ mod tests {
         let refused = |options: Options| options.check(&[]).unwrap_err().option;
         assert_eq!(refused(Options { top: 0, ..Options::default() }), Some("top"));
         assert_eq!(refused(Options { top: 101, ..Options::default() }), Some("top"));
+        let norms = Options { norms: true, ..Options::default() };
+        assert_eq!(refused(Options { direct: true, ..norms.clone() }), Some("direct"));
+        assert_eq!(
+            refused(Options { target: Target { target: one(3), ..Target::default() }, ..norms }),
+            Some("target")
+        );
         assert_eq!(refused(Options { top: 2, ..direct.clone() }), Some("top"));
         assert_eq!(refused(Options { colour: Some(Colour::Rank), ..direct.clone() }), Some("colour"));
         assert_eq!(refused(Options { colour: Some(Colour::Difference), ..Options::default() }), Some("foil"));

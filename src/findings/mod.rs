@@ -50,6 +50,7 @@ pub mod qk;
 mod reading;
 mod ready;
 pub mod recorded;
+mod residuals;
 pub mod saliency;
 mod selection;
 mod style;

@@ -227,7 +227,10 @@ fn heads_without_a_text_names_what_the_model_has() {
 
     let table = shell.says(&[&args[..], &["csv", "--sort", "induction"]].concat());
     let rows: Vec<&str> = table.lines().collect();
-    assert_eq!(rows[0], "layer,head,label,confidence,previous,duplicate,induction,sink,self,distance,entropy");
+    assert_eq!(
+        rows[0],
+        "layer,head,label,confidence,previous,duplicate,induction,sink,self,distance,entropy,spread,entropy_bits"
+    );
     assert!(rows[1].starts_with("1,0,induction,") && rows.len() == 5, "{table}");
     let text = shell.says(&[&args[..], &["txt", "--sort", "previous"]].concat());
     let place = |head: &str| text.find(head).unwrap_or_else(|| panic!("{head}: {text}"));

@@ -3,6 +3,7 @@
 use super::{Again, changed};
 use crate::cli::output::remark_on;
 use attnviz::error::{Error, Result};
+use attnviz::findings::heads::corpus;
 use attnviz::findings::patching::pairs as patched;
 use attnviz::findings::probe::{bias, cloze, linear, pairs};
 use attnviz::findings::{Analysis, surprisal};
@@ -122,6 +123,19 @@ impl Again<'_> {
         let change = other_items(input, long.input()).or_else(|| changed(&self.record.model, &session));
         long.note(self.record.note.clone());
         self.finish(&long, &self.fonts(options.style.clone())?, change)
+    }
+
+    /// From a text over which heads were looked at.
+    pub(super) fn of_corpus(&self) -> Result<()> {
+        let options: corpus::Options = self.options()?;
+        let outputs = self.outputs(&|outputs| options.check(outputs))?;
+        options.check(&outputs).map_err(|e| self.named(e))?;
+        let (path, input) = self.items()?;
+        let session = self.one_model()?;
+        let mut found = corpus::OverCorpus::find(&options, path, &session, &self.record.line, &|_, _| ())?;
+        let change = other_items(input, found.input()).or_else(|| changed(&self.record.model, &session));
+        found.note(self.record.note.clone());
+        self.finish(&found, &self.fonts(options.style.clone())?, change)
     }
 
     /// The file of items that was named, and what the record says of the one that was read.

@@ -14,6 +14,9 @@ pub struct Options {
     pub target: Target,
     /// Attribute one answer to the heads, MLPs and embeddings that wrote it (direct logit attribution); off unless asked for.
     pub direct: bool,
+    /// How large the residual grows, in which dimensions, and how much attention rests on the first token, instead of answers; off unless
+    /// asked for.
+    pub norms: bool,
     /// How many of each layer's most probable tokens data files hold, 1 to 100; 1 unless another number is named.
     pub top: u16,
     /// What the colours show; none means the difference to the foil where there is one, else the probability.
@@ -28,6 +31,7 @@ impl Default for Options {
             reading: Reading::default(),
             target: Target::default(),
             direct: false,
+            norms: false,
             top: 1,
             colour: None,
             style: Style::default(),
