@@ -19,9 +19,10 @@ pub trait Named: Copy + PartialEq + Send + Sync + 'static {
 
     /// The choice that somebody typed: by its name or another one, in upper or lower case, with hyphens or underscores.
     fn typed(text: &str) -> Option<Self> {
-        let name = text.to_ascii_lowercase().replace('_', "-");
+        let plain = |name: &str| name.to_ascii_lowercase().replace('_', "-");
+        let name = plain(text);
         let other = || Self::ALSO.iter().find(|(_, other)| *other == name).map(|(one, _)| *one);
-        Self::named(&name).or_else(other)
+        Self::ALL.iter().find(|(_, own, _)| plain(own) == name).map(|(one, ..)| *one).or_else(other)
     }
 
     /// All choices.

@@ -60,7 +60,8 @@ impl ModelArgs {
     pub fn one(&self) -> Result<Option<&str>> {
         match &self.model[..] {
             [] | [_] => Ok(self.model.first().map(String::as_str)),
-            _ => Err(Error::usage("this is of one model, but several are named").hint("name one -m")),
+            _ => Err(Error::usage("--model is given several times, but this is of one model")
+                .hint("name one model; attnviz COMMAND --help says where several are compared")),
         }
     }
 }

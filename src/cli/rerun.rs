@@ -38,7 +38,7 @@ pub struct RerunArgs {
     /// A PNG, SVG, PDF, JSON, NPZ or safetensors file that attnviz wrote
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The file that `attnviz render`, `probe`, `bias`, `patch` or `heads --corpus` read; twice, in order, for those that `attnviz diff` read
+    /// The file that `attnviz render`, `probe`, `bias`, `patch` or `heads` read; twice, in order, for those that `attnviz diff` read
     #[arg(long, value_name = "FILE", help_heading = "Model")]
     input: Vec<PathBuf>,
     /// Fetch the model that the file names from the hub, where the cache lacks it; whoever made the file chose it

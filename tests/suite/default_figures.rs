@@ -10,7 +10,7 @@ const SAVED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/traces/
 const CROWS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/bias/crows.csv");
 const B: &str = "-mbuiltin";
 
-const FIGURES: [(&str, &[&str]); 21] = [
+const FIGURES: [(&str, &[&str]); 22] = [
     ("attention", &["attention", TEXT, B]),
     ("attention-head", &["attention", TEXT, B, "--layer", "4", "--head", "3"]),
     ("attention-received", &["attention", TEXT, B, "--received"]),
@@ -20,6 +20,7 @@ const FIGURES: [(&str, &[&str]); 21] = [
     ("lens", &["lens", TEXT, B]),
     ("lens-direct", &["lens", TEXT, B, "--direct"]),
     ("heads", &["heads", B]),
+    ("explain", &["explain", "Once upon a", B]),
     ("heads-prompt", &["heads", TEXT, B]),
     ("mix", &["mix", TEXT, B]),
     ("patch", &["patch", "The old king and his", "The young king and her", B]),

@@ -248,6 +248,10 @@ fn folder_for(line: &str) -> Shell {
             fs::copy(Path::new(TREE).join("tests/fixtures/bias").join(fixture), shell.path(suite)).unwrap();
         }
     }
+    if names("patch ") && names("pairs.jsonl") {
+        let pair = r#"{"clean": "The old king and his", "corrupt": "The young king and her", "answer": " wife", "foil": " son"}"#;
+        shell.write("pairs.jsonl", format!("{pair}\n{}\n", pair.replace("king", "fox")));
+    }
     if names("probe pairs") {
         fs::create_dir(shell.path("blimp")).unwrap();
         let pair = r#"{"sentence_good": "The foxes run.", "sentence_bad": "The foxes runs.", "UID": "agreement"}"#;

@@ -154,8 +154,6 @@ fn heads_are_small_multiples_in_the_order_that_is_typed() {
     {
         shell.fails(2, &[&["-m", "builtin", TALE, "-q"], flags].concat());
     }
-    let (_, hint) = shell.fails(2, &["-m", "builtin", TALE, "-q", "--heads", "4.3,2.1", "-o", "a.npz"]);
-    assert!(hint.contains("{layer}"), "{hint}");
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn commands_of_one_model_refuse_several() {
     let shell = Shell::new();
     for args in [&["attention", TEXT][..], &["diff", TEXT, "another"], &["heads"]] {
         let (said, _) = shell.fails(2, &[args, &["-m", "builtin", "-m", "./absent"]].concat());
-        assert!(said.contains("of one model"), "{args:?}: {said}");
+        assert!(said.contains("is of one model"), "{args:?}: {said}");
     }
     let (said, _) = shell.fails(2, &["surprisal", TEXT, "-m", "builtin", "-m", "builtin"]);
     assert!(said.contains("named twice"), "{said}");
