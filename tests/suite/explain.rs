@@ -5,12 +5,7 @@ use super::support::shell::Shell;
 use super::support::skip::skip;
 use serde_json::Value;
 
-const PROMPTS: [&str; 4] = [
-    "The fox met the crow by the well. The fox met the",
-    "Once upon a",
-    "The king and his",
-    "\u{1f98a} She sang, and they sang, and",
-];
+const PROMPTS: [&str; 3] = ["Once upon a", "The king and his", "\u{1f98a} She sang, and they sang, and"];
 
 fn explained(shell: &Shell, prompt: &str, flags: &[&str]) -> Value {
     shell.ok(&[&["explain", prompt, "-m", "builtin", "-q", "-o", "a.json"], flags].concat());
@@ -75,7 +70,7 @@ fn every_number_in_a_sentence_is_one_of_the_data() {
 #[test]
 fn an_explanation_is_made_again_and_says_the_same() {
     let shell = Shell::new();
-    let prompt = PROMPTS[1];
+    let prompt = PROMPTS[0];
     shell.ok(&["explain", prompt, "-m", "builtin", "-q", "-o", "a.html", "-o", "a.svg", "-o", "a.csv", "-o", "a.txt"]);
     assert_eq!(shell.says(&["rerun", "a.html"]), "a.html: the same bytes\n");
     let (page, rows, text) = (shell.text("a.html"), shell.text("a.csv"), shell.text("a.txt"));
@@ -92,7 +87,7 @@ fn every_sentence_leads_to_its_figure_and_the_explorer_runs_beside_them() {
     let Some(mut browser) = Browser::start(&shell, [1280, 900]) else {
         return skip("no Chromium is installed");
     };
-    shell.ok(&["explain", PROMPTS[2], "-m", "builtin", "-q", "-o", "a.html"]);
+    shell.ok(&["explain", PROMPTS[1], "-m", "builtin", "-q", "-o", "a.html"]);
     browser.opens(&shell.path("a.html"), "#head=4.3&query=1");
     browser.waits("!document.getElementById('explorer').hidden");
     let broken = browser.says(
