@@ -85,7 +85,7 @@ fn an_explanation_is_made_again_and_says_the_same() {
 fn every_sentence_leads_to_its_figure_and_the_explorer_runs_beside_them() {
     let shell = Shell::new();
     let Some(mut browser) = Browser::start(&shell, [1280, 900]) else {
-        return skip("no Chromium is installed");
+        return skip("no Chromium is installed that starts here");
     };
     shell.ok(&["explain", PROMPTS[1], "-m", "builtin", "-q", "-o", "a.html"]);
     browser.opens(&shell.path("a.html"), "#head=4.3&query=1");

@@ -50,7 +50,7 @@ fn leaves(value: &Value) -> Vec<&Value> {
 fn browser(shell: &Shell) -> Option<Browser> {
     let found = Browser::start(shell, SIZE);
     if found.is_none() {
-        skip("no Chromium is installed");
+        skip("no Chromium is installed that starts here");
     }
     found
 }

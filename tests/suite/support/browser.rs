@@ -26,7 +26,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// A browser; none where none is installed.
+    /// A browser; none where none is installed that starts here.
     pub fn start(shell: &Shell, size: [u32; 2]) -> Option<Self> {
         let name = NAMES.into_iter().find(|name| Command::new(name).arg("--version").output().is_ok())?;
         let home = tempfile::tempdir().unwrap();
@@ -48,6 +48,7 @@ impl Browser {
         let from = BufReader::new(File::open(from).unwrap());
         let (session, faults) = (String::new(), Vec::new());
         let mut browser = Self { child, to, from, session, number: 0, faults, _home: home };
+        browser.answers()?;
         let target = browser.asks("Target.createTarget", json!({ "url": "about:blank" }))["targetId"].clone();
         let attached = browser.asks("Target.attachToTarget", json!({ "targetId": target, "flatten": true }));
         browser.session = attached["sessionId"].as_str().unwrap().to_owned();
@@ -55,6 +56,13 @@ impl Browser {
             browser.asks(&format!("{domain}.enable"), json!({}));
         }
         Some(browser)
+    }
+
+    /// Whether it is there at all.
+    fn answers(&mut self) -> Option<()> {
+        write!(self.to, "{}\0", json!({ "id": 0, "method": "Browser.getVersion" })).ok()?;
+        let mut bytes = Vec::new();
+        (self.from.read_until(0, &mut bytes).ok()? > 0).then_some(())
     }
 
     /// One command of the protocol, and its answer.
