@@ -2,12 +2,13 @@
 
 use super::args::{FigureArgs, PromptArgs};
 use super::model::ModelArgs;
-use super::output::OutputArgs;
+use super::output::{Destination, OutputArgs};
 use super::run::{Groups, PromptCommand};
 use super::target::TargetArgs;
 use attnviz::error::Result;
 use attnviz::findings::Asked;
 use attnviz::findings::explain::Options;
+use attnviz::format::Format;
 use clap::Args;
 
 /// The flags of `explain`.
@@ -39,6 +40,10 @@ pub struct ExplainArgs {
 impl PromptCommand for ExplainArgs {
     fn groups(&self) -> Groups<'_> {
         Groups { prompt: &self.prompt, model: &self.model, output: &self.output }
+    }
+
+    fn destinations(&self, command: &str, line: &str) -> Result<Vec<Destination>> {
+        self.output.destinations_or(Format::Html, command, self.model.named().as_deref(), line)
     }
 
     fn asked(&self) -> Result<Asked> {

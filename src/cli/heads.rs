@@ -2,7 +2,7 @@
 
 use super::args::{FigureArgs, PromptArgs, one_of};
 use super::deliver::deliver;
-use super::model::{ModelArgs, Opened};
+use super::model::ModelArgs;
 use super::output::{self, OutputArgs};
 use super::progress::Progress;
 use super::run::{Groups, PromptCommand};
@@ -11,7 +11,6 @@ use attnviz::error::{Error, Result};
 use attnviz::findings::heads::Options;
 use attnviz::findings::heads::corpus::{self, OverCorpus};
 use attnviz::findings::{Asked, Watch};
-use attnviz::session::{self, Session};
 use clap::Args;
 use clap::builder::PossibleValue;
 use std::path::{Path, PathBuf};
@@ -88,11 +87,7 @@ impl HeadsArgs {
         let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
         let options = self.options()?;
         options.check(&outputs)?;
-        self.model.start_threads()?;
-        let Opened { checkpoint, note } = self.model.open(true, quiet)?;
-        options.fits(session::family(&checkpoint)?.spec())?;
-        let session = Session::new(checkpoint)?;
-        output::remark_on(&session, quiet);
+        let (session, note) = self.model.session(true, quiet, |spec| options.fits(spec))?;
         let things = if options.limit.is_some() { "sequences" } else { "KiB" };
         let find = |watch: Watch| OverCorpus::find(&options, path, &session, line, watch);
         let mut found = Progress::during(quiet, things, find).map_err(|error| session.explain(error))?;

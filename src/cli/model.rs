@@ -4,7 +4,7 @@ use super::{download, output};
 use attnviz::checkpoint::hub::{Environment, Hub, Limits, Name, Options};
 use attnviz::checkpoint::{Checkpoint, Source};
 use attnviz::error::{Error, Kind, Result};
-use attnviz::model::Family;
+use attnviz::model::{Family, Spec};
 use attnviz::session::{self, Session};
 use clap::Args;
 
@@ -54,6 +54,19 @@ impl ModelArgs {
             ask(&session).map_err(|error| session.explain(error))
         };
         opened.into_iter().map(answer).collect()
+    }
+
+    /// Starts the threads and brings the one model to life, if it has what is asked for; with what the figure must say of how it was chosen.
+    pub fn session(
+        &self,
+        may_fall_back: bool,
+        quiet: bool,
+        fits: impl FnOnce(&Spec) -> Result<()>,
+    ) -> Result<(Session, Option<String>)> {
+        self.start_threads()?;
+        let Opened { checkpoint, note } = self.open(may_fall_back, quiet)?;
+        fits(session::family(&checkpoint)?.spec())?;
+        Ok((alive(checkpoint, quiet)?, note))
     }
 
     /// The one model that is named, if any is.

@@ -55,8 +55,19 @@ impl OutputArgs {
     /// Every destination; without `-o`, a file in the current folder named after the command, the prompt, the model that was named, and
     /// the flags of the line that was typed, so that another run has another name.
     pub fn destinations(&self, command: &str, model: Option<&str>, line: &str) -> Result<Vec<Destination>> {
+        self.destinations_or(Format::Png, command, model, line)
+    }
+
+    /// The same, with the format of the file that nobody named.
+    pub fn destinations_or(
+        &self,
+        usual: Format,
+        command: &str,
+        model: Option<&str>,
+        line: &str,
+    ) -> Result<Vec<Destination>> {
         if self.output.is_empty() {
-            let format = self.format.unwrap_or(if command == "explain" { Format::Html } else { Format::Png });
+            let format = self.format.unwrap_or(usual);
             let model = model.map(|model| format!("-{}", slug(last(model)))).unwrap_or_default();
             let name = format!("{command}-{{slug}}{model}{}.{}", flags(line), format.extension());
             let template = Template::parse(&name)?;

@@ -2,13 +2,12 @@
 
 use super::args::PromptArgs;
 use super::deliver::deliver;
-use super::model::{ModelArgs, Opened};
+use super::model::ModelArgs;
 use super::output::{self, Destination, OutputArgs};
 use super::progress::Progress;
 use attnviz::error::{Error, Result};
 use attnviz::findings::{Asked, Subject, find};
 use attnviz::prompt::Prompt;
-use attnviz::session::{self, Session};
 use attnviz::system::memory_limit;
 use attnviz::text::bytes;
 use attnviz::weights::Weights;
@@ -59,11 +58,7 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     let analysis = asked.analysis();
     analysis.check(&outputs)?;
     let words = if analysis.needs_prompt() || prompt.is_given() { Some(prompt.words()?) } else { None };
-    model.start_threads()?;
-    let Opened { checkpoint, note } = model.open(true, output.quiet)?;
-    analysis.fits(session::family(&checkpoint)?.spec())?;
-    let session = Session::new(checkpoint)?;
-    output::remark_on(&session, output.quiet);
+    let (session, note) = model.session(true, output.quiet, |spec| analysis.fits(spec))?;
     lap("loaded");
     let prompt = match words {
         Some(words) => analysis.reading().read(words, &session.tokenizer, session.spec())?,

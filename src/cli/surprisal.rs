@@ -2,7 +2,7 @@
 
 use super::args::{FigureArgs, PromptArgs, one_of};
 use super::deliver::deliver;
-use super::model::{ModelArgs, Opened};
+use super::model::ModelArgs;
 use super::output::{self, OutputArgs};
 use super::progress::Progress;
 use super::run::{Groups, PromptCommand};
@@ -10,7 +10,6 @@ use attnviz::error::{Error, Result};
 use attnviz::findings::surprisal::{self, Base, Long, Options, Several};
 use attnviz::findings::{Analysis, Asked};
 use attnviz::prompt::WordRule;
-use attnviz::session::{self, Session};
 use clap::Args;
 use std::path::Path;
 
@@ -72,11 +71,7 @@ impl SurprisalArgs {
         let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
         let options = self.options()?;
         options.check(&outputs)?;
-        self.model.start_threads()?;
-        let Opened { checkpoint, note } = self.model.open(true, quiet)?;
-        options.fits(session::family(&checkpoint)?.spec())?;
-        let session = Session::new(checkpoint)?;
-        output::remark_on(&session, quiet);
+        let (session, note) = self.model.session(true, quiet, |spec| options.fits(spec))?;
         let mut long = Progress::during(quiet, "parts", |watch| Long::find(&options, path, &session, line, watch))?;
         long.note(note);
         long.remarks.iter().filter(|_| !quiet).for_each(output::say);

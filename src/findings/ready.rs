@@ -72,10 +72,11 @@ impl<'a> Ready<'a> {
             Format::Pdf => self.draw(part, |figure| pdf(figure, fonts))?,
             Format::Txt => self.draw(part, |figure| Ok(terminal(figure, &Default::default())))?.into_bytes(),
             Format::Html => {
-                let mut bytes = Vec::new();
-                self.draw(part, |figure| Ok(figure.clone()))
-                    .and_then(|figure| page::write(found, part, &figure, fonts, &mut bytes))?;
-                bytes
+                let page = |figure: &Figure| {
+                    let mut bytes = Vec::new();
+                    page::write(found, part, figure, fonts, &mut bytes).map(|()| bytes)
+                };
+                self.draw(part, page)?
             }
             Format::Dot => found.dot()?.into_bytes(),
             Format::Json | Format::Npz | Format::Safetensors => {

@@ -2,13 +2,12 @@
 
 use super::PatchArgs;
 use crate::cli::deliver::deliver;
-use crate::cli::output::{self, remark_on};
+use crate::cli::output;
 use crate::cli::probe::SampleArgs;
 use crate::cli::progress::Progress;
 use attnviz::error::{Error, Result};
 use attnviz::findings::patching::pairs::{Options, Pairs, Suite, find};
 use attnviz::findings::probe::Sample;
-use attnviz::session::Session;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -60,10 +59,8 @@ impl PatchArgs {
         };
         options.check(&outputs)?;
         let suite = Suite::read(path, &options)?;
-        self.model.start_threads()?;
         let quiet = self.output.quiet;
-        let session = Session::new(self.model.open(false, quiet)?.checkpoint)?;
-        remark_on(&session, quiet);
+        let (session, _) = self.model.session(false, quiet, |_| Ok(()))?;
         let found = Progress::during(quiet, "pairs", |watch| find(&options, &suite, &session, watch));
         let pairs = Pairs::new(&options, &suite, found.map_err(|error| session.explain(error))?, line)?;
         deliver(&pairs, &destinations, &options.style.fonts()?, quiet)

@@ -1,12 +1,14 @@
 //! Cloze items: how high the model ranks the answers to a prompt.
 
+mod filled;
 mod shown;
 mod suite;
 mod template;
 
+pub use filled::{Filled, Said, fill};
 pub use shown::Cloze;
 pub use suite::{Item, Suite};
-pub use template::{Filled, Said, Slot, Template, fill};
+pub use template::{Slot, Template};
 
 use super::rows::{Bad, Sample, none_read};
 use crate::analysis::scoring::{Beside, Text, Watch, score};

@@ -1,0 +1,130 @@
+//! Each kind of sentence goes where its numbers go.
+
+use super::*;
+use crate::export::Array;
+use crate::findings::{Target, Token};
+use serde_json::{Map, Value, json};
+
+fn entry(method: &str, fields: Value, arrays: &[(&str, &[usize], &[f32])]) -> Entry {
+    let array = |(name, shape, values): &(&str, &[usize], &[f32])| Array {
+        name: (*name).into(),
+        shape: shape.to_vec(),
+        values: values.to_vec(),
+    };
+    let fields = fields.as_object().cloned().unwrap_or_default();
+    Entry { method: method.into(), settings: Map::new(), fields, arrays: arrays.iter().map(array).collect() }
+}
+
+fn scores(p: f64, values: &[f32; 3]) -> Entry {
+    entry("a", json!({ "target": 7, "p_target": p }), &[("scores", &[3], values)])
+}
+
+/// Ranks of three rows at the last of three positions.
+fn lens(ranks: [f32; 3], own: f32) -> Entry {
+    let spread: Vec<f32> = ranks.iter().flat_map(|rank| [9.0, 9.0, *rank]).collect();
+    let top = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, own];
+    let rows = json!({ "rows": ["embedding", "layer 0", "layer 1"] });
+    entry("lens", rows, &[("rank", &[3, 3], &spread), ("top", &[3, 3], &top)])
+}
+
+/// One layer of two heads.
+fn direct(heads: [f32; 2], mlp: f32) -> Entry {
+    let arrays: [(&str, &[usize], &[f32]); 3] = [
+        ("parts_centred.heads", &[1, 2], &heads),
+        ("parts_centred.mlp", &[1], &[mlp]),
+        ("parts_centred.total", &[], &[heads[0] + heads[1] + mlp]),
+    ];
+    entry("direct-logit-attribution", Value::Null, &arrays)
+}
+
+fn attention(last: [f32; 3], label: &str) -> [Entry; 2] {
+    let mut weights = vec![0.0; 18];
+    weights[6..9].copy_from_slice(&last);
+    let map = entry("attention", Value::Null, &[("attention", &[1, 2, 3, 3], &weights)]);
+    [map, entry("heads", json!({ "label": [[label, "broad"]] }), &[])]
+}
+
+/// What is told of these, in one text.
+fn told(results: &[Entry], target: Option<u32>) -> String {
+    let results: Vec<&Entry> = results.iter().collect();
+    let tokens = ["a", "b", "c"].map(String::from);
+    let facts = Facts { results: &results, tokens: &tokens, position: 2, label: &|id| format!("w{id}") };
+    let target = Target { target: target.map(Token::Id), ..Target::default() };
+    let all = tell(&facts, &Options { target, ..Options::default() });
+    all.iter().map(|sentence| format!("{}: {}\n", sentence.panel, sentence.text)).collect()
+}
+
+#[test]
+fn how_sure_the_model_is_follows_the_probability() {
+    let said = |p| told(&[scores(p, &[1.0, 2.0, 3.0]), lens([5.0, 2.0, 1.0], 7.0)], None);
+    assert!(said(0.95).contains("almost certain of “w7”: it gives it 95 %"), "{}", said(0.95));
+    assert!(said(0.6).contains("more than all else together"));
+    assert!(said(0.2).contains("it is not sure"));
+    let other = told(&[scores(0.01, &[1.0, 2.0, 3.0]), lens([5.0, 2.0, 3.0], 4.0)], Some(7));
+    assert!(other.contains("its own first choice is “w4”") && other.contains("ends at rank 3"), "{other}");
+}
+
+#[test]
+fn no_token_is_named_where_methods_do_not_agree() {
+    let said = |a, b| told(&[scores(0.5, &a), scores(0.5, &b)], None);
+    let same = said([0.1, 0.2, 3.0], [0.2, 0.3, 9.0]);
+    assert!(same.contains("name “c” (2)") && same.contains("order the others alike"), "{same}");
+    let first = said([0.2, 0.1, -3.0], [0.1, 0.2, 9.0]);
+    assert!(first.contains("name “c” (2)") && first.contains("order the others differently"), "{first}");
+    let apart = said([3.0, 2.0, 1.0], [1.0, 2.0, 3.0]);
+    assert!(apart.contains("do not agree") && !apart.contains("name “"), "{apart}");
+    assert!(!told(&[scores(0.5, &[1.0, 2.0, 3.0])], None).contains("attribution name"), "one method agrees with none");
+}
+
+#[test]
+fn the_layer_at_which_an_answer_forms_is_where_it_stays_first() {
+    let said = |ranks| told(&[scores(0.9, &[1.0, 2.0, 3.0]), lens(ranks, 7.0)], None);
+    assert!(said([1.0, 1.0, 1.0]).contains("from the very beginning"));
+    assert!(said([1.0, 4.0, 1.0]).contains("only at the end, after layer 1; one step before it is at rank 4"));
+    assert!(said([8.0, 1.0, 1.0]).contains("after layer 0 and stays it to the end"));
+    assert!(said([1.0, 1.0, 2.0]).contains("ends at rank 2"));
+}
+
+#[test]
+fn only_parts_that_lift_the_answer_are_said_to_write_it() {
+    let base = scores(0.9, &[1.0, 2.0, 3.0]);
+    let said = |heads, mlp| told(&[base.clone(), direct(heads, mlp)], None);
+    let all = said([2.0, -1.0], 0.5);
+    assert!(all.contains("(+1.50 in logits), head 0.0 (+2.00) and MLP 0 (+0.50) wrote most"), "{all}");
+    assert!(said([-2.0, -1.0], 0.5).contains("is not above the average token (−2.50)"));
+    let [map, heads] = attention([0.1, 0.8, 0.1], "induction");
+    let looks = told(&[base.clone(), direct([2.0, -1.0], 0.5), map, heads], None);
+    assert!(
+        looks.contains("Head 0.0, an induction head on this prompt, looks from “c” (2) most at “b” (1) (weight 0.80)"),
+        "{looks}"
+    );
+    let [map, heads] = attention([0.1, 0.2, 0.1], "broad");
+    let vague = told(&[base.clone(), direct([2.0, -1.0], 0.5), map, heads], None);
+    assert!(vague.contains("looks at nothing in particular") && !vague.contains("Head 0.1"), "{vague}");
+}
+
+#[test]
+fn what_taking_heads_out_does_is_said_as_it_is() {
+    let said = |after: f64, rank: u32| {
+        let of = |p: f64, rank: u32| json!({ "logprob": p.ln(), "rank": rank });
+        let fields = json!({ "ablated": ["4.2", "4.1"], "before": of(0.5, 1), "after": of(after, rank) });
+        told(&[scores(0.5, &[1.0, 2.0, 3.0]), entry("ablation", fields, &[])], None)
+    };
+    let falls = said(0.02, 7);
+    assert!(
+        falls.contains("Without heads 4.2 and 4.1 (set to zero), “w7” falls from 50 % (rank 1) to 2.0 % (rank 7)"),
+        "{falls}"
+    );
+    assert!(said(0.4, 1).contains("others carry most of it"));
+    assert!(said(0.6, 1).contains("does not fall"));
+}
+
+#[test]
+fn what_was_not_measured_is_not_told() {
+    let nothing = told(&[], None);
+    assert!(nothing.starts_with("attention: Not shown by this") && nothing.lines().count() == 1, "{nothing}");
+    let test = entry("faithfulness", json!({ "conclusion": "On this prompt no method does." }), &[]);
+    assert!(told(&[test], None).contains("saliency: Put to the test: on this prompt no method does."));
+    let bits = entry("surprisal", json!({ "mean": 4.0 }), &[("bits", &[3], &[f32::NAN, 2.0, 6.0])]);
+    assert!(told(&[bits], None).contains("4.00 bits a token; “c” (2) surprised it most (6.0 bits)"));
+}
