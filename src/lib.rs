@@ -108,6 +108,7 @@ pub mod hash;
 mod json;
 pub mod model;
 pub mod named;
+pub mod place;
 mod plain;
 pub mod prompt;
 mod python;

@@ -86,6 +86,8 @@ mod tests {
         check::<Colormap>();
         check::<ScaleKind>();
         check::<Theme>();
+        check::<crate::place::Device>();
+        check::<crate::place::Precision>();
         check::<Format>();
         check::<Truncate>();
         check::<WordRule>();

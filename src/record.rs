@@ -5,6 +5,7 @@
 //! the analysis checks again, so that a forged record can name no flag, path or address.
 
 use crate::error::{Error, Result};
+use crate::place::{Place, Precision};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -82,6 +83,19 @@ pub struct Identity {
     /// Whose tokenizer it was, where that was another's: a hub id, a folder's name, or `builtin`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<String>,
+    /// Where it was computed, where that was not on the CPU in f32.
+    #[serde(default, skip_serializing_if = "Place::is_usual")]
+    pub place: Place,
+}
+
+impl Identity {
+    /// What a figure calls it: its name, with how its weights were rounded.
+    pub fn title(&self) -> String {
+        match self.place.dtype {
+            Precision::F32 => self.name.clone(),
+            Precision::Bf16 => format!("{} (bf16)", self.name),
+        }
+    }
 }
 
 /// One of the files of a run that writes one for each layer and head.

@@ -4,7 +4,8 @@ use crate::checkpoint::identity::{self, Files};
 use crate::checkpoint::{Checkpoint, Source};
 use crate::error::{Error, Result};
 use crate::json;
-use crate::model::{Backend, Family, Model, Spec};
+use crate::model::{Away, Backend, Family, Model, Spec};
+use crate::place::Place;
 use crate::prompt::Tokenizer;
 use crate::record::Identity;
 use crate::weights::Weights;
@@ -24,6 +25,8 @@ pub struct Session {
     pub tokenizer: Tokenizer,
     /// Whose it is, where that is another's.
     lent: Option<String>,
+    /// Where it is computed.
+    place: Place,
     remarks: Vec<String>,
     weights: Option<Weights>,
     /// Its other files, where there are some.
@@ -61,19 +64,35 @@ impl Session {
     pub fn new(checkpoint: Checkpoint) -> Result<Self> {
         let (family, weights) = (family(&checkpoint)?, checkpoint.weights()?);
         let files = Files::of(&checkpoint);
-        let load = || (family.load(&weights, &Backend::Fused), weights.hash());
+        let place = checkpoint.place;
+        let backend = Backend::of(place)?;
+        let load = || (family.load(&weights, &backend), weights.hash());
         let rest = || {
             Tokenizer::warm();
             identity::beside(&checkpoint)
         };
         let (tokenizer, ((model, weights_hash), beside)) =
             rayon::join(|| tokenizer(&checkpoint), || rayon::join(load, rest));
-        let (model, hash) = (model?, weights_hash + &beside?);
-        let remarks = [model.remarks(), tokenizer.remarks()].concat();
+        let (mut model, hash) = (model?, weights_hash + &beside?);
+        let mut remarks = [model.remarks(), tokenizer.remarks()].concat();
+        if let Backend::Composite(_, device) = backend {
+            model = Box::new(Away::new(model, device));
+            remarks.push(format!("computed on {place}: not every last digit is that of the CPU"));
+        }
         let lent = checkpoint.tokenizer_name().map(str::to_owned);
         let Checkpoint { name, revision, .. } = checkpoint;
-        let session =
-            Self { name, revision, hash, model, tokenizer, lent, remarks, weights: Some(weights), files: Some(files) };
+        let session = Self {
+            name,
+            revision,
+            hash,
+            model,
+            tokenizer,
+            lent,
+            place,
+            remarks,
+            weights: Some(weights),
+            files: Some(files),
+        };
         session.unchanged()?;
         Ok(session)
     }
@@ -95,6 +114,7 @@ impl Session {
             model,
             tokenizer,
             lent: None,
+            place: Place::default(),
             remarks,
             weights: None,
             files: None,
@@ -118,6 +138,7 @@ impl Session {
             revision: self.revision.clone(),
             hash: self.hash.clone(),
             tokenizer: self.lent.clone(),
+            place: self.place,
         }
     }
 

@@ -7,6 +7,7 @@ pub mod identity;
 mod printable;
 
 use crate::error::{Error, Result};
+use crate::place::Place;
 use crate::weights::{Weights, nanogpt};
 use contents::CONFIG;
 use hub::{Environment, Hub, Name, Options, Snapshot};
@@ -84,6 +85,8 @@ pub struct Checkpoint {
     pub revision: Option<String>,
     /// Its `config.json`, as it is; [`Self::locate`] says where.
     pub config: Cow<'static, [u8]>,
+    /// Where it shall be computed.
+    pub place: Place,
     folder: Option<PathBuf>,
     /// The file of weights whose sizes stand for a `config.json` that there is not.
     sized_by: Option<PathBuf>,
@@ -124,7 +127,7 @@ impl Checkpoint {
             }
         };
         let (name, revision) = folder.as_deref().map_or(("builtin".into(), None), identity);
-        Ok(Self { name, revision, config, folder, sized_by, lent: None })
+        Ok(Self { name, revision, config, place: Place::default(), folder, sized_by, lent: None })
     }
 
     /// How errors name its config: a file, or what stands for it.

@@ -1,10 +1,12 @@
 //! `--model`: from what was typed to an opened checkpoint, for every command.
 
+use super::args::one_of;
 use super::{download, output};
 use attnviz::checkpoint::hub::{Environment, Hub, Limits, Name, Options};
 use attnviz::checkpoint::{Checkpoint, Source};
 use attnviz::error::{Error, Kind, Result};
-use attnviz::model::{Family, Spec};
+use attnviz::model::{Backend, Family, Spec};
+use attnviz::place::{Device, Place, Precision};
 use attnviz::session::{self, Session};
 use clap::Args;
 
@@ -32,6 +34,12 @@ pub struct ModelArgs {
     /// Threads to compute with [default: all cores]; the numbers do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// Where to compute; all but the CPU need a program built for it
+    #[arg(long, value_name = "DEVICE", value_parser = one_of::<Device>())]
+    pub device: Option<Device>,
+    /// How the weights are held on a device; all else is f32
+    #[arg(long, value_name = "TYPE", value_parser = one_of::<Precision>(), requires = "device")]
+    pub dtype: Option<Precision>,
 }
 
 impl ModelArgs {
@@ -109,6 +117,18 @@ impl ModelArgs {
     /// Opens the model that was named, in whatever way; else `gpt2`, and where neither cache nor hub has it and the command
     /// may fall back, the built-in model. A model that was named is never replaced.
     pub fn open(&self, may_fall_back: bool, quiet: bool) -> Result<Opened> {
+        Backend::of(self.place())?;
+        let mut opened = self.open_any(may_fall_back, quiet)?;
+        opened.checkpoint.place = self.place();
+        Ok(opened)
+    }
+
+    /// Where it is computed.
+    fn place(&self) -> Place {
+        Place { device: self.device.unwrap_or_default(), dtype: self.dtype.unwrap_or_default() }
+    }
+
+    fn open_any(&self, may_fall_back: bool, quiet: bool) -> Result<Opened> {
         let named = match (self.one()?, of_surroundings()) {
             (Some(name), _) => self.open_named(name, quiet),
             (None, Some(name)) => self

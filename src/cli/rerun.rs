@@ -192,7 +192,7 @@ impl Again<'_> {
     fn model_of(
         &self,
         given: Option<&str>,
-        Identity { name, revision, tokenizer, .. }: &Identity,
+        Identity { name, revision, tokenizer, place, .. }: &Identity,
         flag: &str,
     ) -> Result<ModelArgs> {
         let model = match (given, revision) {
@@ -219,6 +219,9 @@ impl Again<'_> {
                     .hint(format!("say where it is: attnviz rerun {} --tokenizer DIR", shell_word(self.name))));
             }
             model.tokenizer = Some(lent.clone());
+        }
+        if model.device.is_none() {
+            (model.device, model.dtype) = (Some(place.device), Some(place.dtype));
         }
         Ok(model)
     }

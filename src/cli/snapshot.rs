@@ -1,6 +1,6 @@
 //! `attnviz snapshot`: what a suite of commands gives, recorded once and compared ever after.
 
-use super::model::{HubArgs, ModelArgs};
+use super::model::{HubArgs, start_threads};
 use super::output::{list, print, printable, remark};
 use super::run::Groups;
 use super::{Stop, prompt_command};
@@ -80,7 +80,7 @@ pub fn run(args: &SnapshotArgs) -> Result<()> {
             .hint("a snapshot is recorded once; attnviz snapshot check compares with it"));
     }
     let suite = Suite::read(&args.suite, &parse_case)?;
-    ModelArgs { model: Vec::new(), tokenizer: None, hub: args.hub, threads: args.threads }.start_threads()?;
+    start_threads(args.threads)?;
     let open = |source: &Source| match source {
         Source::Hub(name) => args.hub.checkpoint(name, args.quiet),
         local => session::open(local),

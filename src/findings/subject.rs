@@ -163,8 +163,8 @@ impl About {
     }
 
     /// What a figure calls the model: its name, or the note on its origin.
-    pub fn model_name(&self) -> &str {
-        self.record.note.as_deref().unwrap_or(&self.record.model.name)
+    pub fn model_name(&self) -> String {
+        self.record.note.clone().unwrap_or_else(|| self.record.model.title())
     }
 
     /// The prompt in one line; the renderer cuts what is too long. Without a text, the file that was read; without a prompt, the
@@ -201,7 +201,7 @@ impl About {
     pub fn source(&self) -> String {
         let model = self.model_name();
         match &self.record.input {
-            None => model.to_owned(),
+            None => model,
             Some(input) if model.is_empty() => input.name.clone(),
             Some(input) => format!("{} from {model}", input.name),
         }

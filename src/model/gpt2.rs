@@ -9,14 +9,14 @@ mod names;
 pub use config::Gpt2Config;
 
 use super::attend::{causal_softmax, mix, pattern, scores};
-use super::ops::{Backend, LayerNorm, Linear, Weight, add};
+use super::ops::{Backend, LayerNorm, Linear, Weight, add, double};
 use super::{
     Activation as At, Classes, End, Model, Segment, Segments, Site, Slopes, Spec, Tap, branched, packed, visit,
     visit_rows,
 };
 use crate::error::{Error, Result};
 use crate::weights::{Param, Weights};
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 use layouts::{has_language_head, no_head};
 use names::Held;
 
@@ -180,7 +180,7 @@ impl Model for Gpt2 {
             return Err(Error::usage(format!("position {beyond} is beyond the model's context of {context}"))
                 .hint("shorten the prompt"));
         }
-        Ok((embeddings + self.wpe.gather(&positions)?.tensor()?)?)
+        Ok((embeddings + self.wpe.gather(&positions)?.tensor()?.to_dtype(embeddings.dtype())?)?)
     }
 
     fn block(&self, layer: usize, resid: &Tensor, segments: &Segments, tap: &mut dyn Tap) -> Result<Tensor> {
@@ -216,7 +216,7 @@ impl Model for Gpt2 {
 
     /// LayerNorm's scale is a statistic; its centring is linear, and so belongs to the direction.
     fn pull_back(&self, resid: &[f64], row: &[f64]) -> Result<(Vec<f64>, f64)> {
-        let numbers = |weight: &Weight| weight.tensor()?.to_dtype(DType::F64)?.to_vec1::<f64>();
+        let numbers = |weight: &Weight| weight.double()?.to_vec1::<f64>();
         let (weight, bias) = (numbers(&self.ln_f.weight)?, numbers(&self.ln_f.bias)?);
         let centre = mean(resid);
         let variance = resid.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / resid.len() as f64;
@@ -260,9 +260,9 @@ impl Model for Gpt2 {
             End::Key => (d_model + head * d_head, 1.0),
             End::Value => (2 * d_model + head * d_head, 1.0),
         };
-        let columns = |of: &Weight| of.columns(first, d_head)?.to_dtype(DType::F64)? * scale;
+        let columns = |of: &Weight| double(&of.columns(first, d_head)?)? * scale;
         let weight = columns(&c_attn.weight)?; // [d, d_head]
-        let mut constant = ln_1.bias.tensor()?.to_dtype(DType::F64)?.unsqueeze(0)?.matmul(&weight)?; // [1, d_head]
+        let mut constant = ln_1.bias.double()?.unsqueeze(0)?.matmul(&weight)?; // [1, d_head]
         if let Some(bias) = &c_attn.bias {
             constant = (constant + columns(bias)?)?;
         }

@@ -1,6 +1,7 @@
 //! What analyses know of a model: its sizes, its layers, and one hook. What the model knows of analyses: nothing.
 
 pub mod attend;
+mod away;
 mod branched;
 mod classes;
 mod family;
@@ -14,6 +15,7 @@ mod relevance;
 mod tap;
 pub(crate) mod vector;
 
+pub use away::Away;
 pub use classes::{Classes, Odds};
 pub use family::Family;
 pub use gpt2::{Gpt2, Gpt2Config};

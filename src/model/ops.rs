@@ -54,6 +54,14 @@ impl Weight {
         }
     }
 
+    /// The same in double precision, on the CPU: not every device has it.
+    ///
+    /// # Errors
+    /// Memory that cannot be had.
+    pub fn double(&self) -> Result<Tensor> {
+        double(&self.tensor()?)
+    }
+
     /// Rows `first..first + len` of a matrix.
     ///
     /// # Errors
@@ -123,9 +131,11 @@ impl Linear {
                 x.contiguous()?.apply_op1(LinearOp { weight: weight.clone(), bias, transposed: self.transposed })
             }
             Weight::Dense(weight) => {
-                let product = if self.transposed { x.matmul(&weight.t()?)? } else { x.matmul(weight)? };
+                let rounded = x.to_dtype(weight.dtype())?;
+                let product = if self.transposed { rounded.matmul(&weight.t()?)? } else { rounded.matmul(weight)? };
+                let product = product.to_dtype(x.dtype())?;
                 match &self.bias {
-                    Some(bias) => product.broadcast_add(&bias.tensor()?),
+                    Some(bias) => product.broadcast_add(&bias.tensor()?.to_dtype(x.dtype())?),
                     None => Ok(product),
                 }
             }
@@ -199,7 +209,8 @@ impl LayerNorm {
             (weight, bias) => {
                 let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
                 let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?.sqrt()?;
-                centred.broadcast_div(&deviation)?.broadcast_mul(&weight.tensor()?)?.broadcast_add(&bias.tensor()?)
+                let like = |weight: &Weight| weight.tensor()?.to_dtype(x.dtype());
+                centred.broadcast_div(&deviation)?.broadcast_mul(&like(weight)?)?.broadcast_add(&like(bias)?)
             }
         }
     }
@@ -215,7 +226,7 @@ impl LayerNorm {
         let (x, parts) = (x.to_dtype(DType::F64)?, parts.to_dtype(DType::F64)?);
         let centred = |x: &Tensor| x.broadcast_sub(&x.mean_keepdim(D::Minus1)?);
         let deviation = (centred(&x)?.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?.sqrt()?; // [rows, 1]
-        centred(&parts)?.broadcast_div(&deviation)?.broadcast_mul(&self.weight.tensor()?.to_dtype(DType::F64)?)
+        centred(&parts)?.broadcast_div(&deviation)?.broadcast_mul(&self.weight.double()?)
     }
 }
 
@@ -304,6 +315,11 @@ impl CustomOp2 for Add {
     fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         Ok((Some(grad.clone()), Some(grad.clone())))
     }
+}
+
+/// The same numbers in double precision on the CPU.
+pub(super) fn double(x: &Tensor) -> Result<Tensor> {
+    x.to_device(&Device::Cpu)?.to_dtype(DType::F64)
 }
 
 /// The values of a contiguous f32 tensor.

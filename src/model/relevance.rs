@@ -25,7 +25,7 @@ impl Slopes {
         }
         let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
         let scale = (centred.sqr()?.mean_keepdim(D::Minus1)? + norm.eps)?.sqrt()?.recip()?.detach();
-        followed(y, centred.broadcast_mul(&scale)?.broadcast_mul(&norm.weight.tensor()?)?)
+        followed(y, centred.broadcast_mul(&scale)?.broadcast_mul(&norm.weight.tensor()?.to_dtype(x.dtype())?)?)
     }
 
     /// An activation.

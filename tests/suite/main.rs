@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on should fail there
 
 mod ablation;
+mod away;
 mod batch;
 mod bias;
 mod checkpoints;

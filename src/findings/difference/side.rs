@@ -68,7 +68,8 @@ impl Side {
 
     /// Whether both are of one model.
     pub(super) fn has_model_of(&self, other: &Self) -> bool {
-        self.model.name == other.model.name && self.model.hash == other.model.hash
+        (&self.model.name, &self.model.hash, self.model.place)
+            == (&other.model.name, &other.model.hash, other.model.place)
     }
 }
 

@@ -42,7 +42,7 @@ impl Comparison<'_> {
     /// What is compared, and of which model where it is one.
     fn compared(&self, part: Option<usize>) -> String {
         let [a, b] = &self.sides;
-        let mut said = if a.has_model_of(b) && a.input.is_none() { vec![a.model.name.clone()] } else { Vec::new() };
+        let mut said = if a.has_model_of(b) && a.input.is_none() { vec![a.model.title()] } else { Vec::new() };
         if let Some(attention) = &self.attention {
             let count = |what: &str, names: &[String]| match names {
                 [one] => format!("{what} {one}"),
@@ -69,8 +69,10 @@ impl Comparison<'_> {
             let mut said = Vec::new();
             said.extend(side.input.as_ref().map(|input| input.name.clone()));
             let name = &side.model.name;
+            let place = side.model.place.to_string();
+            let apart = if a.model.place == b.model.place { hash } else { &place };
             if !name.is_empty() && (!one_model || side.input.is_some()) {
-                said.push(if one_name && !one_model { format!("{name} ({hash})") } else { name.clone() });
+                said.push(if one_name && !one_model { format!("{name} ({apart})") } else { name.clone() });
             }
             said.push(text);
             said.extend(side.next.clone());

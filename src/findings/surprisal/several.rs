@@ -94,7 +94,7 @@ impl<'a> Several<'a> {
         let mut lines = vec![format!("{WHAT}, by {} models", self.found.len())];
         for (at, found) in self.found.iter().enumerate() {
             let told = found.setting(self.options).told(&found.totals, found.tokens.len());
-            lines.extend(told.into_iter().map(|line| format!("{}: {line}", found.model.name)));
+            lines.extend(told.into_iter().map(|line| format!("{}: {line}", found.model.title())));
             lines.extend((at > 0).then(|| self.difference(at)));
         }
         lines.extend(self.apart.then(|| "their tokens are not the same: words between blanks are compared".into()));
@@ -202,11 +202,11 @@ impl Findings for Several<'_> {
     fn figure(&self, _: Option<usize>) -> Figure {
         let (style, what, unit) = (&self.options.style, self.what, self.options.base.unit());
         let texts = |rows| Texts { labels: self.labels.clone(), rows, what };
-        let row = |at: usize, values: &[f64]| (self.found[at].model.name.clone(), shown(values));
+        let row = |at: usize, values: &[f64]| (self.found[at].model.title(), shown(values));
         let values = self.values.iter().enumerate().map(|(at, values)| row(at, values)).collect();
         let more: Vec<_> = (1..self.found.len()).map(|at| row(at, &self.differences(at))).collect();
         let scores = more.iter().flat_map(|(_, values)| values).copied();
-        let scale = Scale::signed(format!("{unit} more than {}", self.found[0].model.name), scores);
+        let scale = Scale::signed(format!("{unit} more than {}", self.found[0].model.title()), scores);
         let mut all = panels_of(style, &format!("{unit} a {what}"), texts(values));
         all.extend(panels(texts(more), scale));
         style.figure(&self.about, self.lines(), all)
@@ -224,7 +224,7 @@ impl Findings for Several<'_> {
                 let (mean, interval, count) = self.mean(at);
                 let interval = interval[0].is_finite().then_some(interval);
                 let than =
-                    json!({ "model": self.found[0].model.name, "mean": mean, "interval": interval, "count": count });
+                    json!({ "model": self.found[0].model.title(), "mean": mean, "interval": interval, "count": count });
                 entry.fields.insert("more_than".into(), than);
                 entry.arrays.push(array("difference", &self.differences(at)));
             }
@@ -236,7 +236,7 @@ impl Findings for Several<'_> {
     fn table(&self, _: Option<usize>) -> Result<Table> {
         let row = |model: usize, at: usize| {
             vec![
-                self.found[model].model.name.clone().into(),
+                self.found[model].model.title().into(),
                 at.into(),
                 self.labels[at].clone().into(),
                 Cell::from(self.values[model][at] as f32),

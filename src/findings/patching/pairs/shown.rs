@@ -101,7 +101,7 @@ impl<'a> Pairs<'a> {
         let mut lines = vec![
             format!(
                 "{} · activation patching of {} by {}: the {base} run with the {source} one's · mean of {}",
-                found.model.name,
+                found.model.title(),
                 options.site.name(),
                 options.by().name(),
                 count(found.pairs.len(), "pair")

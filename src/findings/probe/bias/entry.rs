@@ -82,7 +82,7 @@ impl Bias<'_> {
         if number > 0 {
             let (count, [(share, by), (gap, by_gap)]) = self.found[number].above(&self.found[0], self.suite, level);
             let difference = json!({
-                "above": self.found[0].model.name, "pairs": count, "stereotype": finite(share), "interval": ends(by),
+                "above": self.found[0].model.title(), "pairs": count, "stereotype": finite(share), "interval": ends(by),
                 "gap": finite(gap), "gap_interval": ends(by_gap),
             });
             fields.insert("difference".into(), difference);

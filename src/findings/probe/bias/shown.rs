@@ -42,7 +42,7 @@ impl<'a> Bias<'a> {
     }
 
     fn models(&self) -> Vec<String> {
-        self.found.iter().map(|found| found.model.name.clone()).collect()
+        self.found.iter().map(|found| found.model.title()).collect()
     }
 
     fn is_gap(&self) -> bool {
@@ -53,7 +53,10 @@ impl<'a> Bias<'a> {
     fn against(&self, found: &Found, level: &Level) -> String {
         let (count, [share, gap]) = found.above(&self.found[0], self.suite, level);
         let (above, [low, high]) = if self.is_gap() { gap } else { share };
-        format!("; {above:+.3} [{low:+.3}, {high:+.3}] against {}, on the same {count} pairs", self.found[0].model.name)
+        format!(
+            "; {above:+.3} [{low:+.3}, {high:+.3}] against {}, on the same {count} pairs",
+            self.found[0].model.title()
+        )
     }
 
     fn lines(&self) -> Vec<String> {
@@ -61,7 +64,7 @@ impl<'a> Bias<'a> {
         let mut lines =
             vec![format!("{} · {} · {}", self.models().join(", "), suite.kind.said(), options.scoring(suite.kind))];
         for (number, (found, tallies)) in self.found.iter().zip(&self.tallies).enumerate() {
-            let mut said = format!("{}: {}", found.model.name, self.whole(&tallies[0]));
+            let mut said = format!("{}: {}", found.model.title(), self.whole(&tallies[0]));
             if number > 0 {
                 said += &self.against(found, &self.levels[0]);
             }
@@ -122,7 +125,7 @@ impl<'a> Bias<'a> {
         });
         let mut note = "p: two-sided, of a permutation test on pairs of the mean gap, 9999 draws; not corrected for the number of rows".to_owned();
         if self.found.len() > 1 {
-            note += &format!("; the numbers are those of {}", self.found[0].model.name);
+            note += &format!("; the numbers are those of {}", self.found[0].model.title());
         }
         let (levels, models, sides) = (levels.collect(), self.models(), self.options.sides(self.suite.kind));
         match self.is_gap() {
@@ -137,7 +140,7 @@ impl<'a> Bias<'a> {
         for (found, tallies) in self.found.iter().zip(&self.tallies) {
             for (level, own) in self.levels.iter().zip(tallies).filter_map(|(level, tally)| Some((level, tally.own?))) {
                 all.push(figure::Scored {
-                    names: [found.model.name.clone(), level.label()],
+                    names: [found.model.title(), level.label()],
                     terms: own.terms,
                     scores: [own.lms.0, own.ss.0, own.icat],
                 });
@@ -162,7 +165,7 @@ impl<'a> Bias<'a> {
             rows.iter_mut().for_each(|row| drop(row.pop()));
         }
         let note = format!("gap: score of “{more}” − score of “{less}”, in nats; the furthest either way");
-        let title = format!("The most lopsided pairs of {}", found.model.name);
+        let title = format!("The most lopsided pairs of {}", found.model.title());
         (!rows.is_empty()).then(|| pairs::words(&title, &heads, &rows, &note))
     }
 
@@ -174,7 +177,7 @@ impl<'a> Bias<'a> {
                 let score = |which: usize| Cell::from(scores.as_ref().and_then(|all| Some(*all.get(which)? as f32)));
                 let direction = item.tags.last().map(|(_, name)| name.clone()).unwrap_or_default();
                 let mut row: Vec<Cell> = vec![
-                    found.model.name.clone().into(),
+                    found.model.title().into(),
                     suite.kind.name().into(),
                     suite.files[item.file].clone().into(),
                     item.line.into(),
@@ -206,7 +209,7 @@ impl<'a> Bias<'a> {
             }
         };
         let mut row: Vec<Cell> = vec![
-            found.model.name.clone().into(),
+            found.model.title().into(),
             self.suite.kind.name().into(),
             self.convention().into(),
             level.cut.map_or("all", |cut| cut.name()).into(),

@@ -168,9 +168,9 @@ impl<'a> Compared<'a> {
         let what = format!("next tokens of two groups, {bos} · Jensen–Shannon divergence");
         let range = "(0 the same, 1 no token in common)";
         if let [one] = &self.found[..] {
-            return vec![format!("{} · {what} {:.4} bits {range}", one.model.name, one.shifts.bits)];
+            return vec![format!("{} · {what} {:.4} bits {range}", one.model.title(), one.shifts.bits)];
         }
-        let each = |found: &Pair| format!("{} {:.4} bits", found.model.name, found.shifts.bits);
+        let each = |found: &Pair| format!("{} {:.4} bits", found.model.title(), found.shifts.bits);
         let each = self.found.iter().map(each).collect::<Vec<_>>().join(", ");
         let attention = "the difference of attentions is drawn for one model at a time; data files have it for each";
         vec![format!("{what} {range}: {each}"), attention.into()]
@@ -242,7 +242,7 @@ impl Findings for Compared<'_> {
             for (shift, label) in found.shifts.tokens.iter().flatten().zip(found.labels.iter().flatten()) {
                 let [p, q] = shift.p.map(|p| p as f32);
                 rows.push(vec![
-                    found.model.name.clone().into(),
+                    found.model.title().into(),
                     shift.id.into(),
                     label.clone().into(),
                     p.into(),

@@ -85,7 +85,7 @@ impl<'a> Filled<'a> {
         let before = slots.len().saturating_sub(1);
         let names = |slots: &[Slot]| slots.iter().map(|slot| slot.name.clone()).collect::<Vec<_>>().join(" ");
         Panel::Heatmap(Heatmap {
-            title: if self.said.len() > 1 { said.model.name.clone() } else { String::new() },
+            title: if self.said.len() > 1 { said.model.title() } else { String::new() },
             values: Matrix::new(rows, columns, said.top.iter().map(|(_, p)| *p as f32).collect()),
             row_labels: (0..rows).map(|row| options.values(row * columns)[..before].join(" ")).collect(),
             col_labels: slots.last().map_or_else(Vec::new, |slot| slot.values.clone()),
@@ -179,7 +179,7 @@ impl Findings for Filled<'_> {
         let prompts = self.options.prompts();
         let row = |said: &Said, at: usize| {
             let ((id, p), label) = (said.top[at], said.labels[at].clone());
-            vec![said.model.name.clone().into(), prompts[at].clone().into(), id.into(), label.into(), (p as f32).into()]
+            vec![said.model.title().into(), prompts[at].clone().into(), id.into(), label.into(), (p as f32).into()]
         };
         let rows = self.said.iter().flat_map(|said| (0..said.top.len()).map(move |at| row(said, at)));
         let columns = vec![text("model"), text("filled"), whole("top"), text("top_token"), number("p_top")];

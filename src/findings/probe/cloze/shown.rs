@@ -74,7 +74,7 @@ impl<'a> Cloze<'a> {
             let name = &self.found[0].model.name;
             let line = format!(
                 "{}: {above:+.3} [{low:+.3}, {high:+.3}] at rank 1 against {name}, item by item",
-                found.model.name
+                found.model.title()
             );
             lines.push(line.replace('-', "−"));
         }
@@ -121,7 +121,7 @@ impl<'a> Cloze<'a> {
             many => format!("{many} more items are in data files"),
         };
         let heads = ["prompt", "best answer", "p", "rank", "best distractor", "p"];
-        Some(figure::words(&format!("What {} says", found.model.name), &heads, &rows, &note))
+        Some(figure::words(&format!("What {} says", found.model.title()), &heads, &rows, &note))
     }
 }
 
@@ -140,7 +140,7 @@ impl Findings for Cloze<'_> {
     }
 
     fn figure(&self, _: Option<usize>) -> Figure {
-        let models = self.found.iter().map(|found| found.model.name.clone()).collect();
+        let models = self.found.iter().map(|found| found.model.title()).collect();
         let levels = RANKS.map(|most| self.accuracy(most)).into_iter().collect();
         let mut panels = vec![figure::shares("Share of items with an answer that high", None, levels, models)];
         panels.extend(self.items());
@@ -196,7 +196,7 @@ impl Findings for Cloze<'_> {
             for (at, item) in self.suite.items.iter().enumerate() {
                 for (place, (text, one)) in item.candidates.iter().zip(found.items[at].iter().flatten()).enumerate() {
                     rows.push(vec![
-                        found.model.name.clone().into(),
+                        found.model.title().into(),
                         item.file.clone().into(),
                         item.line.into(),
                         item.prompt.clone().into(),

@@ -47,7 +47,8 @@ impl Kept {
             number(text.examples.len());
             text.examples.iter().for_each(|tokens| [tokens.start, tokens.end].into_iter().for_each(&mut number));
         }
-        for said in [&session.identity().hash[..], env!("CARGO_PKG_VERSION"), std::env::consts::ARCH] {
+        let of = session.identity();
+        for said in [&of.hash[..], &of.place.to_string(), env!("CARGO_PKG_VERSION"), std::env::consts::ARCH] {
             hasher.update(said.as_bytes());
             hasher.update(b"\n");
         }

@@ -80,7 +80,7 @@ impl<'a> Probes<'a> {
             let site = &found.sites[found.best()];
             let mut line = format!(
                 "{}: {} at {}, the best on dev; control {}, selectivity {}; majority {}, layer 0 {}",
-                found.model.name,
+                found.model.title(),
                 said(site.accuracy()),
                 site.name,
                 said(site.of_control()),
@@ -92,7 +92,7 @@ impl<'a> Probes<'a> {
                 line += &format!(
                     "; a difference of {} to the best of {}",
                     said(found.above(&self.found[0])),
-                    self.found[0].model.name
+                    self.found[0].model.title()
                 );
             }
             lines.push(line);
@@ -153,7 +153,7 @@ impl<'a> Probes<'a> {
         ]);
         if number > 0 {
             let mut difference = estimate(found.above(&self.found[0]));
-            difference["above"] = self.found[0].model.name.clone().into();
+            difference["above"] = self.found[0].model.title().into();
             fields.insert("difference".into(), difference);
         }
         let settings = Map::from_iter([
@@ -218,7 +218,7 @@ impl Findings for Probes<'_> {
 
     fn figure(&self, _: Option<usize>) -> Figure {
         let probed = |found: &Found| figure::Probed {
-            model: found.model.name.clone(),
+            model: found.model.title(),
             sites: found
                 .sites
                 .iter()
@@ -246,7 +246,7 @@ impl Findings for Probes<'_> {
         for found in &self.found {
             for (at, site) in found.sites.iter().enumerate() {
                 let mut row: Vec<Cell> = vec![
-                    found.model.name.clone().into(),
+                    found.model.title().into(),
                     self.task.label.clone().into(),
                     at.into(),
                     site.name.clone().into(),

@@ -42,7 +42,7 @@ impl<'a> Pairs<'a> {
     }
 
     fn models(&self) -> Vec<String> {
-        self.found.iter().map(|found| found.model.name.clone()).collect()
+        self.found.iter().map(|found| found.model.title()).collect()
     }
 
     /// The level that stands for everything.
@@ -55,12 +55,12 @@ impl<'a> Pairs<'a> {
         let mut lines = vec![format!("{} · minimal pairs · {}", self.models().join(", "), options.convention.said())];
         for (number, found) in self.found.iter().enumerate() {
             let tally = found.tally(suite, self.whole());
-            let mut line = format!("{}: {}", found.model.name, said(&tally));
+            let mut line = format!("{}: {}", found.model.title(), said(&tally));
             if number > 0 {
                 let (above, [low, high]) = found.above(&self.found[0], suite, self.whole());
                 line += &format!(
                     "; {above:+.3} [{low:+.3}, {high:+.3}] against {}, pair by pair",
-                    self.found[0].model.name
+                    self.found[0].model.title()
                 );
             }
             lines.push(line.replace('-', "−"));
@@ -84,7 +84,7 @@ impl<'a> Pairs<'a> {
             vec![gap, pair.texts[0].clone(), pair.texts[1].clone(), self.suite.paradigms[pair.paradigm].name.clone()]
         };
         let rows: Vec<Vec<String>> = self.worst(SHOWN).iter().map(row).collect();
-        let title = format!("The pairs that {} gets most wrong", self.found[0].model.name);
+        let title = format!("The pairs that {} gets most wrong", self.found[0].model.title());
         (!rows.is_empty()).then(|| {
             figure::words(
                 &title,
@@ -102,7 +102,7 @@ impl<'a> Pairs<'a> {
             entry.insert(level.kind().into(), suite.name(*level).into());
             if number > 0 {
                 let (above, interval) = found.above(&self.found[0], suite, *level);
-                entry.insert("difference".into(), json!({ "above": self.found[0].model.name, "accuracy": finite(above), "interval": interval.map(finite) }));
+                entry.insert("difference".into(), json!({ "above": self.found[0].model.title(), "accuracy": finite(above), "interval": interval.map(finite) }));
             }
             Value::Object(entry)
         };
@@ -216,7 +216,7 @@ impl Findings for Pairs<'_> {
                 for (pair, both) in suite.pairs.iter().zip(&found.scores) {
                     let score = |which: usize| Cell::from(both.map(|both| both[which] as f32));
                     rows.push(vec![
-                        found.model.name.clone().into(),
+                        found.model.title().into(),
                         convention.into(),
                         suite.files[pair.file].clone().into(),
                         pair.line.into(),
@@ -249,7 +249,7 @@ impl Findings for Pairs<'_> {
                 let (above, [from, to]) = found.above(&self.found[0], suite, level);
                 let other = |x: f64| Cell::from(if std::ptr::eq(found, &self.found[0]) { f32::NAN } else { x as f32 });
                 rows.push(vec![
-                    found.model.name.clone().into(),
+                    found.model.title().into(),
                     convention.into(),
                     level.kind().into(),
                     suite.name(level).into(),

@@ -1,0 +1,97 @@
+//! A model that another device computes. Here that device is the CPU by candle's own operations; `tests/compare_devices.py` asks a real one.
+
+use crate::support::shell::Shell;
+use crate::support::skip::skip;
+use attnviz::analysis::attribution::Method;
+use attnviz::checkpoint::{Checkpoint, Source};
+use attnviz::findings::{self, Asked, Output, Ready, Subject, Words, find};
+use attnviz::format::Format;
+use attnviz::model::{Away, Backend, Family};
+use attnviz::render::Fonts;
+use attnviz::session::{self, Session};
+use candle_core::{DType, Device};
+use serde_json::Value;
+
+fn here() -> Session {
+    Session::new(Checkpoint::open(&Source::Builtin).unwrap()).unwrap()
+}
+
+fn away(dtype: DType) -> Session {
+    let checkpoint = Checkpoint::open(&Source::Builtin).unwrap();
+    let family = Family::parse(&checkpoint.config, "config.json").unwrap();
+    let backend = Backend::Composite(dtype, Device::Cpu);
+    let model = family.load(&checkpoint.weights().unwrap(), &backend).unwrap();
+    let tokenizer = session::tokenizer(&checkpoint);
+    Session::of("builtin", None, here().hash, Box::new(Away::new(model, Device::Cpu)), tokenizer)
+}
+
+fn found(session: &Session, asked: &Asked) -> Value {
+    let analysis = asked.analysis();
+    let words = Words::Text("Once upon a time there was a little girl".into());
+    let prompt = analysis.reading().read(words, &session.tokenizer, session.spec()).unwrap();
+    let found = find(analysis, Subject::new(session, prompt, asked).unwrap(), &[Output::whole(Format::Json)]).unwrap();
+    serde_json::from_slice(&Ready::new(&*found).bytes(Format::Json, None, &Fonts::bundled()).unwrap()).unwrap()
+}
+
+/// The largest difference between numbers at the same place.
+fn distance(a: &Value, b: &Value) -> f64 {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => (a.as_f64().unwrap() - b.as_f64().unwrap()).abs(),
+        (Value::Array(a), Value::Array(b)) => {
+            assert_eq!(a.len(), b.len());
+            a.iter().zip(b).map(|(a, b)| distance(a, b)).fold(0.0, f64::max)
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            assert!(a.keys().eq(b.keys()));
+            a.values().zip(b.values()).map(|(a, b)| distance(a, b)).fold(0.0, f64::max)
+        }
+        _ => 0.0,
+    }
+}
+
+#[test]
+fn every_command_has_the_numbers_of_a_model_that_is_here() {
+    let direct = findings::lens::Options { direct: true, ..Default::default() };
+    let method = vec![Method::InputXGradient, Method::AttentionXGradient];
+    let gradients = findings::saliency::Options { method, ..Default::default() };
+    let (here, away) = (here(), away(DType::F32));
+    for asked in [
+        Asked::Attention(Default::default()),
+        Asked::Saliency(gradients),
+        Asked::Lens(Default::default()),
+        Asked::Lens(direct),
+        Asked::Heads(Default::default()),
+        Asked::Mix(Default::default()),
+    ] {
+        let [a, b] = [&here, &away].map(|session| found(session, &asked)["results"].clone());
+        let apart = distance(&a, &b);
+        assert!(apart < 2e-3, "{asked:?}: {apart}");
+        if matches!(asked, Asked::Attention(_)) {
+            assert!(apart < 1e-5, "{apart}");
+        }
+    }
+}
+
+#[test]
+fn weights_of_eight_bits_move_attention_a_little_and_rows_still_sum_to_one() {
+    let asked = Asked::Attention(Default::default());
+    let [exact, rounded] = [here(), away(DType::BF16)].map(|session| found(&session, &asked)["results"].clone());
+    let apart = distance(&exact, &rounded);
+    assert!((1e-4..0.2).contains(&apart), "{apart}");
+}
+
+#[test]
+fn a_device_that_this_program_was_not_built_for_is_refused_before_the_model_is_read() {
+    if cfg!(feature = "cuda") {
+        return skip("this program was built with cuda");
+    }
+    let shell = Shell::new();
+    for (flags, said) in [
+        (&["--device", "cuda"][..], "error: this attnviz was built without cuda\nhint: "),
+        (&["--device", "cpu", "--dtype", "bf16"], "error: the processor computes in f32\nhint: "),
+        (&["--dtype", "bf16"], "error: "),
+    ] {
+        let ran = shell.run(&[&["Hello", "-m", "no-such/model"], flags].concat());
+        assert!(ran.code == Some(2) && ran.err.starts_with(said), "{flags:?}: {}", ran.err);
+    }
+}
