@@ -9,19 +9,26 @@ use super::{
     Analysis, Asked, Findings, Output, Reading, Style, Target, Token, ablation, attention, find, heads, lens,
     refuse_parts, saliency, surprisal,
 };
-use crate::analysis::attribution::Method;
+use crate::analysis::attribution::{Method, Steps};
 use crate::error::Result;
 use crate::export::table::text;
 use crate::export::{Data, Entry, Table};
 use crate::figure::{Figure, Panel};
 use crate::format::Format;
 use crate::prompt::Prompt;
+use crate::trace::Replay;
 use facts::Facts;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
 /// The methods whose words are compared: two that follow gradients, and one that takes tokens away.
 const METHODS: [Method; 3] = [Method::InputXGradient, Method::IntegratedGradients, Method::Occlusion];
+
+/// Nodes of integrated gradients: with so many their sum is within 1 % of what it should be, or the figure says that it is not.
+const STEPS: usize = 16;
+
+/// Up to so many weights of attention, one pass over the prompt is kept for all analyses.
+const MOST_KEPT: usize = 16 << 20;
 
 /// The options of `explain`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -53,6 +60,7 @@ impl Options {
             reading,
             target: target.clone(),
             method: METHODS.to_vec(),
+            steps: Steps::Fixed(STEPS),
             evaluate: self.evaluate,
             style: style(),
             ..saliency::Options::default()
@@ -116,9 +124,12 @@ impl Analysis for Options {
         subject.session.has_next_tokens()?;
         let position = self.target.within(&subject)?.position;
         let (session, watch, prompt): (_, _, &Prompt) = (subject.session, subject.watch, &subject.prompt);
+        let spec = session.spec();
+        let is_small = spec.layers * spec.heads * prompt.ids.len().pow(2) <= MOST_KEPT;
+        let replay = is_small.then(|| Replay::new(session.model(), &prompt.ids)).transpose()?;
         let whole = [Output::whole(Format::Html)];
         let ask = |(id, title, asked): (&'static str, &'static str, Asked)| {
-            let subject = Subject { watch, ..Subject::new(session, prompt.clone(), &asked)? };
+            let subject = Subject { watch, replay: replay.as_ref(), ..Subject::new(session, prompt.clone(), &asked)? };
             let found = find(asked.analysis(), subject, &whole)?;
             Result::Ok(Found { id, title, figure: found.figure(None), results: found.data(None)?.results })
         };
