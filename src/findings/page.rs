@@ -27,6 +27,8 @@ const SCRIPT: [&str; 9] = [
     include_str!("../../assets/page/download.js"),
     include_str!("../../assets/page/main.js"),
 ];
+/// Pictures wider than this, in pixels, do not stand beside one another.
+const HALF: f32 = 700.0;
 const LOOK: &str = include_str!("../../assets/page/style.css");
 const EXPLORER: &str = include_str!("../../assets/page/explorer.html");
 
@@ -42,6 +44,7 @@ pub(super) fn write(
     out: &mut (dyn Write + Send),
 ) -> Result<()> {
     let (data, source) = found.outline(part)?;
+    let sections = found.sections();
     let maps = data.results.iter().enumerate().find_map(|(at, entry)| Maps::of(at, entry, found, &data));
     let script = SCRIPT.concat();
     let mut header: Value = serde_json::from_str(&data.header()?).map_err(unread)?;
@@ -49,7 +52,7 @@ pub(super) fn write(
     if let (Value::Object(header), Value::Object(own)) = (&mut header, own) {
         header.extend(own); // with the part, where there is one
         header
-            .insert("page".into(), json!({ "palette": palettes(figure), "attention": maps.as_ref().map(Maps::said) }));
+            .insert("page".into(), json!({ "palette": palettes(sections.iter().find(|section| section.id == "attention").map_or(figure, |own| own.figure)), "attention": maps.as_ref().map(Maps::said) }));
     }
     let title = xml(&visible(if figure.title.is_empty() { NAME } else { &figure.title }));
     let mut text = format!(
@@ -68,13 +71,15 @@ pub(super) fn write(
     if maps.is_some() {
         text += EXPLORER;
     }
-    let sections = found.sections();
     match sections.is_empty() {
         true => text += &still("whole", "Figure", figure, fonts)?,
         false => {
-            for Section { id, title, figure } in sections {
-                text += &still(id, title, figure, fonts)?;
+            text += "<div class=\"sections\">\n";
+            for Section { id, title, figure } in &sections {
+                // Its heading is the page's, and the prompt stands above all of them.
+                text += &still(id, title, &Figure { title: String::new(), ..(*figure).clone() }, fonts)?;
             }
+            text += "</div>\n";
         }
     }
     text += "</main>\n";
@@ -114,10 +119,18 @@ fn facts(found: &dyn Findings) -> String {
 fn still(id: &str, title: &str, figure: &Figure, fonts: &Fonts) -> Result<String> {
     let drawn = svg(&Figure { record: None, ..figure.clone() }, fonts)?;
     let theme = if figure.theme == Theme::Dark { "dark still" } else { "still" };
+    let width = figure_width(&drawn).filter(|width| *width > HALF);
+    let wide = if width.is_some() { " class=\"wide\"" } else { "" };
     Ok(format!(
-        "<section id=\"figure-{id}\">\n<h2>{title}</h2>\n<div class=\"{theme}\">\n{}</div>\n</section>\n",
+        "<section id=\"figure-{id}\"{wide}>\n<h2>{title}</h2>\n<div class=\"{theme}\">\n{}</div>\n</section>\n",
         inline(&drawn, id)
     ))
+}
+
+/// How wide a picture is drawn.
+fn figure_width(svg: &str) -> Option<f32> {
+    let own = svg.get(svg.find("<svg")?..)?;
+    own.split_once(" width=\"")?.1.split_once('"')?.0.parse().ok()
 }
 
 /// An SVG within HTML, whose policy knows no styles but the page's own, and where every name is said once. Texts have no quotes in them
