@@ -31,6 +31,8 @@ pub enum Format {
     Parquet,
     /// A graph for Graphviz.
     Dot,
+    /// Sentences and tables for people.
+    Md,
 }
 
 /// What a format shows of a result.
@@ -48,6 +50,8 @@ pub enum Holds {
     Table,
     /// Its graph, where it is one.
     Graph,
+    /// What it comes to in words, and its table.
+    Words,
 }
 
 impl Named for Format {
@@ -64,6 +68,7 @@ impl Named for Format {
         (Self::Tsv, "tsv", "The same table with tabs"),
         (Self::Parquet, "parquet", "A table for DuckDB, Polars and Spark; of a batch, one for every 64 prompts"),
         (Self::Dot, "dot", "A graph for Graphviz; of patch --edges only"),
+        (Self::Md, "md", "Sentences and tables, as Markdown"),
     ];
 }
 
@@ -77,6 +82,7 @@ impl Format {
             Self::Npz | Self::Safetensors => Holds::Arrays,
             Self::Csv | Self::Tsv | Self::Parquet => Holds::Table,
             Self::Dot => Holds::Graph,
+            Self::Md => Holds::Words,
         }
     }
 
@@ -105,6 +111,7 @@ impl Format {
         match self {
             Self::Png | Self::Pdf | Self::Npz | Self::Safetensors | Self::Parquet => true,
             Self::Svg | Self::Txt | Self::Html | Self::Json | Self::Csv | Self::Tsv | Self::Dot => false,
+            Self::Md => false,
         }
     }
 
@@ -113,7 +120,7 @@ impl Format {
         match self {
             Self::Png | Self::Svg | Self::Pdf | Self::Html => true,
             Self::Json | Self::Npz | Self::Safetensors | Self::Parquet => true,
-            Self::Txt | Self::Csv | Self::Tsv | Self::Dot => false,
+            Self::Txt | Self::Csv | Self::Tsv | Self::Dot | Self::Md => false,
         }
     }
 

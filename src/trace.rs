@@ -1,5 +1,9 @@
 //! The recorder that keeps what was asked for of a forward pass, and the pass itself.
 
+mod replay;
+
+pub use replay::Replay;
+
 use crate::error::{Error, Result};
 use crate::model::{Activation, Model, Past, Segments, Site, Tap};
 use candle_core::Tensor;
@@ -66,6 +70,10 @@ impl Tap for Recorder<'_> {
             }
         }
         Ok(x)
+    }
+
+    fn only_looks(&self) -> bool {
+        true
     }
 }
 

@@ -15,6 +15,7 @@ class Attention {
     [this.layers, this.heads, this.queries, this.keys] = about.shape;
     this.causal = about.causal;
     this.exact = about.encoding === "f32";
+    this.levels = about.levels;
     this.values = this.exact ? new Float32Array(bytes) : new Uint8Array(bytes);
     this.past = this.keys - this.queries;
     this.starts = [0];
@@ -32,7 +33,7 @@ class Attention {
     if (key >= this.seen(query)) return NaN;
     const map = (layer * this.heads + head) * this.starts[this.queries];
     const value = this.values[map + this.starts[query] + key];
-    return this.exact ? value : value === 255 ? NaN : (value / 254) ** 2;
+    return this.exact ? value : value === 255 ? NaN : (value / this.levels) ** 2;
   }
 
   /** The weights of a query to all keys that it sees. */
@@ -44,7 +45,7 @@ class Attention {
     return `${this.names.layers[layer]}.${this.names.heads[head]}`;
   }
 
-  /** A weight in words. Numbers that were packed into 8 bits say so. */
+  /** A weight in words. Numbers that were rounded to be packed say so. */
   said(value) {
     if (Number.isNaN(value)) return "not seen";
     return this.exact ? String(Number(value.toPrecision(6))) : `about ${Number(value.toPrecision(2))}`;

@@ -8,7 +8,7 @@ function save(name, blob) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
-/** All numbers, as `attnviz -o FILE.json` writes them; where they were packed into 8 bits, the file says so. */
+/** All numbers, as `attnviz -o FILE.json` writes them; where they were rounded to be packed, the file says so. */
 function asJson(attention) {
   const maps = attention.names.layers.map((_, layer) =>
     attention.names.heads.map((_, head) =>
@@ -20,7 +20,7 @@ function asJson(attention) {
   );
   const { page, ...own } = record;
   const results = own.results.map((entry, at) => (at === page.attention.entry ? { ...entry, attention: maps } : entry));
-  return { ...own, results, ...(attention.exact ? {} : { rounded: "attention was packed into 8 bits, by its square root" }) };
+  return { ...own, results, ...(attention.exact ? {} : { rounded: "attention was packed into 100 levels of its square root" }) };
 }
 
 /** The chosen head as rows of query and key. A text that a spreadsheet would run has an apostrophe in front. */

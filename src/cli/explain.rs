@@ -1,13 +1,13 @@
 //! `attnviz explain`: one prediction by several methods at once, on one page.
 
-use super::args::{FigureArgs, PromptArgs};
+use super::args::{FigureArgs, PromptArgs, one_of};
 use super::model::ModelArgs;
 use super::output::{Destination, OutputArgs};
 use super::run::{Groups, PromptCommand};
 use super::target::TargetArgs;
 use attnviz::error::Result;
 use attnviz::findings::Asked;
-use attnviz::findings::explain::Options;
+use attnviz::findings::explain::{Options, Part};
 use attnviz::format::Format;
 use clap::Args;
 
@@ -20,10 +20,14 @@ leads to the figure that it is taken from.
 Examples:
   attnviz explain \"The king and his\" -m builtin
   attnviz explain \"The king and his\" --evaluate -o king.html -o king.json
-  attnviz explain \"The king and his\" --target \" son\" --foil \" wife\"")]
+  attnviz explain \"The king and his\" --target \" son\" --foil \" wife\"
+  attnviz explain \"The king and his\" --versus \"The queen and her\" --panels lens,direct -o king.md")]
 pub struct ExplainArgs {
     #[command(flatten)]
     prompt: PromptArgs,
+    /// Another prompt: what becomes of the answer there, and of prompts of as many tokens where they part
+    #[arg(long, value_name = "TEXT", help_heading = "Prompt")]
+    versus: Option<String>,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -31,6 +35,9 @@ pub struct ExplainArgs {
     /// Remove tokens in the order of each method's scores, and see which method can be trusted here
     #[arg(long, help_heading = "Method")]
     evaluate: bool,
+    /// The sections [default: each of them by a few methods]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = one_of::<Part>(), help_heading = "Method")]
+    panels: Vec<Part>,
     #[command(flatten)]
     figure: FigureArgs,
     #[command(flatten)]
@@ -50,6 +57,8 @@ impl PromptCommand for ExplainArgs {
         Ok(Asked::Explain(Options {
             reading: self.prompt.reading(),
             target: self.target.target(),
+            versus: self.versus.clone(),
+            panels: self.panels.clone(),
             evaluate: self.evaluate,
             style: self.figure.style()?,
         }))

@@ -112,7 +112,7 @@ pub fn differences(format: Format, old: &[u8], new: &[u8], tolerance: &Tolerance
             (Ok(old), Ok(new)) => markup::differences(old.as_bytes(), new.as_bytes(), tolerance),
             (Err(what), _) | (_, Err(what)) => vec![what],
         },
-        Format::Txt | Format::Dot => text::differences(old, new),
+        Format::Txt | Format::Dot | Format::Md => text::differences(old, new),
         Format::Json => tree::differences(old, new, tolerance),
         Format::Npz | Format::Safetensors => numbers::differences(old, new, tolerance),
         Format::Csv => table::differences(old, new, b',', tolerance),

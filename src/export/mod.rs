@@ -5,6 +5,7 @@
 pub mod csv;
 pub mod file;
 pub mod json;
+pub(crate) mod markdown;
 pub mod npz;
 pub mod parquet;
 pub mod read;

@@ -186,7 +186,8 @@ impl Analysis for Options {
 
     /// All prompts in one forward pass.
     fn find_all<'a>(&'a self, subjects: Vec<Subject<'a>>, outputs: &[Output]) -> Vec<Result<Box<dyn Findings + 'a>>> {
-        let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
+        let Some(first) = subjects.first() else { return Vec::new() };
+        let (session, model) = (first.session, first.model());
         if self.with.contains(&Extra::Logits)
             && let Err(error) = session.has_next_tokens()
         {
@@ -204,14 +205,14 @@ impl Analysis for Options {
                 .map(|(request, subject)| self.lean(request, subject.prompt.ids.len(), is_large))
                 .unzip();
             let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
-            let found = packed(session.model(), &prompts, &requests)?.into_iter().collect::<Result<Vec<_>>>()?;
+            let found = packed(model, &prompts, &requests)?.into_iter().collect::<Result<Vec<_>>>()?;
             let next = next_of_all(
                 session,
                 subjects.iter().zip(&found).map(|(subject, (_, pass))| (&subject.prompt, &pass.resid)),
             )?;
             let see = requests.first().map_or(Vec::new(), |request| request.see.clone());
             let again = |((attention, pass), whole)| {
-                let again = self.again(session.spec(), &attention, Layers::new(session.model(), pass, &see), whole);
+                let again = self.again(session.spec(), &attention, Layers::new(model, pass, &see), whole);
                 (attention, again)
             };
             let found = found.into_iter().zip(whole).map(again);

@@ -70,7 +70,7 @@ impl Patterns {
                 Format::Html => 3 * pairs,
                 Format::Json => 11 * (all + more),
                 Format::Csv | Format::Tsv => 40 * pairs,
-                Format::Png | Format::Svg | Format::Pdf | Format::Txt | Format::Dot => 0,
+                Format::Png | Format::Svg | Format::Pdf | Format::Txt | Format::Dot | Format::Md => 0,
             }
         };
         Cost { memory, disk: outputs.iter().map(file).sum(), remarks: Vec::new() }

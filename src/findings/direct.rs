@@ -31,7 +31,7 @@ impl<'a> DirectAttribution<'a> {
     /// A target that the prompt or the model does not have; a foil that is the model's own answer.
     pub(super) fn find(options: &'a Options, subject: Subject<'a>) -> Result<Self> {
         let wanted = options.target.within(&subject)?;
-        let (model, ids) = (subject.session.model(), &subject.prompt.ids);
+        let (model, ids) = (subject.model(), &subject.prompt.ids);
         let direct = direct(model, ids, wanted.target, wanted.foil, wanted.position)?;
         if wanted.foil == Some(direct.target) {
             return Err(foil_is_own());

@@ -3,7 +3,7 @@
 use super::About;
 use super::checks::no_graph;
 use crate::error::Result;
-use crate::export::{Data, Source, Table, csv};
+use crate::export::{Data, Source, Table, csv, markdown};
 use crate::figure::Figure;
 use crate::record::Part;
 use std::io::Write;
@@ -101,6 +101,16 @@ pub trait Findings: Send + Sync {
     /// What is no graph.
     fn dot(&self) -> Result<String> {
         Err(no_graph(&self.about().record.command))
+    }
+    /// As Markdown: the headline, the lines under it, and the table, of a long one its beginning.
+    ///
+    /// # Errors
+    /// As [`Self::table`].
+    fn markdown(&self) -> Result<String> {
+        let figure = self.figure(None);
+        let lines: String = figure.subtitle.iter().map(|line| format!("- {}\n", markdown::escaped(line))).collect();
+        let table = markdown::table(&self.table(None)?);
+        Ok(format!("# {}\n\n{lines}\n{table}", markdown::escaped(&figure.title)))
     }
     /// Fails where what was found is not what was looked for, once it is written.
     ///

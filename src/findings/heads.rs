@@ -102,9 +102,10 @@ impl Analysis for Options {
         if subjects.iter().any(|subject| !subject.has_prompt()) {
             return subjects.into_par_iter().map(|subject| self.find(subject, outputs)).collect();
         }
-        let Some(Subject { session, .. }) = subjects.first() else { return Vec::new() };
+        let Some(first) = subjects.first() else { return Vec::new() };
+        let (session, model) = (first.session, first.model());
         let prompts: Vec<&[u32]> = subjects.iter().map(|subject| &subject.prompt.ids[..]).collect();
-        let found = of_prompts(session.model(), &prompts).and_then(|found| {
+        let found = of_prompts(model, &prompts).and_then(|found| {
             let next = next_of_all(
                 session,
                 subjects.iter().zip(&found).map(|(subject, (_, resid))| (&subject.prompt, resid)),

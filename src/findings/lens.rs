@@ -109,7 +109,7 @@ struct LogitLens<'a> {
 impl<'a> LogitLens<'a> {
     fn find(options: &'a Options, subject: Subject<'a>) -> Result<Self> {
         let wanted = options.target.within(&subject)?;
-        let (model, ids) = (subject.session.model(), &subject.prompt.ids);
+        let (model, ids) = (subject.model(), &subject.prompt.ids);
         let lens = lens(model, ids, wanted.target, wanted.foil, options.top.into())?;
         let next = subject.next(&lens.resid)?;
         let layers = (0..model.spec().layers).map(|layer| format!("layer {layer}"));

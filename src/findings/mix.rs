@@ -127,7 +127,7 @@ struct TokenMixing<'a> {
 
 impl<'a> TokenMixing<'a> {
     fn find(options: &'a Options, subject: Subject<'a>) -> Result<Self> {
-        let (model, ids, watch) = (subject.session.model(), &subject.prompt.ids, subject.watch);
+        let (model, ids, watch) = (subject.model(), &subject.prompt.ids, subject.watch);
         let mut methods = each_once(&options.method);
         let Target { target, foil, .. } = &options.target;
         let (objective, next) = if model.has_logits() || target.is_some() || foil.is_some() {

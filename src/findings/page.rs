@@ -1,18 +1,17 @@
 //! A result as one page for a browser: the figure, and where there are maps, what lets a reader look into them. It needs no network and
 //! loads nothing; a policy in it (CSP) lets a browser run its own script only.
 
+mod maps;
+
 use super::{Findings, Section, Sentence};
-use crate::axes::size;
 use crate::error::{Error, Result};
-use crate::export::{Array, Data, Entry, Source, record, unwritten};
+use crate::export::{record, unwritten};
 use crate::figure::{Figure, Panel, Theme};
 use crate::record::NAME;
 use crate::render::{Fonts, svg, visible};
 use crate::text::xml;
 use base64::engine::general_purpose::STANDARD;
-use base64::write::EncoderWriter;
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
+use maps::Maps;
 use serde_json::{Value, json};
 use std::io::Write;
 
@@ -28,12 +27,10 @@ const SCRIPT: [&str; 9] = [
     include_str!("../../assets/page/download.js"),
     include_str!("../../assets/page/main.js"),
 ];
+/// Pictures wider than this, in pixels, do not stand beside one another.
+const HALF: f32 = 700.0;
 const LOOK: &str = include_str!("../../assets/page/style.css");
 const EXPLORER: &str = include_str!("../../assets/page/explorer.html");
-/// Beyond so many numbers each is packed into 8 bits, by its square root.
-const MOST_EXACT: usize = 1_500_000;
-/// What stands for a number that is none, among 8 bits.
-const NONE: u8 = 255;
 
 /// Writes the page; of a part where the figure is of one.
 ///
@@ -47,6 +44,7 @@ pub(super) fn write(
     out: &mut (dyn Write + Send),
 ) -> Result<()> {
     let (data, source) = found.outline(part)?;
+    let sections = found.sections();
     let maps = data.results.iter().enumerate().find_map(|(at, entry)| Maps::of(at, entry, found, &data));
     let script = SCRIPT.concat();
     let mut header: Value = serde_json::from_str(&data.header()?).map_err(unread)?;
@@ -54,7 +52,7 @@ pub(super) fn write(
     if let (Value::Object(header), Value::Object(own)) = (&mut header, own) {
         header.extend(own); // with the part, where there is one
         header
-            .insert("page".into(), json!({ "palette": palettes(figure), "attention": maps.as_ref().map(Maps::said) }));
+            .insert("page".into(), json!({ "palette": palettes(sections.iter().find(|section| section.id == "attention").map_or(figure, |own| own.figure)), "attention": maps.as_ref().map(Maps::said) }));
     }
     let title = xml(&visible(if figure.title.is_empty() { NAME } else { &figure.title }));
     let mut text = format!(
@@ -73,13 +71,15 @@ pub(super) fn write(
     if maps.is_some() {
         text += EXPLORER;
     }
-    let sections = found.sections();
     match sections.is_empty() {
         true => text += &still("whole", "Figure", figure, fonts)?,
         false => {
-            for Section { id, title, figure } in sections {
-                text += &still(id, title, figure, fonts)?;
+            text += "<div class=\"sections\">\n";
+            for Section { id, title, figure } in &sections {
+                // Its heading is the page's, and the prompt stands above all of them.
+                text += &still(id, title, &Figure { title: String::new(), ..(*figure).clone() }, fonts)?;
             }
+            text += "</div>\n";
         }
     }
     text += "</main>\n";
@@ -119,10 +119,18 @@ fn facts(found: &dyn Findings) -> String {
 fn still(id: &str, title: &str, figure: &Figure, fonts: &Fonts) -> Result<String> {
     let drawn = svg(&Figure { record: None, ..figure.clone() }, fonts)?;
     let theme = if figure.theme == Theme::Dark { "dark still" } else { "still" };
+    let width = figure_width(&drawn).filter(|width| *width > HALF);
+    let wide = if width.is_some() { " class=\"wide\"" } else { "" };
     Ok(format!(
-        "<section id=\"figure-{id}\">\n<h2>{title}</h2>\n<div class=\"{theme}\">\n{}</div>\n</section>\n",
+        "<section id=\"figure-{id}\"{wide}>\n<h2>{title}</h2>\n<div class=\"{theme}\">\n{}</div>\n</section>\n",
         inline(&drawn, id)
     ))
+}
+
+/// How wide a picture is drawn.
+fn figure_width(svg: &str) -> Option<f32> {
+    let own = svg.get(svg.find("<svg")?..)?;
+    own.split_once(" width=\"")?.1.split_once('"')?.0.parse().ok()
 }
 
 /// An SVG within HTML, whose policy knows no styles but the page's own, and where every name is said once. Texts have no quotes in them
@@ -148,94 +156,4 @@ fn palettes(figure: &Figure) -> Value {
         all.map(|[r, g, b]| format!("{r:02x}{g:02x}{b:02x}")).collect::<String>()
     };
     json!({ "light": hex(Theme::Light), "dark": hex(Theme::Dark) })
-}
-
-/// Attention `[layer, head, query, key]` with its names.
-struct Maps<'a> {
-    array: &'a Array,
-    entry: usize,
-    shape: [usize; 4],
-    causal: bool,
-    exact: bool,
-    names: [Value; 2],
-    keys: [Vec<String>; 2],
-    queries: [Vec<String>; 2],
-}
-
-impl<'a> Maps<'a> {
-    /// Those of a result, if it has some.
-    fn of(entry: usize, result: &'a Entry, found: &dyn Findings, data: &Data) -> Option<Self> {
-        let array = result.arrays.iter().find(|array| array.name == "attention")?;
-        let shape @ [layers, heads, rows, cols] = array.shape[..].try_into().ok()?;
-        let texts =
-            |name: &str| -> Option<Vec<String>> { serde_json::from_value(result.fields.get(name)?.clone()).ok() };
-        let fit = |list: Vec<String>, count: usize| (list.len() == count).then_some(list);
-        let words = texts("words").and_then(|words| fit(words, cols));
-        let labels = words.clone().or_else(|| fit(found.about().labels(), cols))?;
-        let key_texts = words.or_else(|| fit(data.tokens.clone(), cols))?;
-        let own = texts("query_tokens").and_then(|own| fit(own, rows));
-        let last = |all: &[String]| all[all.len().saturating_sub(rows)..].to_vec();
-        let labelled = |all: Vec<String>| all.iter().map(|text| visible(text)).collect::<Vec<_>>();
-        let queries = match own {
-            Some(own) => [labelled(own.clone()), own],
-            None => [last(&labels), last(&key_texts)],
-        };
-        let causal = !result.settings.contains_key("kind");
-        let numbers = size(&[layers, heads, pairs(rows, cols, causal)])?;
-        let names = ["layers", "heads"].map(|name| result.fields.get(name).cloned().unwrap_or_default());
-        let names: [Value; 2] = [names_of(&names[0], layers), names_of(&names[1], heads)];
-        let exact = numbers <= MOST_EXACT;
-        Some(Self { array, entry, shape, causal, exact, names, keys: [labels, key_texts], queries })
-    }
-
-    fn said(&self) -> Value {
-        let ([layers, heads], [keys, key_texts], [queries, query_texts]) = (&self.names, &self.keys, &self.queries);
-        json!({
-            "entry": self.entry, "shape": self.shape, "causal": self.causal,
-            "encoding": if self.exact { "f32" } else { "sqrt8" }, "layers": layers, "heads": heads,
-            "keys": keys, "key_texts": key_texts, "queries": queries, "query_texts": query_texts,
-        })
-    }
-
-    /// The numbers, deflated and in letters; of causal attention without the keys that a query does not see.
-    fn pack(&self, source: Option<&dyn Source>, out: &mut (dyn Write + Send)) -> Result<()> {
-        let [.., rows, cols] = self.shape;
-        let mut packed = ZlibEncoder::new(EncoderWriter::new(out, &STANDARD), Compression::default());
-        let mut place = 0;
-        self.array.each(source, &mut |values| {
-            for row in values.chunks_exact(cols.max(1)) {
-                let row = &row[..seen(place % rows, rows, cols, self.causal)];
-                let bytes: Vec<u8> = match self.exact {
-                    true => row.iter().flat_map(|x| x.to_le_bytes()).collect(),
-                    false => row.iter().map(|x| eighth(*x)).collect(),
-                };
-                packed.write_all(&bytes).map_err(unwritten)?;
-                place += 1;
-            }
-            Ok(())
-        })?;
-        packed.finish().and_then(|mut letters| letters.finish().map(drop)).map_err(unwritten)
-    }
-}
-
-/// A weight in 8 bits.
-fn eighth(x: f32) -> u8 {
-    if x.is_nan() { NONE } else { (x.clamp(0.0, 1.0).sqrt() * f32::from(NONE - 1) + 0.5) as u8 }
-}
-
-/// Names as texts; their numbers where there are none.
-fn names_of(names: &Value, count: usize) -> Value {
-    let text = |name: &Value| name.as_str().map_or_else(|| name.to_string(), str::to_owned);
-    match names.as_array().filter(|names| names.len() == count) {
-        Some(names) => names.iter().map(text).collect(),
-        None => (0..count).map(|at| at.to_string()).collect(),
-    }
-}
-
-fn seen(query: usize, rows: usize, cols: usize, causal: bool) -> usize {
-    if causal { (cols - rows.min(cols) + query + 1).min(cols) } else { cols }
-}
-
-fn pairs(rows: usize, cols: usize, causal: bool) -> usize {
-    (0..rows).map(|query| seen(query, rows, cols, causal)).sum()
 }

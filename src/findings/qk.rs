@@ -76,7 +76,7 @@ impl Analysis for Options {
     }
 
     fn find<'a>(&'a self, subject: Subject<'a>, _: &[Output]) -> Result<Box<dyn Findings + 'a>> {
-        let (model, ids) = (subject.session.model(), &subject.prompt.ids);
+        let (model, ids) = (subject.model(), &subject.prompt.ids);
         let query = position("query", self.query, ids.len())?;
         let key = self.key.map(|key| position("key", key, ids.len())).transpose()?;
         if let Some(key) = key.filter(|key| *key > query) {

@@ -79,6 +79,7 @@ impl<'a> Ready<'a> {
                 self.draw(part, page)?
             }
             Format::Dot => found.dot()?.into_bytes(),
+            Format::Md => found.markdown()?.into_bytes(),
             Format::Json | Format::Npz | Format::Safetensors => {
                 let (mut data, source) = found.outline(part)?;
                 data.record.part = part.and_then(|part| self.parts.get(part).cloned());

@@ -4,9 +4,11 @@ use super::Asked;
 use crate::analysis::{Prediction, next_tokens};
 use crate::error::Result;
 use crate::export::{Data, Entry, Fields, slug};
+use crate::model::Model;
 use crate::prompt::Prompt;
 use crate::record::{Identity, Input, Record};
 use crate::session::Session;
+use crate::trace::Replay;
 use candle_core::Tensor;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -28,6 +30,8 @@ pub struct Subject<'a> {
     pub about: About,
     /// Is told how far the work is.
     pub watch: Watch<'a>,
+    /// The model once it has read the prompt, where several analyses share that.
+    pub replay: Option<&'a Replay<'a>>,
 }
 
 impl Deref for Subject<'_> {
@@ -63,7 +67,15 @@ impl<'a> Subject<'a> {
 
     fn recorded(session: &'a Session, prompt: Prompt, record: Record) -> Self {
         let record = Record { model: session.identity(), ..record };
-        Self { session, about: About::new(record, prompt), watch: &|_, _| () }
+        Self { session, about: About::new(record, prompt), watch: &|_, _| (), replay: None }
+    }
+
+    /// The model, as far as it only reads the prompt: what it made of it already, where that is kept.
+    pub fn model(&self) -> &'a dyn Model {
+        match self.replay {
+            Some(replay) => replay,
+            None => self.session.model(),
+        }
     }
 
     /// How a figure shows a token id.

@@ -139,7 +139,7 @@ impl Wanted {
         logits: impl Fn(&Session, &[&Tensor]) -> Result<Tensor>,
     ) -> Result<Explained> {
         let Self { target, foil, position } = self;
-        let resid = forward(subject.session.model(), &[&subject.prompt.ids[..=position]], &mut NoTap)?;
+        let resid = forward(subject.model(), &[&subject.prompt.ids[..=position]], &mut NoTap)?;
         let logits = logits(subject.session, &[&resid])?;
         let next = predictions(&logits, odds, NEXT)?;
         let own = next.first().ok_or_else(|| Error::failed("the model's vocabulary is empty"))?.id;

@@ -31,6 +31,23 @@ pub enum Activation {
     ResidPost,
 }
 
+impl Activation {
+    /// All of them, in the order in which a block shows them.
+    pub const ALL: [Self; 11] = [
+        Self::ResidPre,
+        Self::Q,
+        Self::K,
+        Self::V,
+        Self::Scores,
+        Self::Pattern,
+        Self::Z,
+        Self::AttnOut,
+        Self::ResidMid,
+        Self::MlpOut,
+        Self::ResidPost,
+    ];
+}
+
 /// Where in a forward pass: an activation of one layer and one segment (prompt) of the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Site {
@@ -54,6 +71,10 @@ pub trait Tap {
     /// # Errors
     /// Whatever stops the forward pass.
     fn visit(&mut self, site: Site, x: Tensor) -> Result<Tensor>;
+    /// Whether it always answers with what it was shown, so that it may be shown what was kept of an equal pass.
+    fn only_looks(&self) -> bool {
+        false
+    }
     /// How the pass is followed backwards; by the derivative, unless a tap says otherwise. A model may know of no other way.
     fn slopes(&self) -> Slopes {
         Slopes::Exact
@@ -69,6 +90,9 @@ impl Tap for NoTap {
     }
     fn visit(&mut self, _: Site, x: Tensor) -> Result<Tensor> {
         Ok(x)
+    }
+    fn only_looks(&self) -> bool {
+        true
     }
 }
 

@@ -43,6 +43,7 @@ fn every_number_in_a_sentence_is_one_of_the_data() {
                 assert!(found.iter().any(|y| (x - y).abs() <= 0.5 * unit + 1e-9), "{x} is not in {text}");
             };
             if text.starts_with("After") {
+                assert_eq!(saliency["p_target"], of(&whole, "next-token")["p_target"]);
                 let p = 100.0 * saliency["p_target"].as_f64().unwrap();
                 has(p, if p < 10.0 { 1 } else { 0 });
                 has(last as f64, 0);
@@ -107,4 +108,82 @@ fn every_sentence_leads_to_its_figure_and_the_explorer_runs_beside_them() {
         "a link to a figure changes no view"
     );
     assert_eq!(browser.faults, Vec::<String>::new());
+}
+
+#[test]
+fn another_prompt_is_told_of_by_its_own_numbers() {
+    let shell = Shell::new();
+    let other = "The queen and her";
+    let quick = ["--panels", "lens"];
+    let whole = explained(&shell, PROMPTS[1], &[&["--versus", other][..], &quick].concat());
+    let there = of(&whole, "contrast");
+    let alone = explained(&shell, other, &quick);
+    assert_eq!(there["next"], of(&alone, "next-token")["next"]);
+    let told = of(&whole, "explain")["sentences"].to_string();
+    let p = 100.0 * there["p_target"].as_f64().unwrap();
+    assert!(told.contains(&format!("goes from 28 % to {p:.1} % (rank {})", there["rank"])), "{told}");
+    let patched = of(&whole, "patching");
+    assert_eq!(patched["corrupt_tokens"].as_array().unwrap().len(), 4);
+    // Prompts of other lengths have no position in common to be taken apart at.
+    let longer = explained(&shell, PROMPTS[1], &["--versus", "The old queen and her", "--panels", "lens"]);
+    assert!(longer["results"].as_array().unwrap().iter().all(|entry| entry["method"] != "patching"));
+    let same = shell.fails(&["explain", "Once", "-m", "builtin", "--versus", "Once", "-q"], 2);
+    assert!(same.contains("the same tokens (--versus)"), "{same}");
+}
+
+#[test]
+fn only_the_sections_that_are_named_are_there_and_told_of() {
+    let shell = Shell::new();
+    let whole = explained(&shell, PROMPTS[1], &["--panels", "attention,surprisal", "-o", "a.html"]);
+    let methods: Vec<&str> =
+        whole["results"].as_array().unwrap().iter().map(|entry| entry["method"].as_str().unwrap()).collect();
+    assert_eq!(methods, ["explain", "next-token", "surprisal", "attention"]);
+    let panels: Vec<&str> = of(&whole, "explain")["sentences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|sentence| sentence["panel"].as_str().unwrap())
+        .collect();
+    assert_eq!(panels, ["next", "surprisal", "next"]);
+    let page = shell.text("a.html");
+    assert!(page.contains("id=\"figure-surprisal\"") && !page.contains("id=\"figure-lens\""));
+    let wrong = shell.fails(&["explain", "x", "-m", "builtin", "-q", "--panels", "lens", "--evaluate"], 2);
+    assert!(wrong.contains("name saliency among the panels"), "{wrong}");
+    assert_eq!(shell.says(&["rerun", "a.html"]), "a.html: the same bytes\n");
+}
+
+#[test]
+fn what_each_command_says_alone_explain_says_as_well() {
+    let shell = Shell::new();
+    let whole = explained(&shell, PROMPTS[0], &[]);
+    for (args, method) in [
+        (&["lens"][..], "lens"),
+        (&["lens", "--direct"], "direct-logit-attribution"),
+        (&["heads"], "heads"),
+        (&["surprisal"], "surprisal"),
+        (&["attention"], "attention"),
+        (&["saliency", "--method", "occlusion"], "occlusion"),
+        (&["mix", "--method", "rollout"], "rollout"),
+    ] {
+        shell.ok(&[args, &[PROMPTS[0], "-m", "builtin", "-q", "-o", "b.json"]].concat());
+        let alone: Value = serde_json::from_slice(&shell.read("b.json")).unwrap();
+        assert_eq!(of(&whole, method), of(&alone, method), "{method}");
+    }
+}
+
+#[test]
+fn markdown_has_the_sentences_and_the_tables_and_no_markup_of_a_prompt() {
+    let shell = Shell::new();
+    let prompt = "<b>|*x*</b> and\n# y";
+    shell.ok(&["explain", prompt, "-m", "builtin", "-q", "-o", "a.md", "-o", "a.json", "--panels", "saliency,lens"]);
+    let (text, whole) = (shell.text("a.md"), shell.text("a.json"));
+    let whole: Value = serde_json::from_str(&whole).unwrap();
+    let sentences = of(&whole, "explain")["sentences"].as_array().unwrap();
+    assert_eq!(text.lines().filter(|line| line.starts_with("- ")).count(), sentences.len());
+    assert!(!text.contains("<b>") && text.contains("&lt;b&gt;"), "{text}");
+    let scored = text.lines().skip_while(|line| !line.contains("Which tokens mattered")).skip(4);
+    assert_eq!(scored.take_while(|line| line.starts_with('|')).count(), whole["tokens"].as_array().unwrap().len());
+    // Other commands have their table.
+    shell.ok(&["surprisal", "Once upon a", "-m", "builtin", "-q", "-o", "b.md"]);
+    assert!(shell.text("b.md").starts_with("# Once upon a\n\n- builtin"), "{}", shell.text("b.md"));
 }

@@ -154,7 +154,7 @@ fn a_long_text_is_packed_and_says_so() {
     let text = "The fox met the crow by the well and sang. ".repeat(40);
     shell.ok(&["attention", &text, "-m", "builtin", "-q", "-o", "a.html"]);
     let html = shell.text("a.html");
-    assert!(html.contains("\"encoding\":\"sqrt8\"") && html.len() < 8 << 20, "{}", html.len());
+    assert!(html.contains("\"encoding\":\"sqrt\"") && html.len() < 8 << 20, "{}", html.len());
     let Some(mut browser) = browser(&shell) else { return };
     started(&mut browser, &shell, "#head=0.0&query=0&key=0");
     let said = browser.says("document.getElementById('status').textContent");

@@ -28,13 +28,19 @@ impl<'a> Facts<'a> {
 
     /// The answer that is explained, as a sentence names it, and its probability.
     pub fn answer(&self) -> Option<(String, f64)> {
-        let entry = self.saliency().next()?;
+        let entry = self.entry("next-token")?;
         Some((self.named(entry, "target")?, number(entry, "p_target")?))
     }
 
     /// What it is compared with, if anything.
     pub fn foil(&self) -> Option<String> {
-        self.named(self.saliency().next()?, "foil")
+        self.named(self.entry("next-token")?, "foil")
+    }
+
+    /// What the model itself would say, of an entry that has its next tokens.
+    pub fn first_choice(&self, method: &str) -> Option<String> {
+        let id = value(self.entry(method)?, "next")?.get(0)?.get("token")?.as_u64()?;
+        Some(format!("“{}”", (self.label)(u32::try_from(id).ok()?)))
     }
 
     fn named(&self, entry: &Entry, name: &str) -> Option<String> {

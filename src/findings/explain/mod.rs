@@ -1,102 +1,27 @@
 //! One prediction looked at by several methods at once, in sentences that are made of their numbers and lead to them.
 
 mod facts;
+mod markdown;
+mod next;
+mod options;
+mod shown;
 mod story;
 
-use super::found::{Section, Sentence};
-use super::subject::{About, Subject};
-use super::{
-    Analysis, Asked, Findings, Output, Reading, Style, Target, Token, ablation, attention, find, heads, lens,
-    refuse_parts, saliency, surprisal,
-};
-use crate::analysis::attribution::Method;
-use crate::error::Result;
-use crate::export::table::text;
-use crate::export::{Data, Entry, Table};
-use crate::figure::{Figure, Panel};
+pub use options::{Options, Part};
+
+use super::subject::Subject;
+use super::{Analysis, Asked, Findings, Output, Reading, Style, find, refuse_parts};
+use crate::error::{Error, Kind, Result};
+use crate::export::Entry;
+use crate::figure::Figure;
 use crate::format::Format;
-use crate::prompt::Prompt;
+use crate::trace::Replay;
 use facts::Facts;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
+use next::{Versus, next};
+use shown::Explained;
 
-/// The methods whose words are compared: two that follow gradients, and one that takes tokens away.
-const METHODS: [Method; 3] = [Method::InputXGradient, Method::IntegratedGradients, Method::Occlusion];
-
-/// The options of `explain`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Options {
-    /// How the prompt is read.
-    pub reading: Reading,
-    /// Which prediction is explained.
-    pub target: Target,
-    /// Removes tokens in the order of their scores, and sees how far the methods can be trusted; off unless asked for.
-    pub evaluate: bool,
-    /// How the figure looks.
-    pub style: Style,
-}
-
-impl Options {
-    /// What is asked, each with what it is called.
-    fn parts(&self) -> Vec<(&'static str, &'static str, Asked)> {
-        let (reading, target, style) = (self.reading, &self.target, &self.style);
-        let style = || Style { title: None, ..style.clone() };
-        let lens = |direct| lens::Options {
-            reading,
-            target: target.clone(),
-            direct,
-            style: style(),
-            ..lens::Options::default()
-        };
-        let saliency = saliency::Options {
-            reading,
-            target: target.clone(),
-            method: METHODS.to_vec(),
-            evaluate: self.evaluate,
-            style: style(),
-            ..saliency::Options::default()
-        };
-        let view = attention::View { style: style(), no_received: true, ..attention::View::default() };
-        vec![
-            ("saliency", "Which tokens mattered", Asked::Saliency(saliency)),
-            ("lens", "What each layer would have said", Asked::Lens(lens(false))),
-            ("direct", "Who wrote the answer", Asked::Lens(lens(true))),
-            (
-                "heads",
-                "What each head does",
-                Asked::Heads(heads::Options { reading, style: style(), ..heads::Options::default() }),
-            ),
-            (
-                "surprisal",
-                "How surprising the prompt was",
-                Asked::Surprisal(surprisal::Options { reading, style: style(), ..surprisal::Options::default() }),
-            ),
-            (
-                "attention",
-                "What each head attends to",
-                Asked::Attention(attention::Options { reading, view, ..attention::Options::default() }),
-            ),
-        ]
-    }
-
-    /// The heads that wrote most towards the answer taken out, by direct logit attribution.
-    fn without(&self, direct: &Entry) -> Option<Asked> {
-        let heads = story::best_heads(direct);
-        let target = facts::number(direct, "target")? as u32;
-        let parts = heads.into_iter().map(|[layer, head]| format!("{layer}.{head}")).collect::<Vec<_>>();
-        let foil = facts::number(direct, "foil").map(|foil| Token::Id(foil as u32));
-        Some(Asked::Ablate(ablation::Options {
-            reading: self.reading,
-            parts: parts.join(",").parse().ok()?,
-            answer: Some(Token::Id(target)),
-            foil,
-            position: self.target.position,
-            style: Style { title: None, ..self.style.clone() },
-            ..ablation::Options::default()
-        }))
-    }
-}
+/// Up to so many weights of attention, one pass over the prompt is kept for all analyses.
+const MOST_KEPT: usize = 16 << 20;
 
 impl Analysis for Options {
     fn reading(&self) -> Reading {
@@ -109,86 +34,108 @@ impl Analysis for Options {
 
     fn check(&self, outputs: &[Output]) -> Result<()> {
         refuse_parts("explain", outputs)?;
-        self.parts().iter().try_for_each(|(_, _, asked)| asked.analysis().check(&[]))
+        if self.evaluate && !self.wants(Part::Saliency) {
+            return Err(Error::usage(
+                "evaluate puts methods of attribution to the test, and their section is left out",
+            )
+            .hint("name saliency among the panels, too")
+            .option("panels"));
+        }
+        self.first().iter().try_for_each(|(_, asked)| asked.analysis().check(&[]))
     }
 
     fn find<'a>(&'a self, subject: Subject<'a>, _: &[Output]) -> Result<Box<dyn Findings + 'a>> {
-        subject.session.has_next_tokens()?;
-        let position = self.target.within(&subject)?.position;
-        let (session, watch, prompt): (_, _, &Prompt) = (subject.session, subject.watch, &subject.prompt);
-        let whole = [Output::whole(Format::Html)];
-        let ask = |(id, title, asked): (&'static str, &'static str, Asked)| {
-            let subject = Subject { watch, ..Subject::new(session, prompt.clone(), &asked)? };
-            let found = find(asked.analysis(), subject, &whole)?;
-            Result::Ok(Found { id, title, figure: found.figure(None), results: found.data(None)?.results })
-        };
-        let mut panels = self.parts().into_iter().map(ask).collect::<Result<Vec<_>>>()?;
-        let direct = panels.iter().flat_map(|panel| &panel.results).find_map(|entry| self.without(entry));
-        if let Some(asked) = direct {
-            let at = panels.iter().position(|panel| panel.id == "heads").unwrap_or(panels.len());
-            panels.insert(at, ask(("without", "What becomes of it without the heads that wrote it", asked))?);
-        }
-        let results: Vec<&Entry> = panels.iter().flat_map(|panel| &panel.results).collect();
-        let facts =
-            Facts { results: &results, tokens: &subject.labels(), position, label: &|id| session.tokenizer.label(id) };
-        let sentences = story::tell(&facts, self);
-        Ok(Box::new(Explained { options: self, about: subject.about, panels, sentences }))
+        Ok(Box::new(self.explain(subject)?))
     }
 }
 
-/// What one of the methods found.
+impl Options {
+    /// Everything that is wanted of one model.
+    fn explain<'a>(&'a self, subject: Subject<'a>) -> Result<Explained<'a>> {
+        subject.session.has_next_tokens()?;
+        let (session, prompt, spec) = (subject.session, &subject.prompt, subject.session.spec());
+        let is_small = spec.layers * spec.heads * prompt.ids.len().pow(2) <= MOST_KEPT;
+        let replay = is_small.then(|| Replay::new(session.model(), &prompt.ids)).transpose()?;
+        let looked = Subject { watch: subject.watch, replay: replay.as_ref(), about: subject.about.clone(), session };
+        let panels = self.panels(&looked)?;
+        let results: Vec<&Entry> = panels.iter().flat_map(|panel| &panel.results).collect();
+        let position = self.target.within(&subject)?.position;
+        let facts =
+            Facts { results: &results, tokens: &subject.labels(), position, label: &|id| session.tokenizer.label(id) };
+        let mut sentences = story::tell(&facts, self);
+        // Whoever wants one section reads of what is in it.
+        sentences.retain(|sentence| panels.iter().any(|panel| panel.id == sentence.panel));
+        Ok(Explained { options: self, about: subject.about, panels, sentences })
+    }
+
+    /// All sections, in the order in which they are told.
+    fn panels(&self, subject: &Subject) -> Result<Vec<Found>> {
+        let ask = |id: &'static str, title: &'static str, all: &[Asked]| found(subject, id, title, all);
+        let (first, target) = next(self, subject)?;
+        let mut panels = vec![first];
+        if let Some(text) = &self.versus {
+            let versus = Versus::of(self, text, subject)?;
+            panels.push(versus.found(self, subject, target)?);
+            let own = versus.next.own()?;
+            let is_last = self.target.position.is_none();
+            if is_last && versus.prompt.ids.len() == subject.prompt.ids.len() {
+                let asked = self.apart(text, target, (own != target).then_some(own));
+                match ask("apart", "Where the two prompts part", &[asked]) {
+                    Ok(found) => panels.push(found),
+                    // Nothing differs in what is measured: there is no difference to be taken apart.
+                    Err(error) if error.kind == Kind::Usage => (),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        let position = self.target.within(subject)?.position;
+        for (part, asked) in self.first() {
+            panels.push(ask(crate::named::Named::name(part), part.title(), &[asked])?);
+            if part != Part::Direct {
+                continue;
+            }
+            let Some(direct) = panels.last().and_then(|panel| panel.results.first()).cloned() else { continue };
+            if self.wants(Part::Without)
+                && let Some(asked) = self.without(&direct)
+            {
+                panels.push(ask("without", Part::Without.title(), &[asked])?);
+            }
+            let looks = self.looks(&direct, position);
+            if self.wants(Part::Qk) && !looks.is_empty() {
+                panels.push(ask("qk", Part::Qk.title(), &looks)?);
+            }
+        }
+        Ok(panels)
+    }
+}
+
+/// A section of one question, or of several of a kind.
+fn found(subject: &Subject, id: &'static str, title: &'static str, all: &[Asked]) -> Result<Found> {
+    let (session, prompt) = (subject.session, &subject.prompt);
+    let mut section: Option<Found> = None;
+    for asked in all {
+        let own =
+            Subject { watch: subject.watch, replay: subject.replay, ..Subject::new(session, prompt.clone(), asked)? };
+        let found = find(asked.analysis(), own, &[Output::whole(Format::Html)])?;
+        let (figure, results) = (found.figure(None), found.data(None)?.results);
+        match &mut section {
+            None => section = Some(Found { id, title, figure, results }),
+            Some(section) => {
+                section.figure.subtitle.extend(figure.subtitle.into_iter().take(1));
+                section.figure.panels.extend(figure.panels);
+                section.results.extend(results);
+            }
+        }
+    }
+    section.ok_or_else(|| Error::failed("a section without a question, this should not happen"))
+}
+
+/// What was found of one section.
 struct Found {
     id: &'static str,
     title: &'static str,
     figure: Figure,
     results: Vec<Entry>,
-}
-
-/// What all of them found.
-struct Explained<'a> {
-    options: &'a Options,
-    about: About,
-    panels: Vec<Found>,
-    sentences: Vec<Sentence>,
-}
-
-impl Findings for Explained<'_> {
-    fn about(&self) -> &About {
-        &self.about
-    }
-
-    fn figure(&self, _: Option<usize>) -> Figure {
-        let lines = std::iter::once(self.about.line("one prediction by several methods"));
-        let lines = lines.chain(self.sentences.iter().map(|sentence| sentence.text.clone())).collect();
-        let panels: Vec<Panel> = self.panels.iter().flat_map(|found| found.figure.panels.clone()).collect();
-        self.options.style.figure(&self.about, lines, panels)
-    }
-
-    fn data(&self, _: Option<usize>) -> Result<Data> {
-        let sentence = |sentence: &Sentence| json!({ "text": sentence.text, "panel": sentence.panel });
-        let own = Entry {
-            method: "explain".into(),
-            settings: Map::from_iter([("bos".into(), self.about.prompt.bos.into())]),
-            fields: Map::from_iter([("sentences".into(), self.sentences.iter().map(sentence).collect())]),
-            arrays: Vec::new(),
-        };
-        let results = self.panels.iter().flat_map(|found| found.results.iter().cloned());
-        Ok(self.about.data(std::iter::once(own).chain(results).collect()))
-    }
-
-    fn table(&self, _: Option<usize>) -> Result<Table> {
-        let row = |sentence: &Sentence| vec![sentence.panel.into(), sentence.text.clone().into()];
-        Ok(Table { columns: vec![text("panel"), text("sentence")], rows: self.sentences.iter().map(row).collect() })
-    }
-
-    fn sentences(&self) -> &[Sentence] {
-        &self.sentences
-    }
-
-    fn sections(&self) -> Vec<Section<'_>> {
-        let all = self.panels.iter();
-        all.map(|found| Section { id: found.id, title: found.title, figure: &found.figure }).collect()
-    }
 }
 
 #[cfg(test)]
@@ -197,6 +144,17 @@ mod tests {
 
     #[test]
     fn options_survive_json_and_unknown_ones_are_refused() {
-        crate::findings::check_json::<Options>(r#"{"panels": []}"#);
+        crate::findings::check_json::<Options>(r#"{"pannels": []}"#);
+    }
+
+    #[test]
+    fn what_follows_who_wrote_the_answer_brings_it_and_a_test_needs_its_methods() {
+        let of = |panels: &[Part]| Options { panels: panels.to_vec(), ..Options::default() };
+        let parts = |panels| of(panels).first().into_iter().map(|(part, _)| part).collect::<Vec<_>>();
+        assert_eq!(parts(&[Part::Qk]), [Part::Direct]);
+        assert_eq!(parts(&[Part::Attention, Part::Lens]), [Part::Lens, Part::Attention]);
+        assert_eq!(parts(&[]), parts(&[Part::All]));
+        let refused = Options { evaluate: true, ..of(&[Part::Lens]) }.check(&[]).unwrap_err();
+        assert_eq!(refused.option, Some("panels"));
     }
 }

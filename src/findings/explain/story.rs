@@ -1,5 +1,7 @@
 //! Sentences for people, each of numbers that were measured here. What the numbers do not support is not said.
 
+mod contrast;
+
 use super::Options;
 use super::facts::{Facts, array, column, largest, number, value};
 use crate::analysis::agreement::spearman;
@@ -16,9 +18,9 @@ const LOOKS: f32 = 0.3;
 
 /// The story, in the order in which it is told.
 pub(super) fn tell(facts: &Facts, options: &Options) -> Vec<Sentence> {
-    let told = [predicted(facts, options), words(facts), trusted(facts), formed(facts), written(facts)];
-    let told = told.into_iter().flatten().chain(carriers(facts));
-    told.chain(without(facts)).chain(surprise(facts)).chain([not_shown()]).collect()
+    let told = [predicted(facts, options), words(facts), trusted(facts), reached(facts), formed(facts), written(facts)];
+    let told = told.into_iter().flatten().chain(carriers(facts)).chain(without(facts));
+    told.chain(surprise(facts)).chain(contrast::told(facts)).chain([not_shown()]).collect()
 }
 
 fn sentence(panel: &'static str, text: impl Into<String>) -> Sentence {
@@ -41,11 +43,10 @@ fn signed(x: f32) -> String {
 fn predicted(facts: &Facts, options: &Options) -> Option<Sentence> {
     let (answer, p) = facts.answer()?;
     let after = facts.token(facts.position);
-    let own = column(facts.entry("lens")?, "top", facts.position).and_then(|ids| ids.last().copied());
-    let own = own.map(|id| format!("“{}”", (facts.label)(id as u32)));
+    let own = facts.first_choice("next-token");
     let share = percent(p);
     Some(sentence(
-        "lens",
+        "next",
         match own {
             Some(own) if options.target.target.is_some() && own != answer => {
                 format!(
@@ -141,14 +142,14 @@ fn formed(facts: &Facts) -> Option<Sentence> {
 }
 
 /// A writer of the answer: its name, what it wrote, and which head it is.
-struct Writer {
-    name: String,
-    wrote: f32,
+pub(super) struct Writer {
+    pub name: String,
+    pub wrote: f32,
     head: Option<[usize; 2]>,
 }
 
 /// All heads and MLPs by what they wrote towards the answer, the most first.
-fn writers(entry: &Entry) -> Option<Vec<Writer>> {
+pub(super) fn writers(entry: &Entry) -> Option<Vec<Writer>> {
     let heads = array(entry, "parts_centred.heads")?;
     let &[_, columns] = &heads.shape[..] else { return None };
     let head = |(at, wrote): (usize, &f32)| {
@@ -231,7 +232,8 @@ fn carrier(facts: &Facts, [layer, head]: [usize; 2]) -> Option<Sentence> {
     let row = ((layer * heads + head) * queries + facts.position) * keys;
     let row = weights.values.get(row..row + facts.position + 1)?;
     let at = largest(row)?;
-    let label = value(facts.entry("heads")?, "label")?.get(layer)?.get(head)?.as_str()?;
+    let labels = facts.entry("heads").and_then(|entry| value(entry, "label"));
+    let label = labels.and_then(|labels| labels.get(layer)?.get(head)?.as_str()).unwrap_or_default();
     let kind = match label {
         "previous" => ", which on this prompt attends to the token before",
         "induction" => ", an induction head on this prompt,",
@@ -272,9 +274,29 @@ fn surprise(facts: &Facts) -> Option<Sentence> {
     ))
 }
 
+/// Where what is read at the end comes from, by attention alone.
+fn reached(facts: &Facts) -> Option<Sentence> {
+    let entry = facts.entry("rollout")?;
+    let map = array(entry, "map")?;
+    let &[_, keys] = &map.shape[..] else { return None };
+    let row = map.values.get(facts.position * keys..)?.get(..=facts.position)?;
+    // What stays at its own place is no news, and the first token is where heads rest.
+    let at = largest(row.get(1..facts.position)?)? + 1;
+    Some(sentence(
+        "mixing",
+        format!(
+            "Followed back through all layers by attention alone (rollout), {:.2} of what stands at {} comes from {}, the most of any token between it and the first, which has {:.2}.",
+            row[at],
+            facts.token(facts.position),
+            facts.token(at),
+            row[0]
+        ),
+    ))
+}
+
 fn not_shown() -> Sentence {
     sentence(
-        "attention",
+        "next",
         "Not shown by this: attention says where heads read, not that it mattered; attribution depends on what stands for a missing token; \
          the lens reads early layers in the last one's terms; and who wrote a logit is not who could be spared. All of it is about this one prompt.",
     )

@@ -56,7 +56,7 @@ impl<'a> Explanation<'a> {
                 .hint("leave it out")
                 .option("evaluate"));
         }
-        let evaluator = Evaluator::new(session.model(), ids, objective, options.baseline(session)?, subject.watch)?;
+        let evaluator = Evaluator::new(subject.model(), ids, objective, options.baseline(session)?, subject.watch)?;
         let (methods, request) = (options.methods(), options.request(session, options.draws));
         let run = |method: &Method| attribute(&evaluator, *method, &request);
         let attributions = methods.iter().map(run).collect::<Result<Vec<_>>>()?;

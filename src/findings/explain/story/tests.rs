@@ -15,8 +15,13 @@ fn entry(method: &str, fields: Value, arrays: &[(&str, &[usize], &[f32])]) -> En
     Entry { method: method.into(), settings: Map::new(), fields, arrays: arrays.iter().map(array).collect() }
 }
 
-fn scores(p: f64, values: &[f32; 3]) -> Entry {
-    entry("a", json!({ "target": 7, "p_target": p }), &[("scores", &[3], values)])
+fn scores(values: &[f32; 3]) -> Entry {
+    entry("a", json!({ "target": 7 }), &[("scores", &[3], values)])
+}
+
+/// What comes next: the answer's probability, and the model's own choice.
+fn next(p: f64, own: u32) -> Entry {
+    entry("next-token", json!({ "target": 7, "p_target": p, "next": [{ "token": own }] }), &[])
 }
 
 /// Ranks of three rows at the last of three positions.
@@ -56,29 +61,32 @@ fn told(results: &[Entry], target: Option<u32>) -> String {
 
 #[test]
 fn how_sure_the_model_is_follows_the_probability() {
-    let said = |p| told(&[scores(p, &[1.0, 2.0, 3.0]), lens([5.0, 2.0, 1.0], 7.0)], None);
+    let said = |p| told(&[next(p, 7), lens([5.0, 2.0, 1.0], 7.0)], None);
     assert!(said(0.95).contains("almost certain of “w7”: it gives it 95 %"), "{}", said(0.95));
     assert!(said(0.6).contains("more than all else together"));
     assert!(said(0.2).contains("it is not sure"));
-    let other = told(&[scores(0.01, &[1.0, 2.0, 3.0]), lens([5.0, 2.0, 3.0], 4.0)], Some(7));
+    let other = told(&[next(0.01, 4), lens([5.0, 2.0, 3.0], 4.0)], Some(7));
     assert!(other.contains("its own first choice is “w4”") && other.contains("ends at rank 3"), "{other}");
 }
 
 #[test]
 fn no_token_is_named_where_methods_do_not_agree() {
-    let said = |a, b| told(&[scores(0.5, &a), scores(0.5, &b)], None);
+    let said = |a, b| told(&[next(0.5, 7), scores(&a), scores(&b)], None);
     let same = said([0.1, 0.2, 3.0], [0.2, 0.3, 9.0]);
     assert!(same.contains("name “c” (2)") && same.contains("order the others alike"), "{same}");
     let first = said([0.2, 0.1, -3.0], [0.1, 0.2, 9.0]);
     assert!(first.contains("name “c” (2)") && first.contains("order the others differently"), "{first}");
     let apart = said([3.0, 2.0, 1.0], [1.0, 2.0, 3.0]);
     assert!(apart.contains("do not agree") && !apart.contains("name “"), "{apart}");
-    assert!(!told(&[scores(0.5, &[1.0, 2.0, 3.0])], None).contains("attribution name"), "one method agrees with none");
+    assert!(
+        !told(&[next(0.5, 7), scores(&[1.0, 2.0, 3.0])], None).contains("attribution name"),
+        "one method agrees with none"
+    );
 }
 
 #[test]
 fn the_layer_at_which_an_answer_forms_is_where_it_stays_first() {
-    let said = |ranks| told(&[scores(0.9, &[1.0, 2.0, 3.0]), lens(ranks, 7.0)], None);
+    let said = |ranks| told(&[next(0.9, 7), lens(ranks, 7.0)], None);
     assert!(said([1.0, 1.0, 1.0]).contains("from the very beginning"));
     assert!(said([1.0, 4.0, 1.0]).contains("only at the end, after layer 1; one step before it is at rank 4"));
     assert!(said([8.0, 1.0, 1.0]).contains("after layer 0 and stays it to the end"));
@@ -87,7 +95,7 @@ fn the_layer_at_which_an_answer_forms_is_where_it_stays_first() {
 
 #[test]
 fn only_parts_that_lift_the_answer_are_said_to_write_it() {
-    let base = scores(0.9, &[1.0, 2.0, 3.0]);
+    let base = next(0.9, 7);
     let said = |heads, mlp| told(&[base.clone(), direct(heads, mlp)], None);
     let all = said([2.0, -1.0], 0.5);
     assert!(all.contains("(+1.50 in logits), head 0.0 (+2.00) and MLP 0 (+0.50) wrote most"), "{all}");
@@ -108,7 +116,7 @@ fn what_taking_heads_out_does_is_said_as_it_is() {
     let said = |after: f64, rank: u32| {
         let of = |p: f64, rank: u32| json!({ "logprob": p.ln(), "rank": rank });
         let fields = json!({ "ablated": ["4.2", "4.1"], "before": of(0.5, 1), "after": of(after, rank) });
-        told(&[scores(0.5, &[1.0, 2.0, 3.0]), entry("ablation", fields, &[])], None)
+        told(&[next(0.5, 7), entry("ablation", fields, &[])], None)
     };
     let falls = said(0.02, 7);
     assert!(
@@ -122,9 +130,39 @@ fn what_taking_heads_out_does_is_said_as_it_is() {
 #[test]
 fn what_was_not_measured_is_not_told() {
     let nothing = told(&[], None);
-    assert!(nothing.starts_with("attention: Not shown by this") && nothing.lines().count() == 1, "{nothing}");
+    assert!(nothing.starts_with("next: Not shown by this") && nothing.lines().count() == 1, "{nothing}");
     let test = entry("faithfulness", json!({ "conclusion": "On this prompt no method does." }), &[]);
     assert!(told(&[test], None).contains("saliency: Put to the test: on this prompt no method does."));
     let bits = entry("surprisal", json!({ "mean": 4.0 }), &[("bits", &[3], &[f32::NAN, 2.0, 6.0])]);
     assert!(told(&[bits], None).contains("4.00 bits a token; “c” (2) surprised it most (6.0 bits)"));
+}
+
+#[test]
+fn what_comes_from_an_earlier_token_is_said_of_the_rollout_alone() {
+    let map = entry("rollout", Value::Null, &[("map", &[3, 3], &[1.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.5, 0.3, 0.2])]);
+    let said = told(&[map], None);
+    assert!(
+        said.contains("(rollout), 0.30 of what stands at “c” (2) comes from “b” (1)") && said.contains("has 0.50"),
+        "{said}"
+    );
+}
+
+#[test]
+fn another_prompt_is_told_of_as_far_as_it_was_measured() {
+    let other = |p: f64, rank: u32, own: u32| {
+        let fields = json!({ "p_target": p, "rank": rank, "prompt": "x\ny", "next": [{ "token": own }] });
+        told(&[next(0.5, 7), entry("contrast", fields, &[])], None)
+    };
+    let goes = other(0.02, 5, 9);
+    assert!(
+        goes.contains("After the other prompt, “x y”, the first choice is “w9”; “w7” goes from 50 % to 2.0 % (rank 5)"),
+        "{goes}"
+    );
+    assert!(other(0.9, 1, 7).contains("the first choice is “w7” as well, with 90 % where it is 50 % here"));
+    let apart = |grid: &[f32]| told(&[next(0.5, 7), entry("patching", Value::Null, &[("grid", &[2, 3], grid)])], None);
+    let moved = apart(&[0.0, 1.0, 0.0, 0.1, 0.2, 0.8]);
+    assert!(moved.contains("is at “b” (1) as far as layer 0 (its state alone brings back 1.00"), "{moved}");
+    assert!(moved.contains("at the last position from layer 1 on (0.80)"));
+    assert!(apart(&[0.4; 6]).contains("No single state brings back half"));
+    assert!(!told(&[next(0.5, 7)], None).contains("prompts differ"));
 }
