@@ -72,7 +72,7 @@ pub fn direct(
     let mut writers = Writers { tokens: at(&embeddings)?, positions: at(&positions)?, ..Writers::default() };
     for layer in 0..spec.layers {
         let z = trace.get(Activation::Z, layer, 0)?.narrow(0, position, 1)?; // [1, heads, d_head]
-        let heads = model.head_out(layer, &z)?.squeeze(1)?.to_dtype(DType::F64)?; // [heads, d]
+        let heads = model.head_adds(layer, &z)?.squeeze(1)?.to_dtype(DType::F64)?; // [heads, d]
         let constant = model.attn_constant(layer)?.map(|bias| bias.to_dtype(DType::F64)?.to_vec1()).transpose()?;
         let mlp = at(trace.get(Activation::MlpOut, layer, 0)?)?;
         writers.layers.push(Layer { heads: heads.to_vec2()?, constant, mlp });

@@ -137,7 +137,7 @@ struct Ends<'a> {
 impl Ends<'_> {
     /// What the heads, the bias and the MLP of a layer wrote.
     fn of_layer(&mut self, trace: &Trace, layer: usize) -> Result<()> {
-        let outs = self.model.head_out(layer, trace.get(Activation::Z, layer, 0)?)?; // [heads, len, d]
+        let outs = self.model.head_adds(layer, trace.get(Activation::Z, layer, 0)?)?; // [heads, len, d]
         let heads: Vec<Writer> = (0..outs.dims()[0]).map(|head| Writer::Head(layer, head)).collect();
         self.add(&heads, &outs)?;
         let mlp = trace.get(Activation::MlpOut, layer, 0)?;

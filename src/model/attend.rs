@@ -39,11 +39,19 @@ pub fn scores(q: &Tensor, k: &Tensor, scale: f64) -> Result<Tensor> {
 /// # Errors
 /// For the fused path another type or device than f32 on the CPU.
 pub fn causal_softmax(scores: &Tensor, fused: bool) -> Result<Tensor> {
+    windowed_softmax(scores, usize::MAX, fused)
+}
+
+/// The same where a query sees only so many keys, itself the last.
+///
+/// # Errors
+/// As [`causal_softmax`].
+pub fn windowed_softmax(scores: &Tensor, window: usize, fused: bool) -> Result<Tensor> {
     if fused {
-        return scores.contiguous()?.apply_op1(CausalSoftmax);
+        return scores.contiguous()?.apply_op1(CausalSoftmax { window });
     }
     let (_, queries, keys) = scores.dims3()?;
-    let mask = causal_mask(queries, keys, scores.dtype(), scores.device())?;
+    let mask = causal_mask(queries, keys, window, scores.dtype(), scores.device())?;
     candle_nn::ops::softmax(&scores.broadcast_add(&mask)?, D::Minus1)
 }
 
@@ -176,7 +184,9 @@ fn softmax_backward(pattern: &Tensor, grad: &Tensor) -> Result<Tensor> {
     &weighted - pattern.broadcast_mul(&weighted.sum_keepdim(D::Minus1)?)?
 }
 
-struct CausalSoftmax;
+struct CausalSoftmax {
+    window: usize,
+}
 
 impl CustomOp1 for CausalSoftmax {
     fn name(&self) -> &'static str {
@@ -189,9 +199,10 @@ impl CustomOp1 for CausalSoftmax {
         let past = keys - queries;
         let mut out = vec![0.0f32; scores.len()];
         out.par_chunks_mut(keys).zip(scores.par_chunks(keys)).enumerate().for_each(|(row, (out, scores))| {
-            let seen = row % queries + past + 1;
-            out[..seen].copy_from_slice(&scores[..seen]);
-            vector::softmax(&mut out[..seen], 1.0);
+            let end = row % queries + past + 1;
+            let seen = end.saturating_sub(self.window)..end;
+            out[seen.clone()].copy_from_slice(&scores[seen.clone()]);
+            vector::softmax(&mut out[seen], 1.0);
         });
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }

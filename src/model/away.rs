@@ -3,7 +3,7 @@
 //! Analyses see f32 on the CPU, whatever computes; so do taps, and what no tap wants stays where it is. Carrying has a backward, so
 //! that gradients come back too.
 
-use super::{Backend, Classes, End, Model, Past, Segment, Segments, Site, Slopes, Spec, Tap};
+use super::{Activation, Backend, Classes, End, Model, Past, Segment, Segments, Site, Slopes, Spec, Tap};
 use crate::error::{Error, Result};
 use crate::named::Named;
 use crate::place::{self, Place, Precision};
@@ -124,6 +124,10 @@ impl Model for Away {
         self.model.shares_out()
     }
 
+    fn shows(&self, at: Activation) -> bool {
+        self.model.shows(at)
+    }
+
     fn classes(&self) -> Option<&Classes> {
         self.model.classes()
     }
@@ -169,6 +173,10 @@ impl Model for Away {
 
     fn head_out(&self, layer: usize, z: &Tensor) -> Result<Tensor> {
         back(&self.model.head_out(layer, &self.there(z)?)?)
+    }
+
+    fn head_adds(&self, layer: usize, z: &Tensor) -> Result<Tensor> {
+        back(&self.model.head_adds(layer, &self.there(z)?)?)
     }
 
     /// In double precision, which not every device has: on the CPU.

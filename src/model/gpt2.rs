@@ -7,6 +7,8 @@ mod layouts;
 mod names;
 
 pub use config::Gpt2Config;
+pub(super) use fields::{Meaning, meaning};
+pub(super) use names::{WRAPPERS, within};
 
 use super::attend::{causal_softmax, mix, pattern, scores};
 use super::ops::{Backend, LayerNorm, Linear, Weight, add, double};
@@ -214,25 +216,16 @@ impl Model for Gpt2 {
         Ok(self.ln_f.forward(resid)?)
     }
 
-    /// LayerNorm's scale is a statistic; its centring is linear, and so belongs to the direction.
     fn pull_back(&self, resid: &[f64], row: &[f64]) -> Result<(Vec<f64>, f64)> {
-        let numbers = |weight: &Weight| weight.double()?.to_vec1::<f64>();
-        let (weight, bias) = (numbers(&self.ln_f.weight)?, numbers(&self.ln_f.bias)?);
-        let centre = mean(resid);
-        let variance = resid.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / resid.len() as f64;
-        let scale = 1.0 / (variance + self.ln_f.eps).sqrt();
-        let weighted: Vec<f64> = weight.iter().zip(row).map(|(weight, row)| weight * row).collect();
-        let centre = mean(&weighted);
-        let direction = weighted.iter().map(|x| scale * (x - centre)).collect();
-        Ok((direction, bias.iter().zip(row).map(|(bias, row)| bias * row).sum()))
+        Ok(self.ln_f.pull_back(resid, row)?)
     }
 
     fn unembed(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
-        logits(self.head()?, normed, ids)
+        Ok(self.head()?.of_outputs(normed, ids)?)
     }
 
     fn answer(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
-        logits(self.score.as_ref().map_or_else(|| self.head(), Ok)?, normed, ids)
+        Ok(self.score.as_ref().map_or_else(|| self.head(), Ok)?.of_outputs(normed, ids)?)
     }
 
     fn head_out(&self, layer: usize, z: &Tensor) -> Result<Tensor> {
@@ -275,22 +268,6 @@ impl Model for Gpt2 {
     fn attn_constant(&self, layer: usize) -> Result<Option<Tensor>> {
         Ok(self.h[layer].attn_c_proj.bias.as_ref().map(Weight::tensor).transpose()?)
     }
-}
-
-/// What a head says of all its rows, or of some.
-fn logits(head: &Linear, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
-    Ok(match ids {
-        None => head.forward(normed)?,
-        // A part of the vocabulary is read where it lies.
-        Some(ids) if ids.len() > 1 && ids.windows(2).all(|two| two[0] + 1 == two[1]) => {
-            Linear { weight: head.weight.rows(ids[0] as usize, ids.len())?, ..head.clone() }.forward(normed)?
-        }
-        Some(ids) => Linear { weight: head.weight.gather(ids)?, ..head.clone() }.forward(normed)?,
-    })
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 /// Whether the tap wants anything between the queries, keys and values of a layer and what its heads carry.

@@ -4,14 +4,19 @@ pub mod attend;
 mod away;
 mod branched;
 mod classes;
+mod decoder;
 mod family;
 mod gpt2;
 pub(crate) mod kernel;
+mod llama;
 mod memory;
+mod neox;
 mod nonlinearity;
+mod norm;
 pub mod ops;
 mod packed;
 mod relevance;
+mod rotary;
 mod tap;
 pub(crate) mod vector;
 
@@ -19,7 +24,9 @@ pub use away::Away;
 pub use classes::{Classes, Odds};
 pub use family::Family;
 pub use gpt2::{Gpt2, Gpt2Config};
+pub use llama::LlamaConfig;
 pub use memory::keep_freed_memory;
+pub use neox::NeoXConfig;
 pub use nonlinearity::Nonlinearity;
 pub use ops::Backend;
 pub use relevance::Slopes;
@@ -176,6 +183,10 @@ pub trait Model: Send + Sync {
     fn shares_out(&self) -> bool {
         false
     }
+    /// Whether its blocks show this activation. Where attention and MLP read the same residual, there is no `ResidMid` between them.
+    fn shows(&self, _: Activation) -> bool {
+        true
+    }
     /// The classes that it sorts whole texts into, where that is what its head is for.
     fn classes(&self) -> Option<&Classes> {
         None
@@ -226,8 +237,16 @@ pub trait Model: Send + Sync {
     /// `z_h W_O^h` for each head: z `[rows, heads, d_head]` → `[heads, rows, d_model]`.
     ///
     /// # Errors
-    /// A layer that there is not, heads of another width.
+    /// A layer that there is not, heads of another width; a model that norms what its heads add together, as a usage error.
     fn head_out(&self, layer: usize, z: &Tensor) -> Result<Tensor>;
+    /// What each head adds to the residual stream where all of them together carry z `[rows, heads, d_head]`: `[heads, rows, d_model]`, as
+    /// [`Self::head_out`]; where what they add is normed together, with the statistics of that norm fixed at all of it.
+    ///
+    /// # Errors
+    /// As [`Self::head_out`].
+    fn head_adds(&self, layer: usize, z: &Tensor) -> Result<Tensor> {
+        self.head_out(layer, z)
+    }
     /// A head's queries, keys or values as sums, the statistics of the norm before them fixed at residuals `[rows, d_model]` that stand at
     /// positions `first..`: what each of `written` `[parts, rows, d_model]` comes to, `[parts, rows, d_head]`, and what is there
     /// whatever was written, `[rows, d_head]`. Queries are scaled and both turned as scores need them: a query times a key, summed,

@@ -143,6 +143,20 @@ impl Linear {
     }
 }
 
+impl Linear {
+    /// What a head says of rows `[rows, inputs]`: all outputs, or some, `[rows, ids]`. For a weight `[outputs, inputs]` without a bias.
+    pub(super) fn of_outputs(&self, x: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
+        match ids {
+            None => self.forward(x),
+            // A part of the vocabulary is read where it lies.
+            Some(ids) if ids.len() > 1 && ids.windows(2).all(|two| two[0] + 1 == two[1]) => {
+                Linear { weight: self.weight.rows(ids[0] as usize, ids.len())?, ..self.clone() }.forward(x)
+            }
+            Some(ids) => Linear { weight: self.weight.gather(ids)?, ..self.clone() }.forward(x),
+        }
+    }
+}
+
 struct LinearOp {
     weight: Param,
     bias: Option<Param>,
@@ -223,7 +237,7 @@ impl LayerNorm {
     /// # Errors
     /// Rows of another width.
     pub fn of_parts(&self, x: &Tensor, parts: &Tensor) -> Result<Tensor> {
-        let (x, parts) = (x.to_dtype(DType::F64)?, parts.to_dtype(DType::F64)?);
+        let (x, parts) = (double(x)?, double(parts)?);
         let centred = |x: &Tensor| x.broadcast_sub(&x.mean_keepdim(D::Minus1)?);
         let deviation = (centred(&x)?.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?.sqrt()?; // [rows, 1]
         centred(&parts)?.broadcast_div(&deviation)?.broadcast_mul(&self.weight.double()?)
@@ -297,6 +311,31 @@ pub fn add(a: &Tensor, b: &Tensor, fused: bool) -> Result<Tensor> {
     if fused { a.contiguous()?.apply_op2(&b.contiguous()?, Add) } else { a + b }
 }
 
+/// `a · b`, element by element: a gated MLP.
+pub(super) fn multiply(a: &Tensor, b: &Tensor, fused: bool) -> Result<Tensor> {
+    if fused { a.contiguous()?.apply_op2(&b.contiguous()?, Multiply) } else { a * b }
+}
+
+struct Multiply;
+
+impl CustomOp2 for Multiply {
+    fn name(&self) -> &'static str {
+        "multiply"
+    }
+
+    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (a, b) = (contiguous(s1, l1)?, contiguous(s2, l2)?);
+        if l1.shape() != l2.shape() {
+            bail!("cannot multiply {:?} and {:?}", l1.shape(), l2.shape());
+        }
+        Ok((CpuStorage::F32(a.iter().zip(b).map(|(a, b)| a * b).collect()), l1.shape().clone()))
+    }
+
+    fn bwd(&self, a: &Tensor, b: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        Ok((Some(multiply(grad, b, true)?), Some(multiply(grad, a, true)?)))
+    }
+}
+
 struct Add;
 
 impl CustomOp2 for Add {
@@ -335,7 +374,7 @@ pub(super) fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result
 const SERIAL: usize = 1 << 15;
 
 /// `f` on every row of `d` numbers, in parallel where that pays.
-fn by_rows(y: &mut [f32], x: &[f32], d: usize, f: impl Fn(&mut [f32], &[f32]) + Sync) {
+pub(super) fn by_rows(y: &mut [f32], x: &[f32], d: usize, f: impl Fn(&mut [f32], &[f32]) + Sync) {
     if x.len() <= SERIAL {
         y.chunks_mut(d).zip(x.chunks(d)).for_each(|(y, x)| f(y, x));
     } else {
@@ -348,14 +387,14 @@ pub(super) fn each(values: &mut [f32], f: impl Fn(&mut [f32]) + Sync) {
     if values.len() <= SERIAL { f(values) } else { values.par_chunks_mut(SERIAL / 2).for_each(&f) }
 }
 
-/// What a query may see: 0 where key j ≤ query i + past, −∞ elsewhere, `[queries, keys]`.
+/// What a query may see: 0 where key j ≤ query i + past and in the `window` of keys that end there, −∞ elsewhere, `[queries, keys]`.
 ///
 /// # Errors
 /// A type or device that cannot hold the mask.
-pub fn causal_mask(queries: usize, keys: usize, dtype: DType, device: &Device) -> Result<Tensor> {
+pub fn causal_mask(queries: usize, keys: usize, window: usize, dtype: DType, device: &Device) -> Result<Tensor> {
     let past = keys - queries;
-    let mask: Vec<f32> = (0..queries)
-        .flat_map(|i| (0..keys).map(move |j| if j <= i + past { 0.0 } else { f32::NEG_INFINITY }))
-        .collect();
+    let sees = move |i: usize, j: usize| j <= i + past && i + past - j < window;
+    let mask: Vec<f32> =
+        (0..queries).flat_map(|i| (0..keys).map(move |j| if sees(i, j) { 0.0 } else { f32::NEG_INFINITY })).collect();
     Tensor::from_vec(mask, (queries, keys), device)?.to_dtype(dtype)
 }

@@ -188,6 +188,17 @@ vectorised! {
     }
 }
 
+vectorised! {
+    /// `y = x / √(mean x² + eps) · weight`; returns `1 / √(mean x² + eps)`.
+    pub fn rms_norm(y: &mut [f32], x: &[f32], weight: &[f32], eps: f32) -> f32 {
+        let scale = 1.0 / (lane_sum(x, |x| x * x) / x.len() as f32 + eps).sqrt();
+        for ((y, x), w) in y.iter_mut().zip(x).zip(weight) {
+            *y = x * scale * *w;
+        }
+        scale
+    }
+}
+
 /// `Σ f(x)` in sixteen lanes.
 #[inline(always)]
 fn lane_sum(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {

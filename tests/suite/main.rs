@@ -16,6 +16,7 @@ mod errors;
 mod examples;
 mod explain;
 mod export;
+mod families;
 mod gradients;
 mod heads;
 mod hub;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 type Config = Map<String, Value>;
 
 /// What a field does to the numbers.
-pub(super) enum Meaning {
+pub(in crate::model) enum Meaning {
     /// It changes them, and is honoured.
     Honoured,
     /// It changes nothing of what is computed here.
@@ -120,7 +120,7 @@ const TABLE: &[(Meaning, &[&str])] = &[
 ];
 
 /// What a field means; none for one that nobody here knows.
-pub(super) fn meaning(field: &str) -> Option<&'static Meaning> {
+pub(in crate::model) fn meaning(field: &str) -> Option<&'static Meaning> {
     TABLE.iter().find(|(_, fields)| fields.contains(&field)).map(|(meaning, _)| meaning)
 }
 

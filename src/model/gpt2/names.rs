@@ -7,7 +7,7 @@ use crate::weights::{Param, Weights};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Parts of names that programs put around a module, wherever it is: torch.compile, data parallelism, sharding, checkpointing.
-const WRAPPERS: [&str; 5] =
+pub(in crate::model) const WRAPPERS: [&str; 5] =
     ["_orig_mod", "module", "_fsdp_wrapped_module", "_forward_module", "_checkpoint_wrapped_module"];
 /// What transformers' own names begin with, or nothing.
 const USUAL: [&str; 2] = ["", "transformer."];
@@ -189,7 +189,7 @@ fn before_block(name: &str) -> Option<&str> {
 }
 
 /// A name without the prefix of the blocks, or without as much of it as a head's name has.
-fn within<'n>(name: &'n str, prefix: &str) -> &'n str {
+pub(in crate::model) fn within<'n>(name: &'n str, prefix: &str) -> &'n str {
     let mut ends = prefix.match_indices('.').map(|(at, _)| at + 1).rev();
     ends.find_map(|end| name.strip_prefix(&prefix[..end])).unwrap_or(name)
 }

@@ -30,7 +30,7 @@ pub fn fixtures() -> PathBuf {
 /// Config and weights of a GPT-2.
 pub fn checkpoint(source: &Source) -> (Gpt2Config, Weights) {
     let checkpoint = Checkpoint::open(source).unwrap();
-    let Family::Gpt2(config) = family(&checkpoint).unwrap();
+    let Family::Gpt2(config) = family(&checkpoint).unwrap() else { panic!("no GPT-2") };
     (config, checkpoint.weights().unwrap())
 }
 

@@ -1,0 +1,193 @@
+//! `config.json` of a Llama and its kin: every field that changes the numbers is honoured or refused by name.
+
+use crate::error::{Error, Result};
+use crate::model::decoder::Fields;
+use crate::model::rotary::{Rotary, Usual};
+use crate::model::{Nonlinearity, Spec};
+
+/// What a Llama, or one of its kin, is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LlamaConfig {
+    /// Its sizes.
+    pub spec: Spec,
+    /// What was assumed, a line each, for people.
+    pub remarks: Vec<String>,
+    pub(super) family: &'static str,
+    pub(super) nonlinearity: Nonlinearity,
+    pub(super) eps: f64,
+    pub(super) tied: bool,
+    pub(super) architecture: Option<String>,
+    pub(super) rotary: Rotary,
+    /// How many keys a query sees, by layer.
+    pub(super) windows: Vec<usize>,
+    pub(super) qkv_bias: bool,
+    pub(super) out_bias: bool,
+    pub(super) mlp_bias: bool,
+    /// A norm of queries and keys, where there is one: over all heads together, or over each.
+    pub(super) qk_norm: Option<bool>,
+    /// Norms stand behind attention and MLP, not before them.
+    pub(super) post_norms: bool,
+    /// Queries, keys and values are rows of one matrix, and so are the two of the MLP.
+    pub(super) fused_matrices: bool,
+}
+
+/// Which of them.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Llama,
+    Mistral,
+    Qwen2,
+    Qwen3,
+    Olmo2,
+    Phi3,
+}
+
+impl LlamaConfig {
+    /// Every `model_type` that [`Self::parse`] reads.
+    pub const MODEL_TYPES: &[&str] = &["llama", "mistral", "qwen2", "qwen3", "olmo2", "phi3"];
+
+    /// Reads a `config.json`; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// What is no JSON object of such fields, and every field that would change the numbers in a way that is not known here.
+    pub fn parse(bytes: &[u8], origin: &str, model_type: &str) -> Result<Self> {
+        let (kind, family) = match model_type {
+            "mistral" => (Kind::Mistral, "Mistral"),
+            "qwen2" => (Kind::Qwen2, "Qwen2"),
+            "qwen3" => (Kind::Qwen3, "Qwen3"),
+            "olmo2" => (Kind::Olmo2, "OLMo2"),
+            "phi3" => (Kind::Phi3, "Phi-3"),
+            _ => (Kind::Llama, "Llama"),
+        };
+        let fields = Fields::parse(bytes, origin, family)?;
+        let spec = kind.spec(&fields)?;
+        let own_bias =
+            |kinds: &[Kind], name: &str| if kinds.contains(&kind) { fields.or(name, false) } else { Ok(false) };
+        let attention_bias = own_bias(&[Kind::Llama, Kind::Qwen3, Kind::Olmo2], "attention_bias")?;
+        let eps = if kind == Kind::Olmo2 || kind == Kind::Phi3 { 1e-5 } else { 1e-6 };
+        let usual = match kind {
+            Kind::Phi3 => Usual { partial: Some(("partial_rotary_factor", 1.0)), ..Usual::LLAMA },
+            _ => Usual::LLAMA,
+        };
+        let mut config = Self {
+            family,
+            nonlinearity: fields.nonlinearity("hidden_act", "silu")?,
+            eps: fields.eps("rms_norm_eps", eps)?,
+            tied: fields.or("tie_word_embeddings", false)?,
+            architecture: fields.architecture()?,
+            rotary: Rotary::of(&fields, &usual, spec.d_head, spec.context)?,
+            windows: kind.windows(&fields, spec.layers)?,
+            qkv_bias: attention_bias || kind == Kind::Qwen2,
+            out_bias: attention_bias,
+            mlp_bias: own_bias(&[Kind::Llama], "mlp_bias")?,
+            qk_norm: match kind {
+                Kind::Olmo2 => Some(true),
+                Kind::Qwen3 => Some(false),
+                _ => None,
+            },
+            post_norms: kind == Kind::Olmo2,
+            fused_matrices: kind == Kind::Phi3,
+            spec,
+            remarks: Vec::new(),
+        };
+        config.remarks = fields.finish(kind.without_effect())?;
+        Ok(config)
+    }
+}
+
+impl Kind {
+    /// The sizes of the model, with transformers' defaults.
+    fn spec(self, fields: &Fields) -> Result<Spec> {
+        let [d, d_mlp, layers, heads, vocab, context] = match self {
+            Self::Llama => [4096, 11008, 32, 32, 32000, 2048],
+            Self::Mistral => [4096, 14336, 32, 32, 32000, 131_072],
+            Self::Qwen2 | Self::Qwen3 => [4096, 22016, 32, 32, 151_936, 32768],
+            Self::Olmo2 => [4096, 11008, 32, 32, 50304, 2048],
+            Self::Phi3 => [3072, 8192, 32, 32, 32064, 4096],
+        };
+        let d_model = fields.size("hidden_size", d)?;
+        let heads = fields.parts("num_attention_heads", heads)?;
+        let usual_kv = if self == Self::Mistral { 8 } else { heads };
+        let kv_heads = fields.parts("num_key_value_heads", usual_kv)?;
+        if !heads.is_multiple_of(kv_heads) {
+            return Err(fields.refuse("num_key_value_heads", &format!("{heads} heads cannot share so many evenly")));
+        }
+        let own: Option<usize> = fields.get("head_dim")?;
+        let usual = if self == Self::Qwen3 { 128 } else { d_model / heads };
+        if own.is_none() && self != Self::Qwen3 && !d_model.is_multiple_of(heads) {
+            return Err(Error::failed(format!(
+                "{}: hidden_size {d_model} is not divisible by num_attention_heads {heads}",
+                fields.origin
+            ))
+            .hint("every head has hidden_size / num_attention_heads dimensions, unless head_dim says otherwise"));
+        }
+        let vocab = fields.size("vocab_size", vocab)?;
+        let bos = matches!(self, Self::Llama | Self::Mistral | Self::Phi3).then_some(1);
+        Ok(Spec {
+            layers: fields.parts("num_hidden_layers", layers)?,
+            heads,
+            kv_heads,
+            d_model,
+            d_head: fields.size("head_dim", usual)?,
+            d_mlp: fields.size("intermediate_size", d_mlp)?,
+            vocab,
+            context: fields.size("max_position_embeddings", context)?,
+            bos: fields.bos(vocab, bos)?,
+        })
+    }
+
+    /// How many keys a query sees, by layer.
+    fn windows(self, fields: &Fields, layers: usize) -> Result<Vec<usize>> {
+        let types: Option<Vec<String>> = fields.get("layer_types")?;
+        let asked = match self {
+            Self::Llama | Self::Olmo2 => None,
+            Self::Mistral if fields.names().any(|name| name == "sliding_window") => fields.get("sliding_window")?,
+            Self::Mistral => Some(4096),
+            Self::Phi3 => fields.get("sliding_window")?,
+            Self::Qwen2 | Self::Qwen3 => {
+                let window = fields.or("sliding_window", 4096)?;
+                fields.or("use_sliding_window", false)?.then_some(window)
+            }
+        };
+        if asked == Some(0) {
+            return Err(fields.refuse("sliding_window", "a token sees itself at least"));
+        }
+        let first = match self {
+            Self::Qwen2 | Self::Qwen3 => fields.or("max_window_layers", 28)?,
+            _ => 0,
+        };
+        let usual = |layer: usize| asked.filter(|_| layer >= first).unwrap_or(usize::MAX);
+        let Some(types) = types else { return Ok((0..layers).map(usual).collect()) };
+        if types.len() != layers {
+            return Err(fields.refuse("layer_types", &format!("it must have one entry for each of {layers} layers")));
+        }
+        let by_type = |(layer, of): (usize, &String)| {
+            let window = match of.as_str() {
+                "full_attention" => Some(usize::MAX),
+                "sliding_attention" => asked,
+                _ => None,
+            };
+            // Only Qwen goes by the types; of the others they must say what it does anyway.
+            match window.filter(|window| matches!(self, Self::Qwen2 | Self::Qwen3) || *window == usual(layer)) {
+                Some(window) => Ok(window),
+                None => Err(Error::failed(format!("{}: layer_types: layer {layer} is of {of}", fields.origin)).hint(
+                    format!(
+                        "attnviz knows {}'s full attention, and its sliding_window where it has one",
+                        fields.family
+                    ),
+                )),
+            }
+        };
+        types.iter().enumerate().map(by_type).collect()
+    }
+
+    /// Fields that are its own and change no number.
+    fn without_effect(self) -> &'static [&'static str] {
+        match self {
+            Self::Phi3 => &["original_max_position_embeddings", "attention_bias"],
+            Self::Llama => &["rope_interleaved", "sliding_window"],
+            Self::Qwen2 => &["use_mrope", "attention_bias"],
+            _ => &[],
+        }
+    }
+}

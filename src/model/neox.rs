@@ -1,0 +1,130 @@
+//! GPT-NeoX, and Pythia: a part of each head is turned, attention and MLP read the same residual, the unembedding is its own.
+
+use super::decoder::{Attention, Block, Decoder, Fields, Head, Layout, Mlp, Projection, Tensors};
+use super::ops::Backend;
+use super::rotary::{Rotary, Usual};
+use super::{Nonlinearity, Spec};
+use crate::error::Result;
+use crate::weights::Weights;
+
+/// What a GPT-NeoX is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NeoXConfig {
+    /// Its sizes.
+    pub spec: Spec,
+    /// What was assumed, a line each, for people.
+    pub remarks: Vec<String>,
+    nonlinearity: Nonlinearity,
+    eps: f64,
+    tied: bool,
+    architecture: Option<String>,
+    rotary: Rotary,
+    parallel: bool,
+    attention_bias: bool,
+}
+
+impl NeoXConfig {
+    /// Reads a `config.json`; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// What is no JSON object of such fields, and every field that would change the numbers in a way that is not known here.
+    pub fn parse(bytes: &[u8], origin: &str) -> Result<Self> {
+        let fields = Fields::parse(bytes, origin, LAYOUT.family)?;
+        let d_model = fields.size("hidden_size", 6144)?;
+        let heads = fields.parts("num_attention_heads", 64)?;
+        if !d_model.is_multiple_of(heads) {
+            return Err(fields.refuse("hidden_size", &format!("it must be divisible by num_attention_heads {heads}")));
+        }
+        let vocab = fields.size("vocab_size", 50432)?;
+        let spec = Spec {
+            layers: fields.parts("num_hidden_layers", 44)?,
+            heads,
+            kv_heads: heads,
+            d_model,
+            d_head: d_model / heads,
+            d_mlp: fields.size("intermediate_size", 24576)?,
+            vocab,
+            context: fields.size("max_position_embeddings", 2048)?,
+            bos: fields.bos(vocab, Some(0))?,
+        };
+        let usual = Usual { theta: "rotary_emb_base", partial: Some(("rotary_pct", 0.25)), ..Usual::LLAMA };
+        let mut config = Self {
+            nonlinearity: fields.nonlinearity("hidden_act", "gelu")?,
+            eps: fields.eps("layer_norm_eps", 1e-5)?,
+            tied: fields.or("tie_word_embeddings", false)?,
+            architecture: fields.architecture()?,
+            rotary: Rotary::of(&fields, &usual, spec.d_head, spec.context)?,
+            parallel: fields.or("use_parallel_residual", true)?,
+            attention_bias: fields.or("attention_bias", true)?,
+            spec,
+            remarks: Vec::new(),
+        };
+        config.remarks = fields.finish(&[])?;
+        Ok(config)
+    }
+}
+
+const LAYOUT: Layout = Layout {
+    family: "GPT-NeoX",
+    blocks: "layers",
+    tell: "attention.query_key_value.weight",
+    spare: &["attention.bias", "attention.masked_bias", "attention.rotary_emb.inv_freq"],
+    layers: "num_hidden_layers",
+};
+
+/// Finds every tensor that the config asks for.
+///
+/// # Errors
+/// A tensor that is missing, of another shape or type, or of no part of a block.
+pub(super) fn load(weights: &Weights, config: &NeoXConfig, backend: &Backend) -> Result<Decoder> {
+    let Spec { vocab, d_model: d, layers, .. } = config.spec;
+    let held = Tensors::find(weights, &LAYOUT, backend)?;
+    let embedding = held.weight("embed_in.weight", &[vocab, d])?;
+    let blocks = (0..layers).map(|layer| block(&held, config, layer)).collect::<Result<_>>()?;
+    let norm = held.layer_norm("final_layer_norm", d, config.eps)?;
+    let head = Head { architecture: config.architecture.as_deref(), tied: config.tied, shape: [vocab, d] };
+    let head = held.head("embed_out", &embedding, head)?;
+    let remarks = [config.remarks.clone(), held.finish(layers)?].concat();
+    Ok(Decoder {
+        spec: config.spec.clone(),
+        fused: matches!(backend, Backend::Fused),
+        embedding,
+        embedding_scale: None,
+        positions: None,
+        blocks,
+        norm,
+        head,
+        architecture: config.architecture.clone(),
+        remarks,
+    })
+}
+
+fn block(held: &Tensors, config: &NeoXConfig, layer: usize) -> Result<Block> {
+    let Spec { d_model: d, d_head, d_mlp, heads, .. } = config.spec;
+    let at = |name: &str| format!("layers.{layer}.{name}");
+    let linear = |name: &str, inputs, outputs, biased| held.linear(&at(name), inputs, outputs, biased);
+    Ok(Block {
+        before_attention: Some(held.layer_norm(&at("input_layernorm"), d, config.eps)?),
+        attention: Attention {
+            heads: [heads, heads],
+            d_head,
+            qkv: Projection::Interleaved(linear("attention.query_key_value", d, 3 * d, config.attention_bias)?),
+            qk_norm: None,
+            rotary: Some(config.rotary.clone()),
+            scale: 1.0 / (d_head as f64).sqrt(),
+            cap: None,
+            window: usize::MAX,
+            out: linear("attention.dense", d, d, config.attention_bias)?,
+        },
+        after_attention: None,
+        before_mlp: Some(held.layer_norm(&at("post_attention_layernorm"), d, config.eps)?),
+        mlp: Mlp {
+            gate: None,
+            up: linear("mlp.dense_h_to_4h", d, d_mlp, true)?,
+            down: linear("mlp.dense_4h_to_h", d_mlp, d, true)?,
+            nonlinearity: config.nonlinearity,
+        },
+        after_mlp: None,
+        parallel: config.parallel,
+    })
+}
