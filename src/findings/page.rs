@@ -1,6 +1,7 @@
 //! A result as one page for a browser: the figure, and where there are maps, what lets a reader look into them. It needs no network and
 //! loads nothing; a policy in it (CSP) lets a browser run its own script only.
 
+mod icon;
 mod maps;
 
 use super::{Findings, Section, Sentence};
@@ -10,7 +11,9 @@ use crate::figure::{Figure, Panel, Theme};
 use crate::record::NAME;
 use crate::render::{Fonts, svg, visible};
 use crate::text::xml;
+use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use icon::icon;
 use maps::Maps;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -28,6 +31,8 @@ const SCRIPT: [&str; 10] = [
     include_str!("../../assets/page/download.js"),
     include_str!("../../assets/page/main.js"),
 ];
+/// How a page begins to name its sign.
+pub(crate) const SIGN: &str = "<link rel=\"icon\" href=\"data:image/png;base64,";
 /// Pictures wider than this, in pixels, do not stand beside one another.
 const HALF: f32 = 700.0;
 const LOOK: &str = include_str!("../../assets/page/style.css");
@@ -58,17 +63,19 @@ pub(super) fn write(
             entries.find_map(|(at, entry)| Maps::of(at, entry, about)).map(|maps| (side.prefix, maps))
         })
         .collect();
+    let attention = sides.iter().flat_map(|side| &side.sections).find(|section| section.id == "attention");
+    let main = attention.map_or(figure, |section| section.figure);
     let script = SCRIPT.concat();
     let mut header: Value = serde_json::from_str(&data.header()?).map_err(unread)?;
     let own = serde_json::to_value(figure.record.as_ref().unwrap_or(&data.record)).map_err(unread)?;
     if let (Value::Object(header), Value::Object(own)) = (&mut header, own) {
         header.extend(own); // with the part, where there is one
         let explorers: Value = maps.iter().map(|(prefix, maps)| ((*prefix).to_owned(), maps.said())).collect();
-        let attention = sides.iter().flat_map(|side| &side.sections).find(|section| section.id == "attention");
-        let palettes = palettes(attention.map_or(figure, |section| section.figure));
-        header.insert("page".into(), json!({ "palette": palettes, "explorers": explorers }));
+        header.insert("page".into(), json!({ "palette": palettes(main), "explorers": explorers }));
     }
-    let mut text = head(figure, &script);
+    let title = xml(&visible(if figure.title.is_empty() { NAME } else { &figure.title }));
+    let sign = icon(main)?.map_or_else(String::new, |png| STANDARD.encode(png));
+    let mut text = head(&title, &script, &sign);
     let told = sides.iter().any(|side| !side.found.sentences().is_empty());
     for line in figure.subtitle.iter().take(if told { 1 } else { usize::MAX }) {
         text += &format!("<p class=\"said\">{}</p>\n", xml(&visible(line)));
@@ -101,14 +108,14 @@ struct Side<'a> {
     sections: Vec<Section<'a>>,
 }
 
-/// The page as far as its title.
-fn head(figure: &Figure, script: &str) -> String {
-    let title = xml(&visible(if figure.title.is_empty() { NAME } else { &figure.title }));
+/// A page as far as its title, which is HTML already; with a sign, where it has one, as PNG in base64. A browser runs this script only.
+pub(crate) fn head(title: &str, script: &str, sign: &str) -> String {
+    let sign = if sign.is_empty() { String::new() } else { format!("{SIGN}{sign}\">\n") };
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src '{}'; style-src '{}'; img-src data: blob:; base-uri 'none'; form-action 'none'\">\n\
-         <title>{title}</title>\n<style>{LOOK}</style>\n</head>\n<body>\n<main>\n<header>\n<h1>{title}</h1>\n",
+         <title>{title}</title>\n{sign}<style>{LOOK}</style>\n</head>\n<body>\n<main>\n<header>\n<h1>{title}</h1>\n",
         hash(script),
         hash(LOOK)
     )
@@ -164,7 +171,6 @@ fn unread(error: serde_json::Error) -> Error {
 
 /// What a policy calls a text that a browser may run.
 fn hash(text: &str) -> String {
-    use base64::Engine;
     format!("sha256-{}", STANDARD.encode(ring::digest::digest(&ring::digest::SHA256, text.as_bytes())))
 }
 

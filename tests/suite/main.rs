@@ -3,6 +3,7 @@
 
 mod ablation;
 mod batch;
+mod batch_pages;
 mod bias;
 mod checkpoints;
 mod circuit;
