@@ -41,6 +41,22 @@ class Attention {
     return Array.from({ length: this.seen(query) }, (_, key) => this.at(layer, head, query, key));
   }
 
+  /** What chosen queries give to each key, summed; none where no query of them sees it. */
+  sum({ layer, head, queries }) {
+    return Array.from({ length: Math.max(...queries.map((query) => this.seen(query))) }, (_, key) => {
+      const known = queries.map((query) => this.at(layer, head, query, key)).filter((value) => !Number.isNaN(value));
+      return known.length ? known.reduce((sum, value) => sum + value, 0) : NaN;
+    });
+  }
+
+  /** What each query gives to the places of chosen queries, summed; nothing to itself, which is in the other sum. */
+  received({ layer, head, queries }) {
+    return Array.from({ length: this.queries }, (_, from) => {
+      const values = queries.map((query) => (query === from ? NaN : this.at(layer, head, from, query + this.past)));
+      return values.reduce((sum, value) => sum + (Number.isNaN(value) ? 0 : value), 0);
+    });
+  }
+
   headName(layer, head) {
     return `${this.names.layers[layer]}.${this.names.heads[head]}`;
   }

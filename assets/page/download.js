@@ -9,7 +9,7 @@ function save(name, blob) {
 }
 
 /** All numbers, as `attnviz -o FILE.json` writes them; where they were rounded to be packed, the file says so. */
-function asJson(attention) {
+function asJson(attention, place) {
   const maps = attention.names.layers.map((_, layer) =>
     attention.names.heads.map((_, head) =>
       Array.from({ length: attention.queries }, (_, query) => {
@@ -19,7 +19,7 @@ function asJson(attention) {
     ),
   );
   const { page, ...own } = record;
-  const results = own.results.map((entry, at) => (at === page.attention.entry ? { ...entry, attention: maps } : entry));
+  const results = own.results.map((entry, at) => (at === place ? { ...entry, attention: maps } : entry));
   return { ...own, results, ...(attention.exact ? {} : { rounded: "attention was packed into 100 levels of its square root" }) };
 }
 

@@ -46,6 +46,7 @@ function headGrid(element, attention, state) {
       button.type = "button";
       button.setAttribute("aria-label", `layer ${attention.names.layers[layer]}, head ${attention.names.heads[head]}`);
       button.addEventListener("click", () => state.set({ layer, head }));
+      button.addEventListener("dblclick", () => state.set({ layer, head, show: "alone" }));
       buttons.push(button);
       element.append(button);
     }

@@ -1,34 +1,39 @@
-// Puts the page together.
+// Puts the page together: an explorer for each model that there is.
 
-const element = (id) => document.getElementById(id);
-
-async function start() {
-  const about = record.page.attention;
+async function start(about, prefix) {
+  const element = (id) => document.getElementById(prefix + id);
   const attention = new Attention(about, await unpack(element("weights")));
-  const state = new State(attention, { layer: attention.layers - 1 });
+  const state = new State(attention, { layer: attention.layers - 1 }, about.key_texts, prefix);
   const tokens = { keys: about.keys, queries: about.queries };
   const texts = { keys: about.key_texts, queries: about.query_texts };
   element("explorer").hidden = false;
 
-  const status = element("status");
+  const quoted = (label, at) => `“${label}” (${at})`;
+  const best = (values, labels, first) => {
+    const row = values.map((value, at) => ({ value, at })).filter(({ value }) => value > 0);
+    const most = row.sort((a, b) => b.value - a.value).slice(0, 3);
+    return most.map(({ value, at }) => `${quoted(labels[at], first + at)} ${attention.said(value)}`).join(", ");
+  };
   const told = ({ query, key }, { layer, head }) => {
     const names = `layer ${attention.names.layers[layer]}, head ${attention.names.heads[head]}`;
     const weight = attention.said(attention.at(layer, head, query, key));
-    return `${names}: query “${tokens.queries[query]}” (${attention.past + query}) → key “${tokens.keys[key]}” (${key}): ${weight}`;
+    return `${names}: query ${quoted(tokens.queries[query], attention.past + query)} → key ${quoted(tokens.keys[key], key)}: ${weight}`;
   };
   const say = (hovered) => {
     const now = state.now;
-    const cell = hovered ?? (now.query !== null && now.key !== null ? now : null);
+    const name = attention.headName(now.layer, now.head);
+    const [query] = now.queries;
+    const cell = hovered ?? (now.queries.length === 1 && now.key !== null ? { query, key: now.key } : null);
     if (cell) {
-      status.textContent = told(cell, now);
-    } else if (now.query !== null) {
-      const row = attention.row(now.layer, now.head, now.query).map((value, key) => ({ value, key }));
-      const best = row.filter(({ value }) => value > 0).sort((a, b) => b.value - a.value).slice(0, 3);
-      const list = best.map(({ value, key }) => `“${tokens.keys[key]}” (${key}) ${attention.said(value)}`).join(", ");
-      status.textContent = `head ${attention.headName(now.layer, now.head)}: query “${tokens.queries[now.query]}” attends most to ${list}`;
+      element("status").textContent = told(cell, now);
+    } else if (now.queries.length) {
+      const named = now.queries.map((at) => quoted(tokens.queries[at], attention.past + at)).join(" + ");
+      const [whose, attends] = now.queries.length > 1 ? [`sum of ${named}`, "attend"] : [`query ${named}`, "attends"];
+      const got = best(attention.received(now), tokens.queries, attention.past);
+      const back = got ? `; attended to most by ${got}` : "";
+      element("status").textContent = `head ${name}: ${whose} ${attends} most to ${best(attention.sum(now), tokens.keys, 0)}${back}`;
     } else {
-      const name = attention.headName(now.layer, now.head);
-      status.textContent = `head ${name}: rows are queries, columns keys. Choose a token, or a cell of the map.`;
+      element("status").textContent = `head ${name}: rows are queries, columns keys. Choose a token, or a cell of the map.`;
     }
   };
 
@@ -57,25 +62,32 @@ async function start() {
     element("map").parentElement.hidden = now.view !== "map";
     element("lines").hidden = now.view !== "lines";
     element("note").hidden = now.view !== "lines";
+    element("parts").classList.toggle("alone", now.show === "alone");
     legend(now);
   });
   dark.addEventListener("change", () => legend(state.now));
   element("rounding").hidden = attention.exact;
 
   addEventListener("keydown", (event) => {
-    if (event.key === "Escape") state.set({ query: null, key: null });
+    if (event.key === "Escape") state.set({ queries: [], key: null, show: "all" });
   });
   const name = () => `attention-${attention.headName(state.now.layer, state.now.head)}`;
-  element("save-png").addEventListener("click", () => element("map").toBlob((blob) => save(`${name()}.png`, blob)));
-  element("save-csv").addEventListener("click", () => {
-    save(`${name()}.csv`, new Blob([asCsv(attention, state.now, texts)], { type: "text/csv" }));
+  const saves = (id, make) => element(id).addEventListener("click", make);
+  saves("save-png", () => element("map").toBlob((blob) => save(`${name()}.png`, blob)));
+  saves("save-svg", () => {
+    const drawn = state.now.view === "lines" ? linesSvg(element("lines").firstChild) : mapSvg(attention, state, tokens);
+    save(`${name()}.svg`, new Blob([new XMLSerializer().serializeToString(drawn)], { type: "image/svg+xml" }));
   });
-  element("save-json").addEventListener("click", () => {
-    save("attention.json", new Blob([JSON.stringify(asJson(attention))], { type: "application/json" }));
+  saves("save-csv", () => save(`${name()}.csv`, new Blob([asCsv(attention, state.now, texts)], { type: "text/csv" })));
+  saves("save-json", () => {
+    save("attention.json", new Blob([JSON.stringify(asJson(attention, about.entry))], { type: "application/json" }));
   });
 }
 
-start().catch((error) => {
-  element("failed").hidden = false;
-  element("failed").textContent = `The explorer could not start (${error.message}). The figure below has everything.`;
-});
+for (const [prefix, about] of Object.entries(record.page.explorers)) {
+  start(about, prefix).catch((error) => {
+    const failed = document.getElementById(`${prefix}failed`);
+    failed.hidden = false;
+    failed.textContent = `The explorer could not start (${error.message}). The figure below has everything.`;
+  });
+}

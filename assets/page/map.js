@@ -17,10 +17,10 @@ function largeMap(canvas, attention, state, tokens, say) {
     return inside ? { query, key } : null;
   };
 
-  const frame = ({ query, key }, ink) => {
+  const frame = ({ query, key }, ink, [width, height] = [1, 1]) => {
     pen.strokeStyle = ink;
     pen.lineWidth = 2;
-    pen.strokeRect(margin + key * side, margin + query * side, side, side);
+    pen.strokeRect(margin + key * side, margin + query * side, width * side, height * side);
   };
 
   const draw = () => {
@@ -46,8 +46,15 @@ function largeMap(canvas, attention, state, tokens, say) {
     }
     if (margin) labels(now);
     const style = getComputedStyle(canvas);
-    if (now.query !== null && now.key !== null) frame(now, style.getPropertyValue("--mark"));
-    if (hovered) frame(hovered, style.getPropertyValue("--from"));
+    const [mark, from] = ["--mark", "--from"].map((name) => style.getPropertyValue(name));
+    for (const query of now.key === null ? now.queries : []) {
+      // A row is what a token gives, a column what it gets.
+      const key = query + attention.past;
+      frame({ query, key: 0 }, mark, [attention.seen(query), 1]);
+      frame({ query, key }, from, [1, attention.causal ? attention.queries - query : attention.queries]);
+    }
+    if (now.key !== null) for (const query of now.queries) frame({ query, key: now.key }, mark);
+    if (hovered) frame(hovered, from);
   };
 
   const labels = (now) => {
@@ -60,7 +67,7 @@ function largeMap(canvas, attention, state, tokens, say) {
     };
     const font = (strong) => `${strong ? "bold " : ""}${Math.min(12, side)}px ${getComputedStyle(canvas).fontFamily}`;
     tokens.queries.forEach((label, query) => {
-      pen.font = font(query === now.query);
+      pen.font = font(now.queries.includes(query));
       pen.textAlign = "right";
       pen.fillText(text(label), margin - 6, margin + (query + 0.5) * side);
     });
@@ -89,15 +96,15 @@ function largeMap(canvas, attention, state, tokens, say) {
   });
   canvas.addEventListener("click", (event) => {
     const cell = cellAt(event);
-    if (cell) state.set(cell);
+    if (cell) state.set({ queries: [cell.query], key: cell.key });
   });
   canvas.addEventListener("keydown", (event) => {
     const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
     if (!step) return;
     event.preventDefault();
-    const query = Math.min(Math.max((state.now.query ?? attention.queries - 1) + step[0], 0), attention.queries - 1);
+    const query = Math.min(Math.max((state.now.queries.at(-1) ?? attention.queries - 1) + step[0], 0), attention.queries - 1);
     const key = Math.min(Math.max((state.now.key ?? 0) + step[1], 0), attention.seen(query) - 1);
-    state.set({ query, key });
+    state.set({ queries: [query], key });
   });
   state.listen(draw);
   dark.addEventListener("change", draw);

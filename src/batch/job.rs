@@ -3,6 +3,7 @@
 use super::block::{Block, Ended, Made};
 use super::blocks::{Blocks, Work};
 use super::folder::Folder;
+use super::index;
 use super::input::Item;
 use super::interrupt::interrupted;
 use super::manifest::{Entry, Nothing, Outcome, line};
@@ -86,6 +87,7 @@ pub fn run(
     let mut summary = job.run(blocks, &mut folder)?;
     summary.remarks = job.remarks.into_inner().unwrap_or_default();
     folder.finish()?;
+    index::write(&options.out)?;
     Ok(summary)
 }
 

@@ -1,6 +1,7 @@
 //! The shares of a run, joined: the folder that one run over everything would have written.
 
 use super::folder::Folder;
+use super::index;
 use super::job::Summary;
 use super::joined::Joined;
 use super::list::List;
@@ -45,6 +46,7 @@ pub fn merge(shares: &[PathBuf], out: &Path) -> Result<Summary> {
         folder.append(entries)
     })?;
     folder.finish()?;
+    index::write(joined.path())?;
     joined.publish()?;
     Ok(summary)
 }

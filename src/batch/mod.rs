@@ -20,6 +20,7 @@
 mod block;
 mod blocks;
 mod folder;
+mod index;
 mod input;
 mod interrupt;
 mod job;

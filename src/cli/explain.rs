@@ -1,13 +1,15 @@
 //! `attnviz explain`: one prediction by several methods at once, on one page.
 
 use super::args::{FigureArgs, PromptArgs, one_of};
+use super::deliver::deliver;
 use super::model::ModelArgs;
-use super::output::{Destination, OutputArgs};
+use super::output::{self, Destination, OutputArgs};
+use super::progress::Progress;
 use super::run::{Groups, PromptCommand};
 use super::target::TargetArgs;
-use attnviz::error::Result;
-use attnviz::findings::Asked;
-use attnviz::findings::explain::{Options, Part};
+use attnviz::error::{Error, Result};
+use attnviz::findings::explain::{Both, Options, Part, find_beside};
+use attnviz::findings::{Analysis, Asked};
 use attnviz::format::Format;
 use clap::Args;
 
@@ -21,7 +23,8 @@ Examples:
   attnviz explain \"The king and his\" -m builtin
   attnviz explain \"The king and his\" --evaluate -o king.html -o king.json
   attnviz explain \"The king and his\" --target \" son\" --foil \" wife\"
-  attnviz explain \"The king and his\" --versus \"The queen and her\" --panels lens,direct -o king.md")]
+  attnviz explain \"The king and his\" --versus \"The queen and her\" --panels lens,direct -o king.md
+  attnviz explain \"The king and his\" -m builtin --against ./my-gpt2 -o both.html")]
 pub struct ExplainArgs {
     #[command(flatten)]
     prompt: PromptArgs,
@@ -30,6 +33,9 @@ pub struct ExplainArgs {
     versus: Option<String>,
     #[command(flatten)]
     model: ModelArgs,
+    /// Another model, whose explanation stands beside the first one's, their explorers linked
+    #[arg(long, value_name = "MODEL", help_heading = "Model")]
+    against: Option<String>,
     #[command(flatten)]
     target: TargetArgs,
     /// Remove tokens in the order of each method's scores, and see which method can be trusted here
@@ -44,6 +50,43 @@ pub struct ExplainArgs {
     output: OutputArgs,
 }
 
+impl ExplainArgs {
+    fn options(&self) -> Result<Options> {
+        Ok(Options {
+            reading: self.prompt.reading(),
+            target: self.target.target(),
+            versus: self.versus.clone(),
+            panels: self.panels.clone(),
+            evaluate: self.evaluate,
+            style: self.figure.style()?,
+        })
+    }
+
+    /// The same of two models.
+    fn run_both(&self, other: &str, line: &str) -> Result<()> {
+        let quiet = self.output.quiet;
+        let destinations = self.destinations("explain", line)?;
+        let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
+        let options = self.options()?;
+        options.check(&outputs)?;
+        let words = self.prompt.words()?;
+        let own = self.model.one()?.map_or_else(|| self.model.named(), |name| Some(name.to_owned()));
+        let models = ModelArgs { model: own.into_iter().chain([other.to_owned()]).collect(), ..self.model.clone() };
+        if models.model.len() < 2 {
+            return Err(Error::usage("--against needs a first model").hint("name it with --model"));
+        }
+        let mut told = models.each(quiet, |session| {
+            let prompt = options.reading().read(words.clone(), &session.tokenizer, session.spec())?;
+            output::remark_on_prompt(&prompt, quiet);
+            Progress::during(quiet, "runs", |watch| find_beside(&options, prompt, session, watch))
+        })?;
+        let (Some(second), Some(first)) = (told.pop(), told.pop()) else {
+            return Err(Error::failed("there are not two models, this should not happen"));
+        };
+        deliver(&Both::new(first, second, line), &destinations, &options.style.fonts()?, quiet)
+    }
+}
+
 impl PromptCommand for ExplainArgs {
     fn groups(&self) -> Groups<'_> {
         Groups { prompt: &self.prompt, model: &self.model, output: &self.output }
@@ -54,13 +97,14 @@ impl PromptCommand for ExplainArgs {
     }
 
     fn asked(&self) -> Result<Asked> {
-        Ok(Asked::Explain(Options {
-            reading: self.prompt.reading(),
-            target: self.target.target(),
-            versus: self.versus.clone(),
-            panels: self.panels.clone(),
-            evaluate: self.evaluate,
-            style: self.figure.style()?,
-        }))
+        match self.against {
+            None => self.options().map(Asked::Explain),
+            Some(_) => Err(Error::usage("--against puts two models on one page of one prompt")
+                .hint("leave it out here, and run attnviz explain by itself")),
+        }
+    }
+
+    fn otherwise(&self, line: &str) -> Option<Result<()>> {
+        self.against.as_deref().map(|other| self.run_both(other, line))
     }
 }

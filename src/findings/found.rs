@@ -135,6 +135,10 @@ pub trait Findings: Send + Sync {
     fn sections(&self) -> Vec<Section<'_>> {
         Vec::new()
     }
+    /// What stands beside it on a page: the same of another model.
+    fn beside(&self) -> Option<&dyn Findings> {
+        None
+    }
     /// The layer and head of each part; none where there are no parts.
     fn parts(&self) -> Vec<Part> {
         Vec::new()

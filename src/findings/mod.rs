@@ -65,6 +65,7 @@ pub use font::FontFile;
 pub use found::{Advice, Findings, Section, Sentence};
 pub use group::Group;
 pub use length::Length;
+pub(crate) use page::{SIGN as PAGE_SIGN, head as page_head};
 pub use picks::Picks;
 pub use reading::{Reading, Words};
 pub use ready::{Ready, rows};

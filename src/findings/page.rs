@@ -1,6 +1,7 @@
 //! A result as one page for a browser: the figure, and where there are maps, what lets a reader look into them. It needs no network and
 //! loads nothing; a policy in it (CSP) lets a browser run its own script only.
 
+mod icon;
 mod maps;
 
 use super::{Findings, Section, Sentence};
@@ -10,13 +11,15 @@ use crate::figure::{Figure, Panel, Theme};
 use crate::record::NAME;
 use crate::render::{Fonts, svg, visible};
 use crate::text::xml;
+use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use icon::icon;
 use maps::Maps;
 use serde_json::{Value, json};
 use std::io::Write;
 
 /// The script's parts, in the order in which they need one another.
-const SCRIPT: [&str; 9] = [
+const SCRIPT: [&str; 10] = [
     include_str!("../../assets/page/data.js"),
     include_str!("../../assets/page/state.js"),
     include_str!("../../assets/page/colour.js"),
@@ -24,9 +27,12 @@ const SCRIPT: [&str; 9] = [
     include_str!("../../assets/page/map.js"),
     include_str!("../../assets/page/lines.js"),
     include_str!("../../assets/page/strip.js"),
+    include_str!("../../assets/page/vector.js"),
     include_str!("../../assets/page/download.js"),
     include_str!("../../assets/page/main.js"),
 ];
+/// How a page begins to name its sign.
+pub(crate) const SIGN: &str = "<link rel=\"icon\" href=\"data:image/png;base64,";
 /// Pictures wider than this, in pixels, do not stand beside one another.
 const HALF: f32 = 700.0;
 const LOOK: &str = include_str!("../../assets/page/style.css");
@@ -44,53 +50,119 @@ pub(super) fn write(
     out: &mut (dyn Write + Send),
 ) -> Result<()> {
     let (data, source) = found.outline(part)?;
-    let sections = found.sections();
-    let maps = data.results.iter().enumerate().find_map(|(at, entry)| Maps::of(at, entry, found, &data));
+    let sides: Vec<Side> = std::iter::once(found)
+        .chain(found.beside())
+        .zip(["", "b-"])
+        .map(|(found, prefix)| Side { found, prefix, sections: found.sections() })
+        .collect();
+    let mut entries = data.results.iter().enumerate();
+    let maps: Vec<(&str, Maps)> = sides
+        .iter()
+        .filter_map(|side| {
+            let about = side.found.about();
+            entries.find_map(|(at, entry)| Maps::of(at, entry, about)).map(|maps| (side.prefix, maps))
+        })
+        .collect();
+    let attention = sides.iter().flat_map(|side| &side.sections).find(|section| section.id == "attention");
+    let main = attention.map_or(figure, |section| section.figure);
     let script = SCRIPT.concat();
     let mut header: Value = serde_json::from_str(&data.header()?).map_err(unread)?;
     let own = serde_json::to_value(figure.record.as_ref().unwrap_or(&data.record)).map_err(unread)?;
     if let (Value::Object(header), Value::Object(own)) = (&mut header, own) {
         header.extend(own); // with the part, where there is one
-        header
-            .insert("page".into(), json!({ "palette": palettes(sections.iter().find(|section| section.id == "attention").map_or(figure, |own| own.figure)), "attention": maps.as_ref().map(Maps::said) }));
+        let explorers: Value = maps.iter().map(|(prefix, maps)| ((*prefix).to_owned(), maps.said())).collect();
+        header.insert("page".into(), json!({ "palette": palettes(main), "explorers": explorers }));
     }
     let title = xml(&visible(if figure.title.is_empty() { NAME } else { &figure.title }));
-    let mut text = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src '{}'; style-src '{}'; img-src data: blob:; base-uri 'none'; form-action 'none'\">\n\
-         <title>{title}</title>\n<style>{LOOK}</style>\n</head>\n<body>\n<main>\n<header>\n<h1>{title}</h1>\n",
-        hash(&script),
-        hash(LOOK)
-    );
-    for line in figure.subtitle.iter().take(if found.sentences().is_empty() { usize::MAX } else { 1 }) {
+    let sign = icon(main)?.map_or_else(String::new, |png| STANDARD.encode(png));
+    let mut text = head(&title, &script, &sign);
+    let told = sides.iter().any(|side| !side.found.sentences().is_empty());
+    for line in figure.subtitle.iter().take(if told { 1 } else { usize::MAX }) {
         text += &format!("<p class=\"said\">{}</p>\n", xml(&visible(line)));
     }
-    text += &facts(found);
+    text += &columns(&sides, |side| facts(side));
     text += "</header>\n";
-    if maps.is_some() {
-        text += EXPLORER;
-    }
-    match sections.is_empty() {
-        true => text += &still("whole", "Figure", figure, fonts)?,
-        false => {
-            text += "<div class=\"sections\">\n";
-            for Section { id, title, figure } in &sections {
-                // Its heading is the page's, and the prompt stands above all of them.
-                text += &still(id, title, &Figure { title: String::new(), ..(*figure).clone() }, fonts)?;
-            }
-            text += "</div>\n";
-        }
-    }
+    text += &columns(&sides, |side| match maps.iter().any(|(prefix, _)| *prefix == side.prefix) {
+        true => prefixed(EXPLORER, side),
+        false => String::new(),
+    });
+    text += &stills(&sides, figure, fonts)?;
     text += "</main>\n";
     text += &format!("<script type=\"application/json\" id=\"{NAME}\">{}</script>\n", record::script(&header)?);
     out.write_all(text.as_bytes()).map_err(unwritten)?;
-    if let Some(maps) = &maps {
-        write!(out, "<script type=\"application/octet-stream\" id=\"weights\">").map_err(unwritten)?;
+    for (prefix, maps) in &maps {
+        write!(out, "<script type=\"application/octet-stream\" id=\"{prefix}weights\">").map_err(unwritten)?;
         maps.pack(source.as_deref(), out)?;
-        write!(out, "</script>\n<script type=\"module\">{script}</script>\n").map_err(unwritten)?;
+        writeln!(out, "</script>").map_err(unwritten)?;
+    }
+    if !maps.is_empty() {
+        writeln!(out, "<script type=\"module\">{script}</script>").map_err(unwritten)?;
     }
     write!(out, "</body>\n</html>\n").map_err(unwritten)
+}
+
+/// What is of one model, and what its names on the page begin with.
+struct Side<'a> {
+    found: &'a dyn Findings,
+    prefix: &'static str,
+    sections: Vec<Section<'a>>,
+}
+
+/// A page as far as its title, which is HTML already; with a sign, where it has one, as PNG in base64. A browser runs this script only.
+pub(crate) fn head(title: &str, script: &str, sign: &str) -> String {
+    let sign = if sign.is_empty() { String::new() } else { format!("{SIGN}{sign}\">\n") };
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src '{}'; style-src '{}'; img-src data: blob:; base-uri 'none'; form-action 'none'\">\n\
+         <title>{title}</title>\n{sign}<style>{LOOK}</style>\n</head>\n<body>\n<main>\n<header>\n<h1>{title}</h1>\n",
+        hash(script),
+        hash(LOOK)
+    )
+}
+
+/// The same of each model, under its name where there are two.
+fn columns(sides: &[Side], each: impl Fn(&Side) -> String) -> String {
+    match sides {
+        [one] => each(one),
+        all => {
+            let column = |side: &Side| {
+                let about = side.found.about();
+                let tokens = crate::text::count(about.prompt.tokens.len(), "token");
+                let name = xml(&visible(&format!("{} · {tokens}", about.source())));
+                format!("<div>\n<h2>{name}</h2>\n{}</div>\n", each(side))
+            };
+            format!("<div class=\"both\">\n{}</div>\n", all.iter().map(column).collect::<String>())
+        }
+    }
+}
+
+/// The explorer of one of the models, with names of its own.
+fn prefixed(html: &str, side: &Side) -> String {
+    if side.prefix.is_empty() {
+        return html.to_owned();
+    }
+    let label = format!("\"attention explorer of {}\"", xml(&visible(side.found.about().model_name())));
+    html.replace(" id=\"", &format!(" id=\"{}", side.prefix)).replace("\"attention explorer\"", &label)
+}
+
+/// The figures; those of two models section by section.
+fn stills(sides: &[Side], figure: &Figure, fonts: &Fonts) -> Result<String> {
+    let Some(most) = sides.iter().map(|side| side.sections.len()).max().filter(|most| *most > 0) else {
+        return still("whole", "Figure", figure, fonts);
+    };
+    let mut text = format!("<div class=\"sections{}\">\n", if sides.len() > 1 { " apart" } else { "" });
+    for (at, side) in (0..most).flat_map(|at| sides.iter().map(move |side| (at, side))) {
+        let Some(Section { id, title, figure }) = side.sections.get(at) else { continue };
+        let title = match sides {
+            [_] => (*title).to_owned(),
+            _ => format!("{title} · {}", xml(&visible(side.found.about().model_name()))),
+        };
+        // Its heading is the page's, and the prompt stands above all of them.
+        let untitled = Figure { title: String::new(), ..(*figure).clone() };
+        text += &still(&format!("{}{id}", side.prefix), &title, &untitled, fonts)?;
+    }
+    Ok(text + "</div>\n")
 }
 
 fn unread(error: serde_json::Error) -> Error {
@@ -99,19 +171,19 @@ fn unread(error: serde_json::Error) -> Error {
 
 /// What a policy calls a text that a browser may run.
 fn hash(text: &str) -> String {
-    use base64::Engine;
     format!("sha256-{}", STANDARD.encode(ring::digest::digest(&ring::digest::SHA256, text.as_bytes())))
 }
 
 /// Sentences, each with a link to where its numbers are.
-fn facts(found: &dyn Findings) -> String {
+fn facts(side: &Side) -> String {
     let said = |Sentence { panel, text }: &Sentence| {
         format!(
-            "<li>{} <a href=\"#figure-{panel}\" aria-label=\"the figure of this sentence\">figure</a></li>\n",
-            xml(&visible(text))
+            "<li>{} <a href=\"#figure-{}{panel}\" aria-label=\"the figure of this sentence\">figure</a></li>\n",
+            xml(&visible(text)),
+            side.prefix
         )
     };
-    let all: String = found.sentences().iter().map(said).collect();
+    let all: String = side.found.sentences().iter().map(said).collect();
     if all.is_empty() { all } else { format!("<ol class=\"facts\">\n{all}</ol>\n") }
 }
 

@@ -127,8 +127,8 @@ fn another_prompt_is_told_of_by_its_own_numbers() {
     // Prompts of other lengths have no position in common to be taken apart at.
     let longer = explained(&shell, PROMPTS[1], &["--versus", "The old queen and her", "--panels", "lens"]);
     assert!(longer["results"].as_array().unwrap().iter().all(|entry| entry["method"] != "patching"));
-    let same = shell.fails(&["explain", "Once", "-m", "builtin", "--versus", "Once", "-q"], 2);
-    assert!(same.contains("the same tokens (--versus)"), "{same}");
+    let (same, way) = shell.fails(2, &["explain", "Once", "-m", "builtin", "--versus", "Once", "-q"]);
+    assert_eq!((&*same, &*way), ("both prompts are the same tokens", "change a word (--versus)"));
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn only_the_sections_that_are_named_are_there_and_told_of() {
     let whole = explained(&shell, PROMPTS[1], &["--panels", "attention,surprisal", "-o", "a.html"]);
     let methods: Vec<&str> =
         whole["results"].as_array().unwrap().iter().map(|entry| entry["method"].as_str().unwrap()).collect();
-    assert_eq!(methods, ["explain", "next-token", "surprisal", "attention"]);
+    assert_eq!(methods, ["explain", "next-token", "surprisal", "attention", "attention-received"]);
     let panels: Vec<&str> = of(&whole, "explain")["sentences"]
         .as_array()
         .unwrap()
@@ -147,7 +147,7 @@ fn only_the_sections_that_are_named_are_there_and_told_of() {
     assert_eq!(panels, ["next", "surprisal", "next"]);
     let page = shell.text("a.html");
     assert!(page.contains("id=\"figure-surprisal\"") && !page.contains("id=\"figure-lens\""));
-    let wrong = shell.fails(&["explain", "x", "-m", "builtin", "-q", "--panels", "lens", "--evaluate"], 2);
+    let (_, wrong) = shell.fails(2, &["explain", "x", "-m", "builtin", "-q", "--panels", "lens", "--evaluate"]);
     assert!(wrong.contains("name saliency among the panels"), "{wrong}");
     assert_eq!(shell.says(&["rerun", "a.html"]), "a.html: the same bytes\n");
 }
@@ -186,4 +186,51 @@ fn markdown_has_the_sentences_and_the_tables_and_no_markup_of_a_prompt() {
     // Other commands have their table.
     shell.ok(&["surprisal", "Once upon a", "-m", "builtin", "-q", "-o", "b.md"]);
     assert!(shell.text("b.md").starts_with("# Once upon a\n\n- builtin"), "{}", shell.text("b.md"));
+}
+
+#[test]
+fn two_models_stand_on_one_page_and_what_is_chosen_in_one_is_chosen_in_the_other() {
+    let shell = Shell::new();
+    let other = format!("{}/tests/fixtures/base", env!("CARGO_MANIFEST_DIR"));
+    let both = ["--against", &other, "--panels", "lens,attention", "-q"];
+    shell.ok(&[&["explain", "ab ab", "-m", "builtin", "-o", "a.html", "-o", "a.json", "-o", "a.md"], &both[..]].concat());
+    let whole: Value = serde_json::from_slice(&shell.read("a.json")).unwrap();
+    for (model, name) in [("builtin", "builtin"), (&other, "base")] {
+        shell.ok(&["explain", "ab ab", "-m", model, "--panels", "lens,attention", "-q", "-o", "b.json"]);
+        let alone: Value = serde_json::from_slice(&shell.read("b.json")).unwrap();
+        let entries = whole["results"].as_array().unwrap();
+        let of_model = |method: &str| {
+            let found = entries.iter().find(|entry| entry["method"] == method && entry["model"]["name"] == name);
+            found.unwrap_or_else(|| panic!("no {method} of {name}")).clone()
+        };
+        assert_eq!(of_model("explain")["sentences"], of(&alone, "explain")["sentences"], "{name}");
+        assert_eq!(of_model("attention")["attention"], of(&alone, "attention")["attention"], "{name}");
+        assert_eq!(of_model("attention")["tokens"], alone["tokens"]);
+    }
+    let text = shell.text("a.md");
+    assert_eq!(text.matches("## What each layer would have said").count(), 2);
+    let (said, _) = shell.fails(1, &["rerun", "a.html"]);
+    assert!(said.contains("2 models"), "{said}");
+    let Some(mut browser) = Browser::start(&shell, [1280, 900]) else {
+        return skip("no Chromium is installed that starts here");
+    };
+    browser.opens(&shell.path("a.html"), "#head=0.1");
+    browser.waits("!document.getElementById('explorer').hidden && !document.getElementById('b-explorer').hidden");
+    let pressed = |browser: &mut Browser, prefix: &str| {
+        browser
+            .says(&format!("document.querySelector('#{prefix}heads [aria-pressed=true]').getAttribute('aria-label')"))
+    };
+    assert_eq!(pressed(&mut browser, ""), pressed(&mut browser, "b-"));
+    browser.says("document.querySelector('#b-heads button').click()");
+    assert_eq!(browser.says("location.hash"), "#head=0.0");
+    assert_eq!(pressed(&mut browser, ""), "layer 0, head 0");
+    let twice = browser.says(
+        "(() => { const all = [...document.querySelectorAll('[id]')].map((e) => e.id); return all.filter((id, at) => all.indexOf(id) !== at); })()",
+    );
+    assert_eq!(twice, serde_json::json!([]));
+    let broken = browser.says(
+        "[...document.querySelectorAll('.facts a')].filter((a) => !document.querySelector(a.getAttribute('href'))).length",
+    );
+    assert_eq!(broken, 0);
+    assert_eq!(browser.faults, Vec::<String>::new());
 }

@@ -4,6 +4,7 @@
 mod ablation;
 mod away;
 mod batch;
+mod batch_pages;
 mod bias;
 mod checkpoints;
 mod circuit;

@@ -175,3 +175,53 @@ fn a_page_says_how_it_was_made_and_is_made_again() {
         assert!(html.contains("<svg") && html.contains("Content-Security-Policy"), "{args:?}");
     }
 }
+
+#[test]
+fn several_tokens_are_summed_both_ways_a_double_click_solos_and_the_view_is_saved() {
+    let shell = Shell::new();
+    let Some(mut browser) = browser(&shell) else { return };
+    let data = page(&shell, TEXT, &[]);
+    let head = &data["results"][0]["attention"][4][3];
+    started(&mut browser, &shell, "#head=4.3&query=7");
+    let status = "document.getElementById('status').textContent";
+    browser.says(
+        "document.querySelectorAll('#strip button')[5].dispatchEvent(new MouseEvent('click', { shiftKey: true, bubbles: true }))",
+    );
+    assert_eq!(browser.says("location.hash"), "#head=4.3&query=7.5");
+    let weight = |query: usize, key: usize| head[query][key].as_f64().unwrap();
+    let said = browser.says(status);
+    let [given, got] = said.as_str().unwrap().split("; attended to most by ").collect::<Vec<_>>()[..] else {
+        panic!("{said}")
+    };
+    let first = |text: &str, token: &str| -> f64 {
+        text.split(token)
+            .nth(1)
+            .unwrap_or_else(|| panic!("{token}: {text}"))
+            .split(',')
+            .next()
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap()
+    };
+    assert!((first(given, "“Once” (0) ") - weight(7, 0) - weight(5, 0)).abs() < 1e-5, "{said}");
+    assert!((first(got, "“·the” (9) ") - weight(9, 7) - weight(9, 5)).abs() < 1e-5, "{said}");
+    for (view, part) in [("map", "<rect"), ("lines", "<line")] {
+        browser.says(&format!(
+            "(() => {{ const e = document.getElementById('view'); e.value = '{view}'; e.dispatchEvent(new Event('change')); }})()"
+        ));
+        let svg = saved(&mut browser, "save-svg");
+        let read = roxmltree::Document::parse(&svg).unwrap_or_else(|error| panic!("{error}: {svg}"));
+        assert!(svg.contains(part) && !svg.contains("style="), "{svg}");
+        assert!(read.descendants().any(|node| node.text() == Some("·fox")), "{svg}");
+    }
+    browser
+        .says("document.querySelector('#heads button').dispatchEvent(new MouseEvent('dblclick', { bubbles: true }))");
+    assert!(browser.says("location.hash").as_str().unwrap().ends_with("&show=alone"));
+    assert_eq!(browser.says("getComputedStyle(document.getElementById('heads')).display"), "none");
+    browser.presses("Escape");
+    assert_ne!(browser.says("getComputedStyle(document.getElementById('heads')).display"), "none");
+    browser.opens(&shell.path("a.html"), "#head=4.3&query=7.5.99.x&pick=several");
+    browser.waits("document.getElementById('status').textContent.includes('sum of')");
+    assert_eq!(browser.faults, Vec::<String>::new());
+}

@@ -1,5 +1,6 @@
 //! One prediction looked at by several methods at once, in sentences that are made of their numbers and lead to them.
 
+mod both;
 mod facts;
 mod markdown;
 mod next;
@@ -7,6 +8,7 @@ mod options;
 mod shown;
 mod story;
 
+pub use both::{Both, Told, find as find_beside};
 pub use options::{Options, Part};
 
 use super::subject::Subject;
@@ -51,7 +53,7 @@ impl Analysis for Options {
 
 impl Options {
     /// Everything that is wanted of one model.
-    fn explain<'a>(&'a self, subject: Subject<'a>) -> Result<Explained<'a>> {
+    fn explain(&self, subject: Subject) -> Result<Explained<'_>> {
         subject.session.has_next_tokens()?;
         let (session, prompt, spec) = (subject.session, &subject.prompt, subject.session.spec());
         let is_small = spec.layers * spec.heads * prompt.ids.len().pow(2) <= MOST_KEPT;

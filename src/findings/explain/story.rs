@@ -13,6 +13,8 @@ use crate::findings::subject::percent;
 const AGREE: f64 = 0.6;
 /// Writers of the answer that are named.
 const WRITERS: usize = 3;
+/// Who wrote less than this share of what lifts the answer did not write it.
+const LEAST: f32 = 0.01;
 /// A head looks at a token with at least this weight, or at nothing in particular.
 const LOOKS: f32 = 0.3;
 
@@ -172,25 +174,29 @@ fn written(facts: &Facts) -> Option<Sentence> {
     if total <= 0.0 {
         return Some(sentence("direct", format!("The logit of {answer} is not above {above} ({}).", signed(total))));
     }
-    let all = writers(entry)?;
-    let named: Vec<String> = all
-        .iter()
-        .take(WRITERS)
-        .filter(|w| w.wrote > 0.0)
-        .map(|w| format!("{} ({})", w.name, signed(w.wrote)))
-        .collect();
-    (!named.is_empty()).then(|| {
-        sentence(
-            "direct",
-            format!("Of what lifts {answer} above {above} ({} in logits), {} wrote most.", signed(total), list(&named)),
-        )
-    })
+    let named: Vec<String> =
+        lifting(entry)?.iter().take(WRITERS).map(|w| format!("{} ({})", w.name, signed(w.wrote))).collect();
+    let lifted = format!("Of what lifts {answer} above {above} ({} in logits)", signed(total));
+    Some(sentence(
+        "direct",
+        match &named[..] {
+            [] => format!("{lifted}, no head and no MLP wrote a hundredth."),
+            all => format!("{lifted}, {} wrote most.", list(all)),
+        },
+    ))
+}
+
+/// Those who wrote some of what lifts the answer, the most first.
+fn lifting(entry: &Entry) -> Option<Vec<Writer>> {
+    let total = *array(entry, "parts_centred.total")?.values.first()?;
+    let mut all = writers(entry)?;
+    all.retain(|writer| writer.wrote > 0.0 && writer.wrote >= LEAST * total);
+    Some(all)
 }
 
 /// The heads that wrote most towards the answer, and how many are taken out.
 pub(super) fn best_heads(entry: &Entry) -> Vec<[usize; 2]> {
-    let all = writers(entry).unwrap_or_default().into_iter().filter(|writer| writer.wrote > 0.0);
-    all.filter_map(|writer| writer.head).take(WRITERS).collect()
+    lifting(entry).unwrap_or_default().into_iter().filter_map(|writer| writer.head).take(WRITERS).collect()
 }
 
 /// What becomes of the answer without the heads that wrote it.
@@ -221,9 +227,8 @@ fn without(facts: &Facts) -> Option<Sentence> {
 
 /// What the heads among them do, and where they look.
 fn carriers(facts: &Facts) -> Vec<Sentence> {
-    let Some(all) = facts.entry("direct-logit-attribution").and_then(writers) else { return Vec::new() };
-    let heads = all.into_iter().filter(|writer| writer.wrote > 0.0).filter_map(|writer| writer.head).take(2);
-    heads.filter_map(|head| carrier(facts, head)).collect()
+    let Some(entry) = facts.entry("direct-logit-attribution") else { return Vec::new() };
+    best_heads(entry).into_iter().take(2).filter_map(|head| carrier(facts, head)).collect()
 }
 
 fn carrier(facts: &Facts, [layer, head]: [usize; 2]) -> Option<Sentence> {

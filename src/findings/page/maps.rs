@@ -4,8 +4,8 @@ mod runs;
 
 use crate::axes::size;
 use crate::error::Result;
-use crate::export::{Array, Data, Entry, Source, unwritten};
-use crate::findings::Findings;
+use crate::export::{Array, Entry, Source, unwritten};
+use crate::findings::About;
 use crate::render::visible;
 use base64::engine::general_purpose::STANDARD;
 use base64::write::EncoderWriter;
@@ -35,15 +35,15 @@ pub(super) struct Maps<'a> {
 
 impl<'a> Maps<'a> {
     /// Those of a result, if it has some.
-    pub fn of(entry: usize, result: &'a Entry, found: &dyn Findings, data: &Data) -> Option<Self> {
+    pub fn of(entry: usize, result: &'a Entry, about: &About) -> Option<Self> {
         let array = result.arrays.iter().find(|array| array.name == "attention")?;
         let shape @ [layers, heads, rows, cols] = array.shape[..].try_into().ok()?;
         let texts =
             |name: &str| -> Option<Vec<String>> { serde_json::from_value(result.fields.get(name)?.clone()).ok() };
         let fit = |list: Vec<String>, count: usize| (list.len() == count).then_some(list);
         let words = texts("words").and_then(|words| fit(words, cols));
-        let labels = words.clone().or_else(|| fit(found.about().labels(), cols))?;
-        let key_texts = words.or_else(|| fit(data.tokens.clone(), cols))?;
+        let labels = words.clone().or_else(|| fit(about.labels(), cols))?;
+        let key_texts = words.or_else(|| fit(about.texts(), cols))?;
         let own = texts("query_tokens").and_then(|own| fit(own, rows));
         let last = |all: &[String]| all[all.len().saturating_sub(rows)..].to_vec();
         let labelled = |all: Vec<String>| all.iter().map(|text| visible(text)).collect::<Vec<_>>();

@@ -99,6 +99,22 @@ fn only_parts_that_lift_the_answer_are_said_to_write_it() {
     let said = |heads, mlp| told(&[base.clone(), direct(heads, mlp)], None);
     let all = said([2.0, -1.0], 0.5);
     assert!(all.contains("(+1.50 in logits), head 0.0 (+2.00) and MLP 0 (+0.50) wrote most"), "{all}");
+    let none = told(
+        &[
+            base.clone(),
+            entry(
+                "direct-logit-attribution",
+                Value::Null,
+                &[
+                    ("parts_centred.heads", &[1, 2], &[0.004, -1.0]),
+                    ("parts_centred.mlp", &[1], &[0.0]),
+                    ("parts_centred.total", &[], &[5.0]),
+                ],
+            ),
+        ],
+        None,
+    );
+    assert!(none.contains("no head and no MLP wrote a hundredth") && !none.contains("+0.00"), "{none}");
     assert!(said([-2.0, -1.0], 0.5).contains("is not above the average token (−2.50)"));
     let [map, heads] = attention([0.1, 0.8, 0.1], "induction");
     let looks = told(&[base.clone(), direct([2.0, -1.0], 0.5), map, heads], None);
