@@ -31,6 +31,7 @@ mod norms;
 mod numbers;
 mod one_run;
 mod openai;
+mod packaging;
 mod page;
 mod paper;
 mod parity;
