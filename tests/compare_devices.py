@@ -1,8 +1,8 @@
 """A model on a graphics card against the same model on the processor, by the program itself and by transformers.
 
-    python3 tests/compare_devices.py target/release/attnviz --device cuda [--folder MODEL]
+    python3 tests/compare_devices.py target/release/attnviz --device cuda --tokenizer assets/model/tokenizer.json
 
-Without a folder, writes a checkpoint of GPT-2's size with random weights. Prints, for each command, the largest difference of any
+Without --folder, writes a checkpoint of true size with random weights. Prints, for each command, the largest difference of any
 number and the seconds that each took; then attention on the device against transformers in float32, eager.
 """
 
@@ -56,32 +56,40 @@ def reference(model, ids):
     import torch
     from transformers import AutoModelForCausalLM
 
-    net = AutoModelForCausalLM.from_pretrained(model, attn_implementation="eager", torch_dtype=torch.float32).eval()
+    net = AutoModelForCausalLM.from_pretrained(model, attn_implementation="eager", dtype=torch.float32).eval()
     with torch.no_grad():
         return torch.stack(net(torch.tensor([ids]), output_attentions=True).attentions)[:, 0].numpy()
 
 
-def random_model(folder):
+def random_model(kind, folder):
     import torch
-    from transformers import GPT2Config, GPT2LMHeadModel
+    from transformers import AutoModelForCausalLM, GPT2Config, Qwen2Config
 
+    configs = {
+        "gpt2": GPT2Config(),
+        "qwen2": Qwen2Config(  # of Qwen2.5-0.5B's size
+            vocab_size=151936, hidden_size=896, intermediate_size=4864, num_hidden_layers=24, num_attention_heads=14,
+            num_key_value_heads=2, rope_theta=1e6, tie_word_embeddings=True, use_sliding_window=False,
+        ),
+    }  # fmt: skip
     torch.manual_seed(0)
-    GPT2LMHeadModel(GPT2Config()).save_pretrained(folder)
+    AutoModelForCausalLM.from_config(configs[kind]).save_pretrained(folder)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("program")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--folder", type=Path, help="a checkpoint with its tokenizer; without it, random weights")
+    parser.add_argument("--kind", choices=["gpt2", "qwen2"], default="gpt2", help="the architecture of random weights")
     parser.add_argument("--tokenizer", type=Path, help="a tokenizer.json to put beside random weights")
     args = parser.parse_args()
     worst = 0.0
     with tempfile.TemporaryDirectory() as made:
         model = args.folder
         if model is None:
-            model = Path(made, "random-gpt2")
-            random_model(model)
+            model = Path(made, f"random-{args.kind}")
+            random_model(args.kind, model)
             Path(model, "tokenizer.json").write_bytes(args.tokenizer.read_bytes())
         out = Path(made, "out.json")
         for command, flags in COMMANDS.items():
