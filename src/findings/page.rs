@@ -142,7 +142,7 @@ fn prefixed(html: &str, side: &Side) -> String {
     if side.prefix.is_empty() {
         return html.to_owned();
     }
-    let label = format!("\"attention explorer of {}\"", xml(&visible(side.found.about().model_name())));
+    let label = format!("\"attention explorer of {}\"", xml(&visible(&side.found.about().model_name())));
     html.replace(" id=\"", &format!(" id=\"{}", side.prefix)).replace("\"attention explorer\"", &label)
 }
 
@@ -156,7 +156,7 @@ fn stills(sides: &[Side], figure: &Figure, fonts: &Fonts) -> Result<String> {
         let Some(Section { id, title, figure }) = side.sections.get(at) else { continue };
         let title = match sides {
             [_] => (*title).to_owned(),
-            _ => format!("{title} · {}", xml(&visible(side.found.about().model_name()))),
+            _ => format!("{title} · {}", xml(&visible(&side.found.about().model_name()))),
         };
         // Its heading is the page's, and the prompt stands above all of them.
         let untitled = Figure { title: String::new(), ..(*figure).clone() };

@@ -83,7 +83,7 @@ impl Findings for Both<'_> {
             let name = one.about.model_name();
             one.sentences
                 .iter()
-                .map(move |Sentence { panel, text }| vec![name.into(), (*panel).into(), text.clone().into()])
+                .map(move |Sentence { panel, text }| vec![name.clone().into(), (*panel).into(), text.clone().into()])
         });
         Ok(Table { columns: vec![text("model"), text("panel"), text("sentence")], rows: rows.collect() })
     }
