@@ -225,3 +225,30 @@ fn several_tokens_are_summed_both_ways_a_double_click_solos_and_the_view_is_save
     browser.waits("document.getElementById('status').textContent.includes('sum of')");
     assert_eq!(browser.faults, Vec::<String>::new());
 }
+
+/// axe-core (`npm pack axe-core`), by the path in `ATTNVIZ_AXE`: its rules for people who read with something else than their eyes.
+#[test]
+fn axe_finds_nothing_serious_on_light_and_dark_pages() {
+    let Some(axe) = std::env::var_os("ATTNVIZ_AXE") else {
+        return skip("ATTNVIZ_AXE names no axe.min.js");
+    };
+    let axe = std::fs::read_to_string(axe).unwrap();
+    let shell = Shell::new();
+    let Some(mut browser) = browser(&shell) else { return };
+    shell.ok(&["explain", TEXT, "-m", "builtin", "-q", "--panels", "lens,direct,attention", "-o", "explained.html"]);
+    page(&shell, TEXT, &[]);
+    for (file, scheme) in
+        [("a.html", "light"), ("a.html", "dark"), ("explained.html", "light"), ("explained.html", "dark")]
+    {
+        let media = serde_json::json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        browser.asks("Emulation.setEmulatedMedia", media);
+        browser.opens(&shell.path(file), "#head=4.3&query=7.5");
+        browser.waits("document.getElementById('status').textContent.includes('sum of')");
+        browser.says(&format!("{axe}; 0"));
+        let found = browser.says(
+            "axe.run(document, { resultTypes: ['violations'] }).then((all) => all.violations\
+             .filter((one) => ['serious', 'critical'].includes(one.impact)).map((one) => `${one.id}: ${one.nodes[0].html}`))",
+        );
+        assert_eq!(found, serde_json::json!([]), "{file} {scheme}");
+    }
+}

@@ -17,6 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::export::Entry;
 use crate::figure::Figure;
 use crate::format::Format;
+use crate::named::Named;
 use crate::trace::Replay;
 use facts::Facts;
 use next::{Versus, next};
@@ -24,6 +25,10 @@ use shown::Explained;
 
 /// Up to so many weights of attention, one pass over the prompt is kept for all analyses.
 const MOST_KEPT: usize = 16 << 20;
+
+/// The heads whose looks are taken apart.
+const LOOKS: [(&str, &str); 2] =
+    [("qk", "Why the first of these heads looks where it looks"), ("qk-2", "Why the second looks where it looks")];
 
 impl Analysis for Options {
     fn reading(&self) -> Reading {
@@ -72,7 +77,7 @@ impl Options {
 
     /// All sections, in the order in which they are told.
     fn panels(&self, subject: &Subject) -> Result<Vec<Found>> {
-        let ask = |id: &'static str, title: &'static str, all: &[Asked]| found(subject, id, title, all);
+        let ask = |id: &'static str, title: &'static str, asked: &Asked| found(subject, id, title, asked);
         let (first, target) = next(self, subject)?;
         let mut panels = vec![first];
         if let Some(text) = &self.versus {
@@ -82,7 +87,7 @@ impl Options {
             let is_last = self.target.position.is_none();
             if is_last && versus.prompt.ids.len() == subject.prompt.ids.len() {
                 let asked = self.apart(text, target, (own != target).then_some(own));
-                match ask("apart", "Where the two prompts part", &[asked]) {
+                match ask("apart", "Where the two prompts part", &asked) {
                     Ok(found) => panels.push(found),
                     // Nothing differs in what is measured: there is no difference to be taken apart.
                     Err(error) if error.kind == Kind::Usage => (),
@@ -92,7 +97,7 @@ impl Options {
         }
         let position = self.target.within(subject)?.position;
         for (part, asked) in self.first() {
-            panels.push(ask(crate::named::Named::name(part), part.title(), &[asked])?);
+            panels.push(ask(part.name(), part.title(), &asked)?);
             if part != Part::Direct {
                 continue;
             }
@@ -100,36 +105,23 @@ impl Options {
             if self.wants(Part::Without)
                 && let Some(asked) = self.without(&direct)
             {
-                panels.push(ask("without", Part::Without.title(), &[asked])?);
+                panels.push(ask("without", Part::Without.title(), &asked)?);
             }
             let looks = self.looks(&direct, position);
-            if self.wants(Part::Qk) && !looks.is_empty() {
-                panels.push(ask("qk", Part::Qk.title(), &looks)?);
+            for ((id, title), asked) in LOOKS.into_iter().zip(looks).filter(|_| self.wants(Part::Qk)) {
+                panels.push(ask(id, title, &asked)?);
             }
         }
         Ok(panels)
     }
 }
 
-/// A section of one question, or of several of a kind.
-fn found(subject: &Subject, id: &'static str, title: &'static str, all: &[Asked]) -> Result<Found> {
-    let (session, prompt) = (subject.session, &subject.prompt);
-    let mut section: Option<Found> = None;
-    for asked in all {
-        let own =
-            Subject { watch: subject.watch, replay: subject.replay, ..Subject::new(session, prompt.clone(), asked)? };
-        let found = find(asked.analysis(), own, &[Output::whole(Format::Html)])?;
-        let (figure, results) = (found.figure(None), found.data(None)?.results);
-        match &mut section {
-            None => section = Some(Found { id, title, figure, results }),
-            Some(section) => {
-                section.figure.subtitle.extend(figure.subtitle.into_iter().take(1));
-                section.figure.panels.extend(figure.panels);
-                section.results.extend(results);
-            }
-        }
-    }
-    section.ok_or_else(|| Error::failed("a section without a question, this should not happen"))
+/// A section, from its question.
+fn found(subject: &Subject, id: &'static str, title: &'static str, asked: &Asked) -> Result<Found> {
+    let own = Subject::new(subject.session, subject.prompt.clone(), asked)?;
+    let own = Subject { watch: subject.watch, replay: subject.replay, ..own };
+    let found = find(asked.analysis(), own, &[Output::whole(Format::Html)])?;
+    Ok(Found { id, title, figure: found.figure(None), results: found.data(None)?.results })
 }
 
 /// What was found of one section.

@@ -17,8 +17,6 @@ use serde::{Deserialize, Serialize};
 const METHODS: [Method; 3] = [Method::InputXGradient, Method::IntegratedGradients, Method::Occlusion];
 /// Nodes of integrated gradients: with so many their sum is within 1 % of what it should be, or the figure says that it is not.
 const STEPS: usize = 16;
-/// Heads whose look is taken apart.
-const LOOKS: usize = 2;
 
 /// A section of an explanation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -168,7 +166,7 @@ impl Options {
             let style = self.style_within();
             Some(Asked::Qk(qk::Options { reading: self.reading, head, query, key: None, style }))
         };
-        story::best_heads(direct).into_iter().take(LOOKS).filter_map(look).collect()
+        story::best_heads(direct).into_iter().filter_map(look).collect()
     }
 
     /// What the difference to the other prompt is made of, by position: of the two answers' logits, or of the one answer's probability.
