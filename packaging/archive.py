@@ -39,7 +39,7 @@ def contents(wheel: Path) -> tuple[str, dict[str, bytes]]:
         path = Path(folder, program)
         path.write_bytes(files[program])
         path.chmod(0o755)
-        says = lambda *words: subprocess.run([path, *words], check=True, stdout=subprocess.PIPE).stdout  # noqa: E731
+        says = lambda *words: subprocess.run([path, *words], check=True, stdout=subprocess.PIPE).stdout
         version = says("--version").decode().split()[1]
         for shell, name in SHELLS.items():
             files[f"completions/{name}"] = says("completions", shell)

@@ -1,6 +1,6 @@
 //! What the help and the README say is so: every line fits, every flag is told, every example runs.
 use crate::support::commands::{commands, commands_of_a_prompt, examples, help, whole_commands};
-use crate::support::shell::{Shell, ran};
+use crate::support::shell::{Shell, names, ran};
 use crate::support::skip::skip;
 use attnviz::Named;
 use attnviz::figure::Colormap;
@@ -357,13 +357,20 @@ fn pages() -> Vec<PathBuf> {
 #[cfg_attr(not(unix), ignore = "needs sh")]
 #[test]
 fn every_page_runs_from_top_to_bottom_in_one_folder() {
+    let readme = shell_lines(&fs::read_to_string(Path::new(TREE).join("README.md")).unwrap());
     for page in pages() {
-        let lines = shell_lines(&fs::read_to_string(&page).unwrap());
+        let mut lines = shell_lines(&fs::read_to_string(&page).unwrap());
+        let gallery = page.ends_with("gallery.md");
+        lines.retain(|line| !gallery || !readme.contains(line)); // it shows what the README runs
         // A model of the reader's own is the only thing that is there.
         let shell = folder_for("");
         for file in shell.files().iter().filter(|file| *file != "my-gpt2") {
             let path = shell.path(file);
             if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
+        }
+        if gallery {
+            let saved = "gpt2.safetensors"; // it stands beside the pictures
+            fs::copy(Path::new(TREE).join("assets/gallery").join(saved), shell.path(saved)).unwrap();
         }
         for line in &lines {
             if let Some((_, asked)) = line.split_once("cargo test") {
@@ -391,6 +398,11 @@ fn pages_lead_only_to_what_is_there() {
         for target in targets.filter(|target| !target.starts_with("http") && !target.is_empty()) {
             assert!(page.with_file_name(target).exists(), "{}: {target}", page.display());
         }
+    }
+    let gallery = fs::read_to_string(Path::new(TREE).join("docs/gallery.md")).unwrap();
+    for picture in names(&Path::new(TREE).join("assets/gallery")).iter().filter(|name| name.ends_with(".png")) {
+        let made = shell_lines(&gallery).iter().any(|line| line.ends_with(&format!("-o {picture}")));
+        assert!(made && gallery.contains(&format!("gallery/{picture})")), "the gallery lacks {picture} or its command");
     }
     let readme = fs::read_to_string(Path::new(TREE).join("README.md")).unwrap();
     assert!(readme.lines().count() < 220, "the README is for the first five minutes; docs/ has the rest");
