@@ -33,6 +33,14 @@ OLMO = {**LLAMA, "rope_theta": 5e5, "num_key_value_heads": 4, "bos_token_id": No
 NEOX = dict(hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, vocab_size=24,
             max_position_embeddings=64, bos_token_id=0, eos_token_id=0, hidden_act="gelu", layer_norm_eps=1e-5,
             rotary_pct=0.25, rotary_emb_base=10000, use_parallel_residual=True, tie_word_embeddings=False)
+GEMMA = dict(hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+             head_dim=6, vocab_size=24, max_position_embeddings=64, bos_token_id=2, eos_token_id=1,
+             hidden_activation="gelu_pytorch_tanh", rms_norm_eps=1e-6, rope_theta=10000.0)
+GEMMA3 = {**GEMMA, "rope_theta": 1e6, "rope_local_base_freq": 10000.0, "query_pre_attn_scalar": 6, "sliding_window": 3,
+          "sliding_window_pattern": 2}
+NEO = dict(hidden_size=16, intermediate_size=24, num_layers=2, num_heads=4, vocab_size=24, max_position_embeddings=32,
+           bos_token_id=1, eos_token_id=1, attention_types=[[["global", "local"], 1]], window_size=4,
+           activation_function="gelu_new", layer_norm_epsilon=1e-5)
 
 # Name: model_type, type of the weights in the file, fields.
 CASES = {
@@ -72,6 +80,27 @@ CASES = {
     "neox-tied-scaled": ("gpt_neox", "bf16", {**NEOX, "hidden_size": 20, "tie_word_embeddings": True,
                                               "rope_scaling": dict(type="linear", factor=2.0)}),
 }
+CASES.update({
+    "gemma-plain": ("gemma", "bf16", {**GEMMA, "hidden_act": "gelu_pytorch_tanh"}),
+    "gemma-biases": ("gemma", "bf16", {**GEMMA, "attention_bias": True, "tie_word_embeddings": False,
+                                       "hidden_act": "gelu"}),
+    "gemma2-words": ("gemma2", "bf16", {**GEMMA, **WORDS, "sliding_window": 5, "query_pre_attn_scalar": 9}),
+    "gemma2-tight": ("gemma2", "f32", {**GEMMA, "sliding_window": 3, "query_pre_attn_scalar": 4,
+                                       "attn_logit_softcapping": 2.0, "final_logit_softcapping": 1.5}),
+    "gemma2-no-caps": ("gemma2", "bf16", {**GEMMA, "sliding_window": 4, "attn_logit_softcapping": None,
+                                          "final_logit_softcapping": None, "attention_bias": True,
+                                          "layer_types": ["full_attention", "sliding_attention"]}),
+    "gemma3-words": ("gemma3_text", "bf16", {**GEMMA3, **WORDS}),
+    "gemma3-stretched": ("gemma3_text", "bf16", {**GEMMA3, "rope_scaling": dict(rope_type="linear", factor=8.0)}),
+    "gemma3-cap": ("gemma3_text", "bf16", {**GEMMA3, "final_logit_softcapping": 2.0, "num_key_value_heads": 1}),
+    "neo-words": ("gpt_neo", "bf16", {**NEO, **WORDS}),
+    "neo-all-global": ("gpt_neo", "bf16", {**NEO, "attention_types": [[["global"], 2]], "intermediate_size": None}),
+    "neo-all-local": ("gpt_neo", "f32", {**NEO, "attention_types": [[["local"], 2]], "window_size": 1,
+                                         "tie_word_embeddings": False}),
+    "neo-odd-heads": ("gpt_neo", "bf16", {**NEO, "hidden_size": 21, "num_heads": 3, "window_size": 3,
+                                          "attention_types": [[["local", "global"], 1]],
+                                          "activation_function": "relu"}),
+})
 TYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 
 
@@ -82,6 +111,7 @@ def make(seed, name, model_type, dtype, fields):
     with torch.no_grad():
         for key, weight in model.named_parameters():
             if "norm" in key or "ln_" in key:
+                # Gemma's norms multiply by 1 + w.
                 centre = 0.0 if model_type.startswith("gemma") or key.endswith("bias") else 1.0
                 weight.copy_(centre + 0.3 * torch.randn_like(weight))
             else:

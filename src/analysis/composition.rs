@@ -1,7 +1,7 @@
 //! What heads are made for, told by the weights alone: what they copy, what they match, and which heads read what others write.
 //!
 //! Elhage et al. 2021. Every reading of the residual is taken with the norm before it at deviation 1: its weights and its centring belong to
-//! the matrix, its scale is a number by which no result changes.
+//! the matrix, its scale is a number by which no result changes. Where queries and keys are turned, it is at one and the same position.
 
 mod embeddings;
 
@@ -25,8 +25,9 @@ pub struct Composition {
     /// The sum of the eigenvalues of what a head does to the next token's logits where it looks at a token, over the sum of their sizes:
     /// 1 copies, −1 says anything but; layer by layer. None of a model without a language-model head.
     pub copying: Option<Vec<f64>>,
-    /// Which share of the variance of a query's scores comes from where keys stand, the rest from what they are; layer by layer.
-    pub position: Vec<f64>,
+    /// Which share of the variance of a query's scores comes from where keys stand, the rest from what they are; layer by layer. None of a
+    /// model without embeddings of positions.
+    pub position: Option<Vec<f64>>,
     /// For [`INPUTS`], how much of what an earlier head writes a later one reads, `[later head, earlier head]` over all layers, NaN where the
     /// one is not earlier: the norm of the product over the product of the norms, minus `chance`.
     pub read: [Vec<f64>; 3],
@@ -57,7 +58,11 @@ pub fn composition(model: &dyn Model, seed: u64, watch: &(dyn Fn(usize, usize) +
         Some(copied) => Some(heads.par_iter().map(|head| head.copying(copied)).collect::<Result<Vec<_>>>()?),
         None => None,
     };
-    let position = heads.par_iter().map(|head| head.position(&embeddings)).collect::<Result<Vec<_>>>()?;
+    let position = if embeddings.has_positions {
+        Some(heads.par_iter().map(|head| head.position(&embeddings)).collect::<Result<Vec<_>>>()?)
+    } else {
+        None
+    };
     let (chance, spread) = chance(spec.d_model, spec.d_head, seed)?;
     let mut read = pairs(&layers)?;
     read.iter_mut().flatten().for_each(|share| *share -= chance);

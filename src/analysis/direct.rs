@@ -82,11 +82,11 @@ pub fn direct(
     let normed = model.final_norm(&row)?;
     let target = match target {
         Some(target) => target,
-        None => model.unembed(&normed, None)?.argmax(1)?.to_vec1::<u32>()?[0],
+        None => model.unembed_uncapped(&normed, None)?.argmax(1)?.to_vec1::<u32>()?[0],
     };
     let tokens: Vec<u32> = std::iter::once(target).chain(foil).collect();
     let explained = |normed: &Tensor| -> Result<Tensor> {
-        let logits = model.unembed(normed, Some(&tokens))?.squeeze(0)?;
+        let logits = model.unembed_uncapped(normed, Some(&tokens))?.squeeze(0)?;
         Ok(if foil.is_some() { (logits.get(0)? - logits.get(1)?)? } else { logits.get(0)? })
     };
     let logit = explained(&normed)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
@@ -97,7 +97,7 @@ pub fn direct(
     let centred = if foil.is_some() {
         parts.clone()
     } else {
-        let mean = gradient(&normed, |normed| Ok(model.unembed(normed, None)?.mean_all()?))?;
+        let mean = gradient(&normed, |normed| Ok(model.unembed_uncapped(normed, None)?.mean_all()?))?;
         let above: Vec<f64> = row_of_unembedding.iter().zip(mean).map(|(row, mean)| row - mean).collect();
         parts_along(&above)?
     };

@@ -57,6 +57,11 @@ impl Method {
         matches!(self, Self::Raw | Self::Rollout | Self::Flow)
     }
 
+    /// Whether it needs what each head adds by itself (see [`crate::model::Model::adds_by_head`]).
+    pub fn is_by_head(self) -> bool {
+        matches!(self, Self::Norm | Self::NormResidual | Self::ValueZeroing)
+    }
+
     /// Whether each row takes runs of its own, so that only the position's row is computed unless all are asked for.
     pub fn is_by_row(self) -> bool {
         matches!(self, Self::Flow | Self::ValueZeroing)

@@ -186,8 +186,10 @@ impl Scored {
     /// The same against the mean of all keys that the query sees: what attention is decided by, since it does not change where every key
     /// gets the same more.
     pub fn centred(&self, key: usize) -> Vec<f64> {
-        let count = self.keys.len() as f64;
-        let mean = |writer: usize, d: usize| self.keys.iter().map(|key| key[writer][d]).sum::<f64>() / count;
+        // Behind a window nothing is seen.
+        let first = self.pattern.iter().position(|weight| *weight > 0.0).unwrap_or(0);
+        let seen = &self.keys[first..];
+        let mean = |writer: usize, d: usize| seen.iter().map(|key| key[writer][d]).sum::<f64>() / seen.len() as f64;
         let above: Vec<Vec<f64>> = self.keys[key]
             .iter()
             .enumerate()

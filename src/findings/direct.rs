@@ -54,13 +54,18 @@ impl<'a> DirectAttribution<'a> {
         }
     }
 
+    fn cap(&self) -> Option<f64> {
+        self.subject.session.model().logit_cap()
+    }
+
     /// How large it is.
     fn total(&self) -> String {
         let number = |x: f64| format!("{x:+.2}").replace('-', "−");
+        let capped = self.cap().map_or_else(String::new, |cap| format!(", logits before they are kept below {cap}"));
         match self.foil {
-            Some(_) => format!("logit difference {}, the sum of all parts", number(self.direct.logit)),
+            Some(_) => format!("logit difference {}, the sum of all parts{capped}", number(self.direct.logit)),
             None => format!(
-                "logit {}; {} against the mean of all tokens, the sum of the parts shown",
+                "logit {}; {} against the mean of all tokens, the sum of the parts shown{capped}",
                 number(self.direct.logit),
                 number(self.direct.centred.total)
             ),
@@ -106,6 +111,7 @@ impl Findings for DirectAttribution<'_> {
         let mut settings = settings(&self.subject, self.direct.target, self.foil, self.position);
         settings.insert("of".into(), "logit".into());
         settings.insert("logit".into(), json!(self.direct.logit));
+        settings.extend(self.cap().map(|cap| ("before_logit_cap".into(), json!(cap))));
         settings.insert("bos".into(), self.options.reading.bos.into());
         Ok(self.subject.data(vec![Entry { method: "direct-logit-attribution".into(), settings, fields, arrays }]))
     }

@@ -129,15 +129,15 @@ impl<'a> TokenMixing<'a> {
     fn find(options: &'a Options, subject: Subject<'a>) -> Result<Self> {
         let (model, ids, watch) = (subject.model(), &subject.prompt.ids, subject.watch);
         let mut methods = each_once(&options.method);
+        // Where all methods are meant, what a model has no answer for is not among them; where it is named, the model refuses.
+        let all = methods.len() == Method::all().count();
+        methods.retain(|method| !all || model.adds_by_head() || !method.is_by_head());
         let Target { target, foil, .. } = &options.target;
         let (objective, next) = if model.has_logits() || target.is_some() || foil.is_some() {
             let Explained { objective, next, .. } = options.target.explained(&subject, options.of)?;
             (objective, next)
         } else {
-            // Where all methods are meant, the gradient of a prediction is not among them; where it is named, the model refuses.
-            if methods.len() == Method::all().count() {
-                methods.retain(|method| *method != Method::AttentionXGradient);
-            }
+            methods.retain(|method| !all || *method != Method::AttentionXGradient);
             let position = options.target.within(&subject)?.position;
             (Objective { position, target: 0, foil: None, of: options.of }, Vec::new())
         };
@@ -230,12 +230,17 @@ impl Findings for TokenMixing<'_> {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let methods = Method::all().count();
-        let left_out = !self.subject.session.model().has_logits() && self.mixings.len() + 1 == methods;
-        let remark =
-            "attention-x-gradient is left out: this model has no language-model head, whose prediction it explains";
+        let is_in = |method| self.mixings.iter().any(|mixing| mixing.method == method);
+        let wanted = |method| self.options.method.contains(&method) && !is_in(method);
+        let gradient = wanted(Method::AttentionXGradient).then(|| {
+            "attention-x-gradient is left out: this model has no language-model head, whose prediction it explains"
+                .into()
+        });
+        let by_head = wanted(Method::Norm).then(|| {
+            "norm, norm-residual and value-zeroing are left out: this model norms what its heads add together".into()
+        });
         let empty = self.hidden().and_then(|hidden| empty_rows(hidden.empty_rows));
-        left_out.then(|| remark.to_owned()).into_iter().chain(empty).collect()
+        gradient.into_iter().chain(by_head).chain(empty).collect()
     }
 
     fn advice(&self) -> Vec<Advice> {

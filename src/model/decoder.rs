@@ -65,6 +65,8 @@ pub(super) struct Decoder {
     pub norm: Norm,
     /// None where the architecture has no language-model head.
     pub head: Option<Linear>,
+    /// What logits are kept below.
+    pub logit_cap: Option<f64>,
     pub architecture: Option<String>,
     pub remarks: Vec<String>,
 }
@@ -94,6 +96,10 @@ impl Model for Decoder {
 
     fn shows(&self, at: At) -> bool {
         at != At::ResidMid || !self.blocks.iter().any(|block| block.parallel)
+    }
+
+    fn adds_by_head(&self) -> bool {
+        self.blocks.iter().all(|block| block.after_attention.is_none())
     }
 
     fn remarks(&self) -> &[String] {
@@ -152,6 +158,18 @@ impl Model for Decoder {
     }
 
     fn unembed(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
+        let logits = self.unembed_uncapped(normed, ids)?;
+        Ok(match self.logit_cap {
+            Some(cap) => ((logits / cap)?.tanh()? * cap)?,
+            None => logits,
+        })
+    }
+
+    fn logit_cap(&self) -> Option<f64> {
+        self.logit_cap
+    }
+
+    fn unembed_uncapped(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
         Ok(self.head()?.of_outputs(normed, ids)?)
     }
 

@@ -1,5 +1,7 @@
 //! Which family of models a config describes: the one place that reads its `model_type`.
 
+use super::gemma::{self, GemmaConfig};
+use super::gpt_neo::{self, GptNeoConfig};
 use super::gpt2::{Gpt2, Gpt2Config};
 use super::llama::{self, LlamaConfig};
 use super::neox::{self, NeoXConfig};
@@ -18,10 +20,15 @@ pub enum Family {
     Llama(LlamaConfig),
     /// GPT-NeoX, and Pythia.
     NeoX(NeoXConfig),
+    /// Gemma.
+    Gemma(GemmaConfig),
+    /// GPT-Neo, and TinyStories.
+    GptNeo(GptNeoConfig),
 }
 
 const GPT2: &str = "gpt2";
 const NEOX: &str = "gpt_neox";
+const NEO: &str = "gpt_neo";
 
 #[derive(Deserialize)]
 struct Named {
@@ -44,7 +51,8 @@ const OTHERS: [(&str, &str); 10] = [
 
 impl Family {
     /// Every `model_type` that [`Self::parse`] reads.
-    pub const MODEL_TYPES: &[&str] = &[GPT2, "llama", "mistral", "qwen2", "qwen3", "olmo2", "phi3", NEOX];
+    pub const MODEL_TYPES: &[&str] =
+        &[GPT2, "llama", "mistral", "qwen2", "qwen3", "olmo2", "phi3", "gemma", "gemma2", "gemma3_text", NEOX, NEO];
 
     /// The model that a `config.json` describes; `origin` names it in errors. One that names no type is a GPT-2's, as the oldest are.
     ///
@@ -58,6 +66,10 @@ impl Family {
             Some(name) if LlamaConfig::MODEL_TYPES.contains(&name) => {
                 LlamaConfig::parse(bytes, origin, name).map(Self::Llama)
             }
+            Some(name) if GemmaConfig::MODEL_TYPES.contains(&name) => {
+                GemmaConfig::parse(bytes, origin, name).map(Self::Gemma)
+            }
+            Some(NEO) => GptNeoConfig::parse(bytes, origin).map(Self::GptNeo),
             Some(NEOX) => NeoXConfig::parse(bytes, origin).map(Self::NeoX),
             Some(other) => {
                 let why = OTHERS.iter().find(|(part, _)| other.contains(part)).map(|(_, why)| format!(": {why}"));
@@ -76,16 +88,21 @@ impl Family {
             Self::Gpt2(config) => &config.spec,
             Self::Llama(config) => &config.spec,
             Self::NeoX(config) => &config.spec,
+            Self::Gemma(config) => &config.spec,
+            Self::GptNeo(config) => &config.spec,
         }
     }
 
     /// Adds to what was assumed, a line for people.
     pub fn remark(&mut self, assumed: String) {
-        match self {
-            Self::Gpt2(config) => config.remarks.push(assumed),
-            Self::Llama(config) => config.remarks.push(assumed),
-            Self::NeoX(config) => config.remarks.push(assumed),
-        }
+        let remarks = match self {
+            Self::Gpt2(config) => &mut config.remarks,
+            Self::Llama(config) => &mut config.remarks,
+            Self::NeoX(config) => &mut config.remarks,
+            Self::Gemma(config) => &mut config.remarks,
+            Self::GptNeo(config) => &mut config.remarks,
+        };
+        remarks.push(assumed);
     }
 
     /// The model, from its weights.
@@ -97,6 +114,8 @@ impl Family {
             Self::Gpt2(config) => Box::new(Gpt2::load(weights, config.clone(), backend)?),
             Self::Llama(config) => Box::new(llama::load(weights, config, backend)?),
             Self::NeoX(config) => Box::new(neox::load(weights, config, backend)?),
+            Self::Gemma(config) => Box::new(gemma::load(weights, config, backend)?),
+            Self::GptNeo(config) => Box::new(gpt_neo::load(weights, config, backend)?),
         })
     }
 }

@@ -43,6 +43,7 @@ pub(super) fn load(weights: &Weights, config: &LlamaConfig, backend: &Backend) -
         blocks,
         norm,
         head,
+        logit_cap: None,
         architecture: config.architecture.clone(),
         remarks,
     })

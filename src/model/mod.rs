@@ -6,7 +6,9 @@ mod branched;
 mod classes;
 mod decoder;
 mod family;
+mod gemma;
 mod gpt2;
+mod gpt_neo;
 pub(crate) mod kernel;
 mod llama;
 mod memory;
@@ -23,6 +25,8 @@ pub(crate) mod vector;
 pub use away::Away;
 pub use classes::{Classes, Odds};
 pub use family::Family;
+pub use gemma::GemmaConfig;
+pub use gpt_neo::GptNeoConfig;
 pub use gpt2::{Gpt2, Gpt2Config};
 pub use llama::LlamaConfig;
 pub use memory::keep_freed_memory;
@@ -187,6 +191,10 @@ pub trait Model: Send + Sync {
     fn shows(&self, _: Activation) -> bool {
         true
     }
+    /// Whether what attention adds is the sum of what each head adds. Where it is normed on its way, [`Self::head_out`] has no answer.
+    fn adds_by_head(&self) -> bool {
+        true
+    }
     /// The classes that it sorts whole texts into, where that is what its head is for.
     fn classes(&self) -> Option<&Classes> {
         None
@@ -222,11 +230,22 @@ pub trait Model: Send + Sync {
     /// # Errors
     /// Weights that cannot be read as numbers.
     fn pull_back(&self, resid: &[f64], row: &[f64]) -> Result<(Vec<f64>, f64)>;
-    /// Logits of all ids `[rows, vocab]`, or of the given ones `[rows, ids]`: linear, without a constant.
+    /// Logits of all ids `[rows, vocab]`, or of the given ones `[rows, ids]`: linear, without a constant, but for [`Self::logit_cap`].
     ///
     /// # Errors
     /// An id that the model does not have, rows of another width; a model without a language-model head, as a usage error.
     fn unembed(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor>;
+    /// What logits are kept below, by a tanh.
+    fn logit_cap(&self) -> Option<f64> {
+        None
+    }
+    /// The same before any cap: linear in any case.
+    ///
+    /// # Errors
+    /// As [`Self::unembed`].
+    fn unembed_uncapped(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
+        self.unembed(normed, ids)
+    }
     /// Logits of what it answers with, as [`Self::unembed`]: of its classes where it has such, else of next tokens.
     ///
     /// # Errors

@@ -94,6 +94,7 @@ pub(super) fn load(weights: &Weights, config: &NeoXConfig, backend: &Backend) ->
         blocks,
         norm,
         head,
+        logit_cap: None,
         architecture: config.architecture.clone(),
         remarks,
     })

@@ -48,6 +48,12 @@ impl Param {
         Param { store: Store::Widened(Arc::new(values), 0), shape: shape.to_vec() }
     }
 
+    /// With a number added to each, copied.
+    pub fn plus(&self, number: f32) -> Param {
+        let values = self.values().iter().map(|x| x + number).collect();
+        Param { store: Store::Widened(Arc::new(values), 0), shape: self.shape.clone() }
+    }
+
     /// Rows and columns exchanged, copied.
     pub fn turned(&self) -> Param {
         let (rows, cols) = self.dims2();

@@ -46,7 +46,7 @@ fn every_wrong_size_in_a_config_is_refused_by_name() {
 #[test]
 fn what_another_architecture_needs_is_refused_by_name() {
     let set = |field: &str, value: Value| base().json("config.json", |config| config[field] = value);
-    set("model_type", json!("gpt_neo")).refused(&["model_type", "gpt_neo"]);
+    set("model_type", json!("gptj")).refused(&["model_type", "gptj", "gpt_neox"]);
     set("model_type", json!("\u{1b}[31m\n\u{202e}")).refused(&["model_type"]);
     set("activation_function", json!("mish")).refused(&["mish", "gelu_new"]);
     set("activation_function", json!("x".repeat(100_000))).refused(&["activation_function"]);

@@ -2,6 +2,8 @@
 //!
 //! The checkpoints and golden files in `tests/fixtures/families` are written by `tests/make_families.py`.
 
+use crate::support::checkpoint::{Copy, WEIGHTS};
+use crate::support::shell::{Ran, Shell};
 use crate::support::{apart, central_differences, distance, fixtures, golden, gradient, ids, numbers, size};
 use attnviz::analysis::attribution::{Baseline, Evaluator};
 use attnviz::analysis::{Objective, Of, direct, next_tokens, qk};
@@ -10,9 +12,12 @@ use attnviz::model::{Activation, Backend, Model, NoTap, Segments};
 use attnviz::session::family;
 use attnviz::trace::{Recorder, Trace, forward};
 use candle_core::{DType, Device, Tensor};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 const QUIET: &dyn Fn(usize, usize) = &|_, _| ();
+/// Those whose attention adds a bias that is normed together with what heads add: it is no part.
+const BIASED: [&str; 2] = ["olmo2-shared", "gemma2-no-caps"];
 const EXACT: Backend = Backend::Composite(DType::F64, Device::Cpu);
 
 fn folders() -> Vec<PathBuf> {
@@ -81,7 +86,7 @@ fn attention_hidden_states_and_logits_are_those_of_transformers() {
         }
         count += 1;
     }
-    assert!(count >= 18, "only {count} fixtures");
+    assert!(count >= 36, "only {count} fixtures");
 }
 
 #[test]
@@ -127,13 +132,15 @@ fn a_logit_is_the_sum_of_its_parts() {
         let position = ids.len() - 2;
         let found = match direct(&*model, &ids, None, Some(3), position) {
             Ok(found) => found,
-            // A bias that is normed together with what heads add is no part.
             Err(error) => {
-                assert!(name == "olmo2-shared" && error.message.contains("before it is normed"), "{name}: {error}");
+                assert!(BIASED.contains(&&*name) && error.message.contains("before it is normed"), "{name}: {error}");
                 continue;
             }
         };
-        let logits = logits(&*model, &[&ids]).get(position).unwrap().to_vec1::<f32>().unwrap();
+        let resid = forward(&*model, &[&ids], &mut NoTap).unwrap();
+        // What is kept below a cap is no sum.
+        let logits = model.unembed_uncapped(&model.final_norm(&resid).unwrap(), None).unwrap();
+        let logits = logits.get(position).unwrap().to_vec1::<f32>().unwrap();
         let expected = f64::from(logits[found.target as usize]) - f64::from(logits[3]);
         assert!((found.parts.total - expected).abs() < 1e-5, "{name}: {} for {expected}", found.parts.total);
     }
@@ -148,11 +155,135 @@ fn a_score_is_the_sum_of_its_pairs_of_writers() {
             let found = match qk::qk(&*model, &ids, qk::Look { layer: 1, head, query }) {
                 Ok(found) => found,
                 Err(error) => {
-                    assert!(name == "olmo2-shared" && error.message.contains("before it is normed"), "{name}: {error}");
+                    assert!(
+                        BIASED.contains(&&*name) && error.message.contains("before it is normed"),
+                        "{name}: {error}"
+                    );
                     continue;
                 }
             };
             assert!(found.apart < 1e-4, "{name}: off by {:.1e}", found.apart);
         }
     }
+}
+
+/// One checkpoint of each family, with a tokenizer.
+const WORDS: [&str; 7] =
+    ["gemma2-words", "gemma3-words", "llama-words", "neo-words", "neox-words", "olmo2-words", "qwen3-words"];
+
+fn run(shell: &Shell, name: &str, args: &str) -> Ran {
+    let model = fixtures().join("families").join(name);
+    let args = args.split(' ').map(|word| word.replace('_', " ")).chain(["-m".into(), model.to_str().unwrap().into()]);
+    shell.run(&args.collect::<Vec<_>>())
+}
+
+#[test]
+fn every_command_answers_or_says_what_is_not_defined() {
+    let lines = "the cat\na dog is\n";
+    let pairs = r#"{"sentence_good": "the cat is", "sentence_bad": "the cat are"}"#;
+    let commands = [
+        "attention The_cat_is --with logits,hidden,scores -o a.npz",
+        "attention The_cat_is -o a.png",
+        "saliency The_cat_is --evaluate -o s.json",
+        "lens The_cat_is -o l.json",
+        "lens The_cat_is --direct -o d.png",
+        "lens The_cat_is --norms -o n.json",
+        "heads The_cat_is -o h.json",
+        "heads -o hr.json",
+        "heads --weights -o hw.png",
+        "heads --corpus lines.txt --length 8 -o hc.json",
+        "mix The_cat_is -o m.png",
+        "mix The_cat_is --method norm,value-zeroing -o mn.json",
+        "qk The_cat_is -o q.json",
+        "patch a_cat_is a_car_is --answer _a --foil _the -o p.json",
+        "patch a_cat_is a_car_is --answer _a --foil _the --site resid-mid -o pr.json",
+        "patch a_cat_is a_car_is --answer _a --foil _the --site k --by head --attribution -o pa.json",
+        "patch a_cat_is a_car_is --answer _a --foil _the --attribution --rule relp -o pl.json",
+        "patch a_cat_is a_car_is --answer _a --foil _the --edges -o pe.json",
+        "patch The_cat_is --ablate 1.1,mlp1,@1 -o pb.json",
+        "circuit check induction",
+        "surprisal The_cat_is --words -o su.json",
+        "explain The_cat_is -o e.html",
+        "diff The_cat_is The_dog_is -o di.json",
+        "probe pairs pairs.jsonl -o pp.json",
+        "probe cloze --template the_{x}_is --fill x=cat,dog -o pc.json",
+        "bias --template The_{man|cat}_is -o b.json",
+        "batch lines.txt --out b",
+    ];
+    let refused = |name: &str, command: &str| -> Option<&str> {
+        let post = name.starts_with("olmo2") || name.starts_with("gemma");
+        let is = |part: &str| command.contains(part);
+        match command {
+            _ if is("relp") => Some("RelP"),
+            _ if is("--edges") && name == "neo-words" => None,
+            _ if is("--edges") && name == "neox-words" => Some("no resid_mid"),
+            _ if is("--edges") && name == "olmo2-words" => Some("norms what its heads add together"),
+            _ if is("--edges") => Some("share keys and values"),
+            _ if is("resid-mid") && name == "neox-words" => Some("no resid_mid"),
+            _ if (is("--weights") || is("norm,value-zeroing")) && post => Some("norms what its heads add together"),
+            _ => None,
+        }
+    };
+    for name in WORDS {
+        let shell = Shell::new();
+        shell.write("lines.txt", lines).write("pairs.jsonl", pairs);
+        for command in commands {
+            let ran = run(&shell, name, command);
+            match refused(name, command) {
+                Some(why) => {
+                    assert_eq!(ran.code, Some(2), "{name}: {command}: {}", ran.err);
+                    assert!(ran.err.contains(why) && ran.err.contains("hint:"), "{name}: {command}: {}", ran.err);
+                }
+                None => assert!(matches!(ran.code, Some(0 | 3)), "{name}: {command}: {}", ran.err),
+            }
+        }
+        let said = run(&shell, name, "mix The_cat_is -o said.json").err;
+        assert_eq!(said.contains("value-zeroing are left out"), refused(name, "--weights").is_some(), "{name}: {said}");
+    }
+}
+
+#[test]
+fn what_changes_numbers_and_is_not_known_is_refused_by_name() {
+    let of = |name: &str| Copy::of(&format!("families/{name}"));
+    let set = |name: &str, field: &str, value: Value| of(name).json("config.json", |config| config[field] = value);
+    let llama = |field: &str, value: Value| set("llama-words", field, value);
+    for (field, value, named) in [
+        ("hidden_size", json!(0), "hidden_size"),
+        ("num_key_value_heads", json!(3), "num_key_value_heads"),
+        ("num_hidden_layers", json!(-1), "num_hidden_layers"),
+        ("head_dim", json!(5), "dimensions of a head"),
+        ("hidden_act", json!("mish"), "mish"),
+        ("rms_norm_eps", json!(null), "rms_norm_eps"),
+        ("attention_bias", json!("yes"), "attention_bias"),
+        ("rope_scaling", json!({"rope_type": "longrope", "factor": 2.0}), "longrope"),
+        ("rope_scaling", json!({"rope_type": "linear"}), "factor"),
+        ("rope_scaling", json!({"rope_type": "default", "mrope_section": [1, 2]}), "mrope_section"),
+        ("partial_rotary_factor", json!(0.5), "partial_rotary_factor"),
+        ("num_local_experts", json!(8), "num_local_experts"),
+        ("embedding_multiplier", json!(12.0), "embedding_multiplier"),
+        ("quantization_config", json!({"bits": 4}), "quantization_config"),
+        ("attn_logit_softcapping", json!(30.0), "attn_logit_softcapping"),
+        ("is_causal", json!(false), "is_causal"),
+    ] {
+        llama(field, value).refused(&["config.json", named]);
+    }
+    llama("layer_types", json!(["full_attention", "linear_attention"])).refused(&["layer 1 is of linear_attention"]);
+    llama("num_hidden_layers", json!(1)).refused(&["layers.1.", "num_hidden_layers 1"]);
+    llama("num_hidden_layers", json!(3)).refused(&["layers.2."]);
+    llama("attention_bias", json!(true)).refused(&["q_proj.bias"]);
+    set("llama-biases", "attention_bias", json!(false)).refused(&["bias", "belongs to no part"]);
+    set("mistral-window", "sliding_window", json!(0)).refused(&["sliding_window"]);
+    set("qwen2-window", "layer_types", json!(["chunked_attention", "full_attention"])).refused(&["layer 0", "chunked"]);
+    set("gemma2-words", "use_bidirectional_attention", json!(true)).refused(&["use_bidirectional_attention"]);
+    set("gemma3-words", "attn_logit_softcapping", json!(50.0)).refused(&["attn_logit_softcapping"]);
+    set("gemma3-words", "layer_types", json!(["recurrent", "full_attention"])).refused(&["layer 0", "recurrent"]);
+    set("neo-odd-heads", "attention_types", json!([[["global", "sparse"], 1]])).refused(&["layer 1", "sparse"]);
+    set("neo-words", "attention_types", json!([[["global"], 3]])).refused(&["attention_types", "3"]);
+    set("neox-words", "use_parallel_residual", json!(null)).refused(&["use_parallel_residual"]);
+    for (kind, why) in [("mixtral", "experts"), ("qwen3_next", "linear attention"), ("mamba2", "no attention")] {
+        llama("model_type", json!(kind)).refused(&["model_type", kind, why, "gemma3_text"]);
+    }
+    let adapter = of("llama-words").renamed(|name| name.replace("q_proj.weight", "q_proj.base_layer.weight"));
+    adapter.refused(&["q_proj"]);
+    of("llama-words").without(WEIGHTS).refused(&["model.safetensors"]);
 }

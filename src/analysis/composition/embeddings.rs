@@ -18,6 +18,8 @@ pub(super) struct Embeddings {
     pub mean: Tensor,
     /// The root of the mean variance within a token at a position: what the first norm divides by, about.
     pub deviation: f64,
+    /// Whether positions have embeddings.
+    pub has_positions: bool,
     /// The sum over tokens of what comes in times what is looked for in the end, `[d, d]`; none without a language-model head.
     pub copied: Option<Tensor>,
 }
@@ -37,7 +39,7 @@ impl Embeddings {
             square = (square + columns.matmul(&rows)?.to_dtype(DType::F64)?)?;
             sum = (sum + rows.to_dtype(DType::F64)?.sum_keepdim(0)?)?;
             if model.has_logits() {
-                let unembedding = model.unembed(&units, Some(&ids))?.to_dtype(DType::F32)?; // [d, ids]
+                let unembedding = model.unembed_uncapped(&units, Some(&ids))?.to_dtype(DType::F32)?; // [d, ids]
                 copied = (copied + columns.matmul(&unembedding.t()?.contiguous()?)?.to_dtype(DType::F64)?)?;
             }
         }
@@ -45,6 +47,7 @@ impl Embeddings {
         let tokens = ((square / f64::from(vocab))? - of_tokens.t()?.matmul(&of_tokens)?)?;
         let nothing = Tensor::zeros((spec.context, d), DType::F32, &Device::Cpu)?;
         let rows = model.start(&nothing, &Segments::packed(&[spec.context]))?.to_dtype(DType::F64)?;
+        let has_positions = rows.abs()?.max_all()?.to_scalar::<f64>()? > 0.0;
         let of_positions = rows.mean_keepdim(0)?;
         let centred = rows.broadcast_sub(&of_positions)?;
         let positions = (centred.t()?.matmul(&centred)? / spec.context as f64)?;
@@ -55,7 +58,7 @@ impl Embeddings {
         let means = moment.sum_all()?.to_scalar::<f64>()? / d as f64;
         let deviation = ((squares - means) / d as f64).max(f64::MIN_POSITIVE).sqrt();
         let copied = model.has_logits().then(|| looked_for(model, &copied)).transpose()?;
-        Ok(Self { tokens, positions, mean, deviation, copied })
+        Ok(Self { tokens, positions, mean, deviation, has_positions, copied })
     }
 }
 

@@ -12,7 +12,7 @@ pub use run::{Cell, Pair};
 
 use super::logits::Softmax;
 use crate::error::{Error, Result};
-use crate::model::{Activation, Spec};
+use crate::model::{Activation, Model, Spec};
 use crate::named::Named;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +75,22 @@ impl Where {
             Self::V => Activation::V,
             Self::Pattern => Activation::Pattern,
         }
+    }
+
+    /// Fails where a model's blocks do not show it.
+    ///
+    /// # Errors
+    /// What is not there, as a usage error.
+    fn within(self, model: &dyn Model) -> Result<()> {
+        if model.shows(self.activation()) {
+            return Ok(());
+        }
+        Err(Error::usage(format!(
+            "this model has no {}: attention and MLP of a block read the same residual, and nothing lies between them",
+            self.name()
+        ))
+        .hint("patch resid_pre, attn_out or mlp_out")
+        .option("site"))
     }
 
     /// Whether each head has its own.

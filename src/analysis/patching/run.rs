@@ -57,6 +57,7 @@ impl<'a> Pair<'a> {
         at: Where,
         direction: Direction,
     ) -> Result<Self> {
+        at.within(model)?;
         let len = question.position + 1;
         if clean.len() != corrupt.len() || len > clean.len() {
             return Err(Error::usage(format!("{} and {} tokens cannot be patched", clean.len(), corrupt.len())));

@@ -73,12 +73,20 @@ impl Fields {
         }
     }
 
-    /// The field, or what transformers takes where it is null or not there.
+    /// The field; where it is not there, what transformers takes, and where it is null none.
     ///
     /// # Errors
     /// As [`Self::get`].
+    pub fn given<T: DeserializeOwned>(&self, name: &str, default: Option<T>) -> Result<Option<T>> {
+        if self.all.contains_key(name) { self.get(name) } else { Ok(default) }
+    }
+
+    /// The field, or what transformers takes where it is not there.
+    ///
+    /// # Errors
+    /// As [`Self::get`], and null.
     pub fn or<T: DeserializeOwned>(&self, name: &str, default: T) -> Result<T> {
-        Ok(self.get(name)?.unwrap_or(default))
+        self.given(name, Some(default))?.ok_or_else(|| self.refuse(name, "leave it out, or give it a value"))
     }
 
     /// An object in it.
@@ -97,6 +105,14 @@ impl Fields {
     /// What is no number of a size that a model can have.
     pub fn size(&self, name: &str, default: usize) -> Result<usize> {
         self.at_most(name, default, MOST)
+    }
+
+    /// A dimension that null leaves to the model.
+    ///
+    /// # Errors
+    /// As [`Self::size`].
+    pub fn size_or_null(&self, name: &str, default: usize) -> Result<usize> {
+        if self.get::<Value>(name)?.is_none() { Ok(default) } else { self.size(name, default) }
     }
 
     /// A number of layers or heads.

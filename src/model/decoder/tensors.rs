@@ -120,6 +120,15 @@ impl<'a> Tensors<'a> {
         Ok(RmsNorm { weight: self.weight(&format!("{name}.weight"), &[d])?, eps })
     }
 
+    /// An RMSNorm that multiplies by 1 + w.
+    ///
+    /// # Errors
+    /// As [`Weights::get`].
+    pub fn rms_above_one(&self, name: &str, d: usize, eps: f64) -> Result<RmsNorm> {
+        let weight = self.param(&format!("{name}.weight"), &[d])?.plus(1.0);
+        Ok(RmsNorm { weight: self.backend.weight(weight)?, eps })
+    }
+
     /// A LayerNorm with a bias.
     ///
     /// # Errors

@@ -108,8 +108,8 @@ impl Kind {
         let d_model = fields.size("hidden_size", d)?;
         let heads = fields.parts("num_attention_heads", heads)?;
         let usual_kv = if self == Self::Mistral { 8 } else { heads };
-        let kv_heads = fields.parts("num_key_value_heads", usual_kv)?;
-        if !heads.is_multiple_of(kv_heads) {
+        let kv_heads = fields.given("num_key_value_heads", Some(usual_kv))?.unwrap_or(heads);
+        if kv_heads == 0 || !heads.is_multiple_of(kv_heads) {
             return Err(fields.refuse("num_key_value_heads", &format!("{heads} heads cannot share so many evenly")));
         }
         let own: Option<usize> = fields.get("head_dim")?;
@@ -128,7 +128,7 @@ impl Kind {
             heads,
             kv_heads,
             d_model,
-            d_head: fields.size("head_dim", usual)?,
+            d_head: fields.size_or_null("head_dim", usual)?,
             d_mlp: fields.size("intermediate_size", d_mlp)?,
             vocab,
             context: fields.size("max_position_embeddings", context)?,
@@ -139,14 +139,14 @@ impl Kind {
     /// How many keys a query sees, by layer.
     fn windows(self, fields: &Fields, layers: usize) -> Result<Vec<usize>> {
         let types: Option<Vec<String>> = fields.get("layer_types")?;
+        let used = matches!(self, Self::Qwen2 | Self::Qwen3) && fields.or("use_sliding_window", false)?;
         let asked = match self {
             Self::Llama | Self::Olmo2 => None,
-            Self::Mistral if fields.names().any(|name| name == "sliding_window") => fields.get("sliding_window")?,
-            Self::Mistral => Some(4096),
+            Self::Mistral => fields.given("sliding_window", Some(4096))?,
             Self::Phi3 => fields.get("sliding_window")?,
             Self::Qwen2 | Self::Qwen3 => {
-                let window = fields.or("sliding_window", 4096)?;
-                fields.or("use_sliding_window", false)?.then_some(window)
+                let window = fields.given("sliding_window", Some(4096))?;
+                window.filter(|_| used)
             }
         };
         if asked == Some(0) {

@@ -9,7 +9,7 @@ mod wiring;
 
 pub use wiring::{Node, Reader, Wiring};
 
-use super::{Metric, Question, run::differ};
+use super::{Metric, Question, Where, run::differ};
 use crate::analysis::logits::Softmax;
 use crate::analysis::numbers::numbers;
 use crate::error::{Error, Result};
@@ -55,7 +55,8 @@ impl<'a> Edges<'a> {
     /// Runs both prompts, up to the position that predicts.
     ///
     /// # Errors
-    /// Prompts of unequal length; two runs whose answers hardly differ; a model whose heads share keys and values.
+    /// Prompts of unequal length; two runs whose answers hardly differ; a model whose heads share keys and values, whose heads'
+    /// outputs are normed together, or whose MLPs do not read what attention adds.
     pub fn new(model: &'a dyn Model, [clean, corrupt]: [&[u32]; 2], question: Question) -> Result<Self> {
         let (spec, len) = (model.spec(), question.position + 1);
         if clean.len() != corrupt.len() || len > clean.len() {
@@ -64,6 +65,15 @@ impl<'a> Edges<'a> {
         if spec.kv_heads != spec.heads {
             return Err(Error::usage(
                 "the heads of this model share keys and values, so that edges into them are no head's own",
+            )
+            .hint("patch its activations instead"));
+        }
+        Where::ResidMid
+            .within(model)
+            .map_err(|error| Error::usage(error.message).hint("patch its activations instead"))?;
+        if !model.adds_by_head() {
+            return Err(Error::usage(
+                "this model norms what its heads add together, so that no edge out of one is its own",
             )
             .hint("patch its activations instead"));
         }
