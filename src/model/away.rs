@@ -128,6 +128,14 @@ impl Model for Away {
         self.model.shows(at)
     }
 
+    fn adds_by_head(&self) -> bool {
+        self.model.adds_by_head()
+    }
+
+    fn logit_cap(&self) -> Option<f64> {
+        self.model.logit_cap()
+    }
+
     fn classes(&self) -> Option<&Classes> {
         self.model.classes()
     }
@@ -165,6 +173,10 @@ impl Model for Away {
 
     fn unembed(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
         back(&self.model.unembed(&self.there(normed)?, ids)?)
+    }
+
+    fn unembed_uncapped(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
+        back(&self.model.unembed_uncapped(&self.there(normed)?, ids)?)
     }
 
     fn answer(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
