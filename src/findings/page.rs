@@ -80,7 +80,7 @@ pub(super) fn write(
     for line in figure.subtitle.iter().take(if told { 1 } else { usize::MAX }) {
         text += &format!("<p class=\"said\">{}</p>\n", xml(&visible(line)));
     }
-    text += &columns(&sides, |side| facts(side));
+    text += &columns(&sides, facts);
     text += "</header>\n";
     text += &columns(&sides, |side| match maps.iter().any(|(prefix, _)| *prefix == side.prefix) {
         true => prefixed(EXPLORER, side),
