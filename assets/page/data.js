@@ -15,7 +15,7 @@ class Attention {
     [this.layers, this.heads, this.queries, this.keys] = about.shape;
     this.causal = about.causal;
     this.exact = about.encoding === "f32";
-    this.levels = about.levels;
+    this.decoded = Float64Array.from({ length: 256 }, (_, level) => (level === 255 ? NaN : (level / about.levels) ** 2));
     this.values = this.exact ? new Float32Array(bytes) : new Uint8Array(bytes);
     this.past = this.keys - this.queries;
     this.starts = [0];
@@ -31,9 +31,17 @@ class Attention {
   /** A weight; none where the query does not see the key. */
   at(layer, head, query, key) {
     if (key >= this.seen(query)) return NaN;
-    const map = (layer * this.heads + head) * this.starts[this.queries];
-    const value = this.values[map + this.starts[query] + key];
-    return this.exact ? value : value === 255 ? NaN : (value / this.levels) ** 2;
+    return this.value(this.start(layer, head, query) + key);
+  }
+
+  /** Where the weights of a query begin. */
+  start(layer, head, query) {
+    return (layer * this.heads + head) * this.starts[this.queries] + this.starts[query];
+  }
+
+  value(place) {
+    const value = this.values[place];
+    return this.exact ? value : this.decoded[value];
   }
 
   /** The weights of a query to all keys that it sees. */

@@ -1,6 +1,7 @@
 // Every head as a small map; the chosen one is marked in the grid and drawn large beside it.
 
 const SMALL = 64; // pixels of a small map, at most
+const SLICE = 40; // milliseconds of drawing before a reader may act again
 
 /** A map in at most so many pixels; where cells share one, it is their mean. */
 function small(attention, layer, head, { scale, sink }) {
@@ -13,9 +14,11 @@ function small(attention, layer, head, { scale, sink }) {
   const counts = new Uint32Array(rows * cols);
   for (let query = 0; query < attention.queries; query++) {
     const row = Math.floor((query * rows) / attention.queries);
-    for (let key = sink === "hide" ? 1 : 0; key < attention.seen(query); key++) {
+    const start = attention.start(layer, head, query);
+    const seen = attention.seen(query);
+    for (let key = sink === "hide" ? 1 : 0; key < seen; key++) {
       const cell = row * cols + Math.floor((key * cols) / attention.keys);
-      sums[cell] += attention.at(layer, head, query, key);
+      sums[cell] += attention.value(start + key);
       counts[cell] += 1;
     }
   }
@@ -68,9 +71,18 @@ function headGrid(element, attention, state) {
       const chosen = layer === now.layer && head === now.head;
       button.setAttribute("aria-pressed", chosen);
       button.tabIndex = chosen ? 0 : -1;
-      if (looks !== drawn) button.replaceChildren(small(attention, layer, head, now));
     });
+    if (looks === drawn) return;
     drawn = looks;
+    let at = 0;
+    const slice = () => {
+      for (const begun = performance.now(); drawn === looks && at < buttons.length && performance.now() - begun < SLICE; at++) {
+        const [layer, head] = [Math.floor(at / attention.heads), at % attention.heads];
+        buttons[at].replaceChildren(small(attention, layer, head, now));
+      }
+      if (drawn === looks && at < buttons.length) setTimeout(slice);
+    };
+    slice();
   };
   state.listen(draw);
   dark.addEventListener("change", () => draw(state.now));

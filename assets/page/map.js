@@ -3,11 +3,36 @@
 const LABELLED = 11; // pixels of a cell from which on rows and columns have labels
 const LABEL = 110; // pixels of a label, at most
 
+/** A map with a pixel for each cell. */
+function pixels(attention, { layer, head, scale, sink }) {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [attention.keys, attention.queries];
+  const image = new ImageData(attention.keys, attention.queries);
+  for (let query = 0; query < attention.queries; query++) {
+    const start = attention.start(layer, head, query);
+    const seen = attention.seen(query);
+    for (let key = sink === "hide" ? 1 : 0; key < seen; key++) {
+      const value = attention.value(start + key);
+      if (Number.isNaN(value)) continue;
+      const rgb = colour(value, scale);
+      const place = 4 * (query * attention.keys + key);
+      image.data[place] = rgb >> 16;
+      image.data[place + 1] = (rgb >> 8) & 255;
+      image.data[place + 2] = rgb & 255;
+      image.data[place + 3] = 255;
+    }
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}
+
 function largeMap(canvas, attention, state, tokens, say) {
   const pen = canvas.getContext("2d");
   let side = 1;
   let margin = 0;
   let hovered = null;
+  let drawn = "";
+  let map = null;
 
   const cellAt = (event) => {
     const box = canvas.getBoundingClientRect();
@@ -36,14 +61,10 @@ function largeMap(canvas, attention, state, tokens, say) {
     [canvas.style.width, canvas.style.height] = [`${w}px`, `${h}px`];
     pen.setTransform(fine, 0, 0, fine, 0, 0);
     pen.clearRect(0, 0, w, h);
-    for (let query = 0; query < attention.queries; query++) {
-      for (let key = now.sink === "hide" ? 1 : 0; key < attention.seen(query); key++) {
-        const value = attention.at(now.layer, now.head, query, key);
-        if (Number.isNaN(value)) continue;
-        pen.fillStyle = css(value, now.scale);
-        pen.fillRect(margin + key * side, margin + query * side, side, side);
-      }
-    }
+    const looks = [now.layer, now.head, now.scale, now.sink, dark.matches].join();
+    if (looks !== drawn) [drawn, map] = [looks, pixels(attention, now)];
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(map, margin, margin, side * attention.keys, side * attention.queries);
     if (margin) labels(now);
     const style = getComputedStyle(canvas);
     const [mark, from] = ["--mark", "--from"].map((name) => style.getPropertyValue(name));

@@ -11,27 +11,18 @@ function mapSvg(attention, state, tokens) {
   const svg = node("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
   svg.append(node("rect", { width, height, fill: dark.matches ? "#14171c" : "#ffffff" }));
   const cells = attention.starts[attention.queries] <= MOST_CELLS;
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [attention.keys, attention.queries];
-  const pen = canvas.getContext("2d");
-  for (let query = 0; query < attention.queries; query++) {
+  for (let query = 0; cells && query < attention.queries; query++) {
     for (let key = now.sink === "hide" ? 1 : 0; key < attention.seen(query); key++) {
       const value = attention.at(now.layer, now.head, query, key);
       if (Number.isNaN(value)) continue;
-      const fill = css(value, now.scale);
-      if (cells) {
-        const cell = node("rect", { x: margin + key * side, y: margin + query * side, width: side, height: side, fill });
-        cell.append(node("title", {}, `${tokens.queries[query]} → ${tokens.keys[key]}: ${attention.said(value)}`));
-        svg.append(cell);
-      } else {
-        pen.fillStyle = fill;
-        pen.fillRect(key, query, 1, 1);
-      }
+      const cell = node("rect", { x: margin + key * side, y: margin + query * side, width: side, height: side, fill: css(value, now.scale) });
+      cell.append(node("title", {}, `${tokens.queries[query]} → ${tokens.keys[key]}: ${attention.said(value)}`));
+      svg.append(cell);
     }
   }
   if (!cells) {
     const size = { width: side * attention.keys, height: side * attention.queries, preserveAspectRatio: "none" };
-    svg.append(node("image", { x: margin, y: margin, ...size, href: canvas.toDataURL(), "image-rendering": "pixelated" }));
+    svg.append(node("image", { x: margin, y: margin, ...size, href: pixels(attention, now).toDataURL(), "image-rendering": "pixelated" }));
   }
   const text = { fill: dark.matches ? "#eceff4" : "#15181d", "font-family": "sans-serif", "font-size": Math.min(12, side) };
   if (labelled) {

@@ -23,8 +23,9 @@ Examples:
   attnviz explain \"The king and his\" -m builtin
   attnviz explain \"The king and his\" --evaluate -o king.html -o king.json
   attnviz explain \"The king and his\" --target \" son\" --foil \" wife\"
-  attnviz explain \"The king and his\" --versus \"The queen and her\" --panels lens,direct -o king.md
-  attnviz explain \"The king and his\" -m builtin --against ./my-gpt2 -o both.html")]
+  attnviz explain \"The king and his\" --versus \"The queen and her\" -o king.md
+  attnviz explain \"The king and his\" --panels lens,direct -o king.svg
+  attnviz explain \"The king and his\" -m builtin --against ./my-gpt2")]
 pub struct ExplainArgs {
     #[command(flatten)]
     prompt: PromptArgs,

@@ -6,7 +6,7 @@ mod maps;
 
 use super::{Findings, Section, Sentence};
 use crate::error::{Error, Result};
-use crate::export::{record, unwritten};
+use crate::export::{Data, record, unwritten};
 use crate::figure::{Figure, Panel, Theme};
 use crate::record::NAME;
 use crate::render::{Fonts, svg, visible};
@@ -55,14 +55,7 @@ pub(super) fn write(
         .zip(["", "b-"])
         .map(|(found, prefix)| Side { found, prefix, sections: found.sections() })
         .collect();
-    let mut entries = data.results.iter().enumerate();
-    let maps: Vec<(&str, Maps)> = sides
-        .iter()
-        .filter_map(|side| {
-            let about = side.found.about();
-            entries.find_map(|(at, entry)| Maps::of(at, entry, about)).map(|maps| (side.prefix, maps))
-        })
-        .collect();
+    let maps = maps_of(&sides, &data);
     let attention = sides.iter().flat_map(|side| &side.sections).find(|section| section.id == "attention");
     let main = attention.map_or(figure, |section| section.figure);
     let script = SCRIPT.concat();
@@ -80,7 +73,7 @@ pub(super) fn write(
     for line in figure.subtitle.iter().take(if told { 1 } else { usize::MAX }) {
         text += &format!("<p class=\"said\">{}</p>\n", xml(&visible(line)));
     }
-    text += &columns(&sides, |side| facts(side));
+    text += &columns(&sides, facts);
     text += "</header>\n";
     text += &columns(&sides, |side| match maps.iter().any(|(prefix, _)| *prefix == side.prefix) {
         true => prefixed(EXPLORER, side),
@@ -106,6 +99,16 @@ struct Side<'a> {
     found: &'a dyn Findings,
     prefix: &'static str,
     sections: Vec<Section<'a>>,
+}
+
+/// The attention of each side that has some: entries stand in the order of the sides.
+fn maps_of<'a>(sides: &[Side], data: &'a Data) -> Vec<(&'static str, Maps<'a>)> {
+    let mut entries = data.results.iter().enumerate();
+    let own = |side: &Side| {
+        let about = side.found.about();
+        entries.find_map(|(at, entry)| Maps::of(at, entry, about)).map(|maps| (side.prefix, maps))
+    };
+    sides.iter().filter_map(own).collect()
 }
 
 /// A page as far as its title, which is HTML already; with a sign, where it has one, as PNG in base64. A browser runs this script only.

@@ -71,7 +71,8 @@ impl Findings for Both<'_> {
         for one in self.each() {
             for mut entry in one.entries() {
                 entry.settings.insert("model".into(), json!(one.about.model()));
-                entry.fields.insert("tokens".into(), json!(one.about.texts()));
+                // What another prompt changes has that one's tokens.
+                entry.fields.entry("tokens").or_insert_with(|| json!(one.about.texts()));
                 entries.push(entry);
             }
         }

@@ -1,5 +1,6 @@
 //! Sentences for people, each of numbers that were measured here. What the numbers do not support is not said.
 
+mod carriers;
 mod contrast;
 
 use super::Options;
@@ -15,13 +16,11 @@ const AGREE: f64 = 0.6;
 const WRITERS: usize = 3;
 /// Who wrote less than this share of what lifts the answer did not write it.
 const LEAST: f32 = 0.01;
-/// A head looks at a token with at least this weight, or at nothing in particular.
-const LOOKS: f32 = 0.3;
 
 /// The story, in the order in which it is told.
 pub(super) fn tell(facts: &Facts, options: &Options) -> Vec<Sentence> {
     let told = [predicted(facts, options), words(facts), trusted(facts), reached(facts), formed(facts), written(facts)];
-    let told = told.into_iter().flatten().chain(carriers(facts)).chain(without(facts));
+    let told = told.into_iter().flatten().chain(carriers::told(facts)).chain(without(facts));
     told.chain(surprise(facts)).chain(contrast::told(facts)).chain([not_shown()]).collect()
 }
 
@@ -221,44 +220,6 @@ fn without(facts: &Facts) -> Option<Sentence> {
                 "{what}, {answer} does not fall: {p} (rank {was}) becomes {q} (rank {is}), so that others can do without them."
             ),
             _ => format!("{what}, {answer} goes from {p} (rank {was}) to {q} (rank {is}): others carry most of it."),
-        },
-    ))
-}
-
-/// What the heads among them do, and where they look.
-fn carriers(facts: &Facts) -> Vec<Sentence> {
-    let Some(entry) = facts.entry("direct-logit-attribution") else { return Vec::new() };
-    best_heads(entry).into_iter().take(2).filter_map(|head| carrier(facts, head)).collect()
-}
-
-fn carrier(facts: &Facts, [layer, head]: [usize; 2]) -> Option<Sentence> {
-    let weights = array(facts.entry("attention")?, "attention")?;
-    let &[_, heads, queries, keys] = &weights.shape[..] else { return None };
-    let row = ((layer * heads + head) * queries + facts.position) * keys;
-    let row = weights.values.get(row..row + facts.position + 1)?;
-    let at = largest(row)?;
-    let labels = facts.entry("heads").and_then(|entry| value(entry, "label"));
-    let label = labels.and_then(|labels| labels.get(layer)?.get(head)?.as_str()).unwrap_or_default();
-    let kind = match label {
-        "previous" => ", which on this prompt attends to the token before",
-        "induction" => ", an induction head on this prompt,",
-        "duplicate" => ", which on this prompt attends to earlier copies of a token",
-        "sink" => ", which on this prompt rests on the first token",
-        "self" => ", which on this prompt attends to the token itself",
-        _ => "",
-    };
-    let from = facts.token(facts.position);
-    let comma = if kind.is_empty() || kind.ends_with(',') { "" } else { "," };
-    Some(sentence(
-        "attention",
-        match row[at] {
-            weight if weight < LOOKS => format!(
-                "Head {layer}.{head}{kind}{comma} looks at nothing in particular from {from}: no weight is above {weight:.2}."
-            ),
-            weight => format!(
-                "Head {layer}.{head}{kind}{comma} looks from {from} most at {} (weight {weight:.2}).",
-                facts.token(at)
-            ),
         },
     ))
 }
