@@ -7,7 +7,7 @@ skip() {
   echo "skipped: tests/wheel.sh: $1" | tee -a "${ATTNVIZ_SKIPPED:-/dev/null}"
   exit 0
 }
-python3 -c 'import ensurepip, venv' 2>/dev/null || skip "there is no python3 with venv"
+python3 -c 'import ensurepip, sys, venv; assert sys.version_info >= (3, 9)' 2>/dev/null || skip "there is no Python 3.9 with venv"
 kept="$(mktemp -d)"
 trap 'rm -rf "$kept"' EXIT
 python3 -m venv "$kept/tools"

@@ -48,6 +48,7 @@ mod rerun;
 mod saliency;
 mod same_bytes;
 mod saved_attention;
+mod schema;
 mod scoring;
 mod several_models;
 mod snapshot;
