@@ -283,6 +283,11 @@ fn what_changes_numbers_and_is_not_known_is_refused_by_name() {
     for (kind, why) in [("mixtral", "experts"), ("qwen3_next", "linear attention"), ("mamba2", "no attention")] {
         llama("model_type", json!(kind)).refused(&["model_type", kind, why, "gemma3_text"]);
     }
+    let borrowed = set("llama-words", "architectures", json!(["OtherForCausalLM"])).json("config.json", |config| {
+        config["other_field"] = json!(1);
+    });
+    let said = borrowed.run().err;
+    assert!(said.contains("OtherForCausalLM is no class") && said.contains("no effect: other_field"), "{said}");
     let adapter = of("llama-words").renamed(|name| name.replace("q_proj.weight", "q_proj.base_layer.weight"));
     adapter.refused(&["q_proj"]);
     of("llama-words").without(WEIGHTS).refused(&["model.safetensors"]);
