@@ -97,7 +97,7 @@ pub struct PromptArgs {
     #[arg(long)]
     pub bos: bool,
     /// Leave out the tokens that the tokenizer puts in front of a text and behind it
-    #[arg(long)]
+    #[arg(long, visible_alias = "no-bos")]
     pub no_special: bool,
     /// Shorten a prompt that is longer than the model's context
     #[arg(long, value_name = "SIDE", value_parser = one_of::<Truncate>())]

@@ -41,7 +41,7 @@ pub struct DiffArgs {
     #[arg(long, help_heading = "Prompt")]
     bos: bool,
     /// Leave out the tokens that the tokenizer puts in front of a text and behind it
-    #[arg(long, help_heading = "Prompt")]
+    #[arg(long, visible_alias = "no-bos", help_heading = "Prompt")]
     no_special: bool,
     /// Shorten a prompt that is longer than the model's context
     #[arg(long, value_name = "SIDE", help_heading = "Prompt", value_parser = one_of::<Truncate>())]

@@ -77,6 +77,9 @@ fn either(fields: &Fields, name: &str, other: &str, default: usize) -> Result<us
 fn windows(fields: &Fields, layers: usize) -> Result<Vec<usize>> {
     let usual = || vec![(vec!["global".to_owned(), "local".to_owned()], 12)];
     let patterns: Vec<(Vec<String>, usize)> = fields.get("attention_types")?.unwrap_or_else(usual);
+    if patterns.iter().any(|(types, _)| types.is_empty()) {
+        return Err(fields.refuse("attention_types", "a pattern is empty"));
+    }
     let count = patterns.iter().map(|(types, times)| types.len().saturating_mul(*times)).fold(0, usize::saturating_add);
     if count != layers {
         return Err(fields.refuse("attention_types", &format!("it must make up {layers} layers, not {count}")));

@@ -20,10 +20,16 @@ pub(super) enum Class {
     Bert,
     T5,
     Llama,
+    Qwen2,
+    Gemma,
 }
 
+/// How Qwen's class splits a text before it is encoded.
+const QWEN2: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
 /// The names of classes, without the `Fast` that some had before version 5.
-const NAMES: [(&str, Class); 18] = [
+const NAMES: [(&str, Class); 20] = [
     ("PreTrainedTokenizer", Class::AsWritten),
     ("TokenizersBackend", Class::AsWritten),
     ("BloomTokenizer", Class::AsWritten),
@@ -42,6 +48,8 @@ const NAMES: [(&str, Class); 18] = [
     ("SqueezeBertTokenizer", Class::Bert),
     ("T5Tokenizer", Class::T5),
     ("LlamaTokenizer", Class::Llama),
+    ("Qwen2Tokenizer", Class::Qwen2),
+    ("GemmaTokenizer", Class::Gemma),
 ];
 
 /// A tokenizer and the token that begins its texts.
@@ -58,18 +66,30 @@ impl Class {
         found.map(|(_, class)| *class).ok_or_else(|| format!("tokenizer_class {name:?} is not supported"))
     }
 
-    /// The class that a kind of model has where nothing is said.
-    pub(super) fn of_model(model_type: &str) -> Option<Self> {
+    /// The class that a kind of model has where nothing is said. `has_file` tells that there is a `tokenizer.json`.
+    pub(super) fn of_model(model_type: &str, has_file: bool) -> Option<Self> {
         Some(match model_type {
-            "gpt2" | "codegen" => Self::Gpt2,
+            "gpt2" | "gpt_neo" | "codegen" => Self::Gpt2,
             "gpt_neox" => Self::NeoX,
             "roberta" | "bart" => Self::Roberta,
             "bert" => Self::Bert,
             "t5" => Self::T5,
+            "llama" if has_file => Self::AsWritten,
             "llama" => Self::Llama,
+            "qwen3" => Self::Qwen2,
+            "gemma" | "gemma2" | "gemma3_text" => Self::Gemma,
             "bloom" => Self::AsWritten,
             _ => return None,
         })
+    }
+
+    /// The class that models of this kind with a `tokenizer.json` have, whatever class their files name: hubs name wrong ones.
+    pub(super) fn of_any(model_type: &str) -> Option<Self> {
+        match model_type {
+            "mistral" | "olmo2" | "phi3" => Some(Self::AsWritten),
+            "qwen2" => Some(Self::Qwen2),
+            _ => None,
+        }
     }
 
     /// Its name.
@@ -79,7 +99,7 @@ impl Class {
 
     /// Whether it builds on the same file as another.
     pub(super) fn reads_as(self, other: Self) -> bool {
-        self == other || (other == Self::Gpt2 && matches!(self, Self::NeoX | Self::Roberta))
+        self == other || (other == Self::Gpt2 && matches!(self, Self::NeoX | Self::Roberta | Self::Qwen2))
     }
 
     /// Whether it can build on a vocabulary of this kind.
@@ -88,8 +108,8 @@ impl Class {
             (Self::AsWritten, _) | (Self::Bert, ModelWrapper::WordPiece(_)) | (Self::T5, ModelWrapper::Unigram(_)) => {
                 true
             }
-            (Self::Gpt2 | Self::NeoX | Self::Roberta, ModelWrapper::BPE(_)) => parts.is_byte_level(),
-            (Self::Llama, ModelWrapper::BPE(_)) => !parts.is_byte_level(),
+            (Self::Gpt2 | Self::NeoX | Self::Roberta | Self::Qwen2, ModelWrapper::BPE(_)) => parts.is_byte_level(),
+            (Self::Llama | Self::Gemma, ModelWrapper::BPE(_)) => !parts.is_byte_level(),
             _ => false,
         }
     }
@@ -119,6 +139,14 @@ impl Class {
             ],
             Self::T5 => &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")],
             Self::Llama => &[("unk_token", "<unk>"), ("bos_token", "<s>"), ("eos_token", "</s>")],
+            Self::Qwen2 => &[("unk_token", END), ("eos_token", END), ("pad_token", END)],
+            Self::Gemma => &[
+                ("unk_token", "<unk>"),
+                ("bos_token", "<bos>"),
+                ("eos_token", "<eos>"),
+                ("pad_token", "<pad>"),
+                ("mask_token", "<mask>"),
+            ],
         }
     }
 
@@ -172,6 +200,23 @@ impl Class {
             Self::AsWritten => return Ok(()),
             Self::Gpt2 | Self::Roberta => (Value::Null, level(prefix(false)?), level(true)),
             Self::NeoX => (json!({"type": "NFC"}), level(prefix(false)?), level(true)),
+            Self::Qwen2 => {
+                let split =
+                    json!({"type": "Split", "pattern": {"Regex": QWEN2}, "behavior": "Isolated", "invert": false});
+                let mut bytes = level(prefix(false)?);
+                bytes["use_regex"] = false.into();
+                let before = json!({"type": "Sequence", "pretokenizers": [split, bytes]});
+                (json!({"type": "NFC"}), before, level(true))
+            }
+            Self::Gemma => {
+                let replaced =
+                    |from: &str, to: &str| json!({"type": "Replace", "pattern": {"String": from}, "content": to});
+                let before = json!({
+                    "type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": false
+                });
+                let decoders = json!([replaced("▁", " "), {"type": "ByteFallback"}, {"type": "Fuse"}]);
+                (replaced(" ", "▁"), before, json!({"type": "Sequence", "decoders": decoders}))
+            }
             Self::Bert => (
                 json!({
                     "type": "BertNormalizer", "clean_text": true, "lowercase": settings.flag("do_lower_case", true)?,
@@ -213,9 +258,10 @@ impl Class {
     fn rebuild_model(self, model: &mut ModelWrapper, unknown: Option<&str>) -> Result<(), String> {
         match model {
             ModelWrapper::BPE(pairs) => {
-                let is_llama = self == Self::Llama;
-                (pairs.fuse_unk, pairs.byte_fallback, pairs.ignore_merges) = (is_llama, is_llama, false);
-                (pairs.dropout, pairs.unk_token) = (None, None);
+                let falls_back = matches!(self, Self::Llama | Self::Gemma);
+                (pairs.fuse_unk, pairs.byte_fallback, pairs.ignore_merges) = (falls_back, falls_back, false);
+                let unknown = unknown.filter(|_| self == Self::Gemma).map(str::to_owned);
+                (pairs.dropout, pairs.unk_token) = (None, unknown);
                 (pairs.continuing_subword_prefix, pairs.end_of_word_suffix) = (None, None);
             }
             ModelWrapper::WordPiece(pieces) => {

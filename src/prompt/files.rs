@@ -84,9 +84,10 @@ pub(super) fn load(read: Read, said: Option<&str>, model_type: Option<&str>) -> 
     let broken = |reason| Failed::Broken(CONFIG, reason);
     let mut settings = Settings::read(config.as_deref(), map.as_deref(), added.as_deref(), listed).map_err(broken)?;
     let name = settings.class.clone().or(said.map(str::to_owned));
-    let said = match &name {
-        Some(name) => Class::named(name).map_err(broken)?,
-        None => model_type.and_then(Class::of_model).unwrap_or(Class::AsWritten),
+    let said = match (model_type.filter(|_| has_file).and_then(Class::of_any), &name) {
+        (Some(class), _) => class,
+        (None, Some(name)) => Class::named(name).map_err(broken)?,
+        (None, None) => model_type.and_then(|kind| Class::of_model(kind, has_file)).unwrap_or(Class::AsWritten),
     };
     let (class, mut remarks) = class(&vocabulary, origin, name.as_deref(), said).map_err(broken)?;
     let failed = |reason| Failed::Broken(origin, reason);
@@ -131,7 +132,7 @@ fn class(
         Some(name) if said != Class::AsWritten => {
             return Err(format!("tokenizer_class {name} is not read from {origin}"));
         }
-        _ if is_whole => format!("{origin} does not hold a GPT-2 tokenizer; it is read as it is written"),
+        _ if is_whole => format!("{origin} does not hold what a {} is; it is read as it is written", said.name()),
         _ if implied == Class::AsWritten => format!("{origin} is read as SentencePiece does"),
         _ => format!("{origin} is read as {} does", implied.name()),
     };

@@ -283,7 +283,62 @@ fn what_changes_numbers_and_is_not_known_is_refused_by_name() {
     for (kind, why) in [("mixtral", "experts"), ("qwen3_next", "linear attention"), ("mamba2", "no attention")] {
         llama("model_type", json!(kind)).refused(&["model_type", kind, why, "gemma3_text"]);
     }
+    let borrowed = set("llama-words", "architectures", json!(["OtherForCausalLM"])).json("config.json", |config| {
+        config["other_field"] = json!(1);
+    });
+    let said = borrowed.run().err;
+    assert!(said.contains("OtherForCausalLM is no class") && said.contains("no effect: other_field"), "{said}");
     let adapter = of("llama-words").renamed(|name| name.replace("q_proj.weight", "q_proj.base_layer.weight"));
     adapter.refused(&["q_proj"]);
     of("llama-words").without(WEIGHTS).refused(&["model.safetensors"]);
+}
+
+#[test]
+fn texts_become_the_ids_that_transformers_has_for_each_family() {
+    // What AutoTokenizer makes of the folders, of which the classes of Qwen and GPT-NeoX compose characters first.
+    let composed = [296, 280, 220, 16, 17];
+    let written = [68, 136, 223, 280, 220, 16, 17];
+    for (name, class, expected) in [
+        ("qwen3-words", None, &composed[..]),
+        ("qwen3-words", Some("Qwen2Tokenizer"), &composed),
+        ("qwen3-words", Some("GPT2Tokenizer"), &written),
+        ("qwen2-full", Some("LlamaTokenizerFast"), &composed),
+        ("neox-words", None, &composed),
+        ("olmo2-words", None, &written),
+        ("olmo2-words", Some("GPTNeoXTokenizer"), &written),
+        ("llama-words", None, &written),
+        ("llama-words", Some("PreTrainedTokenizerFast"), &written),
+        ("neo-words", None, &written),
+    ] {
+        let tokenizer = std::fs::read(fixtures().join("base/tokenizer.json")).unwrap();
+        let mut copy = Copy::of(&format!("families/{name}")).with("tokenizer.json", tokenizer);
+        if let Some(class) = class {
+            copy = copy.with("tokenizer_config.json", json!({"tokenizer_class": class}).to_string());
+        }
+        let folder = copy.path("config.json").parent().unwrap().to_path_buf();
+        let checkpoint = Checkpoint::open(&Source::Directory(folder)).unwrap();
+        let found = attnviz::session::tokenizer(&checkpoint).encode("e\u{301} is 12").unwrap();
+        assert_eq!(found, expected, "{name} {class:?}");
+    }
+}
+
+#[test]
+fn a_token_that_begins_texts_is_put_in_front_unless_it_is_not_wanted() {
+    let begun = Copy::of("families/llama-words").json("tokenizer.json", |tokenizer| {
+        tokenizer["post_processor"] = json!({
+            "type": "TemplateProcessing", "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+            "single": [{"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "special_tokens": {"<|endoftext|>": {"id": "<|endoftext|>", "ids": [299], "tokens": ["<|endoftext|>"]}},
+        });
+    });
+    let folder = begun.path("");
+    let ids = |flags: &[&str]| -> Value {
+        let args =
+            [&["attention", "The", "-o", "-", "--format", "json", "-m", folder.to_str().unwrap()], flags].concat();
+        serde_json::from_slice::<Value>(&Shell::new().run(&args).ok()).unwrap()["token_ids"].clone()
+    };
+    assert_eq!(ids(&[]), json!([299, 295]));
+    assert_eq!(ids(&["--bos"]), json!([299, 295]));
+    assert_eq!(ids(&["--no-bos"]), json!([295]));
+    assert_eq!(ids(&["--no-special"]), json!([295]));
 }

@@ -187,8 +187,8 @@ impl Fields {
     /// # Errors
     /// One that would change the numbers.
     pub fn finish(&self, without_effect: &[&str]) -> Result<Vec<String>> {
-        let read = self.read.borrow();
-        let left: Vec<(&String, &Value)> = self.all.iter().filter(|(name, _)| !read.contains(*name)).collect();
+        let left: Vec<(&String, &Value)> =
+            self.all.iter().filter(|(name, _)| !self.read.borrow().contains(*name)).collect();
         let refused = |(name, value): &&(&String, &Value)| {
             let refuses =
                 matches!(meaning(name), Some(Meaning::Refused(means_nothing)) if !means_nothing(value, &self.all));
@@ -208,15 +208,19 @@ impl Fields {
             elsewhere || name.starts_with('_') || without_effect.contains(&name) || COMMON.contains(&name)
         };
         let unknown: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).filter(|name| !known(name)).collect();
-        Ok(if unknown.is_empty() {
-            Vec::new()
-        } else {
-            let (origin, family) = (&self.origin, self.family);
-            vec![format!(
-                "{origin}: fields that {family} does not have are taken to have no effect: {}",
-                unknown.join(", ")
-            )]
-        })
+        let (origin, family, mut remarks) = (&self.origin, self.family, Vec::new());
+        if !unknown.is_empty() {
+            let unknown = unknown.join(", ");
+            remarks
+                .push(format!("{origin}: fields that {family} does not have are taken to have no effect: {unknown}"));
+        }
+        let plain = |name: &str| name.to_lowercase().replace('-', "");
+        if let Some(other) = self.architecture()?.filter(|name| !plain(name).starts_with(&plain(family))) {
+            remarks.push(format!(
+                "{origin}: {other} is no class of transformers' {family}, and is read as if it were one"
+            ));
+        }
+        Ok(remarks)
     }
 }
 
