@@ -3,7 +3,7 @@
     python3 tests/compare_devices.py target/release/attnviz --device cuda --tokenizer assets/model/tokenizer.json
 
 Without --folder, writes a checkpoint of true size with random weights. Prints, for each command, the largest difference of any
-number and the seconds that each took; then attention on the device against transformers in float32, eager.
+number (of its size, above 1) and the seconds that each took; then attention on the device against transformers in float32, eager.
 """
 
 import argparse
@@ -21,7 +21,7 @@ COMMANDS = {
     "attention": [],
     "saliency": ["--method", "input-x-gradient,integrated-gradients", "--steps", "16"],
     "lens": [],
-    "lens --direct": ["--direct"],
+    "lens --direct": [],
     "heads": [],
     "mix": [],
     "surprisal": [],
@@ -30,10 +30,8 @@ COMMANDS = {
 
 
 def numbers(value):
-    if isinstance(value, bool) or value is None:
-        return
-    if isinstance(value, (int, float)):
-        yield float(value)
+    if isinstance(value, float):  # not ids, ranks and counts
+        yield value
     elif isinstance(value, list):
         for item in value:
             yield from numbers(item)
@@ -104,7 +102,7 @@ def main():
                 if a.shape != b.shape:
                     print(f"{command:15} {' '.join(place)}: {a.shape} and {b.shape} numbers")
                     continue
-                apart = np.abs(a - b).max()
+                apart = (np.abs(a - b) / np.maximum(1, np.abs(a))).max()
                 print(f"{command:15} {' '.join(place):30} {a.size:8} numbers, {apart:.1e} apart, {seconds:.2f} s here, {took:.2f} s there")
                 if command == "attention":
                     assert there["model"]["place"]["device"] == args.device

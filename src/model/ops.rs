@@ -27,7 +27,7 @@ impl Backend {
         Ok(match self {
             Backend::Fused => Weight::Mapped(param),
             Backend::Composite(dtype, device) => {
-                Weight::Dense(Weight::Mapped(param).tensor()?.to_dtype(*dtype)?.to_device(device)?)
+                Weight::Dense(Weight::Mapped(param).tensor()?.to_device(device)?.to_dtype(*dtype)?)
             }
         })
     }
@@ -131,9 +131,8 @@ impl Linear {
                 x.contiguous()?.apply_op1(LinearOp { weight: weight.clone(), bias, transposed: self.transposed })
             }
             Weight::Dense(weight) => {
-                let rounded = x.to_dtype(weight.dtype())?;
-                let product = if self.transposed { rounded.matmul(&weight.t()?)? } else { rounded.matmul(weight)? };
-                let product = product.to_dtype(x.dtype())?;
+                let (x, weight) = (x.contiguous()?, weight.to_dtype(x.dtype())?);
+                let product = if self.transposed { x.matmul(&weight.t()?)? } else { x.matmul(&weight)? };
                 match &self.bias {
                     Some(bias) => product.broadcast_add(&bias.tensor()?.to_dtype(x.dtype())?),
                     None => Ok(product),
