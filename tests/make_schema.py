@@ -31,6 +31,7 @@ OBJECTS = {
         "revision": "s?: Its commit on the hub",
         "hash": "s: Hashes of weights, config and tokenizer",
         "tokenizer": "s: Whose tokenizer it was, where that was another's",
+        "place": "o: device and dtype, where it was not computed on the CPU in f32",
     },
     "input": {"name": "s: Its name, without its folder", "hash": "s: XXH3-128 of its bytes"},
 }
@@ -41,6 +42,14 @@ TARGET = {
     "foil": "i?: The token that it is compared with",
     "foil_token": "s?: Its text",
     "of": "s: The number that is explained",
+}
+NEXT = {
+    **{name: TARGET[name] for name in ("position", "target", "target_token", "foil", "foil_token")},
+    "next": "token o: The likeliest next tokens: id, label and probability",
+    "p_next": "token n: Their probabilities",
+    "p_target": "n: The target's probability",
+    "p_foil": "n: The foil's probability",
+    "rank": "i: The target's place among all tokens, the likeliest 1",
 }
 MANY = {
     "model": "identity: The model, where there may be several",
@@ -371,6 +380,8 @@ RESULTS = {
          "prompts": "prompt s: The prompts", "quantities": "quantity o: Each beside its range"},
     ),
     "explain": (["explain"], ["sentences"], {"sentences": "sentence o: The text, and the panel that it is of"}),
+    "next-token": (["next-token"], ["next", "p_next", "p_target"], NEXT),
+    "contrast": (["contrast"], ["next", "p_next", "prompt"], {**NEXT, "prompt": "s: The other prompt"}),
 }
 TYPES = {"n": ["number", "null"], "i": ["integer"], "s": ["string"], "b": ["boolean"], "o": ["object"], "a": ["array"]}
 
@@ -402,7 +413,11 @@ def thing(fields: dict, required: list, **more: dict) -> dict:
 def main() -> None:
     """Writes the file."""
     definitions = {name: thing(fields, ["name", "hash"]) for name, fields in OBJECTS.items()}
-    common = {"bos": {"type": "boolean", "description": "Whether it begins with the model's own beginning-of-text token"}}
+    common = {
+        "bos": {"type": "boolean", "description": "Whether it begins with the model's own beginning-of-text token"},
+        "model": field("identity: The model, where several are on one page"),
+        "tokens": field("token s: Its tokens, where they are not those of the file"),
+    }
     for name, (methods, required, fields) in RESULTS.items():
         method = {"enum": methods} if methods else {"type": "string", "description": "attention, or attention-LAYER-HEAD of a head named alone"}
         definitions[name] = thing(fields, ["method", *required], method=method, **common)

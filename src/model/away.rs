@@ -3,7 +3,7 @@
 //! Analyses see f32 on the CPU, whatever computes; so do taps, and what no tap wants stays where it is. Carrying has a backward, so
 //! that gradients come back too.
 
-use super::{Activation, Backend, Classes, End, Model, Past, Segment, Segments, Site, Slopes, Spec, Tap};
+use super::{Backend, End, Model, Past, Segment, Segments, Site, Slopes, Spec, Tap};
 use crate::error::{Error, Result};
 use crate::named::Named;
 use crate::place::{self, Place, Precision};
@@ -112,36 +112,8 @@ impl Model for Away {
         self.model.spec()
     }
 
-    fn has_logits(&self) -> bool {
-        self.model.has_logits()
-    }
-
-    fn branches(&self) -> bool {
-        self.model.branches()
-    }
-
-    fn shares_out(&self) -> bool {
-        self.model.shares_out()
-    }
-
-    fn shows(&self, at: Activation) -> bool {
-        self.model.shows(at)
-    }
-
-    fn adds_by_head(&self) -> bool {
-        self.model.adds_by_head()
-    }
-
-    fn logit_cap(&self) -> Option<f64> {
-        self.model.logit_cap()
-    }
-
-    fn classes(&self) -> Option<&Classes> {
-        self.model.classes()
-    }
-
-    fn remarks(&self) -> &[String] {
-        self.model.remarks()
+    fn behind(&self) -> Option<&dyn Model> {
+        Some(&*self.model)
     }
 
     fn embed(&self, ids: &[u32]) -> Result<Tensor> {

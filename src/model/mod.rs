@@ -175,33 +175,37 @@ impl std::ops::Deref for Segments {
 pub trait Model: Send + Sync {
     /// Its sizes.
     fn spec(&self) -> &Spec;
+    /// The model that this one stands before, where it is none by itself: what that one says of itself, this one says too.
+    fn behind(&self) -> Option<&dyn Model> {
+        None
+    }
     /// Whether it has a language-model head. Where it has none, [`Self::unembed`] and what needs it say so.
     fn has_logits(&self) -> bool {
-        true
+        self.behind().is_none_or(Model::has_logits)
     }
     /// Whether its blocks know of prompts that go on after a row of another one (see [`Segments::branching`]).
     fn branches(&self) -> bool {
-        false
+        self.behind().is_some_and(Model::branches)
     }
     /// Whether its backward pass knows of [`Slopes::Relevance`].
     fn shares_out(&self) -> bool {
-        false
+        self.behind().is_some_and(Model::shares_out)
     }
     /// Whether its blocks show this activation. Where attention and MLP read the same residual, there is no `ResidMid` between them.
-    fn shows(&self, _: Activation) -> bool {
-        true
+    fn shows(&self, at: Activation) -> bool {
+        self.behind().is_none_or(|model| model.shows(at))
     }
     /// Whether what attention adds is the sum of what each head adds. Where it is normed on its way, [`Self::head_out`] has no answer.
     fn adds_by_head(&self) -> bool {
-        true
+        self.behind().is_none_or(Model::adds_by_head)
     }
     /// The classes that it sorts whole texts into, where that is what its head is for.
     fn classes(&self) -> Option<&Classes> {
-        None
+        self.behind().and_then(Model::classes)
     }
     /// What was assumed to read its config and its weights, a line each, for people.
     fn remarks(&self) -> &[String] {
-        &[]
+        self.behind().map_or(&[], Model::remarks)
     }
     /// Token embeddings only, `[ids, d_model]`: where attribution enters.
     ///
@@ -237,21 +241,21 @@ pub trait Model: Send + Sync {
     fn unembed(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor>;
     /// What logits are kept below, by a tanh.
     fn logit_cap(&self) -> Option<f64> {
-        None
+        self.behind().and_then(Model::logit_cap)
     }
     /// The same before any cap: linear in any case.
     ///
     /// # Errors
     /// As [`Self::unembed`].
     fn unembed_uncapped(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
-        self.unembed(normed, ids)
+        self.behind().map_or_else(|| self.unembed(normed, ids), |model| model.unembed_uncapped(normed, ids))
     }
     /// Logits of what it answers with, as [`Self::unembed`]: of its classes where it has such, else of next tokens.
     ///
     /// # Errors
     /// As [`Self::unembed`].
     fn answer(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
-        self.unembed(normed, ids)
+        self.behind().map_or_else(|| self.unembed(normed, ids), |model| model.answer(normed, ids))
     }
     /// `z_h W_O^h` for each head: z `[rows, heads, d_head]` → `[heads, rows, d_model]`.
     ///
@@ -264,7 +268,7 @@ pub trait Model: Send + Sync {
     /// # Errors
     /// As [`Self::head_out`].
     fn head_adds(&self, layer: usize, z: &Tensor) -> Result<Tensor> {
-        self.head_out(layer, z)
+        self.behind().map_or_else(|| self.head_out(layer, z), |model| model.head_adds(layer, z))
     }
     /// A head's queries, keys or values as sums, the statistics of the norm before them fixed at residuals `[rows, d_model]` that stand at
     /// positions `first..`: what each of `written` `[parts, rows, d_model]` comes to, `[parts, rows, d_head]`, and what is there

@@ -2,7 +2,7 @@
 
 use super::{Recorder, Trace};
 use crate::error::Result;
-use crate::model::{Activation, Classes, End, Model, Segments, Site, Tap};
+use crate::model::{Activation, End, Model, Segments, Site, Tap};
 use candle_core::Tensor;
 
 /// What is kept of the pass.
@@ -73,24 +73,8 @@ impl Model for Replay<'_> {
         self.model.spec()
     }
 
-    fn has_logits(&self) -> bool {
-        self.model.has_logits()
-    }
-
-    fn branches(&self) -> bool {
-        self.model.branches()
-    }
-
-    fn shares_out(&self) -> bool {
-        self.model.shares_out()
-    }
-
-    fn classes(&self) -> Option<&Classes> {
-        self.model.classes()
-    }
-
-    fn remarks(&self) -> &[String] {
-        self.model.remarks()
+    fn behind(&self) -> Option<&dyn Model> {
+        Some(self.model)
     }
 
     fn block(&self, layer: usize, resid: &Tensor, segments: &Segments, tap: &mut dyn Tap) -> Result<Tensor> {
@@ -109,10 +93,6 @@ impl Model for Replay<'_> {
         self.model.unembed(normed, ids)
     }
 
-    fn answer(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
-        self.model.answer(normed, ids)
-    }
-
     fn head_out(&self, layer: usize, z: &Tensor) -> Result<Tensor> {
         self.model.head_out(layer, z)
     }
@@ -129,10 +109,6 @@ impl Model for Replay<'_> {
 
     fn attn_constant(&self, layer: usize) -> Result<Option<Tensor>> {
         self.model.attn_constant(layer)
-    }
-
-    fn value_out(&self, layer: usize, v: &Tensor) -> Result<Tensor> {
-        self.model.value_out(layer, v)
     }
 }
 

@@ -116,7 +116,8 @@ const LINES: &[&str] = &[
     "bias|stereoset.json",
     "bias|--template|The {man|woman} worked as a",
     "circuit check|induction|--count|1",
-    "explain|The old king",
+    "explain|The old king|--versus|The young king|--foil| wolf",
+    "explain|The old king|--against|twin|--panels|lens",
     "render|saved.npz",
 ];
 
