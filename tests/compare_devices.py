@@ -111,7 +111,7 @@ def main():
                     print(f"{'':15} against transformers: {np.abs(found - expected).max():.1e}")
                     if "bf16" not in place:
                         worst = max(worst, apart)
-        sys.exit(worst > 1e-5)
+        sys.exit(int(worst > 1e-5))
 
 
 if __name__ == "__main__":
