@@ -7,7 +7,8 @@ mod tensors;
 
 pub(super) use attention::{Attention, Projection, QkNorm};
 pub(super) use fields::Fields;
-pub(super) use tensors::{Head, Layout, Tensors};
+use tensors::Head;
+pub(super) use tensors::{Layout, Tensors};
 
 use super::norm::Norm;
 use super::ops::{Linear, Weight, add, multiply};
@@ -71,7 +72,48 @@ pub(super) struct Decoder {
     pub remarks: Vec<String>,
 }
 
+/// What a config says of the model as a whole.
+pub(super) struct Whole<'a> {
+    pub spec: &'a Spec,
+    pub tied: bool,
+    pub architecture: Option<&'a String>,
+    pub remarks: &'a [String],
+}
+
 impl Decoder {
+    /// All parts together, once each block is read: no positions, no scale and no cap, which few have.
+    ///
+    /// # Errors
+    /// A head that must be there and is not, tensors that nobody asked for.
+    pub fn of(
+        held: &Tensors,
+        whole: &Whole,
+        embedding: Weight,
+        head: &str,
+        norm: Norm,
+        block: impl Fn(usize) -> Result<Block>,
+    ) -> Result<Self> {
+        let Whole { spec, tied, architecture, remarks } = *whole;
+        let blocks = (0..spec.layers).map(block).collect::<Result<_>>()?;
+        let shape = [spec.vocab, spec.d_model];
+        let of = Head { architecture: architecture.map(String::as_str), tied, shape };
+        let head = held.head(head, &embedding, of)?;
+        let remarks = [remarks, &held.finish(spec.layers)?].concat();
+        Ok(Self {
+            spec: spec.clone(),
+            fused: held.is_fused(),
+            embedding,
+            embedding_scale: None,
+            positions: None,
+            blocks,
+            norm,
+            head,
+            logit_cap: None,
+            architecture: architecture.cloned(),
+            remarks,
+        })
+    }
+
     fn head(&self) -> Result<&Linear> {
         let architecture = self.architecture.as_deref().unwrap_or("this model");
         self.head.as_ref().ok_or_else(|| {

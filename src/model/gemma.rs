@@ -6,7 +6,7 @@ mod config;
 pub use config::GemmaConfig;
 
 use super::Spec;
-use super::decoder::{Attention, Block, Decoder, Head, Layout, Mlp, Projection, QkNorm, Tensors};
+use super::decoder::{Attention, Block, Decoder, Layout, Mlp, Projection, QkNorm, Tensors, Whole};
 use super::norm::Norm;
 use super::ops::Backend;
 use crate::error::Result;
@@ -25,26 +25,20 @@ const LAYOUT: Layout = Layout {
 /// # Errors
 /// A tensor that is missing, of another shape or type, or of no part of a block.
 pub(super) fn load(weights: &Weights, config: &GemmaConfig, backend: &Backend) -> Result<Decoder> {
-    let Spec { vocab, d_model: d, layers, .. } = config.spec;
+    let Spec { vocab, d_model: d, .. } = config.spec;
     let held = Tensors::find(weights, &LAYOUT, backend)?;
     let embedding = held.weight("embed_tokens.weight", &[vocab, d])?;
-    let blocks = (0..layers).map(|layer| block(&held, config, layer)).collect::<Result<_>>()?;
     let norm = Norm::Rms(held.rms_above_one("norm", d, config.eps)?);
-    let head = Head { architecture: config.architecture.as_deref(), tied: config.tied, shape: [vocab, d] };
-    let head = held.head("lm_head", &embedding, head)?;
-    let remarks = [config.remarks.clone(), held.finish(layers)?].concat();
+    let whole = Whole {
+        spec: &config.spec,
+        tied: config.tied,
+        architecture: config.architecture.as_ref(),
+        remarks: &config.remarks,
+    };
     Ok(Decoder {
-        spec: config.spec.clone(),
-        fused: matches!(backend, Backend::Fused),
-        embedding,
         embedding_scale: Some(f64::from((d as f64).sqrt() as f32)),
-        positions: None,
-        blocks,
-        norm,
-        head,
         logit_cap: config.logit_cap,
-        architecture: config.architecture.clone(),
-        remarks,
+        ..Decoder::of(&held, &whole, embedding, "lm_head", norm, |layer| block(&held, config, layer))?
     })
 }
 

@@ -1,6 +1,6 @@
 //! GPT-Neo, and TinyStories: GPT-2 with scores that are not scaled, and every other layer seeing a window only.
 
-use super::decoder::{Attention, Block, Decoder, Fields, Head, Layout, Mlp, Projection, Tensors};
+use super::decoder::{Attention, Block, Decoder, Fields, Layout, Mlp, Projection, Tensors, Whole};
 use super::ops::Backend;
 use super::{Nonlinearity, Spec};
 use crate::error::{Error, Result};
@@ -114,28 +114,19 @@ const LAYOUT: Layout = Layout {
 /// # Errors
 /// A tensor that is missing, of another shape or type, or of no part of a block.
 pub(super) fn load(weights: &Weights, config: &GptNeoConfig, backend: &Backend) -> Result<Decoder> {
-    let Spec { vocab, d_model: d, layers, context, .. } = config.spec;
+    let Spec { vocab, d_model: d, context, .. } = config.spec;
     let held = Tensors::find(weights, &LAYOUT, backend)?;
     let embedding = held.weight("wte.weight", &[vocab, d])?;
     let positions = Some(held.weight("wpe.weight", &[context, d])?);
-    let blocks = (0..layers).map(|layer| block(&held, config, layer)).collect::<Result<_>>()?;
     let norm = held.layer_norm("ln_f", d, config.eps)?;
-    let head = Head { architecture: config.architecture.as_deref(), tied: config.tied, shape: [vocab, d] };
-    let head = held.head("lm_head", &embedding, head)?;
-    let remarks = [config.remarks.clone(), held.finish(layers)?].concat();
-    Ok(Decoder {
-        spec: config.spec.clone(),
-        fused: matches!(backend, Backend::Fused),
-        embedding,
-        embedding_scale: None,
-        positions,
-        blocks,
-        norm,
-        head,
-        logit_cap: None,
-        architecture: config.architecture.clone(),
-        remarks,
-    })
+    let whole = Whole {
+        spec: &config.spec,
+        tied: config.tied,
+        architecture: config.architecture.as_ref(),
+        remarks: &config.remarks,
+    };
+    let decoder = Decoder::of(&held, &whole, embedding, "lm_head", norm, |layer| block(&held, config, layer))?;
+    Ok(Decoder { positions, ..decoder })
 }
 
 fn block(held: &Tensors, config: &GptNeoConfig, layer: usize) -> Result<Block> {

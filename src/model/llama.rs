@@ -5,7 +5,7 @@ mod config;
 pub use config::LlamaConfig;
 
 use super::Spec;
-use super::decoder::{Attention, Block, Decoder, Head, Layout, Mlp, Projection, QkNorm, Tensors};
+use super::decoder::{Attention, Block, Decoder, Layout, Mlp, Projection, QkNorm, Tensors, Whole};
 use super::norm::Norm;
 use super::ops::{Backend, Linear};
 use crate::error::Result;
@@ -28,25 +28,14 @@ pub(super) fn load(weights: &Weights, config: &LlamaConfig, backend: &Backend) -
     let layout = Layout { family: config.family, ..LAYOUT };
     let held = Tensors::find(weights, &layout, backend)?;
     let embedding = held.weight("embed_tokens.weight", &[spec.vocab, spec.d_model])?;
-    let blocks = (0..spec.layers).map(|layer| block(&held, config, layer)).collect::<Result<_>>()?;
     let norm = Norm::Rms(held.rms("norm", spec.d_model, config.eps)?);
-    let architecture = config.architecture.as_deref();
-    let head = Head { architecture, tied: config.tied, shape: [spec.vocab, spec.d_model] };
-    let head = held.head("lm_head", &embedding, head)?;
-    let remarks = [config.remarks.clone(), held.finish(spec.layers)?].concat();
-    Ok(Decoder {
-        spec: spec.clone(),
-        fused: matches!(backend, Backend::Fused),
-        embedding,
-        embedding_scale: None,
-        positions: None,
-        blocks,
-        norm,
-        head,
-        logit_cap: None,
-        architecture: config.architecture.clone(),
-        remarks,
-    })
+    let whole = Whole {
+        spec: &config.spec,
+        tied: config.tied,
+        architecture: config.architecture.as_ref(),
+        remarks: &config.remarks,
+    };
+    Decoder::of(&held, &whole, embedding, "lm_head", norm, |layer| block(&held, config, layer))
 }
 
 fn block(held: &Tensors, config: &LlamaConfig, layer: usize) -> Result<Block> {

@@ -1,6 +1,6 @@
 //! GPT-NeoX, and Pythia: a part of each head is turned, attention and MLP read the same residual, the unembedding is its own.
 
-use super::decoder::{Attention, Block, Decoder, Fields, Head, Layout, Mlp, Projection, Tensors};
+use super::decoder::{Attention, Block, Decoder, Fields, Layout, Mlp, Projection, Tensors, Whole};
 use super::ops::Backend;
 use super::rotary::{Rotary, Usual};
 use super::{Nonlinearity, Spec};
@@ -77,27 +77,17 @@ const LAYOUT: Layout = Layout {
 /// # Errors
 /// A tensor that is missing, of another shape or type, or of no part of a block.
 pub(super) fn load(weights: &Weights, config: &NeoXConfig, backend: &Backend) -> Result<Decoder> {
-    let Spec { vocab, d_model: d, layers, .. } = config.spec;
+    let Spec { vocab, d_model: d, .. } = config.spec;
     let held = Tensors::find(weights, &LAYOUT, backend)?;
     let embedding = held.weight("embed_in.weight", &[vocab, d])?;
-    let blocks = (0..layers).map(|layer| block(&held, config, layer)).collect::<Result<_>>()?;
     let norm = held.layer_norm("final_layer_norm", d, config.eps)?;
-    let head = Head { architecture: config.architecture.as_deref(), tied: config.tied, shape: [vocab, d] };
-    let head = held.head("embed_out", &embedding, head)?;
-    let remarks = [config.remarks.clone(), held.finish(layers)?].concat();
-    Ok(Decoder {
-        spec: config.spec.clone(),
-        fused: matches!(backend, Backend::Fused),
-        embedding,
-        embedding_scale: None,
-        positions: None,
-        blocks,
-        norm,
-        head,
-        logit_cap: None,
-        architecture: config.architecture.clone(),
-        remarks,
-    })
+    let whole = Whole {
+        spec: &config.spec,
+        tied: config.tied,
+        architecture: config.architecture.as_ref(),
+        remarks: &config.remarks,
+    };
+    Decoder::of(&held, &whole, embedding, "embed_out", norm, |layer| block(&held, config, layer))
 }
 
 fn block(held: &Tensors, config: &NeoXConfig, layer: usize) -> Result<Block> {

@@ -74,6 +74,11 @@ impl<'a> Tensors<'a> {
         Ok(Self { weights, backend, layout, names, prefix, read: RefCell::default() })
     }
 
+    /// Whether our own operations compute the model.
+    pub fn is_fused(&self) -> bool {
+        matches!(self.backend, Backend::Fused)
+    }
+
     /// Whether there is a tensor of this name.
     pub fn has(&self, name: &str) -> bool {
         self.names.contains_key(name)
