@@ -234,3 +234,14 @@ fn two_models_stand_on_one_page_and_what_is_chosen_in_one_is_chosen_in_the_other
     assert_eq!(broken, 0);
     assert_eq!(browser.faults, Vec::<String>::new());
 }
+
+#[test]
+fn an_explanation_is_drawn_at_every_width_that_its_parts_can_be_read_at() {
+    let shell = Shell::new();
+    for width in ["600", "1400"] {
+        let args =
+            ["explain", "The fox", "--panels", "direct,qk", "-m", "builtin", "-q", "-o", "a.svg", "--width", width];
+        shell.ok(&args);
+        assert!(shell.text("a.svg").contains(&format!(" width=\"{width}\"")), "{width}");
+    }
+}

@@ -57,6 +57,8 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
     let notes_wide = room.w.unwrap_or(NATURAL);
     let pooling = if rows.max(cols) < LEAST_POOLED { String::new() } else { map.scale.pooling().said(100, 100) };
     let has_labels = map.cell_labels.iter().any(|text| !text.is_empty());
+    // A map without texts continues none that has them, and has its own number of columns.
+    let alike = if has_labels { alike } else { Alike::default() };
     let small = if has_labels { too_small(map) } else { String::new() };
     let longest = [pooling, small, marks::unsigned([&map.values], &map.scale, 0.0)];
     let notes_below =
