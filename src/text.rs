@@ -125,6 +125,15 @@ pub fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
+/// A text as one segment of an address' path (RFC 3986): what is reserved there, and all that is not ASCII, in hexadecimal.
+pub fn path_segment(text: &str) -> String {
+    let shown = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(shown).collect()
+}
+
 /// A text for an element of XML or an attribute in quotes. Lines are kept; what acts becomes a replacement character.
 pub fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

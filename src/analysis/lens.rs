@@ -3,6 +3,7 @@
 //! nostalgebraist 2020, with the final norm applied to every residual stream with that stream's own statistics.
 
 use super::logits::Softmax;
+use super::next::rank;
 use crate::error::Result;
 use crate::model::{Activation, Model};
 use crate::trace::{Recorder, forward};
@@ -116,12 +117,11 @@ fn answer(logits: &[f32], last: &Final, target: u32, foil: Option<u32>, k: usize
     let softmax = Softmax::new(logits)?;
     let probability = |id: u32| softmax.probability(f64::from(logits[id as usize])) as f32;
     let of_target = logits[target as usize];
-    let ahead = |(id, x): (usize, &f32)| *x > of_target || (*x == of_target && id < target as usize);
     let expected: f64 = last.probabilities.iter().zip(logits).map(|(p, x)| p * f64::from(*x)).sum();
     Ok(Answer {
         top: best(logits, k).into_iter().map(|id| (id, probability(id))).collect(),
         probability: probability(target),
-        rank: 1 + logits.iter().enumerate().filter(|cell| ahead(*cell)).count() as u32,
+        rank: rank(logits, target) as u32,
         entropy_bits: (softmax.entropy * BITS) as f32,
         kl_bits: ((softmax.log_sum_exp() - expected - last.entropy).max(0.0) * BITS) as f32,
         difference: foil.map(|foil| of_target - logits[foil as usize]),

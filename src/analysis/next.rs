@@ -54,6 +54,13 @@ pub fn probability(logits: &Tensor, odds: Odds, id: u32) -> Result<f64> {
     Ok(number(*logit, odds, &Softmax::new(&logits)?))
 }
 
+/// A token's place among the logits of one position, the largest 1; ties go to the smaller id.
+pub fn rank<T: PartialOrd>(logits: &[T], id: u32) -> usize {
+    let Some(own) = logits.get(id as usize) else { return logits.len() + 1 };
+    let ahead = |(other, x): &(usize, &T)| *x > own || (*x == own && *other < id as usize);
+    1 + logits.iter().enumerate().filter(ahead).count()
+}
+
 /// What a logit means among those of its softmax.
 fn number(logit: f64, odds: Odds, softmax: &Softmax) -> f64 {
     match odds {

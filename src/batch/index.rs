@@ -10,7 +10,7 @@ use crate::format::Format;
 use crate::named::Named;
 use crate::plain;
 use crate::render::visible;
-use crate::text::{count, excerpt, xml};
+use crate::text::{count, excerpt, path_segment, xml};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -87,7 +87,7 @@ fn item(entry: &Entry, sign: Option<&str>) -> String {
         None => String::new(),
     };
     let (pages, others): (Vec<_>, Vec<_>) = files.iter().partition(|file| is_page(file));
-    let link = |file: &ResultFile, shown: &str| format!("<a href=\"{}\">{shown}</a>", address(&file.name));
+    let link = |file: &ResultFile, shown: &str| format!("<a href=\"{}\">{shown}</a>", path_segment(&file.name));
     let first = match &pages[..] {
         [page] => link(page, &format!("{image}<span>{text}</span>")),
         _ => format!("{image}<span>{text}</span>"),
@@ -99,15 +99,6 @@ fn item(entry: &Entry, sign: Option<&str>) -> String {
 
 fn is_page(file: &ResultFile) -> bool {
     file.name.ends_with(".html")
-}
-
-/// A file's name as an address beside the page.
-fn address(name: &str) -> String {
-    let shown = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    name.bytes().map(shown).collect()
 }
 
 /// The sign of a prompt's first page, as it stands there. A folder is not trusted: what is no sign is none.

@@ -1,6 +1,7 @@
 //! What a model says of an answer, and how far two distributions of the next token are apart.
 
 use crate::analysis::logits::Softmax;
+use crate::analysis::next::rank;
 use crate::error::{Error, Result};
 
 /// What a model says of an answer.
@@ -26,11 +27,10 @@ impl Said {
             logits.get(id as usize).copied().ok_or_else(|| Error::usage(format!("the model has no token {id}")))
         };
         let (own, softmax) = (logit(answer)?, Softmax::new(logits)?);
-        let above = |(id, x): &(usize, &f64)| **x > own || **x == own && *id < answer as usize;
         Ok(Self {
             logit: own,
             log_p: softmax.log_probability(own),
-            rank: 1 + logits.iter().enumerate().filter(above).count(),
+            rank: rank(logits, answer),
             foil: foil.map(logit).transpose()?,
         })
     }

@@ -10,8 +10,9 @@ use super::digest::Digest;
 use super::name::{Name, is_commit};
 use super::proxy;
 use super::settings::{Environment, Limits, Token};
-use super::url::{Url, encode};
+use super::url::Url;
 use crate::checkpoint::printable::printable;
+use crate::text::path_segment;
 use crate::{Error, Result};
 
 const MAX_REDIRECTS: usize = 8;
@@ -179,7 +180,7 @@ impl Client {
     }
 
     fn address(&self, name: &Name, revision: &str, file: &str) -> Url {
-        self.endpoint.push(&format!("{}/resolve/{}/{}", name.id, encode(revision), encode(file)))
+        self.endpoint.push(&format!("{}/resolve/{}/{}", name.id, path_segment(revision), path_segment(file)))
     }
 
     /// Asks, and goes where the answers point; with the last answer come the headers of those before it.

@@ -72,21 +72,10 @@ impl fmt::Display for Url {
     }
 }
 
-/// One path segment, encoded.
-pub(super) fn encode(segment: &str) -> String {
-    let mut encoded = String::new();
-    for byte in segment.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => encoded.push(char::from(byte)),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::path_segment;
 
     fn joined(location: &str) -> Option<String> {
         Url::parse("https://hub.example/a/b?x=1").and_then(|url| url.join(location)).map(|url| url.to_string())
@@ -112,6 +101,6 @@ mod tests {
 
     #[test]
     fn a_revision_is_one_segment_of_the_path() {
-        assert_eq!(encode("refs/pr/1"), "refs%2Fpr%2F1");
+        assert_eq!(path_segment("refs/pr/1"), "refs%2Fpr%2F1");
     }
 }

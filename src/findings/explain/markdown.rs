@@ -50,12 +50,8 @@ fn table(one: &Explained, id: &str, entry: &Entry, all: &[Entry]) -> Option<Stri
             Some(rows(&heads, labels.iter().enumerate().map(row)))
         }
         "lens" => {
-            let position = one.options.target.position.map_or_else(
-                || one.about.prompt.last(),
-                |typed| {
-                    if typed < 0 { labels.len().saturating_add_signed(typed as isize) } else { typed as usize }
-                },
-            );
+            let next = one.panels.iter().find(|found| found.id == "next")?.results.first()?;
+            let position = number(next, "position")? as usize;
             let names = value(entry, "rows")?.as_array()?;
             let [rank, p] = ["rank", "p_target"].map(|name| column(entry, name, position));
             let (rank, p) = (rank?, p?);

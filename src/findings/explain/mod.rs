@@ -78,11 +78,11 @@ impl Options {
     /// All sections, in the order in which they are told.
     fn panels(&self, subject: &Subject) -> Result<Vec<Found>> {
         let ask = |id: &'static str, title: &'static str, asked: &Asked| found(subject, id, title, asked);
-        let (first, target) = next(self, subject)?;
+        let (here, first, target) = next(self, subject)?;
         let mut panels = vec![first];
         if let Some(text) = &self.versus {
             let versus = Versus::of(self, text, subject)?;
-            panels.push(versus.found(self, subject, target)?);
+            panels.push(versus.found(self, subject, &here, target)?);
             let own = versus.next.own()?;
             let is_last = self.target.position.is_none();
             if is_last && versus.prompt.ids.len() == subject.prompt.ids.len() {

@@ -3,7 +3,7 @@
 use super::Found;
 use super::options::Options;
 use crate::analysis::Prediction;
-use crate::analysis::next::{next_tokens, probability};
+use crate::analysis::next::{next_tokens, probability, rank};
 use crate::error::{Error, Result};
 use crate::export::{Array, Entry};
 use crate::figure::{Bars, Column, Panel, Scale, Table};
@@ -53,20 +53,13 @@ impl Next {
         probability(&self.logits, Odds::OneOf, id)
     }
 
-    /// 1 is the most probable.
-    fn rank(&self, id: u32) -> Result<usize> {
-        let logits = self.logits.to_vec1::<f32>()?;
-        let own = logits.get(id as usize).copied().unwrap_or(f32::NAN);
-        Ok(1 + logits.iter().enumerate().filter(|(at, x)| **x > own || **x == own && *at < id as usize).count())
-    }
-
     /// What every file says of it.
     fn fields(&self, subject: &Subject, target: u32) -> Result<Map<String, serde_json::Value>> {
         let token =
             |next: &Prediction| json!({ "token": next.id, "label": subject.label(next.id), "p": next.probability });
         Ok(Map::from_iter([
             ("p_target".into(), json!(self.probability(target)?)),
-            ("rank".into(), json!(self.rank(target)?)),
+            ("rank".into(), json!(rank(&self.logits.to_vec1::<f32>()?, target))),
             ("next".into(), self.top.iter().map(token).collect()),
         ]))
     }
@@ -77,11 +70,11 @@ impl Next {
     }
 }
 
-/// What comes next after the prompt; the token that is explained.
+/// What comes next after the prompt, the section of it, and the token that is explained.
 ///
 /// # Errors
 /// A foil that is the model's own answer.
-pub(super) fn next(options: &Options, subject: &Subject) -> Result<(Found, u32)> {
+pub(super) fn next(options: &Options, subject: &Subject) -> Result<(Next, Found, u32)> {
     let wanted = options.target.within(subject)?;
     let next = Next::of(subject, &subject.prompt.ids, wanted.position)?;
     let target = wanted.target.map_or_else(|| next.own(), Ok)?;
@@ -100,7 +93,7 @@ pub(super) fn next(options: &Options, subject: &Subject) -> Result<(Found, u32)>
     });
     let figure = options.style_within().figure(subject, Vec::new(), vec![bars]);
     let entry = Entry { method: "next-token".into(), settings, fields, arrays: vec![next.array()] };
-    Ok((Found { id: "next", title: "What may come next", figure, results: vec![entry] }, target))
+    Ok((next, Found { id: "next", title: "What may come next", figure, results: vec![entry] }, target))
 }
 
 /// Another prompt, and what comes next there.
@@ -131,9 +124,7 @@ impl Versus {
     ///
     /// # Errors
     /// Logits that are not finite.
-    pub fn found(&self, options: &Options, subject: &Subject, target: u32) -> Result<Found> {
-        let position = options.target.within(subject)?.position;
-        let here = Next::of(subject, &subject.prompt.ids, position)?;
+    pub fn found(&self, options: &Options, subject: &Subject, here: &Next, target: u32) -> Result<Found> {
         let mut ids: Vec<u32> = vec![target];
         for id in here.top.iter().zip(&self.next.top).flat_map(|(a, b)| [a.id, b.id]) {
             if !ids.contains(&id) && ids.len() < SHOWN {
@@ -148,7 +139,7 @@ impl Versus {
             title: "Next tokens after both prompts, %".into(),
             columns: vec![
                 Column::texts("token", ids.iter().map(|id| subject.label(*id)).collect()),
-                Column::shaded("the prompt", percents(&here)?, scale.clone()),
+                Column::shaded("the prompt", percents(here)?, scale.clone()),
                 Column::shaded("the other", percents(&self.next)?, scale),
             ],
             note: format!("the other: {}", excerpt(&self.prompt.written(), 200)),
