@@ -2,11 +2,15 @@
 
 const record = JSON.parse(document.getElementById("attnviz").textContent);
 
-/** The bytes of an embedded array: base64 of deflated numbers. */
+/** The bytes of an embedded array: base64 of deflated numbers, a line for each piece. */
 async function unpack(element) {
-  const packed = Uint8Array.from(atob(element.textContent.trim()), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Response(stream).arrayBuffer();
+  const inflate = (line) => {
+    const packed = Uint8Array.from(atob(line), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Response(stream).arrayBuffer();
+  };
+  const pieces = await Promise.all(element.textContent.trim().split("\n").map(inflate));
+  return new Blob(pieces).arrayBuffer();
 }
 
 /** Attention as `[layer][head][query][key]`; of causal attention only what a query sees is there. */

@@ -8,6 +8,7 @@ mod draws;
 mod embeddings;
 mod evaluator;
 mod gradient;
+mod kept;
 mod occlusion;
 mod path;
 mod steps;
@@ -15,6 +16,7 @@ mod steps;
 pub use draws::{Dice, Draws};
 pub(super) use evaluator::cut;
 pub use evaluator::{Baseline, Each, Evaluator, Watch};
+pub(super) use kept::kept;
 
 use crate::error::Result;
 use crate::named::Named;

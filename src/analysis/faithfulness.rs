@@ -2,10 +2,9 @@
 //! scores, and the target's probability is watched (Samek et al. 2017; ERASER, DeYoung et al. 2020).
 
 use super::agreement::{kendall, spearman};
-use super::attribution::{Dice, Evaluator};
+use super::attribution::{Dice, Evaluator, kept};
 use super::objective::Of;
 use crate::error::Result;
-use candle_core::Tensor;
 
 /// Random orders that methods are compared with.
 pub const SEEDS: u64 = 10;
@@ -116,18 +115,15 @@ fn measure(evaluator: &Evaluator, orders: &[Vec<usize>], counts: &[usize]) -> Re
         false => SHARES.iter().map(|share| (share * len as f64).ceil() as usize).collect(),
     };
     let points: Vec<usize> = counts.iter().chain(&shares).copied().collect();
-    let both = Tensor::cat(&[evaluator.embeddings(), evaluator.baseline()], 0)?; // [2 · len, d]
     // All points of one order without its first tokens, then all with only those.
-    let input = |i: usize| -> Result<Tensor> {
-        let (order, rest) = (&orders[i / (2 * points.len())], i % (2 * points.len()));
-        let (keep, count) = (rest >= points.len(), points[rest % points.len()]);
-        let mut rows: Vec<u32> = vec![0; len];
-        for (place, &token) in order.iter().enumerate() {
-            rows[token] = (token + if (place < count) == keep { 0 } else { len }) as u32;
-        }
-        Ok(both.index_select(&Tensor::new(rows, both.device())?, 0)?)
+    let input = |order: &[usize], keep: bool, count: usize| {
+        let mut kept = vec![!keep; len];
+        order[..count].iter().for_each(|token| kept[*token] = keep);
+        kept
     };
-    let values = evaluator.values(2 * points.len() * orders.len(), &input)?;
+    let curves = orders.iter().flat_map(|order| [(order, false), (order, true)]);
+    let inputs = curves.flat_map(|(order, keep)| points.iter().map(move |count| input(order, keep, *count)));
+    let values = kept(evaluator, &inputs.collect::<Vec<_>>())?;
     let measured = values.chunks(2 * points.len()).map(|values| {
         let (deleted, inserted) = values.split_at(points.len());
         let whole = deleted[0];

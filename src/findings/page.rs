@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::export::{Data, record, unwritten};
 use crate::figure::{Figure, Panel, Theme};
 use crate::record::NAME;
-use crate::render::{Fonts, svg, visible};
+use crate::render::{Fonts, svg_in_page, visible};
 use crate::text::xml;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -79,14 +79,16 @@ pub(super) fn write(
         true => prefixed(EXPLORER, side),
         false => String::new(),
     });
-    text += &stills(&sides, figure, fonts)?;
+    let pack = |(_, maps): &(_, Maps)| maps.pack(source.as_deref());
+    let (drawn, packed) =
+        rayon::join(|| stills(&sides, figure, fonts), || maps.iter().map(pack).collect::<Result<Vec<_>>>());
+    text += &drawn?;
     text += "</main>\n";
     text += &format!("<script type=\"application/json\" id=\"{NAME}\">{}</script>\n", record::script(&header)?);
     out.write_all(text.as_bytes()).map_err(unwritten)?;
-    for (prefix, maps) in &maps {
-        write!(out, "<script type=\"application/octet-stream\" id=\"{prefix}weights\">").map_err(unwritten)?;
-        maps.pack(source.as_deref(), out)?;
-        writeln!(out, "</script>").map_err(unwritten)?;
+    for ((prefix, _), letters) in maps.iter().zip(packed?) {
+        writeln!(out, "<script type=\"application/octet-stream\" id=\"{prefix}weights\">{letters}</script>")
+            .map_err(unwritten)?;
     }
     if !maps.is_empty() {
         writeln!(out, "<script type=\"module\">{script}</script>").map_err(unwritten)?;
@@ -192,7 +194,7 @@ fn facts(side: &Side) -> String {
 
 /// A figure that stands without scripts, with its heading.
 fn still(id: &str, title: &str, figure: &Figure, fonts: &Fonts) -> Result<String> {
-    let drawn = svg(&Figure { record: None, ..figure.clone() }, fonts)?;
+    let drawn = svg_in_page(&Figure { record: None, ..figure.clone() }, fonts)?;
     let theme = if figure.theme == Theme::Dark { "dark still" } else { "still" };
     let width = figure_width(&drawn).filter(|width| *width > HALF);
     let wide = if width.is_some() { " class=\"wide\"" } else { "" };

@@ -76,8 +76,9 @@ impl Cells {
         (self.levels.iter().map(|level| entries[usize::from(*level)]).collect(), colours)
     }
 
-    /// A PNG with so many pixels per cell and side, and a palette of the colours that occur; cells that are not drawn are transparent.
-    pub fn png(&self, scale: &Scale, theme: Theme, side: u32) -> Result<Vec<u8>> {
+    /// A PNG with so many pixels per cell and side, deflated with so much effort, and a palette of the colours that occur; cells that
+    /// are not drawn are transparent.
+    pub fn png(&self, scale: &Scale, theme: Theme, side: u32, effort: u8) -> Result<Vec<u8>> {
         let failed = |error: png::EncodingError| Error::failed(format!("cannot encode the map: {error}"));
         // The transparent entry comes first, since all entries up to it must say how opaque they are.
         let (cells, colours) = self.indexed(scale, theme);
@@ -92,7 +93,7 @@ impl Cells {
         let mut encoder = png::Encoder::new(&mut bytes, (self.cols * side) as u32, (self.rows * side) as u32);
         encoder.set_color(png::ColorType::Indexed);
         encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_deflate_compression(png::DeflateCompression::Level(1));
+        encoder.set_deflate_compression(png::DeflateCompression::Level(effort));
         encoder.set_filter(png::Filter::NoFilter);
         encoder.set_palette(colours);
         encoder.set_trns(&[0][..]);

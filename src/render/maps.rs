@@ -22,6 +22,8 @@ const MOST_PIXELS: f32 = 8e6;
 pub(super) enum For {
     /// Any program that reads SVG.
     File,
+    /// A browser, which knows the newer name of what an image shows and needs no other.
+    Page,
     /// Our own renderer, which draws an image's pixels as they are, sooner than shapes.
     Pixels,
 }
@@ -99,7 +101,9 @@ impl<'a> Map<'a> {
             fine(w),
             fine(h),
         )?;
-        let data = BASE64_STANDARD.encode(self.cells.png(self.scale, theme, way.1)?);
+        // A page has its maps twice, as numbers and as pictures, and is read slower than it is made.
+        let effort = if way.0 == For::Page { 6 } else { 1 };
+        let data = BASE64_STANDARD.encode(self.cells.png(self.scale, theme, way.1, effort)?);
         let names: &[&str] = if way.0 == For::File { &["href", "xlink:href"] } else { &["href"] };
         for name in names {
             write!(out, " {name}=\"data:image/png;base64,{data}\"")?;
@@ -118,7 +122,7 @@ pub(super) fn way(scene: &Scene, maps: &[Map], target: For, theme: Theme) -> Way
         return Way::Images(1);
     }
     let length = |map: &Map| map.outlines(theme).iter().map(|(_, outline)| outline.len()).sum::<usize>();
-    if maps.iter().map(length).sum::<usize>() <= LONGEST {
+    if maps.iter().try_fold(LONGEST, |left, map| left.checked_sub(length(map))).is_some() {
         return Way::Outlines;
     }
     let cells: f32 = maps.iter().map(|map| (map.cells.rows * map.cells.cols) as f32).sum();

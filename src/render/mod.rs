@@ -15,5 +15,6 @@ pub use pdf::pdf;
 pub use png::{pixels, png};
 pub(crate) use svg::VALUES;
 pub use svg::svg;
+pub(crate) use svg::svg_in_page;
 pub use terminal::{Colour, Terminal, terminal};
 pub use text::visible;

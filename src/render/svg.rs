@@ -14,7 +14,7 @@ use super::page::{scene, sides, stretch};
 use crate::error::{Error, Result};
 use crate::export::record::json;
 use crate::figure::layout::{Anchor, Item, Label, Rect, Scene};
-use crate::figure::{Figure, Ink, Scale, Theme};
+use crate::figure::{Figure, Ink, Panel, Scale, Theme};
 use crate::named::Named;
 use crate::record::NAME;
 use crate::text::xml;
@@ -23,6 +23,8 @@ use values::values;
 
 /// plotters' coordinates are integers: the drawing is this many times larger than the page.
 const FINE: f32 = 10.0;
+/// The widest sheet within a page, in pixels.
+const SCREEN: u32 = 1600;
 /// How many colours a gradient names.
 pub(super) const STOPS: usize = 33;
 
@@ -37,14 +39,31 @@ pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
     document(figure, fonts, For::File)
 }
 
-/// The same for a file, or for our own renderer.
+/// The same within a page, without what only other programs than browsers read. A sheet that has no width of its own is no wider than
+/// a screen, as long as it can be read there.
+///
+/// # Errors
+/// As [`svg`].
+pub(crate) fn svg_in_page(figure: &Figure, fonts: &Fonts) -> Result<String> {
+    let sheet = figure.panels.iter().any(|panel| matches!(panel, Panel::Sheet(_)));
+    if sheet && figure.width.is_none() && sides(&scene(figure, fonts)?.1, [1.0; 2])[0] > f64::from(SCREEN) {
+        if let Ok(narrow) = document(&Figure { width: Some(SCREEN), ..figure.clone() }, fonts, For::Page) {
+            return Ok(narrow);
+        }
+    }
+    document(figure, fonts, For::Page)
+}
+
+/// The same for a file, a page, or our own renderer.
 pub(super) fn document(figure: &Figure, fonts: &Fonts, target: For) -> Result<String> {
     let (detail, scene) = scene(figure, fonts)?;
     let mut body = Body { theme: figure.theme, detail: detail * scene.zoom, ..Body::default() };
     body.draw(&scene, fonts, target)?;
 
     let [w, h] = match (target, stretch(figure, &scene)) {
-        (For::File, [x, y]) if (x, y) != (1.0, 1.0) => sides(&scene, [x, y]).map(|side| (side * 1e4).round() / 1e4),
+        (For::File | For::Page, [x, y]) if (x, y) != (1.0, 1.0) => {
+            sides(&scene, [x, y]).map(|side| (side * 1e4).round() / 1e4)
+        }
         _ => sides(&scene, [1.0; 2]).map(f64::round),
     };
     let (fine_w, fine_h) = (fine(scene.width), fine(scene.height));
@@ -69,7 +88,7 @@ pub(super) fn document(figure: &Figure, fonts: &Fonts, target: For) -> Result<St
     writeln!(out, "<g shape-rendering=\"crispEdges\">\n{}{}</g>", body.fills, body.outlines)?;
     writeln!(out, "{}{}{}", body.images, body.lines, body.curves)?;
     writeln!(out, "<g text-rendering=\"geometricPrecision\">\n{}</g>", body.labels)?;
-    if target == For::File {
+    if target != For::Pixels {
         values(&mut out, figure, &scene)?;
     }
     out.push_str("</svg>\n");

@@ -151,10 +151,21 @@ impl<'a> Evaluator<'a> {
         self.batches(count, ROWS / len, &mut |inputs| {
             let all = inputs.clone().map(input).collect::<Result<Vec<_>>>()?;
             let segments = Segments::packed(&vec![len; all.len()]);
-            let logits = self.logits(&Tensor::cat(&all, 0)?, &segments, &mut NoTap)?;
-            values.extend(self.measure(&logits)?.0);
+            values.extend(self.values_of(&Tensor::cat(&all, 0)?, &segments, &mut NoTap)?);
             Ok(())
         })?;
+        Ok(values)
+    }
+
+    /// y at the last row of each segment.
+    pub(super) fn values_of(&self, embeddings: &Tensor, segments: &Segments, tap: &mut dyn Tap) -> Result<Vec<f64>> {
+        let ends = self.ends(embeddings, segments, tap)?;
+        let (count, most) = (segments.len(), self.most_logits());
+        let mut values = Vec::with_capacity(count);
+        for first in (0..count).step_by(most) {
+            let logits = self.answered(&ends.narrow(0, first, most.min(count - first))?)?;
+            values.extend(self.measure(&logits)?.0);
+        }
         Ok(values)
     }
 
@@ -166,7 +177,8 @@ impl<'a> Evaluator<'a> {
         let (len, spec) = (self.visible(), self.model.spec());
         // What the tape keeps of a row: three residuals, two norms, q, k, v, z, two outputs, and the MLP twice.
         let row = spec.layers * (12 * spec.d_model + 2 * spec.d_mlp) * self.embeddings.dtype().size_in_bytes();
-        self.batches(count, ACTIVATIONS / (row * len).max(1), &mut |inputs| {
+        let most = (ACTIVATIONS / (row * len).max(1)).min(self.most_logits());
+        self.batches(count, most, &mut |inputs| {
             let all = inputs.clone().map(input).collect::<Result<Vec<_>>>()?;
             let leaf = Var::from_tensor(&Tensor::cat(&all, 0)?)?; // [inputs · len, d]
             let segments = Segments::packed(&vec![len; all.len()]);
@@ -185,7 +197,7 @@ impl<'a> Evaluator<'a> {
         most: usize,
         run: &mut dyn FnMut(Range<usize>) -> Result<()>,
     ) -> Result<()> {
-        let most = most.min(self.most_logits()).max(1);
+        let most = most.max(1);
         let size = count.div_ceil(count.div_ceil(most).max(1)).max(1);
         self.batches_of(count, &|inputs| inputs.len() <= size, run)
     }
@@ -198,9 +210,9 @@ impl<'a> Evaluator<'a> {
         run: &mut dyn FnMut(Range<usize>) -> Result<()>,
     ) -> Result<()> {
         (self.watch)(0, count);
-        let (mut first, most) = (0, self.most_logits());
+        let mut first = 0;
         while first < count {
-            let longer = |end: &usize| *end < count && *end - first < most && fits(&(first..end + 1));
+            let longer = |end: &usize| *end < count && fits(&(first..end + 1));
             let end = (first + 1..).find(|end| !longer(end)).unwrap_or(count);
             run(first..end)?;
             (self.watch)(end - first, 0);
@@ -216,11 +228,20 @@ impl<'a> Evaluator<'a> {
 
     /// Logits that y depends on, at the last row of each segment: `[segments, answers]`, or only those of target and foil.
     pub(super) fn logits(&self, embeddings: &Tensor, segments: &Segments, tap: &mut dyn Tap) -> Result<Tensor> {
+        self.answered(&self.ends(embeddings, segments, tap)?)
+    }
+
+    /// The residual stream after the last block, at the last row of each segment: `[segments, d_model]`.
+    fn ends(&self, embeddings: &Tensor, segments: &Segments, tap: &mut dyn Tap) -> Result<Tensor> {
         let model = self.model;
         let resid = model.blocks(model.start(embeddings, segments)?, segments, tap)?;
         let last: Vec<u32> = segments.iter().map(|s| (s.start + s.len - 1) as u32).collect();
-        let resid = resid.index_select(&Tensor::new(last, resid.device())?, 0)?;
-        model.answer(&model.final_norm(&resid)?, self.asks_for().as_deref())
+        Ok(resid.index_select(&Tensor::new(last, resid.device())?, 0)?)
+    }
+
+    /// Logits that y depends on, of each row.
+    fn answered(&self, resid: &Tensor) -> Result<Tensor> {
+        self.model.answer(&self.model.final_norm(resid)?, self.asks_for().as_deref())
     }
 
     /// The only ids whose logits y depends on; `None` where the softmax's normaliser needs all.

@@ -16,8 +16,7 @@ const ROWS: usize = 512;
 pub fn drops(evaluator: &Evaluator) -> Result<Numbers> {
     let (len, e) = (evaluator.visible(), evaluator.embeddings());
     let mut recorder = Recorder::new().keep(Activation::K).keep(Activation::V);
-    let whole = evaluator.logits(e, &Segments::packed(&[len]), &mut recorder)?;
-    let value = evaluator.measure(&whole)?.0[0];
+    let value = evaluator.values_of(e, &Segments::packed(&[len]), &mut recorder)?[0];
     let past = recorder.trace().past(evaluator.model().spec().layers, 0)?;
     let mut scores = Vec::with_capacity(len);
     let rows = |tokens: &Range<usize>| tokens.clone().map(|i| len - i).sum::<usize>();
@@ -29,8 +28,8 @@ pub fn drops(evaluator: &Evaluator) -> Result<Numbers> {
             let before: Option<Past> = if i == 0 { None } else { Some(past.first(i)?) };
             prompts.push((before.map(Arc::new), len - i));
         }
-        let logits = evaluator.logits(&Tensor::cat(&rows, 0)?, &Segments::each_continued(prompts), &mut NoTap)?;
-        scores.extend(evaluator.measure(&logits)?.0.into_iter().map(|without| value - without));
+        let values = evaluator.values_of(&Tensor::cat(&rows, 0)?, &Segments::each_continued(prompts), &mut NoTap)?;
+        scores.extend(values.into_iter().map(|without| value - without));
         Ok(())
     })?;
     Ok(Numbers::Scores(scores))

@@ -4,20 +4,23 @@ mod runs;
 
 use crate::axes::size;
 use crate::error::Result;
-use crate::export::{Array, Entry, Source, unwritten};
+use crate::export::{Array, Entry, Source};
 use crate::findings::About;
 use crate::render::visible;
+use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use base64::write::EncoderWriter;
-use runs::Runs;
+use rayon::prelude::*;
 use serde_json::{Value, json};
-use std::io::Write;
 
 /// Beyond so many numbers each becomes one of [`LEVELS`].
 const MOST_EXACT: usize = 1_500_000;
 /// The largest level: a weight is drawn within 1 % of 1, and a small one much nearer. Finer levels are bits of noise that no page can
 /// leave out.
 const LEVELS: u8 = 100;
+/// So many bytes are deflated by themselves, and a browser inflates them so.
+const PIECE: usize = 1 << 20;
+/// As many as are waited for, so that every processor has some.
+const TOGETHER: usize = 8 * PIECE;
 /// What stands for a number that is none.
 const NONE: u8 = 255;
 
@@ -68,13 +71,12 @@ impl<'a> Maps<'a> {
         })
     }
 
-    /// The numbers, deflated and in letters; of causal attention without the keys that a query does not see.
-    pub fn pack(&self, source: Option<&dyn Source>, out: &mut (dyn Write + Send)) -> Result<()> {
+    /// The numbers, deflated and in letters, a line for each [`PIECE`] of them; of causal attention without the keys that a query does
+    /// not see.
+    pub fn pack(&self, source: Option<&dyn Source>) -> Result<String> {
         let [.., rows, cols] = self.shape;
-        let mut packed = Runs::new(EncoderWriter::new(out, &STANDARD));
-        let mut place = 0;
+        let (mut bytes, mut lines, mut place) = (Vec::new(), Vec::new(), 0);
         self.array.each(source, &mut |values| {
-            let mut bytes = Vec::with_capacity(values.len());
             for row in values.chunks_exact(cols.max(1)) {
                 let row = &row[..seen(place % rows, rows, cols, self.causal)];
                 match self.exact {
@@ -83,10 +85,19 @@ impl<'a> Maps<'a> {
                 }
                 place += 1;
             }
-            packed.add(&bytes)
+            let whole = bytes.len() / TOGETHER * TOGETHER;
+            let rest = bytes.split_off(whole);
+            lines.extend(letters(&std::mem::replace(&mut bytes, rest))?);
+            Ok(())
         })?;
-        packed.finish()?.finish().map(drop).map_err(unwritten)
+        lines.extend(letters(&bytes)?);
+        Ok(lines.join("\n"))
     }
+}
+
+/// Bytes deflated and in letters, a line a piece, many at once.
+fn letters(bytes: &[u8]) -> Result<Vec<String>> {
+    bytes.par_chunks(PIECE).map(|piece| Ok(STANDARD.encode(runs::deflated(piece)?))).collect()
 }
 
 /// A weight as one of [`LEVELS`], by its square root.

@@ -3,7 +3,7 @@
 
 #[cfg(feature = "avx512")]
 use super::CHUNK;
-use super::tile::Tile;
+use super::tile::{LINE, Tile};
 use std::arch::x86_64::*;
 
 /// A vector of `f32`.
@@ -162,6 +162,10 @@ unsafe fn pack<V: Register>(to: *mut f32, w: *const f32, rs: usize, cs: usize, d
             let (squares, deep) = if rs == 1 { (width / SQUARE * SQUARE, depth / SQUARE * SQUARE) } else { (0, 0) };
             for j in (0..squares).step_by(SQUARE) {
                 for k in (0..deep).step_by(SQUARE) {
+                    if k % LINE == 0 {
+                        // The next square's rows, each on a page of its own, which no processor fetches by itself.
+                        (SQUARE..2 * SQUARE).for_each(|i| V::prefetch(from.wrapping_add(k + (j + i) * cs)));
+                    }
                     turn(to.add(k * strip + j), strip, from.add(k + j * cs), cs);
                 }
             }

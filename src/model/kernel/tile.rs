@@ -11,7 +11,7 @@ pub const DEPTH: usize = 4 * CHUNK;
 /// Strips packed together: memory streams longer runs of a row better.
 const GROUP: usize = 4;
 /// Numbers in a line of the cache.
-const LINE: usize = 16;
+pub const LINE: usize = 16;
 /// Numbers in the largest packed tile of any width: 14 rows of two vectors of 16.
 const WIDEST: usize = 14 * 32;
 
