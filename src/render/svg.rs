@@ -46,10 +46,13 @@ pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
 /// As [`svg`].
 pub(crate) fn svg_in_page(figure: &Figure, fonts: &Fonts) -> Result<String> {
     let sheet = figure.panels.iter().any(|panel| matches!(panel, Panel::Sheet(_)));
-    if sheet && figure.width.is_none() && sides(&scene(figure, fonts)?.1, [1.0; 2])[0] > f64::from(SCREEN) {
-        if let Ok(narrow) = document(&Figure { width: Some(SCREEN), ..figure.clone() }, fonts, For::Page) {
-            return Ok(narrow);
-        }
+    let wide = || Ok::<_, Error>(sides(&scene(figure, fonts)?.1, [1.0; 2])[0] > f64::from(SCREEN));
+    if sheet
+        && figure.width.is_none()
+        && wide()?
+        && let Ok(narrow) = document(&Figure { width: Some(SCREEN), ..figure.clone() }, fonts, For::Page)
+    {
+        return Ok(narrow);
     }
     document(figure, fonts, For::Page)
 }

@@ -34,9 +34,9 @@ pub fn kept(evaluator: &Evaluator, inputs: &[Vec<bool>]) -> Result<Vec<f64>> {
         for at in range.clone() {
             path.truncate(if at == range.start { 0 } else { shared[at] });
             branches.push((path.last().copied(), len - path.len()));
-            for token in path.len()..len {
+            for (token, kept) in all[at].iter().enumerate().skip(path.len()) {
                 path.push(rows.len());
-                rows.push((token + if all[at][token] { 0 } else { len }) as u32);
+                rows.push((token + if *kept { 0 } else { len }) as u32);
             }
         }
         let rows = both.index_select(&Tensor::new(rows, both.device())?, 0)?;
