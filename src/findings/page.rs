@@ -15,6 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use icon::icon;
 use maps::Maps;
+use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::io::Write;
 
@@ -156,18 +157,19 @@ fn stills(sides: &[Side], figure: &Figure, fonts: &Fonts) -> Result<String> {
     let Some(most) = sides.iter().map(|side| side.sections.len()).max().filter(|most| *most > 0) else {
         return still("whole", "Figure", figure, fonts);
     };
-    let mut text = format!("<div class=\"sections{}\">\n", if sides.len() > 1 { " apart" } else { "" });
-    for (at, side) in (0..most).flat_map(|at| sides.iter().map(move |side| (at, side))) {
-        let Some(Section { id, title, figure }) = side.sections.get(at) else { continue };
+    let beside = |at| sides.iter().filter_map(move |side| Some((side, side.sections.get(at)?)));
+    let all: Vec<(&Side, &Section)> = (0..most).flat_map(beside).collect();
+    let drawn = all.into_par_iter().map(|(side, Section { id, title, figure })| {
         let title = match sides {
             [_] => (*title).to_owned(),
             _ => format!("{title} · {}", xml(&visible(&side.found.about().model_name()))),
         };
         // Its heading is the page's, and the prompt stands above all of them.
         let untitled = Figure { title: String::new(), ..(*figure).clone() };
-        text += &still(&format!("{}{id}", side.prefix), &title, &untitled, fonts)?;
-    }
-    Ok(text + "</div>\n")
+        still(&format!("{}{id}", side.prefix), &title, &untitled, fonts)
+    });
+    let apart = if sides.len() > 1 { " apart" } else { "" };
+    Ok(format!("<div class=\"sections{apart}\">\n{}</div>\n", drawn.collect::<Result<String>>()?))
 }
 
 fn unread(error: serde_json::Error) -> Error {

@@ -45,7 +45,7 @@ pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
 /// # Errors
 /// As [`svg`].
 pub(crate) fn svg_in_page(figure: &Figure, fonts: &Fonts) -> Result<String> {
-    let sheet = figure.panels.iter().any(|panel| matches!(panel, Panel::Sheet(_)));
+    let sheet = figure.panels.iter().any(|panel| matches!(panel, Panel::Grid(_) | Panel::Sheet(_)));
     let wide = || Ok::<_, Error>(sides(&scene(figure, fonts)?.1, [1.0; 2])[0] > f64::from(SCREEN));
     if sheet
         && figure.width.is_none()
