@@ -114,8 +114,8 @@ impl CustomOp1 for RmsNormOp {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = contiguous(storage, layout)?;
         let mut y = vec![0.0; x.len()];
-        by_rows(&mut y, x, self.weight.values().len(), |y, x| {
-            vector::rms_norm(y, x, self.weight.values(), self.eps);
+        by_rows(&mut y, x, self.weight.vector().len(), |y, x| {
+            vector::rms_norm(y, x, self.weight.vector(), self.eps);
         });
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
@@ -139,7 +139,7 @@ impl CustomOp2 for RmsNormBack {
 
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (x, grad) = (contiguous(s1, l1)?, contiguous(s2, l2)?);
-        let (weight, d) = (self.weight.values(), self.weight.values().len());
+        let (weight, d) = (self.weight.vector(), self.weight.vector().len());
         let ones = vec![1.0; d];
         let mut dx = vec![0.0; x.len()];
         dx.par_chunks_mut(d).zip(x.par_chunks(d)).zip(grad.par_chunks(d)).for_each(|((dx, x), grad)| {

@@ -9,7 +9,7 @@ pub use weight::{Backend, Weight};
 
 use super::kernel::{self, View};
 use super::vector;
-use crate::weights::Param;
+use crate::weights::{Numbers, Param};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, DType, Device, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -73,9 +73,9 @@ struct LinearOp {
 
 impl LinearOp {
     /// The weight as `[inputs, outputs]`.
-    fn view(&self) -> View<'_> {
+    fn view<'a, T>(&self, numbers: &'a [T]) -> View<'a, T> {
         let (rows, cols) = self.weight.dims2();
-        let view = View::new(self.weight.values(), rows, cols, cols, 1);
+        let view = View::new(numbers, rows, cols, cols, 1);
         if self.transposed { view.transposed() } else { view }
     }
 
@@ -94,8 +94,13 @@ impl CustomOp1 for LinearOp {
         let x = contiguous(storage, layout)?;
         let (rows, inputs) = layout.shape().dims2()?;
         let outputs = self.outputs();
-        let bias = self.bias.as_ref().map(Param::values);
-        let y = kernel::affine(View::new(x, rows, inputs, inputs, 1), self.view(), bias);
+        let bias = self.bias.as_ref().map(Param::vector);
+        let x = View::new(x, rows, inputs, inputs, 1);
+        let y = match self.weight.numbers() {
+            Numbers::F32(numbers) => kernel::affine(x, self.view(numbers), bias),
+            Numbers::F16(numbers) => kernel::affine(x, self.view(numbers), bias),
+            Numbers::Bf16(numbers) => kernel::affine(x, self.view(numbers), bias),
+        };
         Ok((CpuStorage::F32(y), (rows, outputs).into()))
     }
 
@@ -165,10 +170,10 @@ impl CustomOp1 for LayerNormOp {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = contiguous(storage, layout)?;
-        let d = self.weight.values().len();
+        let d = self.weight.vector().len();
         let mut y = vec![0.0; x.len()];
         by_rows(&mut y, x, d, |y, x| {
-            vector::layer_norm(y, x, self.weight.values(), self.bias.values(), self.eps);
+            vector::layer_norm(y, x, self.weight.vector(), self.bias.vector(), self.eps);
         });
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
@@ -192,7 +197,7 @@ impl CustomOp2 for LayerNormBack {
 
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (x, grad) = (contiguous(s1, l1)?, contiguous(s2, l2)?);
-        let (weight, d) = (self.weight.values(), self.weight.values().len());
+        let (weight, d) = (self.weight.vector(), self.weight.vector().len());
         let (ones, zeros) = (vec![1.0; d], vec![0.0; d]);
         let mut dx = vec![0.0; x.len()];
         dx.par_chunks_mut(d).zip(x.par_chunks(d)).zip(grad.par_chunks(d)).for_each(|((dx, x), grad)| {

@@ -1,4 +1,5 @@
-//! Files of safetensors or of PyTorch as weights, read in place: mapped, checked, never copied unless they are misaligned or no f32.
+//! Files of safetensors or of PyTorch as weights, read in place: mapped, checked, never copied unless they are misaligned or
+//! of double precision.
 #![allow(unsafe_code)] // mapping a file
 
 mod fingerprint;
@@ -8,15 +9,13 @@ mod pickle;
 mod torch;
 
 pub use fingerprint::{Changed, Fingerprint};
-pub use param::Param;
+pub use param::{Numbers, Param};
 
 use crate::error::{Error, Result};
 use crate::hash::{Hasher, xxh3_128};
 use crate::plain::{self, Stamp};
 use crate::system;
-use half::slice::HalfFloatSliceExt;
-use half::{bf16, f16};
-use param::{Store, widen};
+use param::{Held, narrowed};
 use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::{BTreeMap, HashMap};
@@ -30,6 +29,8 @@ compile_error!("weights are read in place and are little-endian");
 enum Bytes {
     Mapped(memmap2::Mmap),
     Embedded(&'static [u8]),
+    /// What could not be read in place, as numbers: so that it lies as they must.
+    Copied(Vec<f32>),
 }
 
 impl std::ops::Deref for Bytes {
@@ -38,6 +39,7 @@ impl std::ops::Deref for Bytes {
         match self {
             Bytes::Mapped(map) => map,
             Bytes::Embedded(bytes) => bytes,
+            Bytes::Copied(words) => bytemuck::cast_slice(words),
         }
     }
 }
@@ -155,7 +157,7 @@ impl Weights {
         self.entries.values().any(|entry| entry.dtype == Dtype::F64)
     }
 
-    /// The tensor of that name and shape, as f32.
+    /// The tensor of that name and shape: a matrix as it is stored, where it lies, a vector as f32.
     ///
     /// # Errors
     /// None of that name; one of another shape, or of a type that is no f64, f32, f16 or bf16.
@@ -173,22 +175,20 @@ impl Weights {
         let raw = &bytes[entry.start..entry.start + entry.len];
         let rows = entry.strides.as_ref().map(|strides| entry.rows(raw, strides));
         let raw = rows.as_deref().unwrap_or(raw);
-        let store = match entry.dtype {
-            Dtype::F32 if rows.is_none() && (raw.as_ptr() as usize).is_multiple_of(4) => {
-                Store::InPlace(bytes.clone(), entry.start)
-            }
-            Dtype::F32 => widen(raw, f32::from_le_bytes, |numbers, out| out.copy_from_slice(numbers)),
-            Dtype::F16 => widen(raw, f16::from_le_bytes, |numbers, out| numbers.convert_to_f32_slice(out)),
-            Dtype::BF16 => widen(raw, bf16::from_le_bytes, |numbers, out| numbers.convert_to_f32_slice(out)),
-            Dtype::F64 => widen(raw, f64::from_le_bytes, |numbers, out| {
-                out.iter_mut().zip(numbers).for_each(|(out, number)| *out = *number as f32);
-            }),
+        let held = match entry.dtype {
+            Dtype::F32 => Held::F32,
+            Dtype::F16 => Held::F16,
+            Dtype::BF16 => Held::Bf16,
+            Dtype::F64 => return Ok(Param::of(narrowed(raw), shape)),
             other => {
                 return Err(Error::failed(format!("{file}: tensor {name} is of type {other:?}"))
                     .hint("attnviz reads f64, f32, f16 and bf16 weights; quantised checkpoints must be converted"));
             }
         };
-        Ok(Param { store, shape: shape.to_vec() })
+        let in_place = if rows.is_none() { Param::in_place(bytes, entry.start, held, shape) } else { None };
+        let param = in_place.unwrap_or_else(|| Param::copied(raw, held, shape));
+        // A vector is short, and whoever reads it reads it for every row.
+        Ok(if held != Held::F32 && shape.len() < 2 { Param::of(param.values().into_owned(), shape) } else { param })
     }
 
     /// The identity of the weights: XXH3-128 over the XXH3-128 of each 4 MiB piece of each file, in order.
@@ -208,7 +208,7 @@ impl Weights {
     pub fn fingerprints(&self) -> BTreeMap<String, Fingerprint> {
         let print = |(name, entry): (&String, &Entry)| {
             let print = match self.get(name, &entry.shape) {
-                Ok(param) => Fingerprint::of(&entry.shape, param.values()),
+                Ok(param) => Fingerprint::of(&entry.shape, &param.values()),
                 Err(_) => Fingerprint::of_bytes(&entry.shape, &self.files[entry.file].1[entry.start..][..entry.len]),
             };
             (name.clone(), print)
@@ -218,7 +218,7 @@ impl Weights {
 
     /// The one number by which a tensor differs from the one of this fingerprint; `None` where it is not one.
     pub fn single_change(&self, name: &str, was: &Fingerprint) -> Option<Changed> {
-        self.get(name, &was.shape).ok().and_then(|param| was.single_change(param.values()))
+        self.get(name, &was.shape).ok().and_then(|param| was.single_change(&param.values()))
     }
 
     /// The first tensor, by name, that holds a NaN or an infinity.

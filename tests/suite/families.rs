@@ -13,6 +13,7 @@ use attnviz::session::family;
 use attnviz::trace::{Recorder, Trace, forward};
 use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 const QUIET: &dyn Fn(usize, usize) = &|_, _| ();
@@ -33,7 +34,7 @@ fn load(name: &str, backend: &Backend) -> Box<dyn Model> {
 }
 
 /// Each name, what transformers computes, and its ids.
-fn each() -> impl Iterator<Item = (String, std::collections::HashMap<String, Tensor>, Vec<u32>)> {
+fn each() -> impl Iterator<Item = (String, HashMap<String, Tensor>, Vec<u32>)> {
     folders().into_iter().map(|folder| {
         let golden = golden(&folder.join("golden.safetensors"));
         let ids = ids(&golden);
@@ -104,6 +105,42 @@ fn gradients_of_the_embeddings_are_those_of_pytorch_and_of_central_differences()
                 let off = apart(&found, &central_differences(&evaluator));
                 assert!(off < 1e-6, "{name}: {off:.1e} from central differences");
             }
+        }
+    }
+}
+
+#[test]
+fn weights_in_half_precision_are_read_in_place_with_the_bits_of_the_same_weights_as_f32() {
+    let ids = [3, 7, 20, 5, 11, 4];
+    let all = folders().into_iter().map(|folder| format!("families/{}", folder.file_name().unwrap().to_str().unwrap()));
+    for name in all.chain(["base".into()]) {
+        for dtype in [DType::BF16, DType::F16] {
+            let [half, wide] = [false, true].map(|wide| {
+                let copy = Copy::of(&name);
+                let tensors = candle_core::safetensors::load(copy.path(WEIGHTS), &Device::Cpu).unwrap();
+                let narrowed = tensors.into_iter().map(|(name, tensor)| {
+                    let narrow = tensor.to_dtype(dtype).unwrap();
+                    (name, if wide { narrow.to_dtype(DType::F32).unwrap() } else { narrow })
+                });
+                let narrowed: HashMap<String, Tensor> = narrowed.collect();
+                candle_core::safetensors::save(&narrowed, copy.path(WEIGHTS)).unwrap();
+                let checkpoint = Checkpoint::open(&Source::Directory(copy.path(""))).unwrap();
+                let model = family(&checkpoint).unwrap().load(&checkpoint.weights().unwrap(), &Backend::Fused).unwrap();
+                let objective = objective(&*model, &ids);
+                let evaluator = Evaluator::new(&*model, &ids, objective, Baseline::Zero, QUIET).unwrap();
+                let normed = model.embed(&ids).unwrap();
+                let some = |ids| numbers(&model.unembed(&normed, Some(ids)).unwrap());
+                let heads = (ids.len(), model.spec().heads, model.spec().d_head);
+                let added = model.head_adds(1, &Tensor::ones(heads, DType::F32, &Device::Cpu).unwrap()).unwrap();
+                [
+                    numbers(&logits(&*model, &[&ids])),
+                    gradient(&evaluator),
+                    some(&[7, 3]),
+                    some(&[4, 5, 6]),
+                    numbers(&added),
+                ]
+            });
+            assert_eq!(half, wide, "{name} {dtype:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 pub enum Level {
     /// Whatever the program was compiled for.
     Portable,
-    /// Eight lanes, sixteen registers, fused multiply-add.
+    /// Eight lanes, sixteen registers, fused multiply-add, half precision widened.
     Avx2,
     /// Sixteen lanes, thirty-two registers.
     Avx512,
@@ -25,7 +25,7 @@ pub fn level() -> Level {
 
 #[cfg(target_arch = "x86_64")]
 fn detected() -> Level {
-    let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
     let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
     match avx2 {
         true if avx512 && cfg!(feature = "avx512") => Level::Avx512,

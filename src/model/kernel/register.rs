@@ -3,7 +3,9 @@
 
 #[cfg(feature = "avx512")]
 use super::CHUNK;
+use super::number::Number;
 use super::tile::{LINE, Tile};
+use half::{bf16, f16};
 use std::arch::x86_64::*;
 
 /// A vector of `f32`.
@@ -28,6 +30,10 @@ pub trait Register: Copy {
     unsafe fn zero() -> Self;
     /// The numbers there.
     unsafe fn load(from: *const f32) -> Self;
+    /// The same of numbers in half precision.
+    unsafe fn load_f16(from: *const f16) -> Self;
+    /// The same of upper halves.
+    unsafe fn load_bf16(from: *const bf16) -> Self;
     /// Writes the numbers there.
     unsafe fn store(self, to: *mut f32);
     /// The same number in every lane.
@@ -37,19 +43,19 @@ pub trait Register: Copy {
     /// `self · b + c`, rounded once.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     /// Brings a line into the cache.
-    unsafe fn prefetch(at: *const f32);
+    unsafe fn prefetch<T>(at: *const T);
     /// A tile of weights in place.
     unsafe fn tile(tile: &Tile, rows: usize, vectors: usize);
     /// A tile of two vectors, packed.
     unsafe fn packed_tile(tile: &Tile, rows: usize);
-    /// Copies `depth × cols` weights, strip after strip of two vectors, missing columns zero.
-    unsafe fn pack(to: *mut f32, w: *const f32, rs: usize, cs: usize, depth: usize, cols: usize);
+    /// Copies `depth × cols` weights as f32, strip after strip of two vectors, missing columns zero.
+    unsafe fn pack<T: Number>(to: *mut f32, w: *const T, rs: usize, cs: usize, depth: usize, cols: usize);
 }
 
 macro_rules! register {
     (
         $name:ident: $lanes:literal lanes, $most:literal rows, blocks of $block:literal, in place to $in_place:literal by $run:expr,
-        $features:literal, $zero:ident $load:ident $store:ident $splat:ident $add:ident $mul_add:ident,
+        $features:literal, $zero:ident $load:ident $load_f16:ident $load_bf16:ident $store:ident $splat:ident $add:ident $mul_add:ident,
         few $few:expr, tiles $($vectors:literal: $($rows:literal)*;)* packed $($packed:literal)*
     ) => {
         impl Register for $name {
@@ -70,6 +76,14 @@ macro_rules! register {
                 unsafe { $load(from) }
             }
             #[inline(always)]
+            unsafe fn load_f16(from: *const f16) -> Self {
+                unsafe { $load_f16(from) }
+            }
+            #[inline(always)]
+            unsafe fn load_bf16(from: *const bf16) -> Self {
+                unsafe { $load_bf16(from) }
+            }
+            #[inline(always)]
             unsafe fn store(self, to: *mut f32) {
                 unsafe { $store(to, self) }
             }
@@ -86,7 +100,7 @@ macro_rules! register {
                 unsafe { $mul_add(self, b, c) }
             }
             #[inline(always)]
-            unsafe fn prefetch(at: *const f32) {
+            unsafe fn prefetch<T>(at: *const T) {
                 unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
             }
             #[target_feature(enable = $features)]
@@ -108,8 +122,8 @@ macro_rules! register {
                 }
             }
             #[target_feature(enable = $features)]
-            unsafe fn pack(to: *mut f32, w: *const f32, rs: usize, cs: usize, depth: usize, cols: usize) {
-                unsafe { pack::<Self>(to, w, rs, cs, depth, cols) }
+            unsafe fn pack<T: Number>(to: *mut f32, w: *const T, rs: usize, cs: usize, depth: usize, cols: usize) {
+                unsafe { pack::<Self, T>(to, w, rs, cs, depth, cols) }
             }
         }
     };
@@ -117,7 +131,7 @@ macro_rules! register {
 
 register! {
     __m256: 8 lanes, 6 rows, blocks of 384, in place to 24 by 8,
-    "avx2,fma", _mm256_setzero_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_set1_ps _mm256_add_ps _mm256_fmadd_ps,
+    "avx2,fma,f16c", _mm256_setzero_ps _mm256_loadu_ps eight_of_f16 eight_of_bf16 _mm256_storeu_ps _mm256_set1_ps _mm256_add_ps _mm256_fmadd_ps,
     few [(1, 8), (3, 4)],
     tiles 8: 1; 4: 1 2 3; 2: 1 2 3 4 5 6;
     packed 1 2 3 4 5 6
@@ -126,16 +140,40 @@ register! {
 #[cfg(feature = "avx512")]
 register! {
     __m512: 16 lanes, 14 rows, blocks of 392, in place to 48 by CHUNK,
-    "avx512f,avx512vl,fma",
-    _mm512_setzero_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_set1_ps _mm512_add_ps _mm512_fmadd_ps,
+    "avx512f,avx512vl,fma,f16c",
+    _mm512_setzero_ps _mm512_loadu_ps sixteen_of_f16 sixteen_of_bf16 _mm512_storeu_ps _mm512_set1_ps _mm512_add_ps _mm512_fmadd_ps,
     few [(3, 8), (6, 4)],
     tiles 8: 1 2 3; 4: 1 2 3 4 5 6; 2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
     packed 1 2 3 4 5 6 7 8 9 10 11 12 13 14
 }
 
+/// [`Register::load_f16`] and [`Register::load_bf16`]: widening is exact.
+#[inline(always)]
+unsafe fn eight_of_f16(from: *const f16) -> __m256 {
+    // SAFETY: the caller's promise, here and below.
+    unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
+}
+
+#[inline(always)]
+unsafe fn eight_of_bf16(from: *const bf16) -> __m256 {
+    unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast())))) }
+}
+
+#[cfg(feature = "avx512")]
+#[inline(always)]
+unsafe fn sixteen_of_f16(from: *const f16) -> __m512 {
+    unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+}
+
+#[cfg(feature = "avx512")]
+#[inline(always)]
+unsafe fn sixteen_of_bf16(from: *const bf16) -> __m512 {
+    unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast())))) }
+}
+
 /// [`Register::pack`], inlined where V's instructions are enabled.
 #[inline(always)]
-unsafe fn pack<V: Register>(to: *mut f32, w: *const f32, rs: usize, cs: usize, depth: usize, cols: usize) {
+unsafe fn pack<V: Register, T: Number>(to: *mut f32, w: *const T, rs: usize, cs: usize, depth: usize, cols: usize) {
     /// Rows between a load and the prefetch for a later one.
     const AHEAD: usize = 8;
     let strip = 2 * V::LANES;
@@ -147,8 +185,8 @@ unsafe fn pack<V: Register>(to: *mut f32, w: *const f32, rs: usize, cs: usize, d
                 for col in (0..whole).step_by(strip) {
                     let (from, to) = (w.add(k * rs + col), to.add(col * depth + k * strip));
                     V::prefetch(from.wrapping_add(AHEAD * rs));
-                    V::load(from).store(to);
-                    V::load(from.add(V::LANES)).store(to.add(V::LANES));
+                    T::load::<V>(from).store(to);
+                    T::load::<V>(from.add(V::LANES)).store(to.add(V::LANES));
                 }
             }
         }
@@ -171,7 +209,7 @@ unsafe fn pack<V: Register>(to: *mut f32, w: *const f32, rs: usize, cs: usize, d
             }
             for j in 0..width {
                 for k in if j < squares { deep } else { 0 }..depth {
-                    *to.add(k * strip + j) = *from.add(k * rs + j * cs);
+                    *to.add(k * strip + j) = (*from.add(k * rs + j * cs)).wide();
                 }
             }
         }
@@ -184,12 +222,12 @@ const SQUARE: usize = 8;
 /// Writes the transpose of a square, rows `fs` and `ts` apart.
 ///
 /// # Safety
-/// The processor has AVX2, and both squares exist.
+/// The processor has AVX2 and F16C, and both squares exist.
 #[inline(always)]
-unsafe fn turn(to: *mut f32, ts: usize, from: *const f32, fs: usize) {
+unsafe fn turn<T: Number>(to: *mut f32, ts: usize, from: *const T, fs: usize) {
     // SAFETY: the caller's promise.
     unsafe {
-        let row = |i: usize| _mm256_loadu_ps(from.add(i * fs));
+        let row = |i: usize| T::load::<__m256>(from.add(i * fs));
         // Pairs of rows, then fours, then all eight.
         let (a, b, c, d) = (row(0), row(1), row(2), row(3));
         let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));

@@ -1,6 +1,7 @@
 //! Columns of a matrix product, tile by tile in vector registers: one source for every width of vector.
 #![allow(unsafe_code)] // raw tiles; each block says why it is sound
 
+use super::number::Number;
 use super::register::Register;
 use super::{CHUNK, Out, View};
 use rayon::prelude::*;
@@ -19,25 +20,28 @@ const WIDEST: usize = 14 * 32;
 ///
 /// # Safety
 /// The processor has V's instructions, the matrices agree in shape and lie inside their memory.
-pub unsafe fn multiply<V: Register>(out: Out, x: View, w: View, threads: bool) {
+pub unsafe fn multiply<V: Register, T: Number>(out: Out, x: View, w: View<T>, threads: bool) {
     let strip = 2 * V::LANES;
     let work = x.rows * x.cols * w.cols;
     // Below this a task costs more to hand over than to do.
     let tasks = if threads { (work / 100_000).clamp(1, 4 * rayon::current_num_threads()) } else { 1 };
     let width = w.cols.div_ceil(tasks).next_multiple_of(strip);
-    let in_place = w.col_stride == 1 && x.rows <= V::IN_PLACE;
-    let panels =
-        if in_place && w.cols.is_multiple_of(strip) { None } else { Some(Panels::pack(x, V::ROWS, tasks > 1)) };
+    let in_place = T::plain(w).filter(|w| w.col_stride == 1 && x.rows <= V::IN_PLACE);
+    let panels = if in_place.is_some() && w.cols.is_multiple_of(strip) {
+        None
+    } else {
+        Some(Panels::pack(x, V::ROWS, tasks > 1))
+    };
     let run = |first: usize| {
         let last = (first + width).min(w.cols);
-        let middle = if in_place { last - (last - first) % strip } else { first };
+        let middle = if in_place.is_some() { last - (last - first) % strip } else { first };
         // SAFETY: the caller's promise; columns first..last belong to this task.
         unsafe {
-            if first < middle {
+            if let Some(w) = in_place.filter(|_| first < middle) {
                 read_in_place::<V>(out, x, w, first, middle);
             }
             if let Some(x) = panels.as_ref().filter(|_| middle < last) {
-                read_packed::<V>(out, x, w, middle, last);
+                read_packed::<V, T>(out, x, w, middle, last);
             }
         }
     };
@@ -91,7 +95,7 @@ unsafe fn read_in_place<V: Register>(out: Out, x: View, w: View, first: usize, l
 
 /// For many rows, or weights that lie the other way. Strips of weights are packed and stay in the cache while panels of x
 /// pass by.
-unsafe fn read_packed<V: Register>(out: Out, x: &Panels, w: View, first: usize, last: usize) {
+unsafe fn read_packed<V: Register, T: Number>(out: Out, x: &Panels, w: View<T>, first: usize, last: usize) {
     let strip = 2 * V::LANES;
     let weights = Scratch::new(GROUP * DEPTH.min(w.rows) * strip);
     for k in (0..w.rows).step_by(DEPTH) {

@@ -31,7 +31,7 @@ impl Backend {
 /// A weight: in place in the mapped file for the fused path, or a tensor for the composite one.
 #[derive(Clone, Debug)]
 pub enum Weight {
-    /// Read where it lies, f32, frozen.
+    /// Read where it lies, frozen: f32, or a matrix in half precision, which is widened as it is multiplied.
     Mapped(Param),
     /// Any device, any float type.
     Dense(Tensor),
@@ -44,7 +44,7 @@ impl Weight {
     /// Memory that cannot be had.
     pub fn tensor(&self) -> Result<Tensor> {
         match self {
-            Weight::Mapped(param) => Tensor::from_slice(param.values(), param.shape(), &Device::Cpu),
+            Weight::Mapped(param) => Tensor::from_vec(param.values().into_owned(), param.shape(), &Device::Cpu),
             Weight::Dense(tensor) => Ok(tensor.clone()),
         }
     }
@@ -79,8 +79,10 @@ impl Weight {
                 if first + len > cols {
                     bail!("columns {first} to {} outside a matrix of {cols}", first + len);
                 }
-                let values: Vec<f32> =
-                    param.values().chunks(cols).flat_map(|row| &row[first..first + len]).copied().collect();
+                let mut values = Vec::with_capacity(rows * len);
+                for row in 0..rows {
+                    values.extend_from_slice(&param.some(row * cols + first..row * cols + first + len));
+                }
                 Tensor::from_vec(values, (rows, len), &Device::Cpu)
             }
             Weight::Dense(tensor) => tensor.reshape(((), tensor.dim(D::Minus1)?))?.narrow(1, first, len)?.contiguous(),
