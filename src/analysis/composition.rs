@@ -5,11 +5,11 @@
 
 mod embeddings;
 
-use super::attribution::Dice;
+use super::attribution::{Dice, cut};
 use super::eigenvalues::eigenvalues;
 use crate::error::{Error, Result};
 use crate::model::{End, Model};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use embeddings::Embeddings;
 use rayon::prelude::*;
 
@@ -96,11 +96,15 @@ struct Head {
 
 impl Head {
     fn read(model: &dyn Model, (layer, head): (usize, usize), out: Tensor) -> Result<Self> {
-        let d = model.spec().d_model;
-        let (resid, units) = (of_deviation_one(d)?, Tensor::eye(d, DType::F32, &Device::Cpu)?.reshape((d, 1, d))?);
+        let (d, width) = (model.spec().d_model, model.spec().d_head);
+        let (resid, units) = (of_deviation_one(d)?, Tensor::eye(width, DType::F64, &Device::Cpu)?.unsqueeze(1)?);
+        // Reading is linear, so that the slopes of what is read are the matrix, and there are fewer of them than of what may be written.
         let of = |end: End| -> Result<(Tensor, Tensor)> {
-            let (read, constant) = model.head_in((layer, head, end), 0, &resid, &units)?;
-            Ok((read.squeeze(1)?, constant))
+            let nothing = Var::zeros((width, 1, d), DType::F64, &Device::Cpu)?;
+            let (read, constant) = model.head_in((layer, head, end), 0, &resid, nothing.as_tensor())?; // [d_head, 1, d_head]
+            let mut slopes = (read * &units)?.sum_all()?.backward()?;
+            let matrix = slopes.remove(&nothing).ok_or_else(cut)?.squeeze(1)?; // [d_head, d]
+            Ok((matrix.t()?.contiguous()?, constant))
         };
         let ((query, constant), (key, _), (value, _)) = (of(End::Query)?, of(End::Key)?, of(End::Value)?);
         Ok(Self { query, key, value, out, constant })

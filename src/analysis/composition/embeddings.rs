@@ -36,11 +36,15 @@ impl Embeddings {
             let rows = model.embed(&ids)?.to_dtype(DType::F32)?; // [ids, d]
             let columns = rows.t()?.contiguous()?;
             // Single precision within some thousand tokens, double beyond.
-            square = (square + columns.matmul(&rows)?.to_dtype(DType::F64)?)?;
+            let product = |right: &Tensor| -> Result<Tensor> { Ok(columns.matmul(right)?.to_dtype(DType::F64)?) };
+            let own = product(&rows)?;
+            square = (square + &own)?;
             sum = (sum + rows.to_dtype(DType::F64)?.sum_keepdim(0)?)?;
             if model.has_logits() {
                 let unembedding = model.unembed_uncapped(&units, Some(&ids))?.to_dtype(DType::F32)?; // [d, ids]
-                copied = (copied + columns.matmul(&unembedding.t()?.contiguous()?)?.to_dtype(DType::F64)?)?;
+                // Where the two are tied, it is the same product.
+                let is_tied = unembedding.flatten_all()?.to_vec1::<f32>()? == columns.flatten_all()?.to_vec1::<f32>()?;
+                copied = (copied + if is_tied { own } else { product(&unembedding.t()?.contiguous()?)? })?;
             }
         }
         let of_tokens = (sum / f64::from(vocab))?;
