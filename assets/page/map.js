@@ -8,19 +8,12 @@ function pixels(attention, { layer, head, scale, sink }) {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [attention.keys, attention.queries];
   const image = new ImageData(attention.keys, attention.queries);
+  const cells = new Uint32Array(image.data.buffer);
+  const pixel = pixelsOf(attention, scale);
   for (let query = 0; query < attention.queries; query++) {
     const start = attention.start(layer, head, query);
     const seen = attention.seen(query);
-    for (let key = sink === "hide" ? 1 : 0; key < seen; key++) {
-      const value = attention.value(start + key);
-      if (Number.isNaN(value)) continue;
-      const rgb = colour(value, scale);
-      const place = 4 * (query * attention.keys + key);
-      image.data[place] = rgb >> 16;
-      image.data[place + 1] = (rgb >> 8) & 255;
-      image.data[place + 2] = rgb & 255;
-      image.data[place + 3] = 255;
-    }
+    for (let key = sink === "hide" ? 1 : 0; key < seen; key++) cells[query * attention.keys + key] = pixel(start + key);
   }
   canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
