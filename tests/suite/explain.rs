@@ -46,7 +46,7 @@ fn every_number_in_a_sentence_is_one_of_the_data() {
                 let p = 100.0 * saliency["p_target"].as_f64().unwrap();
                 has(p, if p < 10.0 { 1 } else { 0 });
                 has(last as f64, 0);
-            } else if text.contains("wrote most") {
+            } else if text.contains("the score that becomes") {
                 has(direct["parts_centred"]["total"].as_f64().unwrap(), 2);
             } else if text.contains("only at the end") {
                 let ranks = lens["rank"].as_array().unwrap();

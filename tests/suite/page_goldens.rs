@@ -118,7 +118,7 @@ fn what_breaks_a_page_differs_from_its_golden() {
         of(".still rect", "e.style.fill = '#808080'"),
         of("#heads canvas", "e.style.filter = 'invert(1)'"),
         of("#parts", "e.style.gridTemplateColumns = '1fr'"),
-        of("#map", "e.style.width = '200px'"),
+        of("#map", "e.style.transform = 'scale(0.6)'"),
         of("body", "e.style.fontSize = '17px'"),
     ] {
         assert!(look(&change).is_some(), "{change}");
