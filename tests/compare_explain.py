@@ -57,7 +57,7 @@ café naïve — “quoted” …""".split("\n")
 
 def shown(text):
     """All numbers of a text, with how many decimals each is written; names of tokens and models are left out."""
-    text = re.sub(r"“[^”]*”", "“”", text).replace("−", "-")
+    text = re.sub(r"“[^”]*”", "“”", text).replace("−", "-").replace("less than 0.1 %", "0.0 %")
     found = re.findall(r"(?<![\w.])[+-]?\d+(?:\.\d+)?", text)
     return [(float(number), len(number.partition(".")[2])) for number in found]
 

@@ -7,9 +7,9 @@ const palettes = Object.fromEntries(
 /** Weights below this are one colour on a logarithmic scale. */
 const SMALLEST = 1e-4;
 
-function palette() {
-  return palettes[dark.matches ? "dark" : "light"];
-}
+// Asked for once: a map has a million cells. This listens first, so that whoever draws again finds the new colours.
+let palette = palettes[dark.matches ? "dark" : "light"];
+dark.addEventListener("change", () => (palette = palettes[dark.matches ? "dark" : "light"]));
 
 /** A weight's place on the scale, from 0 to 1. */
 function place(value, scale) {
@@ -21,8 +21,19 @@ function place(value, scale) {
 
 /** Red, green and blue in one number. */
 function colour(value, scale) {
-  const colours = palette();
-  return colours[Math.round(place(value, scale) * (colours.length - 1))];
+  return palette[Math.round(place(value, scale) * (palette.length - 1))];
+}
+
+/** The pixel of each weight that is embedded, by its place there: opaque, or nothing where no weight is known. */
+function pixelsOf(attention, scale) {
+  const pixel = (value) => {
+    if (Number.isNaN(value)) return 0;
+    const rgb = colour(value, scale);
+    return ((255 << 24) | ((rgb & 255) << 16) | (rgb & 0xff00) | (rgb >> 16)) >>> 0; // red is the lowest byte
+  };
+  if (attention.exact) return (place) => pixel(attention.values[place]);
+  const levels = Uint32Array.from(attention.decoded, pixel);
+  return (place) => levels[attention.values[place]];
 }
 
 function css(value, scale) {

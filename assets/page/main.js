@@ -48,7 +48,7 @@ async function start(about, prefix) {
     [bar.width, bar.height] = [160, 1];
     const pen = bar.getContext("2d");
     for (let x = 0; x < 160; x++) {
-      pen.fillStyle = `#${palette()[Math.round((x / 159) * (palette().length - 1))].toString(16).padStart(6, "0")}`;
+      pen.fillStyle = `#${palette[Math.round((x / 159) * (palette.length - 1))].toString(16).padStart(6, "0")}`;
       pen.fillRect(x, 0, 1, 1);
     }
     element("least").textContent = now.scale === "log" ? `${SMALLEST} or less` : "0";

@@ -8,19 +8,12 @@ function pixels(attention, { layer, head, scale, sink }) {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [attention.keys, attention.queries];
   const image = new ImageData(attention.keys, attention.queries);
+  const cells = new Uint32Array(image.data.buffer);
+  const pixel = pixelsOf(attention, scale);
   for (let query = 0; query < attention.queries; query++) {
     const start = attention.start(layer, head, query);
     const seen = attention.seen(query);
-    for (let key = sink === "hide" ? 1 : 0; key < seen; key++) {
-      const value = attention.value(start + key);
-      if (Number.isNaN(value)) continue;
-      const rgb = colour(value, scale);
-      const place = 4 * (query * attention.keys + key);
-      image.data[place] = rgb >> 16;
-      image.data[place + 1] = (rgb >> 8) & 255;
-      image.data[place + 2] = rgb & 255;
-      image.data[place + 3] = 255;
-    }
+    for (let key = sink === "hide" ? 1 : 0; key < seen; key++) cells[query * attention.keys + key] = pixel(start + key);
   }
   canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
@@ -33,6 +26,7 @@ function largeMap(canvas, attention, state, tokens, say) {
   let hovered = null;
   let drawn = "";
   let map = null;
+  let label = 0; // pixels of the longest label
 
   const cellAt = (event) => {
     const box = canvas.getBoundingClientRect();
@@ -52,8 +46,9 @@ function largeMap(canvas, attention, state, tokens, say) {
     const now = state.now;
     const width = canvas.parentElement.clientWidth || 640;
     const most = Math.max(attention.keys, attention.queries);
-    side = Math.max(1, Math.min(30, Math.floor((width - LABEL) / most)));
-    margin = side >= LABELLED ? LABEL : 0;
+    label ||= longest();
+    side = Math.max(1, Math.min(30, Math.floor((width - label) / most)));
+    margin = side >= LABELLED ? label : 0;
     if (!margin) side = Math.max(1, Math.min(LABELLED - 1, Math.floor(width / most)));
     const [w, h] = [margin + side * attention.keys, margin + side * attention.queries];
     const fine = side > 1 ? devicePixelRatio : 1;
@@ -78,27 +73,34 @@ function largeMap(canvas, attention, state, tokens, say) {
     if (hovered) frame(hovered, from);
   };
 
+  const face = (size, strong) => `${strong ? "bold " : ""}${size}px ${getComputedStyle(canvas).fontFamily}`;
+  const longest = () => {
+    pen.font = face(12, true);
+    const all = [...tokens.queries, ...tokens.keys].map((text) => pen.measureText(text).width);
+    return Math.min(LABEL, Math.ceil(all.reduce((most, one) => Math.max(most, one), 0)) + 14);
+  };
+
   const labels = (now) => {
     pen.fillStyle = getComputedStyle(canvas).color;
     pen.textBaseline = "middle";
-    const text = (label) => {
-      let cut = label;
-      while (cut.length > 1 && pen.measureText(cut).width > LABEL - 12) cut = `${cut.slice(0, -2)}…`;
+    const text = (whole) => {
+      let cut = whole;
+      while (cut.length > 1 && pen.measureText(cut).width > label - 12) cut = `${cut.slice(0, -2)}…`;
       return cut;
     };
-    const font = (strong) => `${strong ? "bold " : ""}${Math.min(12, side)}px ${getComputedStyle(canvas).fontFamily}`;
-    tokens.queries.forEach((label, query) => {
+    const font = (strong) => face(Math.min(12, side), strong);
+    tokens.queries.forEach((name, query) => {
       pen.font = font(now.queries.includes(query));
       pen.textAlign = "right";
-      pen.fillText(text(label), margin - 6, margin + (query + 0.5) * side);
+      pen.fillText(text(name), margin - 6, margin + (query + 0.5) * side);
     });
-    tokens.keys.forEach((label, key) => {
+    tokens.keys.forEach((name, key) => {
       pen.save();
       pen.font = font(key === now.key);
       pen.translate(margin + (key + 0.5) * side, margin - 6);
       pen.rotate(-Math.PI / 2);
       pen.textAlign = "left";
-      pen.fillText(text(label), 0, 0);
+      pen.fillText(text(name), 0, 0);
       pen.restore();
     });
   };

@@ -2,7 +2,6 @@
 
 use super::support::browser::Browser;
 use super::support::shell::{Shell, names};
-use super::support::skip::skip;
 use std::path::Path;
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
@@ -36,9 +35,7 @@ fn a_folder_of_pages_has_one_that_leads_to_them() {
     shell.ok(&["batch", "q.txt", "--out", "e", "-m", FIXTURE, "--format", "json", "-q"]);
     assert!(!shell.path("e/index.html").exists());
 
-    let Some(mut browser) = Browser::start(&shell, [900, 700]) else {
-        return skip("no Chromium is installed that starts here");
-    };
+    let Some(mut browser) = Browser::or_skip(&shell, [900, 700]) else { return };
     browser.opens(&shell.path("d/index.html"), "#search=CAT+the");
     let shown =
         "[...document.querySelectorAll('#prompts li')].filter((item) => !item.hidden).map((item) => item.value)";

@@ -7,36 +7,9 @@ use serde_json::Value;
 
 const TEXT: &str = "Once upon a time there was a fox by the well";
 const SIZE: [u32; 2] = [1280, 900];
-/// Texts that would be something else in a page that does not look out.
-const HOSTILE: [&str; 9] = [
-    "</script><script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "\"' onmouseover=alert(1) x=",
-    "&lt;b&gt; &amp; &#x41; <!-- -->",
-    "{{constructor.constructor('alert(1)')()}} ${alert(1)} `x`",
-    "\u{202e}right to left\u{202c} and \u{200b}zero\u{200d} width",
-    "\u{1b}[31mred\u{1b}[0m \u{7}bell \u{0}nul",
-    "<!DOCTYPE html><svg/onload=alert(1)> ]]> <?php",
-    "\u{1f98a} 狐狸 ni\u{0303}o \u{2028}line",
-];
-
 fn page(shell: &Shell, text: &str, flags: &[&str]) -> Value {
     shell.ok(&[&["attention", text, "-m", "builtin", "-q", "-o", "a.html", "-o", "a.json"], flags].concat());
     serde_json::from_slice(&shell.read("a.json")).unwrap()
-}
-
-fn started(browser: &mut Browser, shell: &Shell, fragment: &str) {
-    browser.opens(&shell.path("a.html"), fragment);
-    browser.waits("!document.getElementById('explorer').hidden && document.getElementById('status').textContent");
-}
-
-/// What a button of the page saves.
-fn saved(browser: &mut Browser, button: &str) -> String {
-    let text = browser.says(&format!(
-        "(async () => {{ let got; const make = URL.createObjectURL; URL.createObjectURL = (blob) => make.call(URL, (got = blob)); \
-         document.getElementById('{button}').click(); URL.createObjectURL = make; return got.text(); }})()"
-    ));
-    text.as_str().unwrap().to_owned()
 }
 
 /// All numbers of a tree of arrays.
@@ -47,22 +20,14 @@ fn leaves(value: &Value) -> Vec<&Value> {
     }
 }
 
-fn browser(shell: &Shell) -> Option<Browser> {
-    let found = Browser::start(shell, SIZE);
-    if found.is_none() {
-        skip("no Chromium is installed that starts here");
-    }
-    found
-}
-
 #[test]
 fn a_page_shows_the_weights_of_the_data_file_and_a_link_is_a_view() {
     let shell = Shell::new();
-    let Some(mut browser) = browser(&shell) else { return };
+    let Some(mut browser) = Browser::or_skip(&shell, SIZE) else { return };
     let data = page(&shell, TEXT, &[]);
     let attention = &data["results"][0]["attention"];
     for (layer, head, query, key) in [(4, 3, 9, 5), (0, 0, 0, 0), (3, 1, 7, 7)] {
-        started(&mut browser, &shell, &format!("#head={layer}.{head}&query={query}&key={key}"));
+        browser.starts(&shell.path("a.html"), &format!("#head={layer}.{head}&query={query}&key={key}"));
         let said = browser.says("document.getElementById('status').textContent");
         let said = said.as_str().unwrap();
         let expected = attention[layer][head][query][key].as_f64().unwrap();
@@ -70,7 +35,7 @@ fn a_page_shows_the_weights_of_the_data_file_and_a_link_is_a_view() {
         assert!((shown - expected).abs() <= 1e-5 * expected, "{said}: {expected}");
         assert!(said.starts_with(&format!("layer {layer}, head {head}:")), "{said}");
     }
-    let saved: Value = serde_json::from_str(&saved(&mut browser, "save-json")).unwrap();
+    let saved: Value = serde_json::from_str(&browser.saves("save-json")).unwrap();
     for name in ["prompt", "tokens", "token_ids", "model", "command"] {
         assert_eq!(saved[name], data[name], "{name}");
     }
@@ -80,7 +45,7 @@ fn a_page_shows_the_weights_of_the_data_file_and_a_link_is_a_view() {
     }
     assert_eq!(leaves(attention).len(), leaves(&saved["results"][0]["attention"]).len());
     shell.ok(&["attention", TEXT, "-m", "builtin", "-q", "--layer", "3", "--head", "1", "-o", "a.csv"]);
-    let (ours, theirs) = (shell.text("a.csv"), self::saved(&mut browser, "save-csv"));
+    let (ours, theirs) = (shell.text("a.csv"), browser.saves("save-csv"));
     assert_eq!(ours.lines().count(), theirs.lines().count());
     for (ours, theirs) in ours.lines().zip(theirs.lines()) {
         let [ours, theirs] = [ours, theirs].map(|line| line.rsplit_once(',').unwrap());
@@ -91,72 +56,14 @@ fn a_page_shows_the_weights_of_the_data_file_and_a_link_is_a_view() {
 }
 
 #[test]
-fn hovering_tells_a_click_keeps_escape_lets_go_and_back_goes_back() {
-    let shell = Shell::new();
-    let Some(mut browser) = browser(&shell) else { return };
-    page(&shell, TEXT, &[]);
-    started(&mut browser, &shell, "#head=4.3");
-    let status = "document.getElementById('status').textContent";
-    let before = browser.says(status);
-    // The map's labels take 110 pixels; the first query and key are at its corner.
-    browser.points("#map", [116.0, 116.0], false);
-    let hovered = browser.says(status);
-    assert!(hovered.as_str().unwrap().contains("“Once” (0) → key “Once” (0): 1"), "{hovered}");
-    browser.points("#map", [116.0, 116.0], true);
-    browser.points("h1", [1.0, 1.0], false);
-    assert_eq!(browser.says(status), hovered, "a click keeps it");
-    assert_eq!(browser.says("location.hash"), "#head=4.3&query=0&key=0");
-    browser.says("document.getElementById('map').focus()");
-    browser.presses("ArrowDown");
-    assert_eq!(browser.says("location.hash"), "#head=4.3&query=1&key=0");
-    browser.presses("ArrowRight");
-    assert_eq!(browser.says("location.hash"), "#head=4.3&query=1&key=1");
-    browser.presses("ArrowRight");
-    assert_eq!(browser.says("location.hash"), "#head=4.3&query=1&key=1", "no query looks ahead");
-    browser.says("history.back()");
-    browser.waits("location.hash === '#head=4.3&query=1&key=0'");
-    browser.waits(&format!("{status}.includes('(1) → key “Once” (0)')"));
-    browser.presses("Escape");
-    assert_eq!(browser.says(status), before);
-    for (select, value) in [("scale", "log"), ("sink", "hide"), ("view", "lines")] {
-        browser.says(&format!(
-            "(() => {{ const e = document.getElementById('{select}'); e.value = '{value}'; e.dispatchEvent(new Event('change')); }})()"
-        ));
-        assert!(browser.says("location.hash").as_str().unwrap().contains(&format!("{select}={value}")));
-    }
-    assert!(browser.says("document.querySelectorAll('#lines line').length").as_u64().unwrap() > 0);
-    browser.points("#heads button:nth-of-type(1)", [5.0, 5.0], true);
-    assert!(browser.says("location.hash").as_str().unwrap().starts_with("#head=0.0"));
-    assert_eq!(browser.faults, Vec::<String>::new());
-}
-
-#[test]
-fn hostile_texts_are_text_in_a_page_and_its_policy_is_never_needed() {
-    let shell = Shell::new();
-    let Some(mut browser) = browser(&shell) else { return };
-    for text in HOSTILE {
-        let given = text.replace('\0', "");
-        page(&shell, &given, &[]);
-        started(&mut browser, &shell, "#head=0.0&query=1&key=0&scale=<b>&view=javascript:1");
-        assert_eq!(browser.says("document.scripts.length"), 3, "{text:?}");
-        assert_eq!(
-            browser
-                .says("document.querySelectorAll('img, b, iframe, [onerror], [onload], [style*=expression]').length"),
-            0
-        );
-        assert_eq!(browser.faults, Vec::<String>::new(), "{text:?}");
-    }
-}
-
-#[test]
 fn a_long_text_is_packed_and_says_so() {
     let shell = Shell::new();
     let text = "The fox met the crow by the well and sang. ".repeat(40);
     shell.ok(&["attention", &text, "-m", "builtin", "-q", "-o", "a.html"]);
     let html = shell.text("a.html");
     assert!(html.contains("\"encoding\":\"sqrt\"") && html.len() < 8 << 20, "{}", html.len());
-    let Some(mut browser) = browser(&shell) else { return };
-    started(&mut browser, &shell, "#head=0.0&query=0&key=0");
+    let Some(mut browser) = Browser::or_skip(&shell, SIZE) else { return };
+    browser.starts(&shell.path("a.html"), "#head=0.0&query=0&key=0");
     let said = browser.says("document.getElementById('status').textContent");
     assert!(said.as_str().unwrap().ends_with(": about 1"), "{said}");
     assert_eq!(browser.says("document.getElementById('rounding').hidden"), false);
@@ -179,10 +86,10 @@ fn a_page_says_how_it_was_made_and_is_made_again() {
 #[test]
 fn several_tokens_are_summed_both_ways_a_double_click_solos_and_the_view_is_saved() {
     let shell = Shell::new();
-    let Some(mut browser) = browser(&shell) else { return };
+    let Some(mut browser) = Browser::or_skip(&shell, SIZE) else { return };
     let data = page(&shell, TEXT, &[]);
     let head = &data["results"][0]["attention"][4][3];
-    started(&mut browser, &shell, "#head=4.3&query=7");
+    browser.starts(&shell.path("a.html"), "#head=4.3&query=7");
     let status = "document.getElementById('status').textContent";
     browser.says(
         "document.querySelectorAll('#strip button')[5].dispatchEvent(new MouseEvent('click', { shiftKey: true, bubbles: true }))",
@@ -207,10 +114,8 @@ fn several_tokens_are_summed_both_ways_a_double_click_solos_and_the_view_is_save
     assert!((first(given, "“Once” (0) ") - weight(7, 0) - weight(5, 0)).abs() < 1e-5, "{said}");
     assert!((first(got, "“·the” (9) ") - weight(9, 7) - weight(9, 5)).abs() < 1e-5, "{said}");
     for (view, part) in [("map", "<rect"), ("lines", "<line")] {
-        browser.says(&format!(
-            "(() => {{ const e = document.getElementById('view'); e.value = '{view}'; e.dispatchEvent(new Event('change')); }})()"
-        ));
-        let svg = saved(&mut browser, "save-svg");
+        browser.chooses("view", view);
+        let svg = browser.saves("save-svg");
         let read = roxmltree::Document::parse(&svg).unwrap_or_else(|error| panic!("{error}: {svg}"));
         assert!(svg.contains(part) && !svg.contains("style="), "{svg}");
         assert!(read.descendants().any(|node| node.text() == Some("·fox")), "{svg}");
@@ -234,7 +139,7 @@ fn axe_finds_nothing_serious_on_light_and_dark_pages() {
     };
     let axe = std::fs::read_to_string(axe).unwrap();
     let shell = Shell::new();
-    let Some(mut browser) = browser(&shell) else { return };
+    let Some(mut browser) = Browser::or_skip(&shell, SIZE) else { return };
     shell.ok(&["explain", TEXT, "-m", "builtin", "-q", "--panels", "lens,direct,attention", "-o", "explained.html"]);
     page(&shell, TEXT, &[]);
     for (file, scheme) in

@@ -14,7 +14,7 @@ const WRITERS: usize = 10;
 pub(super) fn page(all: &[&Explained]) -> String {
     let mut text = format!("# {}\n", escaped(&all.first().map(|one| one.about.headline()).unwrap_or_default()));
     for one in all {
-        text += &format!("\n{}\n\n", escaped(&one.about.line("one prediction by several methods")));
+        text += &format!("\n{}\n\n", escaped(&one.about.line(super::LINE)));
         for sentence in &one.sentences {
             text += &format!("- {}\n", escaped(&sentence.text));
         }

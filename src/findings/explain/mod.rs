@@ -26,6 +26,9 @@ use shown::Explained;
 /// Up to so many weights of attention, one pass over the prompt is kept for all analyses.
 const MOST_KEPT: usize = 16 << 20;
 
+/// What the sentences are, and how tokens stand in them.
+const LINE: &str = "one prediction by several methods; · is a space, (3) a token's place, the first being (0)";
+
 /// The heads whose looks are taken apart.
 const LOOKS: [(&str, &str); 2] =
     [("qk", "Why the first of these heads looks where it looks"), ("qk-2", "Why the second looks where it looks")];

@@ -47,7 +47,7 @@ impl Findings for Explained<'_> {
     }
 
     fn figure(&self, _: Option<usize>) -> Figure {
-        let lines = std::iter::once(self.about.line("one prediction by several methods"));
+        let lines = std::iter::once(self.about.line(super::LINE));
         let lines = lines.chain(self.sentences.iter().map(|sentence| sentence.text.clone())).collect();
         self.options.style.figure(&self.about, lines, self.headed().collect())
     }

@@ -8,7 +8,7 @@ use super::facts::{Facts, array, column, largest, number, value};
 use crate::analysis::agreement::spearman;
 use crate::export::Entry;
 use crate::findings::found::Sentence;
-use crate::findings::subject::percent;
+use crate::findings::subject;
 
 /// From this rank correlation on, methods agree.
 const AGREE: f64 = 0.6;
@@ -40,6 +40,11 @@ fn signed(x: f32) -> String {
     format!("{x:+.2}").replace('-', "−")
 }
 
+/// A probability in words: one that is not nothing is not written as nothing.
+fn percent(p: f64) -> String {
+    if p > 0.0 && p < 0.0005 { "less than 0.1 %".into() } else { subject::percent(p) }
+}
+
 /// What the model says, and how sure it is.
 fn predicted(facts: &Facts, options: &Options) -> Option<Sentence> {
     let (answer, p) = facts.answer()?;
@@ -54,12 +59,16 @@ fn predicted(facts: &Facts, options: &Options) -> Option<Sentence> {
                     "After {after} the model gives {answer} a probability of {share}; its own first choice is {own}."
                 )
             }
-            _ if p >= 0.9 => format!("After {after} the model is almost certain of {answer}: it gives it {share}."),
-            _ if p >= 0.5 => {
-                format!("After {after} the model expects {answer}: it gives it {share}, more than all else together.")
+            _ if p >= 0.9 => {
+                format!(
+                    "After {after} the model is almost certain that {answer} comes next: its probability is {share}."
+                )
             }
+            _ if p > 0.5 => format!(
+                "After {after} the model expects {answer}: its probability is {share}, more than that of all other tokens together."
+            ),
             _ => format!(
-                "After {after} the model's first choice is {answer}, but it is not sure: it gives it only {share}."
+                "After {after} the model's first choice is {answer}, but it is not sure: its probability is {share}."
             ),
         },
     ))
@@ -76,24 +85,26 @@ fn words(facts: &Facts) -> Option<Sentence> {
     let pairs = (0..scores.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
     let all: Vec<f64> = pairs.map(|(a, b)| spearman(scores[a], scores[b])).collect();
     let agreement = all.iter().sum::<f64>() / all.len() as f64;
-    let (count, correlation) = (scores.len(), format!("{agreement:.2}").replace('-', "−"));
+    if !agreement.is_finite() {
+        return None;
+    }
+    let correlation = format!("mean rank correlation {agreement:.2}; one would be the same order").replace('-', "−");
+    let top = format!("All {} methods of attribution name {} as", scores.len(), facts.token(tops[0]));
     let same = tops.iter().all(|top| *top == tops[0]);
     Some(sentence(
         "saliency",
         match (same, agreement >= AGREE) {
             (true, true) => format!(
-                "All {count} methods of attribution name {} as the token that moved this answer most, and they order the others alike (mean rank correlation {correlation}).",
-                facts.token(tops[0])
+                "{top} the token that moved this answer most, and they put all tokens in much the same order ({correlation})."
             ),
             (true, false) => format!(
-                "All {count} methods of attribution name {} as the token that moved this answer most, but they order the others differently (mean rank correlation {correlation}).",
-                facts.token(tops[0])
+                "{top} the token that moved this answer most, but they put the tokens in different orders ({correlation})."
             ),
             (false, true) => format!(
-                "The methods of attribution order the tokens alike (mean rank correlation {correlation}), though they do not put the same one first."
+                "The methods of attribution put the tokens in much the same order by how they moved this answer ({correlation}), though not the same one first."
             ),
             (false, false) => format!(
-                "The methods of attribution do not agree on which tokens mattered (mean rank correlation {correlation}), so none is named here."
+                "The methods of attribution do not agree on which tokens moved this answer ({correlation}), so none is named here."
             ),
         },
     ))
@@ -113,7 +124,7 @@ fn lowered(text: &str) -> String {
 /// From which layer on it is the first choice.
 fn formed(facts: &Facts) -> Option<Sentence> {
     let (entry, (answer, _)) = (facts.entry("lens")?, facts.answer()?);
-    let ranks = column(entry, "rank", facts.position)?;
+    let ranks = column(entry, "rank", facts.position).filter(|ranks| ranks.iter().all(|rank| rank.is_finite()))?;
     let last = ranks.len().checked_sub(1)?;
     let name =
         |row: usize| value(entry, "rows").and_then(|rows| rows.get(row)?.as_str()).unwrap_or("that layer").to_owned();
@@ -121,21 +132,23 @@ fn formed(facts: &Facts) -> Option<Sentence> {
     if end != 1.0 {
         return Some(sentence(
             "lens",
-            format!("Read layer by layer, {answer} ends at rank {end:.0} and is not what the model would say."),
+            format!(
+                "Read layer by layer (logit lens), {answer} ends at rank {end:.0}: it is not the model's first choice."
+            ),
         ));
     }
     let from = ranks.iter().rposition(|rank| *rank != 1.0).map_or(0, |row| row + 1);
     Some(sentence(
         "lens",
         match from {
-            0 => format!("Read layer by layer, {answer} is the first choice from the very beginning."),
+            0 => format!("Read layer by layer (logit lens), {answer} is the first choice from the very beginning."),
             _ if from == last => format!(
-                "Read layer by layer, {answer} becomes the first choice only at the end, after {}; one step before it is at rank {:.0}.",
+                "Read layer by layer (logit lens), {answer} becomes the first choice only at the end, after {}; one step before it was at rank {:.0}.",
                 name(last),
                 ranks[last - 1]
             ),
             _ => format!(
-                "Read layer by layer, {answer} is the first choice after {} and stays it to the end.",
+                "Read layer by layer (logit lens), {answer} is the first choice after {} and remains so to the end.",
                 name(from)
             ),
         },
@@ -168,19 +181,32 @@ pub(super) fn writers(entry: &Entry) -> Option<Vec<Writer>> {
 fn written(facts: &Facts) -> Option<Sentence> {
     let entry = facts.entry("direct-logit-attribution")?;
     let (answer, _) = facts.answer()?;
-    let total = *array(entry, "parts_centred.total")?.values.first()?;
+    let total = *array(entry, "parts_centred.total")?.values.first().filter(|total| total.is_finite())?;
     let above = facts.foil().unwrap_or_else(|| "the average token".to_owned());
     if total <= 0.0 {
-        return Some(sentence("direct", format!("The logit of {answer} is not above {above} ({}).", signed(total))));
+        let text = format!(
+            "The logit of {answer}, the score that becomes its probability, is not above that of {above} ({}).",
+            signed(total)
+        );
+        return Some(sentence("direct", text));
     }
     let named: Vec<String> =
         lifting(entry)?.iter().take(WRITERS).map(|w| format!("{} ({})", w.name, signed(w.wrote))).collect();
-    let lifted = format!("Of what lifts {answer} above {above} ({} in logits)", signed(total));
+    let lifted = format!(
+        "The logit of {answer}, the score that becomes its probability, is {} above that of {above}",
+        signed(total)
+    );
     Some(sentence(
         "direct",
         match &named[..] {
-            [] => format!("{lifted}, no head and no MLP wrote a hundredth."),
-            all => format!("{lifted}, {} wrote most.", list(all)),
+            [] => format!("{lifted}; no attention head and no MLP, a layer's other half, wrote a hundredth of that."),
+            [one] => format!(
+                "{lifted}; of the attention heads and the MLPs, each layer's other half, {one} wrote the largest part."
+            ),
+            all => format!(
+                "{lifted}; of the attention heads and the MLPs, each layer's other half, the largest parts were written by {}.",
+                list(all)
+            ),
         },
     ))
 }
@@ -214,12 +240,16 @@ fn without(facts: &Facts) -> Option<Sentence> {
         "without",
         match (after < before / 2.0, after > before) {
             (true, _) => {
-                format!("{what}, {answer} falls from {p} (rank {was}) to {q} (rank {is}): they carry much of it.")
+                format!(
+                    "{what}, {answer} falls from {p} (rank {was}) to {q} (rank {is}): less than half of it is left."
+                )
             }
             (_, true) => format!(
-                "{what}, {answer} does not fall: {p} (rank {was}) becomes {q} (rank {is}), so that others can do without them."
+                "{what}, {answer} does not fall: {p} (rank {was}) becomes {q} (rank {is}). What they wrote is not needed here."
             ),
-            _ => format!("{what}, {answer} goes from {p} (rank {was}) to {q} (rank {is}): others carry most of it."),
+            _ => {
+                format!("{what}, {answer} goes from {p} (rank {was}) to {q} (rank {is}): at least half of it is left.")
+            }
         },
     ))
 }
@@ -233,7 +263,7 @@ fn surprise(facts: &Facts) -> Option<Sentence> {
     Some(sentence(
         "surprisal",
         format!(
-            "The prompt itself cost the model {mean:.2} bits a token; {} surprised it most ({:.1} bits).",
+            "The prompt itself surprised the model by {mean:.2} bits a token on average (one bit is the toss of a coin), and most at {}, by {:.1} bits.",
             facts.token(at),
             bits[at]
         ),
@@ -251,10 +281,10 @@ fn reached(facts: &Facts) -> Option<Sentence> {
     Some(sentence(
         "mixing",
         format!(
-            "Followed back through all layers by attention alone (rollout), {:.2} of what stands at {} comes from {}, the most of any token between it and the first, which has {:.2}.",
+            "Following attention alone back through all layers (rollout), {} has a share of {:.2} in what stands at {}: more than any other token between the first, whose share is {:.2}, and that place itself.",
+            facts.token(at),
             row[at],
             facts.token(facts.position),
-            facts.token(at),
             row[0]
         ),
     ))
@@ -263,8 +293,9 @@ fn reached(facts: &Facts) -> Option<Sentence> {
 fn not_shown() -> Sentence {
     sentence(
         "next",
-        "Not shown by this: attention says where heads read, not that it mattered; attribution depends on what stands for a missing token; \
-         the lens reads early layers in the last one's terms; and who wrote a logit is not who could be spared. All of it is about this one prompt.",
+        "Not shown by this: attention says where a head reads, not that what it read mattered; attribution depends on what is put in place of a \
+         missing token; the logit lens reads early layers as if they were the last; and a part that wrote much of the answer may be one that the \
+         model could do without. All of it is about this one prompt.",
     )
 }
 

@@ -1,6 +1,9 @@
 //! A real browser, driven over a pair of pipes by the protocol of its own tools.
 
 use super::shell::Shell;
+use super::skip::skip;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -26,6 +29,16 @@ pub struct Browser {
 }
 
 impl Browser {
+    /// A browser; where none starts, the test that asks is skipped.
+    #[track_caller]
+    pub fn or_skip(shell: &Shell, size: [u32; 2]) -> Option<Self> {
+        let found = Self::start(shell, size);
+        if found.is_none() {
+            skip("no Chromium is installed that starts here");
+        }
+        found
+    }
+
     /// A browser; none where none is installed that starts here.
     pub fn start(shell: &Shell, size: [u32; 2]) -> Option<Self> {
         let name = NAMES.into_iter().find(|name| Command::new(name).arg("--version").output().is_ok())?;
@@ -34,7 +47,9 @@ impl Browser {
         for pipe in [&to, &from] {
             assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
         }
-        let flags = "--headless=new --no-sandbox --disable-gpu --no-first-run --remote-debugging-pipe";
+        // Letters are as wide as the font says, and no machine's screen has a say.
+        let flags = "--headless=new --no-sandbox --disable-gpu --no-first-run --remote-debugging-pipe \
+                     --font-render-hinting=none --force-color-profile=srgb --hide-scrollbars";
         let line = format!(
             "exec {name} {flags} --window-size={},{} --user-data-dir={}/profile 3<{} 4>{} 2>/dev/null >/dev/null",
             size[0],
@@ -111,6 +126,55 @@ impl Browser {
         self.waits("document.readyState === 'complete'");
     }
 
+    /// Opens a page with an explorer, and waits until that is there.
+    pub fn starts(&mut self, path: &Path, fragment: &str) {
+        self.opens(path, fragment);
+        self.waits("!document.getElementById('explorer').hidden && document.getElementById('status').textContent");
+    }
+
+    /// The window's width from now on, and whether what is shown is light or dark.
+    pub fn wears(&mut self, width: u32, scheme: &str) {
+        let size = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600 });
+        self.asks("Emulation.setDeviceMetricsOverride", size);
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.asks("Emulation.setEmulatedMedia", media);
+    }
+
+    /// All of the page, as PNG.
+    pub fn picture(&mut self) -> Vec<u8> {
+        let size = self.asks("Page.getLayoutMetrics", json!({}))["cssContentSize"].clone();
+        let clip = json!({ "x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1 });
+        let taken = self.asks("Page.captureScreenshot", json!({ "captureBeyondViewport": true, "clip": clip }));
+        STANDARD.decode(taken["data"].as_str().unwrap()).unwrap()
+    }
+
+    /// The page as it is printed, as PDF.
+    pub fn prints(&mut self) -> Vec<u8> {
+        let printed = self.asks("Page.printToPDF", json!({ "printBackground": true }));
+        STANDARD.decode(printed["data"].as_str().unwrap()).unwrap()
+    }
+
+    /// What a button of the page saves, as base64.
+    fn saved(&mut self, button: &str) -> Vec<u8> {
+        let got = self.says(&format!(
+            "(async () => {{ let got; const make = URL.createObjectURL; URL.createObjectURL = (blob) => make.call(URL, (got = blob)); \
+             document.getElementById('{button}').click(); while (!got) await new Promise((next) => setTimeout(next, 5)); \
+             URL.createObjectURL = make; const read = new FileReader(); read.readAsDataURL(got); \
+             await new Promise((done) => (read.onload = done)); return read.result.split(',')[1]; }})()"
+        ));
+        STANDARD.decode(got.as_str().unwrap()).unwrap()
+    }
+
+    /// The text that a button of the page saves.
+    pub fn saves(&mut self, button: &str) -> String {
+        String::from_utf8(self.saved(button)).unwrap()
+    }
+
+    /// The picture that a button of the page saves.
+    pub fn saves_picture(&mut self, button: &str) -> Vec<u8> {
+        self.saved(button)
+    }
+
     /// What an expression of the page is.
     pub fn says(&mut self, expression: &str) -> Value {
         let params = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
@@ -135,17 +199,33 @@ impl Browser {
         }
     }
 
-    /// Moves the pointer to a place in an element, and clicks there if asked to.
-    pub fn points(&mut self, selector: &str, [x, y]: [f64; 2], click: bool) {
-        let place = self.says(&format!(
-            "(() => {{ const e = document.querySelector({selector:?}); e.scrollIntoView(); \
-             const b = e.getBoundingClientRect(); return [b.left + {x}, b.top + {y}]; }})()"
+    /// Chooses one of a list's choices.
+    pub fn chooses(&mut self, list: &str, value: &str) {
+        self.says(&format!(
+            "(() => {{ const e = document.getElementById('{list}'); e.value = '{value}'; e.dispatchEvent(new Event('change')); }})()"
         ));
-        let event =
-            |kind: &str| json!({ "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1 });
-        self.asks("Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": place[0], "y": place[1] }));
-        for kind in ["mousePressed", "mouseReleased"].iter().filter(|_| click) {
-            self.asks("Input.dispatchMouseEvent", event(kind));
+    }
+
+    /// Moves the pointer to a place in an element, from its right and lower ends where that is below 0.
+    pub fn points(&mut self, selector: &str, place: [f64; 2]) {
+        self.clicks(selector, place, 0, 0);
+    }
+
+    /// Clicks at a place in an element so often, with these keys held (8 is shift).
+    pub fn clicks(&mut self, selector: &str, [x, y]: [f64; 2], times: u32, held: u32) {
+        let place = self.says(&format!(
+            "(() => {{ const e = document.querySelector({selector:?}); e.scrollIntoView(); const b = e.getBoundingClientRect(); \
+             return [{x} < 0 ? b.right + {x} : b.left + {x}, {y} < 0 ? b.bottom + {y} : b.top + {y}]; }})()"
+        ));
+        let mut event = |kind: &str, count: u32| {
+            let event = json!({ "type": kind, "x": place[0], "y": place[1], "button": if count > 0 { "left" } else { "none" },
+                "clickCount": count, "modifiers": held });
+            self.asks("Input.dispatchMouseEvent", event);
+        };
+        event("mouseMoved", 0);
+        for count in 1..=times {
+            event("mousePressed", count);
+            event("mouseReleased", count);
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod hub;
 pub mod llama;
 pub mod pictures;
 pub mod results;
+pub mod screens;
 pub mod shell;
 pub mod skip;
 

@@ -18,6 +18,25 @@ pub fn decode(bytes: &[u8]) -> (usize, Vec<[u8; 3]>) {
     (info.width as usize, data.as_chunks::<3>().0.to_vec())
 }
 
+/// Pixels of any PNG with how opaque they are, and their number in a row.
+pub fn rgba(bytes: &[u8]) -> (usize, Vec<[u8; 4]>) {
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
+    decoder.set_transformations(
+        png::Transformations::EXPAND | png::Transformations::STRIP_16 | png::Transformations::ALPHA,
+    );
+    let mut reader = decoder.read_info().unwrap();
+    let mut data = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut data).unwrap();
+    let pixels = match info.color_type {
+        png::ColorType::Rgba => data.as_chunks::<4>().0.to_vec(),
+        png::ColorType::GrayscaleAlpha => {
+            data.as_chunks::<2>().0.iter().map(|[grey, a]| [*grey, *grey, *grey, *a]).collect()
+        }
+        other => panic!("{other:?}"),
+    };
+    (info.width as usize, pixels)
+}
+
 /// The same pixels in the fewest bytes, and nothing else: how they came about may change.
 fn small(picture: &[u8]) -> Vec<u8> {
     let (width, pixels) = decode(picture);

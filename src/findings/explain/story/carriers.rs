@@ -10,10 +10,11 @@ const LOOKS: f32 = 0.3;
 /// What the heads among them do, and where they look.
 pub(super) fn told(facts: &Facts) -> Vec<Sentence> {
     let Some(entry) = facts.entry("direct-logit-attribution") else { return Vec::new() };
-    best_heads(entry).into_iter().take(2).filter_map(|head| carrier(facts, head)).collect()
+    let heads = best_heads(entry).into_iter().zip(["wrote more of this than any other head", "comes next"]);
+    heads.filter_map(|(head, place)| carrier(facts, head, place)).collect()
 }
 
-fn carrier(facts: &Facts, [layer, head]: [usize; 2]) -> Option<Sentence> {
+fn carrier(facts: &Facts, [layer, head]: [usize; 2], place: &str) -> Option<Sentence> {
     let weights = array(facts.entry("attention")?, "attention")?;
     let &[_, heads, queries, keys] = &weights.shape[..] else { return None };
     let row = ((layer * heads + head) * queries + facts.position) * keys;
@@ -22,25 +23,27 @@ fn carrier(facts: &Facts, [layer, head]: [usize; 2]) -> Option<Sentence> {
     let labels = facts.entry("heads").and_then(|entry| value(entry, "label"));
     let label = labels.and_then(|labels| labels.get(layer)?.get(head)?.as_str()).unwrap_or_default();
     let kind = match label {
-        "previous" => ", which on this prompt attends to the token before",
-        "induction" => ", an induction head on this prompt,",
-        "duplicate" => ", which on this prompt attends to earlier copies of a token",
-        "sink" => ", which on this prompt rests on the first token",
-        "self" => ", which on this prompt attends to the token itself",
+        "previous" => "Over the whole prompt it attends to the token before; ",
+        "induction" => {
+            "Over the whole prompt it attends to what followed an earlier copy of the token (an induction head); "
+        }
+        "duplicate" => "Over the whole prompt it attends to earlier copies of the token; ",
+        "sink" => "Over the whole prompt it rests on the first token; ",
+        "self" => "Over the whole prompt it attends to the token itself; ",
         _ => "",
     };
-    let from = facts.token(facts.position);
-    let comma = if kind.is_empty() || kind.ends_with(',') { "" } else { "," };
+    let lead = format!(
+        "Head {layer}.{head} {place}. {kind}{}rom {}",
+        if kind.is_empty() { "F" } else { "f" },
+        facts.token(facts.position)
+    );
     Some(sentence(
         "attention",
         match row[at] {
-            weight if weight < LOOKS => format!(
-                "Head {layer}.{head}{kind}{comma} looks at nothing in particular from {from}: no weight is above {weight:.2}."
-            ),
-            weight => format!(
-                "Head {layer}.{head}{kind}{comma} looks from {from} most at {} (weight {weight:.2}).",
-                facts.token(at)
-            ),
+            weight if weight < LOOKS => {
+                format!("{lead} it looks at nothing in particular: no weight is above {weight:.2}.")
+            }
+            weight => format!("{lead} it looks most at {} (weight {weight:.2}).", facts.token(at)),
         },
     ))
 }

@@ -33,7 +33,8 @@ fn there(facts: &Facts) -> Option<Sentence> {
 
 /// Where the difference is, layer by layer: at a token that differs, later at the position that answers.
 fn apart(facts: &Facts) -> Option<Sentence> {
-    let grid = array(facts.entry("patching")?, "grid")?;
+    let grid =
+        array(facts.entry("patching")?, "grid").filter(|grid| grid.values.iter().any(|share| share.is_finite()))?;
     let &[_, cells] = &grid.shape[..] else { return None };
     let rows: Vec<&[f32]> = grid.values.chunks(cells).collect();
     let before = |row: &[f32]| {
@@ -47,21 +48,22 @@ fn apart(facts: &Facts) -> Option<Sentence> {
         .iter()
         .enumerate()
         .find_map(|(layer, row)| row.get(facts.position).filter(|share| **share >= MUCH).map(|share| (layer, *share)));
+    let lead = "Of this prompt's states, each put into the other prompt's pass in its place (patching),";
     Some(sentence(
         "apart",
         match (early, late) {
             (Some((layer, cell, share)), Some((from, all))) => format!(
-                "What makes the two prompts differ is at {} as far as layer {layer} (its state alone brings back {share:.2} of it there), and at the last position from layer {from} on ({all:.2}).",
+                "{lead} the one at {} alone brings back {share:.2} of the difference as late as layer {layer}, and the one at the last position {all:.2} from layer {from} on.",
                 facts.token(cell)
             ),
             (None, Some((from, all))) => format!(
-                "No single earlier state brings back half of what makes the two prompts differ; the last position's does from layer {from} on ({all:.2})."
+                "{lead} none before the last position brings back half of the difference, and the one there {all:.2} from layer {from} on."
             ),
             (Some((layer, cell, share)), None) => format!(
-                "What makes the two prompts differ is at {} as far as layer {layer} (its state alone brings back {share:.2} of it there).",
+                "{lead} the one at {} alone brings back {share:.2} of the difference as late as layer {layer}, and the one at the last position never half.",
                 facts.token(cell)
             ),
-            (None, None) => "No single state brings back half of what makes the two prompts differ.".into(),
+            (None, None) => format!("{lead} none brings back half of the difference."),
         },
     ))
 }

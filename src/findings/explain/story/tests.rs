@@ -62,8 +62,8 @@ fn told(results: &[Entry], target: Option<u32>) -> String {
 #[test]
 fn how_sure_the_model_is_follows_the_probability() {
     let said = |p| told(&[next(p, 7), lens([5.0, 2.0, 1.0], 7.0)], None);
-    assert!(said(0.95).contains("almost certain of “w7”: it gives it 95 %"), "{}", said(0.95));
-    assert!(said(0.6).contains("more than all else together"));
+    assert!(said(0.95).contains("almost certain that “w7” comes next: its probability is 95 %"), "{}", said(0.95));
+    assert!(said(0.6).contains("more than that of all other tokens together"));
     assert!(said(0.2).contains("it is not sure"));
     let other = told(&[next(0.01, 4), lens([5.0, 2.0, 3.0], 4.0)], Some(7));
     assert!(other.contains("its own first choice is “w4”") && other.contains("ends at rank 3"), "{other}");
@@ -73,9 +73,9 @@ fn how_sure_the_model_is_follows_the_probability() {
 fn no_token_is_named_where_methods_do_not_agree() {
     let said = |a, b| told(&[next(0.5, 7), scores(&a), scores(&b)], None);
     let same = said([0.1, 0.2, 3.0], [0.2, 0.3, 9.0]);
-    assert!(same.contains("name “c” (2)") && same.contains("order the others alike"), "{same}");
+    assert!(same.contains("name “c” (2)") && same.contains("much the same order (mean rank correlation"), "{same}");
     let first = said([0.2, 0.1, -3.0], [0.1, 0.2, 9.0]);
-    assert!(first.contains("name “c” (2)") && first.contains("order the others differently"), "{first}");
+    assert!(first.contains("name “c” (2)") && first.contains("in different orders"), "{first}");
     let apart = said([3.0, 2.0, 1.0], [1.0, 2.0, 3.0]);
     assert!(apart.contains("do not agree") && !apart.contains("name “"), "{apart}");
     assert!(
@@ -88,8 +88,8 @@ fn no_token_is_named_where_methods_do_not_agree() {
 fn the_layer_at_which_an_answer_forms_is_where_it_stays_first() {
     let said = |ranks| told(&[next(0.9, 7), lens(ranks, 7.0)], None);
     assert!(said([1.0, 1.0, 1.0]).contains("from the very beginning"));
-    assert!(said([1.0, 4.0, 1.0]).contains("only at the end, after layer 1; one step before it is at rank 4"));
-    assert!(said([8.0, 1.0, 1.0]).contains("after layer 0 and stays it to the end"));
+    assert!(said([1.0, 4.0, 1.0]).contains("only at the end, after layer 1; one step before it was at rank 4"));
+    assert!(said([8.0, 1.0, 1.0]).contains("after layer 0 and remains so to the end"));
     assert!(said([1.0, 1.0, 2.0]).contains("ends at rank 2"));
 }
 
@@ -98,7 +98,7 @@ fn only_parts_that_lift_the_answer_are_said_to_write_it() {
     let base = next(0.9, 7);
     let said = |heads, mlp| told(&[base.clone(), direct(heads, mlp)], None);
     let all = said([2.0, -1.0], 0.5);
-    assert!(all.contains("(+1.50 in logits), head 0.0 (+2.00) and MLP 0 (+0.50) wrote most"), "{all}");
+    assert!(all.contains("is +1.50 above that of the average token; of the attention heads and the MLPs, each layer's other half, the largest parts were written by head 0.0 (+2.00) and MLP 0 (+0.50)"), "{all}");
     let none = told(
         &[
             base.clone(),
@@ -114,12 +114,16 @@ fn only_parts_that_lift_the_answer_are_said_to_write_it() {
         ],
         None,
     );
-    assert!(none.contains("no head and no MLP wrote a hundredth") && !none.contains("+0.00"), "{none}");
-    assert!(said([-2.0, -1.0], 0.5).contains("is not above the average token (−2.50)"));
+    assert!(
+        none.contains("no attention head and no MLP, a layer's other half, wrote a hundredth of that")
+            && !none.contains("+0.00"),
+        "{none}"
+    );
+    assert!(said([-2.0, -1.0], 0.5).contains("is not above that of the average token (−2.50)"));
     let [map, heads] = attention([0.1, 0.8, 0.1], "induction");
     let looks = told(&[base.clone(), direct([2.0, -1.0], 0.5), map, heads], None);
     assert!(
-        looks.contains("Head 0.0, an induction head on this prompt, looks from “c” (2) most at “b” (1) (weight 0.80)"),
+        looks.contains("followed an earlier copy of the token (an induction head); from “c” (2) it looks most at “b” (1) (weight 0.80)"),
         "{looks}"
     );
     let [map, heads] = attention([0.1, 0.2, 0.1], "broad");
@@ -139,7 +143,7 @@ fn what_taking_heads_out_does_is_said_as_it_is() {
         falls.contains("Without heads 4.2 and 4.1 (set to zero), “w7” falls from 50 % (rank 1) to 2.0 % (rank 7)"),
         "{falls}"
     );
-    assert!(said(0.4, 1).contains("others carry most of it"));
+    assert!(said(0.4, 1).contains("at least half of it is left"));
     assert!(said(0.6, 1).contains("does not fall"));
 }
 
@@ -150,7 +154,10 @@ fn what_was_not_measured_is_not_told() {
     let test = entry("faithfulness", json!({ "conclusion": "On this prompt no method does." }), &[]);
     assert!(told(&[test], None).contains("saliency: Put to the test: on this prompt no method does."));
     let bits = entry("surprisal", json!({ "mean": 4.0 }), &[("bits", &[3], &[f32::NAN, 2.0, 6.0])]);
-    assert!(told(&[bits], None).contains("4.00 bits a token; “c” (2) surprised it most (6.0 bits)"));
+    assert!(
+        told(&[bits], None)
+            .contains("4.00 bits a token on average (one bit is the toss of a coin), and most at “c” (2), by 6.0 bits")
+    );
 }
 
 #[test]
@@ -158,7 +165,8 @@ fn what_comes_from_an_earlier_token_is_said_of_the_rollout_alone() {
     let map = entry("rollout", Value::Null, &[("map", &[3, 3], &[1.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.5, 0.3, 0.2])]);
     let said = told(&[map], None);
     assert!(
-        said.contains("(rollout), 0.30 of what stands at “c” (2) comes from “b” (1)") && said.contains("has 0.50"),
+        said.contains("(rollout), “b” (1) has a share of 0.30 in what stands at “c” (2)")
+            && said.contains("whose share is 0.50"),
         "{said}"
     );
 }
@@ -177,8 +185,84 @@ fn another_prompt_is_told_of_as_far_as_it_was_measured() {
     assert!(other(0.9, 1, 7).contains("the first choice is “w7” as well, with 90 % where it is 50 % here"));
     let apart = |grid: &[f32]| told(&[next(0.5, 7), entry("patching", Value::Null, &[("grid", &[2, 3], grid)])], None);
     let moved = apart(&[0.0, 1.0, 0.0, 0.1, 0.2, 0.8]);
-    assert!(moved.contains("is at “b” (1) as far as layer 0 (its state alone brings back 1.00"), "{moved}");
-    assert!(moved.contains("at the last position from layer 1 on (0.80)"));
-    assert!(apart(&[0.4; 6]).contains("No single state brings back half"));
-    assert!(!told(&[next(0.5, 7)], None).contains("prompts differ"));
+    assert!(
+        moved.contains("the one at “b” (1) alone brings back 1.00 of the difference as late as layer 0"),
+        "{moved}"
+    );
+    assert!(moved.contains("the one at the last position 0.80 from layer 1 on"));
+    assert!(apart(&[0.4; 6]).contains("none brings back half of the difference"));
+    assert!(!told(&[next(0.5, 7)], None).contains("patching"));
+}
+
+/// Everything that can be told of, in the order in which it is told, with what only that sentence says.
+fn whole() -> [(Vec<Entry>, &'static str); 11] {
+    let of = |p: f64, rank: u32| json!({ "logprob": p.ln(), "rank": rank });
+    let ablated = json!({ "ablated": ["0.0"], "before": of(0.5, 1), "after": of(0.1, 2) });
+    let contrast = json!({ "p_target": 0.1, "rank": 3, "prompt": "x", "next": [{ "token": 9 }] });
+    let conclusion = json!({ "conclusion": "On this prompt none." });
+    let rollout: (&str, &[usize], &[f32]) = ("map", &[3, 3], &[1.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.5, 0.3, 0.2]);
+    [
+        (vec![next(0.6, 7)], "After “c” (2) the model expects"),
+        (vec![scores(&[0.1, 0.2, 3.0]), scores(&[0.2, 0.3, 9.0])], "methods of attribution name"),
+        (vec![entry("faithfulness", conclusion, &[])], "Put to the test"),
+        (vec![entry("rollout", Value::Null, &[rollout])], "Following attention alone"),
+        (vec![lens([8.0, 1.0, 1.0], 7.0)], "Read layer by layer"),
+        (vec![direct([2.0, 1.0], 0.5)], "the largest parts were written by"),
+        (attention([0.1, 0.8, 0.1], "induction").into(), "it looks most at"),
+        (vec![entry("ablation", ablated, &[])], "Without head 0.0"),
+        (
+            vec![entry("surprisal", json!({ "mean": 4.0 }), &[("bits", &[3], &[f32::NAN, 2.0, 6.0])])],
+            "The prompt itself",
+        ),
+        (vec![entry("contrast", contrast, &[])], "After the other prompt"),
+        (vec![entry("patching", Value::Null, &[("grid", &[2, 3], &[0.0, 1.0, 0.0, 0.1, 0.2, 0.8])])], "(patching)"),
+    ]
+}
+
+#[test]
+fn every_kind_of_sentence_goes_with_what_it_tells_of_and_with_nothing_else() {
+    let all = whole();
+    for left_out in 0..=all.len() {
+        let kept = all.iter().enumerate().filter(|(at, _)| *at != left_out);
+        let said = told(&kept.flat_map(|(_, (entries, _))| entries.clone()).collect::<Vec<_>>(), None);
+        for (at, (_, marker)) in all.iter().enumerate() {
+            // Sentences about an answer need the answer, and heads are looked at because they wrote it.
+            let needs = match at {
+                4 | 5 | 7 | 9 => vec![0],
+                6 => vec![5],
+                _ => Vec::new(),
+            };
+            let expected = at != left_out && !needs.contains(&left_out);
+            assert_eq!(
+                said.contains(marker),
+                expected,
+                "{marker} without {:?}: {said}",
+                all.get(left_out).map(|one| one.1)
+            );
+        }
+        assert!(said.contains("Not shown by this"));
+    }
+}
+
+#[test]
+fn every_kind_of_sentence_goes_where_its_numbers_are_none() {
+    for (entries, marker) in &whole()[1..] {
+        let mut without = entries.clone();
+        without.iter_mut().flat_map(|entry| &mut entry.arrays).for_each(|array| array.values.fill(f32::NAN));
+        without.iter_mut().for_each(|entry| entry.fields.clear());
+        let rest = [next(0.6, 7), direct([2.0, 1.0], 0.5)];
+        let said = told(
+            &[&without[..], &rest[..if *marker == "the largest parts were written by" { 1 } else { 2 }]].concat(),
+            None,
+        );
+        assert!(!said.contains(marker), "{marker}: {said}");
+    }
+}
+
+#[test]
+fn a_probability_that_is_not_nothing_is_not_said_to_be_nothing() {
+    assert!(
+        told(&[next(0.0001, 7)], None).contains("less than 0.1 %")
+            && !told(&[next(0.0001, 7)], None).contains(" 0.0 %")
+    );
 }
