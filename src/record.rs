@@ -86,6 +86,9 @@ pub struct Identity {
     /// Where it was computed, where that was not on the CPU in f32.
     #[serde(default, skip_serializing_if = "Place::is_usual")]
     pub place: Place,
+    /// How many heads its keys and values have, where fewer than its queries: several of those share one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kv_heads: Option<usize>,
 }
 
 impl Identity {

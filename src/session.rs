@@ -133,12 +133,14 @@ impl Session {
 
     /// What files say of the model.
     pub fn identity(&self) -> Identity {
+        let Spec { heads, kv_heads, .. } = *self.spec();
         Identity {
             name: self.name.clone(),
             revision: self.revision.clone(),
             hash: self.hash.clone(),
             tokenizer: self.lent.clone(),
             place: self.place,
+            kv_heads: (kv_heads < heads).then_some(kv_heads),
         }
     }
 

@@ -1,10 +1,10 @@
 """Models of true size with random weights, by attnviz and by transformers: numbers, memory, seconds.
 
-    python3 tests/compare_true_sizes.py target/release/attnviz [--models pythia,qwen,llama] [--tokens 11,300] [--folder DIR]
+    python3 tests/compare_true_sizes.py target/release/attnviz [--models pythia,qwen,llama] [--tokens 11,300] [--runs 3] [--folder DIR] [--exact]
 
 Writes checkpoints with the configs of Pythia-160M (f16), Qwen2.5-0.5B and Llama-3.2-1B (bf16): about 4 GB in all, removed at the end
 unless --folder says where they stay. transformers computes in f32, eager, from the same file, and draws the sheet of all heads with
-matplotlib; attnviz draws its own. Both run once after another, each in a process of its own: seconds are from start to end.
+matplotlib; attnviz draws its own. Both run once after another, each in a process of its own: seconds are from start to end. With --exact both are also compared with transformers in double precision.
 """
 
 import argparse
@@ -55,6 +55,20 @@ def write(name, folder):
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
 
 
+def exactly(folder, ids):
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float64).eval()
+    with torch.no_grad():
+        found = model(torch.tensor([ids]), output_attentions=True, use_cache=False)
+    return {"attention": torch.cat(found.attentions).numpy(), "logits": found.logits[0].numpy()}
+
+
+def distance(found, reference):
+    return float(np.max(np.abs(found - reference) / np.maximum(1, np.abs(reference))))
+
+
 def peer(folder, ids, out):
     """What a script with transformers and matplotlib does."""
     import matplotlib
@@ -94,24 +108,26 @@ def run(line):
     return started, time.time() - started, usage.ru_maxrss / 1024, said
 
 
-def compare(program, name, folder, tokens):
+def compare(program, name, folder, tokens, runs, exact):
     weights = sum(file.stat().st_size for file in folder.glob("*.safetensors")) / 2**20
     for count in tokens:
         ids = np.random.default_rng(count).integers(3, 50000, count).tolist()
         text = ",".join(map(str, ids))
-        ask = [program, "attention", "--ids", text, "-m", str(folder), "--quiet", "--force"]
+        ask = [program, "attention", "--ids", text, "-m", str(folder), "--quiet"]
         saved = [*ask, "--with", "logits", "-o", str(folder / "ours.npz")]
         run(saved)  # the file is in memory for both
-        sheet = [run([*ask, "-o", str(folder / "ours.png")]) for _ in range(3)]
+        sheet = [run([*ask, "-o", str(folder / "ours.png")]) for _ in range(runs)]
         _, seconds, memory, _ = run(saved)
         theirs = run([sys.executable, __file__, "--peer", str(folder), text])
         ours, reference = np.load(folder / "ours.npz"), np.load(folder / "theirs.npz")
-        off = {key: float(np.max(np.abs(ours[key] - reference[key]) / np.maximum(1, np.abs(reference[key]))))
-               for key in ("attention", "logits")}  # fmt: skip
+        off = {key: distance(ours[key].reshape(reference[key].shape), reference[key]) for key in reference}
         peak = max(one[2] for one in sheet)
         held = ours["attention"].nbytes / 2**20
         print(f"{name}, {count} tokens: attention off by {off['attention']:.1e}, logits by {off['logits']:.1e} of at most "
               f"{np.abs(reference['logits']).max():.1f}; largest weight {reference['attention'][:, :, -1].max():.2f}")  # fmt: skip
+        for key, value in (exactly(folder, ids) if exact else {}).items():
+            here = distance(ours[key].reshape(value.shape), value)
+            print(f"  {key} in double precision: attnviz is off by {here:.1e}, transformers by {distance(reference[key], value):.1e}")
         print(f"  weights {weights:.0f} MiB; sheet {', '.join(f'{one[1]:.2f}' for one in sheet)} s, {peak:.0f} MiB "
               f"({(peak - held) / weights:.2f} of the weights without {held:.0f} MiB of patterns); numbers with logits "
               f"{seconds:.2f} s, {memory:.0f} MiB; transformers and matplotlib {float(theirs[3]) - theirs[0]:.2f} s, "
@@ -125,7 +141,9 @@ def main():
     parser.add_argument("program")
     parser.add_argument("--models", default="pythia,qwen,llama")
     parser.add_argument("--tokens", default="11,300")
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--folder")
+    parser.add_argument("--exact", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as own:
         for name in asked.models.split(","):
@@ -133,7 +151,7 @@ def main():
             if not (folder / "model.safetensors").exists():
                 folder.mkdir(parents=True, exist_ok=True)
                 write(name, folder)
-            compare(asked.program, name, folder, [int(count) for count in asked.tokens.split(",")])
+            compare(asked.program, name, folder, [int(count) for count in asked.tokens.split(",")], asked.runs, asked.exact)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ OBJECTS = {
         "hash": "s: Hashes of weights, config and tokenizer",
         "tokenizer": "s: Whose tokenizer it was, where that was another's",
         "place": "o: device and dtype, where it was not computed on the CPU in f32",
+        "kv_heads": "i: How many heads its keys and values have, where fewer than its queries",
     },
     "input": {"name": "s: Its name, without its folder", "hash": "s: XXH3-128 of its bytes"},
 }

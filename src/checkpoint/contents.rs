@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::printable::printable;
-use crate::prompt::PIECES;
+use crate::prompt::{CHAT, PIECES};
 use crate::weights::nanogpt;
 use crate::{json, plain};
 
@@ -28,8 +28,8 @@ pub(super) const VOCABULARIES: [&[&str]; 7] = [
     &[PIECES[3]],
 ];
 /// What says more about a vocabulary, where it exists.
-pub(super) const VOCABULARY_EXTRAS: [&str; 3] =
-    ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+pub(super) const VOCABULARY_EXTRAS: [&str; 4] =
+    ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", CHAT];
 /// Weights in one file or as a list of shards: safetensors, else as PyTorch saved them.
 pub(super) const FORMATS: [[&str; 2]; 2] = [[WEIGHTS, INDEX], ["pytorch_model.bin", "pytorch_model.bin.index.json"]];
 

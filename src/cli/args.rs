@@ -99,6 +99,9 @@ pub struct PromptArgs {
     /// Leave out the tokens that the tokenizer puts in front of a text and behind it
     #[arg(long, visible_alias = "no-bos")]
     pub no_special: bool,
+    /// Take the text as a user's turn in the model's own chat template
+    #[arg(long, conflicts_with_all = ["ids", "no_special", "truncate"])]
+    pub chat: bool,
     /// Shorten a prompt that is longer than the model's context
     #[arg(long, value_name = "SIDE", value_parser = one_of::<Truncate>())]
     pub truncate: Option<Truncate>,
@@ -115,8 +118,8 @@ impl PromptArgs {
 
     /// How it is read.
     pub fn reading(&self) -> Reading {
-        let (bos, no_special) = (self.bos, self.no_special);
-        Reading { bos, truncate: self.truncate.unwrap_or_default(), no_special, ..Reading::default() }
+        let (bos, no_special, chat) = (self.bos, self.no_special, self.chat);
+        Reading { bos, truncate: self.truncate.unwrap_or_default(), no_special, chat, ..Reading::default() }
     }
 
     /// The file, where it is too large for a prompt and is not to be shortened.

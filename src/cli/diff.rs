@@ -43,6 +43,9 @@ pub struct DiffArgs {
     /// Leave out the tokens that the tokenizer puts in front of a text and behind it
     #[arg(long, visible_alias = "no-bos", help_heading = "Prompt")]
     no_special: bool,
+    /// Take each text as a user's turn in the model's own chat template
+    #[arg(long, conflicts_with_all = ["no_special", "truncate"], help_heading = "Prompt")]
+    chat: bool,
     /// Shorten a prompt that is longer than the model's context
     #[arg(long, value_name = "SIDE", help_heading = "Prompt", value_parser = one_of::<Truncate>())]
     truncate: Option<Truncate>,
@@ -116,8 +119,9 @@ pub fn open_both(models: [&ModelArgs; 2], options: &Options, quiet: bool) -> Res
 impl DiffArgs {
     /// What is meant, but for the two sides.
     fn options(&self) -> Result<Options> {
-        let (bos, no_special) = (self.bos, self.no_special);
-        let reading = Reading { bos, truncate: self.truncate.unwrap_or_default(), no_special, ..Reading::default() };
+        let (bos, no_special, chat) = (self.bos, self.no_special, self.chat);
+        let reading =
+            Reading { bos, truncate: self.truncate.unwrap_or_default(), no_special, chat, ..Reading::default() };
         Ok(Options { reading, selection: self.selection.selection()?, tol: self.tol, style: self.figure.style()? })
     }
 }

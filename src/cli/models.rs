@@ -2,13 +2,14 @@
 
 use super::model::HubArgs;
 use super::output::{print, printable, remark};
-use attnviz::checkpoint;
 use attnviz::checkpoint::hub::{Cached, Environment, Hub, Name, Options};
+use attnviz::checkpoint::{self, Checkpoint, Source};
 use attnviz::error::{Error, Kind, Result};
 use attnviz::model::Family;
+use attnviz::session;
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::DecimalBytes;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The flags of `models`.
 #[derive(Args)]
@@ -89,11 +90,13 @@ fn list(format: Listing, quiet: bool) -> Result<()> {
                 "model": "builtin", "revision": null, "names": [], "bytes": checkpoint::builtin_bytes(), "complete": true,
                 "folder": null,
             });
+            let builtin = sized(builtin, &Source::Builtin);
             let models = cached.iter().map(|model| {
-                json!({
+                let said = json!({
                     "model": model.id, "revision": model.commit, "names": model.revisions, "bytes": model.size_bytes,
                     "complete": model.complete, "folder": model.dir.display().to_string(),
-                })
+                });
+                sized(said, &Source::Directory(model.dir.clone()))
             });
             let models: Vec<_> = std::iter::once(builtin).chain(models).collect();
             print(format!("{:#}\n", json!(models)).as_bytes())
@@ -117,6 +120,16 @@ fn list(format: Listing, quiet: bool) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// The same with a model's sizes; nulls of one that cannot be read.
+fn sized(mut said: Value, source: &Source) -> Value {
+    let family = Checkpoint::open(source).and_then(|checkpoint| session::family(&checkpoint)).ok();
+    let spec = family.as_ref().map(Family::spec);
+    said["layers"] = json!(spec.map(|spec| spec.layers));
+    said["heads"] = json!(spec.map(|spec| spec.heads));
+    said["kv_heads"] = json!(spec.map(|spec| spec.kv_heads));
+    said
 }
 
 fn size(bytes: u64) -> String {

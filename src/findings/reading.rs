@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::model::Spec;
 use crate::prompt::{Prompt, Tokenizer, Truncate};
+use crate::session::Session;
 use serde::{Deserialize, Serialize};
 
 /// What a prompt is, before there is a tokenizer.
@@ -25,6 +26,9 @@ pub struct Reading {
     /// Leave out what the tokenizer would put in front of a text and behind it.
     #[serde(skip_serializing_if = "is_off")]
     pub no_special: bool,
+    /// Take a text as a user's turn in the model's chat template. Ids stand for themselves.
+    #[serde(skip_serializing_if = "is_off")]
+    pub chat: bool,
     /// Take a text of any length, where the analysis reads it by parts; never in a file.
     #[serde(skip)]
     pub any_length: bool,
@@ -40,8 +44,14 @@ impl Reading {
     /// # Errors
     /// A model without the token that is to begin the text; a prompt that is empty, too long, or has ids that the model does not.
     pub fn read(&self, words: Words, tokenizer: &Tokenizer, spec: &Spec) -> Result<Prompt> {
+        if self.chat && self.truncate != Truncate::No {
+            return Err(Error::usage("a chat's turn is read whole: nothing of it can be dropped")
+                .hint("shorten the text")
+                .option("truncate"));
+        }
         let (bos, remark) = if self.bos { begin(tokenizer, spec)? } else { (None, None) };
         let mut prompt = match (words, tokenizer.missing()) {
+            (Words::Text(text), _) if self.chat => Prompt::from_chat(tokenizer, &text, bos)?,
             (Words::Text(text), _) if self.no_special => Prompt::from_text_alone(tokenizer, &text, bos)?,
             (Words::Text(text), _) => Prompt::from_text(tokenizer, &text, bos)?,
             (Words::Ids(ids), None) => Prompt::from_ids(tokenizer, ids, bos),
@@ -56,6 +66,17 @@ impl Reading {
         prompt.fit(if whole { usize::MAX } else { spec.context }, spec.vocab, self.truncate)
     }
 
+    /// Fails where a whole file, which is read by its parts, is to be one turn of a chat.
+    ///
+    /// # Errors
+    /// A chat.
+    pub(super) fn by_parts(&self) -> Result<()> {
+        if !self.chat {
+            return Ok(());
+        }
+        Err(Error::usage("a file that is read by its parts is no turn of a chat").hint("leave this out").option("chat"))
+    }
+
     /// A prompt as it was read when a file was made. The ids are what the model read; the text only says it better, where it still
     /// means the same.
     ///
@@ -67,6 +88,28 @@ impl Reading {
             Some(prompt) => Ok(prompt),
             None => self.read(Words::Ids(ids.to_vec()), tokenizer, spec),
         }
+    }
+}
+
+/// What stands in front of a text that is read for itself: the token that begins texts where that is asked for, else what the tokenizer puts
+/// in front of every text (Gemma's and Llama's do).
+///
+/// # Errors
+/// A model without the token that is asked for.
+pub(super) fn front(session: &Session, bos: bool) -> Result<Vec<u32>> {
+    match bos {
+        true => Ok(begin(&session.tokenizer, session.spec())?.0.into_iter().collect()),
+        false => session.tokenizer.front(),
+    }
+}
+
+/// How figures say it, of several models.
+pub(super) fn said_of_front(bos: bool, begun: impl Iterator<Item = bool> + Clone) -> &'static str {
+    match (bos, begun.clone().any(|begun| begun), begun.clone().all(|begun| begun)) {
+        (true, ..) => "after BOS",
+        (_, true, true) => "after the tokenizer's BOS",
+        (_, true, false) => "after BOS where the tokenizer has one of its own",
+        (_, false, _) => "no BOS",
     }
 }
 

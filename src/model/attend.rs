@@ -8,6 +8,7 @@ use super::kernel::{self, View};
 use super::memory::zeroed;
 use super::ops::{causal_mask, contiguous};
 use super::vector;
+use super::weighing::Weighing;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -22,7 +23,18 @@ const SERIAL: usize = 1 << 18;
 /// # Errors
 /// Shapes that do not fit; for the fused path another type or device.
 pub fn pattern(q: &Tensor, k: &Tensor, scale: f64, fused: bool) -> Result<Tensor> {
-    if fused { q.apply_op2(k, Pattern { scale: scale as f32 }) } else { causal_softmax(&scores(q, k, scale)?, false) }
+    weighed(q, k, Weighing::plain(scale), fused)
+}
+
+/// The same where scores are kept below a cap, or a query sees only the last keys.
+///
+/// # Errors
+/// As [`pattern`].
+pub fn weighed(q: &Tensor, k: &Tensor, by: Weighing, fused: bool) -> Result<Tensor> {
+    if fused {
+        return q.apply_op2(k, Pattern(by));
+    }
+    windowed_softmax(&by.capped(&scores(q, k, by.scale)?)?, by.window, false)
 }
 
 /// `scale · q kᵀ` before the mask: q `[queries, heads, d]`, k `[keys, kv_heads, d]` → `[heads, queries, keys]`.
@@ -129,9 +141,7 @@ impl<'a> Heads<'a> {
     }
 }
 
-struct Pattern {
-    scale: f32,
-}
+struct Pattern(Weighing);
 
 impl CustomOp2 for Pattern {
     fn name(&self) -> &'static str {
@@ -149,12 +159,11 @@ impl CustomOp2 for Pattern {
         let mut out = zeroed(heads * queries * keys);
         let block = |head: usize, first: usize, out: &mut [f32]| {
             let rows = out.len() / keys;
-            let visible = first + rows + past;
-            kernel::product(out, keys, q.head(head, first, rows), k.head(head / group, 0, visible).transposed());
+            let from = self.0.seen(first + past + 1).start; // of the first query: the others see later keys
+            let visible = k.head(head / group, from, first + rows + past - from).transposed();
+            kernel::product(&mut out[from..], keys, q.head(head, first, rows), visible);
             for (i, row) in out.chunks_mut(keys).enumerate() {
-                let (seen, hidden) = row[..visible].split_at_mut(first + i + past + 1);
-                vector::softmax(seen, self.scale);
-                hidden.fill(0.0);
+                self.0.weigh(&mut row[..first + rows + past], first + i + past + 1);
             }
         };
         let one_head = |(head, out): (usize, &mut [f32])| {
@@ -171,7 +180,12 @@ impl CustomOp2 for Pattern {
     }
 
     fn bwd(&self, q: &Tensor, k: &Tensor, pattern: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let grad = (softmax_backward(pattern, grad)? * f64::from(self.scale))?;
+        let Weighing { scale, cap, .. } = self.0;
+        let mut grad = (softmax_backward(pattern, grad)? * scale)?;
+        if let Some(cap) = cap {
+            let bent = (scores(q, k, scale)? / cap)?.tanh()?;
+            grad = (&grad - (&grad * bent.sqr()?)?)?;
+        }
         let dq = grad.matmul(&by_head(&shared(k, q.dims3()?.1)?)?)?;
         let dk = grad.t()?.contiguous()?.matmul(&by_head(q)?)?;
         Ok((Some(by_head(&dq)?), Some(by_head(&gathered(dk, k.dims3()?.1)?)?)))

@@ -3,19 +3,21 @@
 
 use super::Segments;
 use super::ops::contiguous;
+use super::packed::Columns;
 use super::vector;
+use super::weighing::Weighing;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// qkv `[rows, 3 d]` → z `[rows, d]`; f32 on the CPU.
-pub fn attention(qkv: &Tensor, segments: &Segments, heads: usize, scale: f64) -> Result<Tensor> {
+/// qkv `[rows, (heads + 2 kv_heads) · d]` → z `[rows, heads · d]`; f32 on the CPU.
+pub fn attention(qkv: &Tensor, segments: &Segments, heads: [usize; 2], by: Weighing) -> Result<Tensor> {
     let mut paths: Vec<Path> = Vec::with_capacity(segments.len());
     for segment in segments.iter() {
         let before = segment.after.map_or_else(Vec::new, |row| path_to(&paths, row));
         paths.push(Path { before, own: segment.start..segment.start + segment.len });
     }
-    qkv.contiguous()?.apply_op1_no_bwd(&Branched { paths, heads, scale: scale as f32 })
+    qkv.contiguous()?.apply_op1_no_bwd(&Branched { paths, heads, by })
 }
 
 /// The rows of one segment, and those before them.
@@ -33,28 +35,26 @@ fn path_to(paths: &[Path], row: usize) -> Vec<Range<usize>> {
 
 struct Branched {
     paths: Vec<Path>,
-    heads: usize,
-    scale: f32,
+    heads: [usize; 2],
+    by: Weighing,
 }
 
 impl Branched {
-    /// What one row's heads carry, into z `[d]`.
-    fn row(&self, z: &mut [f32], row: usize, qkv: &[f32]) {
-        let width = 3 * z.len();
-        let d = z.len() / self.heads;
-        let part = |row: usize, which: usize, head: usize| {
-            let start = row * width + which * width / 3 + head * d;
-            &qkv[start..start + d]
-        };
-        let seen: Vec<usize> = path_to(&self.paths, row).into_iter().flatten().collect();
+    /// What one row's heads carry, into z `[heads · d]`.
+    fn row(&self, z: &mut [f32], row: usize, qkv: &[f32], width: usize) {
+        let columns = Columns::of(self.heads, width);
+        let part =
+            |row: usize, which: usize, head: usize| &qkv[row * width + columns.start(which, head)..][..columns.d];
+        let path: Vec<usize> = path_to(&self.paths, row).into_iter().flatten().collect();
+        let seen = &path[self.by.seen(path.len())];
         let mut pattern = vec![0.0; seen.len()];
-        for (head, z) in z.chunks_mut(d).enumerate() {
+        for (head, z) in z.chunks_mut(columns.d).enumerate() {
             let q = part(row, 0, head);
-            for (score, key) in pattern.iter_mut().zip(&seen) {
-                *score = vector::dot(q, part(*key, 1, head));
+            for (product, key) in pattern.iter_mut().zip(seen) {
+                *product = vector::dot(q, part(*key, 1, head));
             }
-            vector::softmax(&mut pattern, self.scale);
-            for (weight, key) in pattern.iter().zip(&seen) {
+            self.by.weigh(&mut pattern, seen.len());
+            for (weight, key) in pattern.iter().zip(seen) {
                 vector::add_scaled(z, *weight, part(*key, 2, head));
             }
         }
@@ -69,8 +69,9 @@ impl CustomOp1 for Branched {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let qkv = contiguous(storage, layout)?;
         let (rows, width) = layout.shape().dims2()?;
-        let mut z = vec![0.0; rows * width / 3];
-        z.par_chunks_mut(width / 3).enumerate().for_each(|(row, z)| self.row(z, row, qkv));
-        Ok((CpuStorage::F32(z), (rows, width / 3).into()))
+        let of_z = self.heads[0] * Columns::of(self.heads, width).d;
+        let mut z = vec![0.0; rows * of_z];
+        z.par_chunks_mut(of_z).enumerate().for_each(|(row, z)| self.row(z, row, qkv, width));
+        Ok((CpuStorage::F32(z), (rows, of_z).into()))
     }
 }

@@ -136,6 +136,10 @@ impl Model for Decoder {
         self.head.is_some()
     }
 
+    fn branches(&self) -> bool {
+        self.fused
+    }
+
     fn shows(&self, at: At) -> bool {
         at != At::ResidMid || !self.blocks.iter().any(|block| block.parallel)
     }

@@ -9,6 +9,7 @@ use super::Spec;
 use super::decoder::{Attention, Block, Decoder, Layout, Mlp, Projection, QkNorm, Tensors, Whole};
 use super::norm::Norm;
 use super::ops::Backend;
+use super::weighing::Weighing;
 use crate::error::Result;
 use crate::weights::Weights;
 
@@ -70,9 +71,7 @@ fn block(held: &Tensors, config: &GemmaConfig, layer: usize) -> Result<Block> {
             ])),
             qk_norm: config.qk_norm.then(qk_norm).transpose()?,
             rotary: Some(of_layer.rotary.clone()),
-            scale: config.scale,
-            cap: config.score_cap,
-            window: of_layer.window,
+            by: Weighing { scale: config.scale, cap: config.score_cap, window: of_layer.window },
             out: attention("o_proj", heads * d_head, d)?,
         },
         after_attention: if config.post_norms { norm("post_attention_layernorm")? } else { None },

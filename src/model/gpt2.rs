@@ -12,9 +12,10 @@ pub(super) use names::{WRAPPERS, within};
 
 use super::attend::{causal_softmax, mix, pattern, scores};
 use super::ops::{Backend, LayerNorm, Linear, Weight, add, double};
+use super::weighing::Weighing;
 use super::{
     Activation as At, Classes, End, Model, Segment, Segments, Site, Slopes, Spec, Tap, branched, packed, visit,
-    visit_rows,
+    visit_rows, watches_attention,
 };
 use crate::error::{Error, Result};
 use crate::weights::{Param, Weights};
@@ -189,14 +190,15 @@ impl Model for Gpt2 {
         let (block, slopes) = (&self.h[layer], tap.slopes());
         let resid = visit_rows(tap, At::ResidPre, layer, segments, resid.clone())?; // [rows, d]
         let qkv = block.c_attn.forward(&slopes.norm(&block.ln_1, &resid)?)?; // [rows, 3 d]
+        let (heads, by) = ([self.config.spec.heads; 2], Weighing::plain(self.config.score_scale(layer)));
         let alone = self.fused && slopes == Slopes::Exact && !watches_attention(tap, layer, segments);
         let z = if segments.iter().any(|s| s.after.is_some()) {
             if !alone || segments.iter().any(|s| s.past.is_some()) {
                 return Err(Error::failed("prompts that share rows are only for forwards that nobody watches"));
             }
-            branched::attention(&qkv, segments, self.config.spec.heads, self.config.score_scale(layer))? // [rows, d]
+            branched::attention(&qkv, segments, heads, by)? // [rows, d]
         } else if alone && segments.iter().all(|s| s.past.is_none()) {
-            packed::attention(&qkv, segments, self.config.spec.heads, self.config.score_scale(layer))? // [rows, d]
+            packed::attention(&qkv, segments, heads, by)? // [rows, d]
         } else {
             let mut z = Vec::with_capacity(segments.len());
             for (index, segment) in segments.iter().enumerate() {
@@ -268,12 +270,6 @@ impl Model for Gpt2 {
     fn attn_constant(&self, layer: usize) -> Result<Option<Tensor>> {
         Ok(self.h[layer].attn_c_proj.bias.as_ref().map(Weight::tensor).transpose()?)
     }
-}
-
-/// Whether the tap wants anything between the queries, keys and values of a layer and what its heads carry.
-fn watches_attention(tap: &dyn Tap, layer: usize, segments: &Segments) -> bool {
-    let inside = [At::Q, At::K, At::V, At::Scores, At::Pattern, At::Z];
-    (0..segments.len()).any(|segment| inside.iter().any(|at| tap.wants(Site { at: *at, layer, segment })))
 }
 
 /// The names of all biases: of the norms, and of the matrices.

@@ -2,6 +2,7 @@
 
 use super::decoder::{Attention, Block, Decoder, Fields, Layout, Mlp, Projection, Tensors, Whole};
 use super::ops::Backend;
+use super::weighing::Weighing;
 use super::{Nonlinearity, Spec};
 use crate::error::{Error, Result};
 use crate::weights::Weights;
@@ -145,9 +146,7 @@ fn block(held: &Tensors, config: &GptNeoConfig, layer: usize) -> Result<Block> {
             ])),
             qk_norm: None,
             rotary: None,
-            scale: 1.0,
-            cap: None,
-            window: config.windows[layer],
+            by: Weighing { scale: 1.0, cap: None, window: config.windows[layer] },
             out: linear("attn.attention.out_proj", d, d, true)?,
         },
         after_attention: None,

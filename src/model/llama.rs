@@ -8,6 +8,7 @@ use super::Spec;
 use super::decoder::{Attention, Block, Decoder, Layout, Mlp, Projection, QkNorm, Tensors, Whole};
 use super::norm::Norm;
 use super::ops::{Backend, Linear};
+use super::weighing::Weighing;
 use crate::error::Result;
 use crate::weights::Weights;
 
@@ -59,9 +60,7 @@ fn block(held: &Tensors, config: &LlamaConfig, layer: usize) -> Result<Block> {
                 Some(false) => qk_norm([d_head, d_head], false)?,
             },
             rotary: Some(config.rotary.clone()),
-            scale: 1.0 / (d_head as f64).sqrt(),
-            cap: None,
-            window: config.windows[layer],
+            by: Weighing { scale: 1.0 / (d_head as f64).sqrt(), cap: None, window: config.windows[layer] },
             out: held.linear(&at("self_attn.o_proj"), heads * d_head, d, config.out_bias)?,
         },
         after_attention: if post { norm("post_attention_layernorm")? } else { None },

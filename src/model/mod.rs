@@ -21,6 +21,7 @@ mod relevance;
 mod rotary;
 mod tap;
 pub(crate) mod vector;
+mod weighing;
 
 pub use away::Away;
 pub use classes::{Classes, Odds};
@@ -34,7 +35,9 @@ pub use neox::NeoXConfig;
 pub use nonlinearity::Nonlinearity;
 pub use ops::Backend;
 pub use relevance::Slopes;
+use tap::watches_attention;
 pub use tap::{Activation, NoTap, Site, Tap, visit, visit_rows};
+pub use weighing::Weighing;
 
 use crate::error::Result;
 use candle_core::Tensor;

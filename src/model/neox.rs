@@ -3,6 +3,7 @@
 use super::decoder::{Attention, Block, Decoder, Fields, Layout, Mlp, Projection, Tensors, Whole};
 use super::ops::Backend;
 use super::rotary::{Rotary, Usual};
+use super::weighing::Weighing;
 use super::{Nonlinearity, Spec};
 use crate::error::Result;
 use crate::weights::Weights;
@@ -102,9 +103,7 @@ fn block(held: &Tensors, config: &NeoXConfig, layer: usize) -> Result<Block> {
             qkv: Projection::Interleaved(linear("attention.query_key_value", d, 3 * d, config.attention_bias)?),
             qk_norm: None,
             rotary: Some(config.rotary.clone()),
-            scale: 1.0 / (d_head as f64).sqrt(),
-            cap: None,
-            window: usize::MAX,
+            by: Weighing::plain(1.0 / (d_head as f64).sqrt()),
             out: linear("attention.dense", d, d, config.attention_bias)?,
         },
         after_attention: None,

@@ -9,14 +9,14 @@ use super::ops::contiguous;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 impl Rotary {
-    /// Queries or keys `[len, heads, d_head]` that stand at positions `first..`: the first half of what is turned against its second.
-    pub fn turn(&self, x: &Tensor, first: usize, fused: bool) -> Result<Tensor> {
+    /// Queries or keys `[len, heads, d_head]` that stand at the first of these positions: the first half of what is turned against its second.
+    pub fn turn(&self, x: &Tensor, at: impl Iterator<Item = usize>, fused: bool) -> Result<Tensor> {
         let (len, _, d) = x.dims3()?;
         let half = self.inverse.len();
         if 2 * half > d {
             bail!("{} dimensions of heads of {d} cannot be turned", 2 * half);
         }
-        let (cos, sin) = self.angles(first, len);
+        let (cos, sin) = self.angles(at.take(len));
         if fused {
             return x.contiguous()?.apply_op1(Turn { cos, sin, half });
         }
@@ -33,9 +33,9 @@ impl Rotary {
     }
 
     /// Cosines and sines, `[len, half]`. Angles are in single precision, as transformers has them.
-    fn angles(&self, first: usize, len: usize) -> (Vec<f32>, Vec<f32>) {
+    fn angles(&self, at: impl Iterator<Item = usize>) -> (Vec<f32>, Vec<f32>) {
         let angle = |position: usize, inverse: f32| f64::from(position as f32 * inverse);
-        let all = (first..first + len).flat_map(|at| self.inverse.iter().map(move |inverse| angle(at, *inverse)));
+        let all = at.flat_map(|at| self.inverse.iter().map(move |inverse| angle(at, *inverse)));
         all.map(|angle| (angle.cos() as f32 * self.factor, angle.sin() as f32 * self.factor)).unzip()
     }
 }

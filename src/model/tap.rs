@@ -119,3 +119,9 @@ pub fn visit_rows(tap: &mut dyn Tap, at: Activation, layer: usize, segments: &Se
     }
     Ok(if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, 0)? })
 }
+
+/// Whether the tap wants anything between the queries, keys and values of a layer and what its heads carry.
+pub(super) fn watches_attention(tap: &dyn Tap, layer: usize, segments: &Segments) -> bool {
+    let inside = [Activation::Q, Activation::K, Activation::V, Activation::Scores, Activation::Pattern, Activation::Z];
+    (0..segments.len()).any(|segment| inside.iter().any(|at| tap.wants(Site { at: *at, layer, segment })))
+}

@@ -52,10 +52,11 @@ const NAMES: [(&str, Class); 20] = [
     ("GemmaTokenizer", Class::Gemma),
 ];
 
-/// A tokenizer and the token that begins its texts.
+/// A tokenizer, and which of its tokens have a role.
 pub(super) struct Made {
     pub(super) tokenizer: tokenizers::Tokenizer,
-    pub(super) bos: Option<String>,
+    /// Roles, such as `bos_token`, and the texts of their tokens.
+    pub(super) roles: Vec<(String, String)>,
 }
 
 impl Class {
@@ -179,8 +180,8 @@ impl Class {
             let template = template(&tokenizer, front, behind)?;
             tokenizer.with_post_processor(Some(template));
         }
-        let bos = role("bos_token").map(str::to_owned);
-        Ok(Made { tokenizer, bos })
+        let roles = named.into_iter().map(|(role, token)| (role, token.content)).collect();
+        Ok(Made { tokenizer, roles })
     }
 
     /// Special tokens without a role: T5 has a hundred of its own.

@@ -7,6 +7,7 @@ use tokenizers::models::bpe::{Merges, Vocab};
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::{ModelWrapper, PreTokenizerWrapper};
 
+use super::chat::CHAT;
 use super::class::{Class, Made};
 use super::parts::Parts;
 use super::settings::Settings;
@@ -17,7 +18,7 @@ use crate::error::Result;
 pub const PIECES: [&str; 4] = ["spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "spm.model"];
 
 /// Every file that says something of a tokenizer: its vocabulary, and what is said of it.
-pub const FILES: [&str; 11] = [
+pub const FILES: [&str; 12] = [
     "tokenizer.json",
     "vocab.json",
     "merges.txt",
@@ -29,6 +30,7 @@ pub const FILES: [&str; 11] = [
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
+    CHAT,
 ];
 
 /// The contents of a file by its name; none where it is not there.

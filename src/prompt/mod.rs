@@ -1,4 +1,5 @@
 //! What the model is given: token ids, how each token is shown, and which tokens make a word.
+mod chat;
 mod class;
 mod files;
 mod foreign;
@@ -12,6 +13,7 @@ mod spelling;
 mod tokenizer;
 mod words;
 
+pub use chat::CHAT;
 pub use files::{FILES, PIECES, Read};
 pub use label::{decode_bpe, label_of};
 pub use long::LongText;
@@ -126,8 +128,27 @@ impl Prompt {
         Self::encoded(tokenizer, text, bos, false)
     }
 
+    /// The text as a user's turn in the model's chat template, with what makes the model answer behind it.
+    ///
+    /// # Errors
+    /// A model without a template, or one that cannot be used; a text that this tokenizer cannot encode.
+    pub fn from_chat(tokenizer: &Tokenizer, text: &str, bos: Option<u32>) -> Result<Self> {
+        let (encoded, turn) = tokenizer.chat(text)?;
+        let mut prompt = Self::made(tokenizer, text, bos, encoded);
+        if turn.asks_for_today {
+            let today =
+                "the chat template may ask for today's date, which it is not given: what it has instead stands there";
+            prompt.remarks.push(today.to_owned().into());
+        }
+        Ok(prompt)
+    }
+
     fn encoded(tokenizer: &Tokenizer, text: &str, bos: Option<u32>, special: bool) -> Result<Self> {
-        let Encoded { ids, gaps, front, behind, lost, unknown } = tokenizer.encoded(text, special)?;
+        Ok(Self::made(tokenizer, text, bos, tokenizer.encoded(text, special)?))
+    }
+
+    fn made(tokenizer: &Tokenizer, text: &str, bos: Option<u32>, encoded: Encoded) -> Self {
+        let Encoded { ids, gaps, front, behind, lost, unknown } = encoded;
         let count = ids.len();
         let mut prompt = Self::of(tokenizer, ids, Some(gaps), bos);
         let inserted = prompt.ids.len() - count;
@@ -140,7 +161,7 @@ impl Prompt {
                 .into()
         }));
         prompt.remarks.extend(unknown.and_then(|(count, id)| unknown_tokens(tokenizer, count, id)));
-        Ok(prompt)
+        prompt
     }
 
     /// The prompt of given ids, with `bos` in front unless it is there already.

@@ -8,6 +8,7 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{Encoding, PreTokenizedString, PreTokenizer};
 
 use super::Token;
+use super::chat::{Chat, Turn};
 use super::class::{Class, Made};
 use super::files::{self, Failed, Loaded, Read};
 use super::parts::growth;
@@ -30,6 +31,7 @@ struct Inner {
     origin: String,
     spelling: Spelling,
     bos: Option<u32>,
+    chat: Chat,
     /// How many bytes of a text one may become before it is split.
     growth: f64,
 }
@@ -58,7 +60,7 @@ impl Tokenizer {
     pub fn from_json(bytes: &[u8], origin: &str) -> Result<Self> {
         let read = || Class::AsWritten.make(files::whole(bytes)?, &Settings::default(), true);
         let made = quietly(read).and_then(|made| made).map_err(|reason| broken(origin, &reason))?;
-        Ok(Self::of(made, origin.to_owned(), Vec::new()))
+        Ok(Self::of(made, origin.to_owned(), Vec::new(), &|_| Ok(None)))
     }
 
     /// The tokenizer of a folder, whose files `read` gives by their names (see [`FILES`](super::FILES)) and `locate` names in errors,
@@ -73,7 +75,7 @@ impl Tokenizer {
         model_type: Option<&str>,
     ) -> Self {
         match quietly(|| files::load(read, class, model_type)) {
-            Ok(Ok(Loaded { made, remarks, origin })) => Self::of(made, locate(origin), remarks),
+            Ok(Ok(Loaded { made, remarks, origin })) => Self::of(made, locate(origin), remarks, read),
             Ok(Err(Failed::Broken(file, reason))) => Self::without(broken(&locate(file), &reason)),
             Ok(Err(Failed::Unread(error))) => Self::without(error),
             Ok(Err(Failed::Missing)) => Self::without(
@@ -90,13 +92,15 @@ impl Tokenizer {
         Self { inner: Err(why), remarks: Vec::new() }
     }
 
-    fn of(Made { mut tokenizer, bos }: Made, origin: String, remarks: Vec<String>) -> Self {
+    fn of(Made { mut tokenizer, roles }: Made, origin: String, remarks: Vec<String>, read: Read) -> Self {
         tokenizer.with_padding(None);
         let _ = tokenizer.with_truncation(None); // none is always possible
         let spelling = Spelling::of(tokenizer.get_decoder(), tokenizer.get_pre_tokenizer(), tokenizer.get_model());
-        let bos = bos.and_then(|bos| tokenizer.token_to_id(&bos));
+        let bos = roles.iter().find(|(role, _)| role == "bos_token");
+        let bos = bos.and_then(|(_, bos)| tokenizer.token_to_id(bos));
+        let chat = Chat::find(read, roles);
         let growth = growth(tokenizer.get_normalizer());
-        Self { inner: Ok(Inner { tokenizer, origin, spelling, bos, growth }), remarks }
+        Self { inner: Ok(Inner { tokenizer, origin, spelling, bos, chat, growth }), remarks }
     }
 
     /// Compiles the pattern by which GPT-2's tokenizers split texts, which else the first text waits for.
@@ -158,6 +162,51 @@ impl Tokenizer {
         let (inner, encoding) = self.encoding(text, special)?;
         let spans = encoding.get_offsets().iter().map(|(from, to)| *from..*to).collect();
         Ok((inner.counted(text, &encoding), spans))
+    }
+
+    /// The text as a user's turn in the chat template of the checkpoint, and that turn. Special tokens are read in the template alone: in the
+    /// text they are letters.
+    pub(super) fn chat(&self, text: &str) -> Result<(Encoded, Turn)> {
+        let inner = self.inner.as_ref().map_err(Clone::clone)?;
+        let turn = quietly(|| inner.chat.turn(text)).and_then(|turn| turn).map_err(|reason| {
+            Error::failed(format!("the model's chat template cannot be used: {reason}"))
+                .hint("write the prompt as the model wants it, and leave this out")
+                .option("chat")
+        })?;
+        let turn = turn.ok_or_else(|| {
+            Error::usage("the model has no chat template").hint(
+                "it is no model for chats, or its tokenizer_config.json and chat_template.jinja are missing; leave this out",
+            )
+            .option("chat")
+        })?;
+        let (encoded, spans) = self.placed(&turn.whole, false)?;
+        let within = |span: &Range<usize>| span.start < turn.own.end && turn.own.start < span.end;
+        if !encoded.ids.iter().zip(&spans).any(|(id, span)| self.is_special(*id) && within(span)) {
+            return Ok((Encoded { front: 0, behind: 0, ..encoded }, turn));
+        }
+        let mut letters = inner.tokenizer.clone();
+        letters.set_encode_special_tokens(true);
+        let own =
+            quietly(|| letters.encode_fast(&turn.whole[turn.own.clone()], false).map_err(|error| error.to_string()));
+        let own = own
+            .and_then(|own| own)
+            .map_err(|error| Error::failed(format!("{}: the text cannot be tokenized: {error}", inner.origin)))?;
+        let ids = [
+            self.encode(&turn.whole[..turn.own.start])?,
+            own.get_ids().to_vec(),
+            self.encode(&turn.whole[turn.own.end..])?,
+        ];
+        let ids = ids.concat();
+        Ok((Encoded { gaps: vec![false; ids.len()], ids, ..Encoded::default() }, turn))
+    }
+
+    /// What it puts in front of every text.
+    ///
+    /// # Errors
+    /// No tokenizer.
+    pub fn front(&self) -> Result<Vec<u32>> {
+        let Encoded { ids, front, .. } = self.encoded("a", true)?;
+        Ok(ids[..front].to_vec())
     }
 
     /// How many tokens it knows, added ones included; none without a tokenizer.

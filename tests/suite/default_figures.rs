@@ -1,8 +1,10 @@
 //! The figure that each command draws by itself, made by the program with the built-in model, looks as it did.
 use crate::support::commands::commands_with;
+use crate::support::fixtures;
 use crate::support::pictures::look_as_they_did;
 use crate::support::shell::Shell;
 use attnviz::compare::Tolerance;
+use attnviz::model::Family;
 
 /// Plain Latin letters: the bundled fonts draw all of it on any machine.
 const TEXT: &str = "The fox met the crow. The fox";
@@ -45,6 +47,42 @@ fn every_default_figure_looks_as_it_did() {
     });
     // Another processor's last digit may move a number to the next level of its colour map.
     look_as_they_did(drawn, Tolerance::default().colours.levels);
+}
+
+/// A tiny checkpoint of each family, and what is drawn of it; `_` stands for a space.
+const FAMILIES: [(&str, &str); 11] = [
+    ("gemma-plain", "attention --ids 2,7,5,11,9"),
+    ("gemma2-words", "lens The_cat_is"),
+    ("gemma3-words", "attention The_cat_sat_on_the"),
+    ("llama-words", "attention The_cat_is --layer 1 --head 2"),
+    ("mistral-window", "attention --ids 3,7,5,11,9,4,8,6 --layer 0"),
+    ("neo-words", "attention The_cat_sat_on_the --layer 1"),
+    ("neox-words", "lens The_cat_is --direct"),
+    ("olmo2-words", "mix The_cat_is"),
+    ("phi3-window", "attention --ids 3,7,5,11,9,4,8,6,10 --received"),
+    ("qwen2-window", "qk --ids 3,7,5,11 --head 1.0 --query 3"),
+    ("qwen3-words", "saliency The_cat_is"),
+];
+
+#[test]
+fn a_figure_of_each_family_looks_as_it_did() {
+    let folder = fixtures().join("families");
+    let drawn = FAMILIES.map(|(name, words)| {
+        let shell = Shell::new();
+        let model = folder.join(name);
+        let words: Vec<String> = words.split(' ').map(|word| word.replace('_', " ")).collect();
+        let typed = words.iter().map(String::as_str).chain(["-q", "-o", "a.png", "-m", model.to_str().unwrap()]);
+        shell.ok(&typed.collect::<Vec<_>>());
+        (format!("family-{name}"), shell.read("a.png"))
+    });
+    look_as_they_did(drawn, Tolerance::default().colours.levels);
+    let config = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(folder.join(name).join("config.json")).unwrap()).unwrap()
+    };
+    let kinds = FAMILIES.map(|(name, _)| config(name)["model_type"].as_str().unwrap().to_owned());
+    for kind in Family::MODEL_TYPES.iter().filter(|kind| **kind != "gpt2") {
+        assert!(kinds.iter().any(|drawn| drawn == kind), "{kind} has no golden picture");
+    }
 }
 
 #[test]

@@ -360,6 +360,50 @@ fn texts_become_the_ids_that_transformers_has_for_each_family() {
 }
 
 #[test]
+fn files_say_how_many_heads_share_keys_and_values_where_they_do() {
+    let of = |name: &str| -> Value {
+        let ran = run(&Shell::new(), name, "attention The_cat_is -o - --format json");
+        serde_json::from_slice::<Value>(&ran.ok()).unwrap()["model"].clone()
+    };
+    assert_eq!(of("llama-words")["kv_heads"], json!(2));
+    assert_eq!(of("neo-words").get("kv_heads"), None);
+    let shell = Shell::new();
+    let listed: Value = serde_json::from_slice(&shell.ok(&["models", "--format", "json", "--quiet"])).unwrap();
+    let heads = ["layers", "heads", "kv_heads"].map(|name| listed[0][name].as_u64().unwrap());
+    assert!(heads[1] == heads[2] && heads[0] > 0, "{heads:?}");
+}
+
+#[test]
+fn probes_put_in_front_of_texts_what_the_tokenizer_does_and_say_so() {
+    let begun = Copy::of("families/llama-words").json("tokenizer.json", |tokenizer| {
+        tokenizer["post_processor"] = json!({
+            "type": "TemplateProcessing", "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+            "single": [{"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "special_tokens": {"<|endoftext|>": {"id": "<|endoftext|>", "ids": [299], "tokens": ["<|endoftext|>"]}},
+        });
+    });
+    let plain = Copy::of("families/llama-words");
+    let shell = Shell::new();
+    let filled = |copy: &Copy, more: &[&str]| -> (Value, String) {
+        let folder = copy.path("");
+        let asked =
+            ["probe", "cloze", "--template", "the {x} is", "--fill", "x=cat,dog", "-m", folder.to_str().unwrap()];
+        let found = shell.ok(&[&asked[..], &["-o", "-", "--format", "json"], more].concat());
+        let found: Value = serde_json::from_slice(&found).unwrap();
+        let drawn = String::from_utf8(shell.ok(&[&asked[..], &["-o", "-", "--format", "svg"], more].concat())).unwrap();
+        (found["results"][0].clone(), drawn)
+    };
+    let (own, drawn) = filled(&begun, &[]);
+    assert!(own["bos"] == json!(true) && drawn.contains("after the tokenizer"), "{own}");
+    let (asked, drawn) = filled(&plain, &["--bos"]);
+    assert!(asked["bos"] == json!(true) && drawn.contains("after BOS"));
+    let (without, drawn) = filled(&plain, &[]);
+    assert!(without["bos"] == json!(false) && drawn.contains("no BOS"));
+    assert_eq!(own["p_top"], asked["p_top"]);
+    assert_ne!(own["p_top"], without["p_top"]);
+}
+
+#[test]
 fn a_token_that_begins_texts_is_put_in_front_unless_it_is_not_wanted() {
     let begun = Copy::of("families/llama-words").json("tokenizer.json", |tokenizer| {
         tokenizer["post_processor"] = json!({

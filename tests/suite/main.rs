@@ -6,6 +6,7 @@ mod away;
 mod batch;
 mod batch_pages;
 mod bias;
+mod chat;
 mod checkpoints;
 mod circuit;
 mod classifier;

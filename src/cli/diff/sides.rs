@@ -55,6 +55,7 @@ impl DiffArgs {
             ("--tokenizer", self.model.tokenizer.is_some()),
             ("--bos", self.bos),
             ("--no-special", self.no_special),
+            ("--chat", self.chat),
             ("--truncate", self.truncate.is_some()),
         ];
         match flags.iter().find(|(_, given)| *given) {

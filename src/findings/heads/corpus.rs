@@ -116,6 +116,7 @@ impl<'a> OverCorpus<'a> {
     /// for.
     pub fn find(options: &'a Options, path: &Path, session: &'a Session, line: &str, watch: Watch) -> Result<Self> {
         options.fits(session.spec())?;
+        options.reading.by_parts()?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let cannot = |e| Error::failed(format!("cannot read {name}: {e}")).hint("check the path").option("corpus");
         let file = File::open(path).map_err(cannot)?;

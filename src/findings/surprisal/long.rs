@@ -135,6 +135,7 @@ fn parts(
     session: &Session,
     take: &mut dyn FnMut(Prompt) -> Result<()>,
 ) -> Result<String> {
+    options.reading.by_parts()?;
     let name = name(path);
     let file =
         File::open(path).map_err(|e| Error::failed(format!("cannot read {name}: {e}")).hint("check the path"))?;

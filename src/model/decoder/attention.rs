@@ -1,11 +1,12 @@
 //! The attention of a block: queries, keys and values as a family makes them, and what its heads carry.
 
 use crate::error::{Error, Result};
-use crate::model::attend::{mix, pattern, scores, windowed_softmax};
+use crate::model::attend::{mix, scores, weighed, windowed_softmax};
 use crate::model::norm::{Norm, RmsNorm};
 use crate::model::ops::{Linear, Weight};
 use crate::model::rotary::Rotary;
-use crate::model::{Activation as At, End, Segment, Segments, Site, Tap, visit};
+use crate::model::weighing::Weighing;
+use crate::model::{Activation as At, End, Segment, Segments, Site, Tap, branched, packed, visit, watches_attention};
 use candle_core::{D, DType, Tensor};
 
 /// The matrices that make queries, keys and values.
@@ -38,12 +39,8 @@ pub(in crate::model) struct Attention {
     pub qk_norm: Option<QkNorm>,
     /// How they are turned.
     pub rotary: Option<Rotary>,
-    /// What scores are multiplied by.
-    pub scale: f64,
-    /// What scores are kept below, by a tanh.
-    pub cap: Option<f64>,
-    /// How many keys a query sees, itself the last.
-    pub window: usize,
+    /// What becomes of scores.
+    pub by: Weighing,
     /// From what heads carry to the residual stream.
     pub out: Linear,
 }
@@ -59,6 +56,14 @@ impl Attention {
         fused: bool,
     ) -> Result<Tensor> {
         let qkv = self.project(x)?;
+        let branching = segments.iter().any(|s| s.after.is_some());
+        let alone = fused && !watches_attention(tap, layer, segments) && segments.iter().all(|s| s.past.is_none());
+        if alone {
+            return self.alone(qkv, segments, branching);
+        }
+        if branching {
+            return Err(Error::failed("prompts that share rows are only for forwards that nobody watches"));
+        }
         let mut z = Vec::with_capacity(segments.len());
         for (index, segment) in segments.iter().enumerate() {
             let site = |at| Site { at, layer, segment: index };
@@ -92,6 +97,18 @@ impl Attention {
         Ok([normed(&norm.query, q)?, normed(&norm.key, k)?, v])
     }
 
+    /// All segments together, which nobody watches.
+    fn alone(&self, [q, k, v]: [Tensor; 3], segments: &Segments, branching: bool) -> Result<Tensor> {
+        let turned = |x: Tensor| match &self.rotary {
+            Some(rotary) => rotary.turn(&x, segments.iter().flat_map(|s| s.position..s.position + s.len), true),
+            None => Ok(x),
+        };
+        let parts = [turned(q)?, turned(k)?, v].map(|x| x.flatten_from(1));
+        let qkv = Tensor::cat(&parts.into_iter().collect::<candle_core::Result<Vec<_>>>()?, 1)?;
+        let attention = if branching { branched::attention } else { packed::attention };
+        Ok(attention(&qkv, segments, self.heads, self.by)?) // [rows, heads · d_head]
+    }
+
     /// One segment: q `[len, heads, d_head]`, k and v `[len, kv_heads, d_head]` → z `[len, heads · d_head]`.
     fn attend(
         &self,
@@ -101,11 +118,8 @@ impl Attention {
         tap: &mut dyn Tap,
         fused: bool,
     ) -> Result<Tensor> {
-        if segment.after.is_some() {
-            return Err(Error::failed("this model does not know of prompts that share rows"));
-        }
         let turned = |x: Tensor| match &self.rotary {
-            Some(rotary) => rotary.turn(&x, segment.position, fused),
+            Some(rotary) => rotary.turn(&x, segment.position.., fused),
             None => Ok(x),
         };
         let q = visit(tap, site(At::Q), turned(q)?)?;
@@ -115,16 +129,11 @@ impl Attention {
             k = Tensor::cat(&[&past.keys[site(At::K).layer], &k], 0)?; // [keys, kv_heads, d_head]
             v = Tensor::cat(&[&past.values[site(At::V).layer], &v], 0)?;
         }
-        let plain = self.cap.is_none() && self.window >= k.dims()[0];
-        let pattern = if plain && !tap.wants(site(At::Scores)) {
-            pattern(&q, &k, self.scale, fused)? // [heads, len, keys]
+        let pattern = if tap.wants(site(At::Scores)) {
+            let scores = tap.visit(site(At::Scores), scores(&q, &k, self.by.scale)?)?;
+            windowed_softmax(&self.by.capped(&scores)?, self.by.window, fused)?
         } else {
-            let scores = visit(tap, site(At::Scores), scores(&q, &k, self.scale)?)?;
-            let scores = match self.cap {
-                Some(cap) => ((scores / cap)?.tanh()? * cap)?,
-                None => scores,
-            };
-            windowed_softmax(&scores, self.window, fused)?
+            weighed(&q, &k, self.by, fused)? // [heads, len, keys]
         };
         let pattern = visit(tap, site(At::Pattern), pattern)?;
         let z = visit(tap, site(At::Z), mix(&pattern, &v, fused)?)?; // [len, heads, d_head]
@@ -188,10 +197,10 @@ impl Attention {
     fn turned(&self, end: End, first: usize, read: Tensor, constant: Tensor) -> Result<(Tensor, Tensor)> {
         let (mut read, mut constant) = (read, constant);
         if let Some(rotary) = self.rotary.as_ref().filter(|_| end != End::Value) {
-            read = rotary.turn(&read.transpose(0, 1)?, first, false)?.transpose(0, 1)?.contiguous()?;
-            constant = rotary.turn(&constant.unsqueeze(1)?, first, false)?.squeeze(1)?;
+            read = rotary.turn(&read.transpose(0, 1)?, first.., false)?.transpose(0, 1)?.contiguous()?;
+            constant = rotary.turn(&constant.unsqueeze(1)?, first.., false)?.squeeze(1)?;
         }
-        let scale = if end == End::Query { self.scale } else { 1.0 };
+        let scale = if end == End::Query { self.by.scale } else { 1.0 };
         Ok(((read * scale)?, (constant * scale)?))
     }
 

@@ -66,9 +66,9 @@ fn only_what_is_missing_is_downloaded() {
         assert_eq!(snapshot.commit, COMMIT);
         assert_eq!(fs::read(snapshot.dir.join("tokenizer.json")).unwrap(), b"{\"model\": {}}");
         // What else says something of a tokenizer is asked for with it.
-        let extras = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+        let extras = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"];
         let asked: usize = extras.iter().map(|file| bench.server.count("HEAD", file)).sum();
-        assert_eq!(asked, 3);
+        assert_eq!(asked, 4);
         assert_eq!(bench.server.requests().len(), bench.server.count("HEAD", "/tokenizer.json") + 1 + asked);
     }
 }

@@ -7,6 +7,7 @@ use crate::export::table::{number, text, whole};
 use crate::export::{Data, Entry, Table};
 use crate::figure::{Figure, Panel, bias as figure};
 use crate::findings::difference::{self, Comparison, Run, of_runs};
+use crate::findings::reading::said_of_front;
 use crate::findings::{About, Findings, Output, Words, refuse_parts};
 use crate::model::{NoTap, Segments};
 use crate::prompt::Prompt;
@@ -89,6 +90,8 @@ pub struct Pair<'a> {
     /// The labels of the tokens that are named.
     labels: [Vec<String>; 2],
     remarks: Vec<String>,
+    /// Whether its prompts begin with a token that is no part of them.
+    begun: bool,
 }
 
 /// What models say to a template.
@@ -110,12 +113,13 @@ pub fn compare<'a>(template: &'a Template, session: &Session) -> Result<Pair<'a>
     let run = |text: String| Run::new(session, template.comparison.reading, Words::Text(text));
     let runs = [run(first)?, run(second)?];
     let remarks = runs.iter().flat_map(|run| &run.prompt.remarks).map(|remark| remark.text.clone()).collect();
+    let begun = runs[0].prompt.front > 0;
     let logits = next(session, runs.each_ref().map(|run| &run.prompt))?;
     let shifts = shifts([&logits[0], &logits[1]], TOLD)?;
     let label = |shift: &Shift| session.tokenizer.label(shift.id);
     let labels = shifts.tokens.each_ref().map(|own| own.iter().map(label).collect());
     let attention = of_runs(&template.comparison, runs)?;
-    Ok(Pair { model: session.identity(), shifts, attention, labels, remarks })
+    Ok(Pair { model: session.identity(), shifts, attention, labels, remarks, begun })
 }
 
 /// The logits after each prompt.
@@ -164,7 +168,8 @@ impl<'a> Compared<'a> {
     }
 
     fn lines(&self) -> Vec<String> {
-        let bos = if self.template.comparison.reading.bos { "after BOS" } else { "no BOS" };
+        let begun = self.found.iter().map(|found| found.begun);
+        let bos = said_of_front(self.template.comparison.reading.bos, begun);
         let what = format!("next tokens of two groups, {bos} · Jensen–Shannon divergence");
         let range = "(0 the same, 1 no token in common)";
         if let [one] = &self.found[..] {
@@ -186,7 +191,7 @@ impl<'a> Compared<'a> {
             settings: Map::from_iter([
                 ("model".into(), json!(found.model)),
                 ("template".into(), json!(self.template.template)),
-                ("bos".into(), self.template.comparison.reading.bos.into()),
+                ("bos".into(), found.begun.into()),
             ]),
             fields: Map::from_iter([
                 ("groups".into(), json!(self.groups)),

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::export::table::{number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
 use crate::figure::{Figure, Heatmap, Matrix, Panel, Scale};
+use crate::findings::reading::said_of_front;
 use crate::findings::{About, Findings};
 use crate::model::{NoTap, Segments};
 use crate::prompt::Prompt;
@@ -24,6 +25,8 @@ pub struct Said {
     model: Identity,
     top: Vec<(u32, f64)>,
     labels: Vec<String>,
+    /// Whether its prompts begin with a token that is no part of them.
+    begun: bool,
 }
 
 /// What models say for each filling.
@@ -63,7 +66,7 @@ pub fn fill(options: &Template, session: &Session, watch: Watch) -> Result<Said>
         watch(ids.len(), 0);
     }
     let labels = top.iter().map(|(id, _)| session.tokenizer.label(*id)).collect();
-    Ok(Said { model: session.identity(), top, labels })
+    Ok(Said { model: session.identity(), top, labels, begun: !reader.front.is_empty() })
 }
 
 impl<'a> Filled<'a> {
@@ -104,7 +107,7 @@ impl<'a> Filled<'a> {
 
     fn lines(&self) -> Vec<String> {
         let models: Vec<&str> = self.said.iter().map(|said| &said.model.name[..]).collect();
-        let bos = if self.options.bos { "after BOS" } else { "no BOS" };
+        let bos = said_of_front(self.options.bos, self.said.iter().map(|said| said.begun));
         let mut lines = vec![format!("{} · the most probable next token of each filling, {bos}", models.join(", "))];
         for said in self.said.iter().skip(1) {
             let (same, all) = (self.same(said), said.top.len());
@@ -155,7 +158,7 @@ impl Findings for Filled<'_> {
                     ("model".into(), json!(said.model)),
                     ("template".into(), json!(self.options.template)),
                     ("fill".into(), json!(self.options.fill)),
-                    ("bos".into(), self.options.bos.into()),
+                    ("bos".into(), said.begun.into()),
                 ]),
                 fields: Map::from_iter([
                     ("top".into(), said.top.chunks(columns).map(ids).collect()),

@@ -13,7 +13,7 @@ pub use template::{Slot, Template};
 use super::rows::{Bad, Sample, none_read};
 use crate::analysis::scoring::{Beside, Text, Watch, score};
 use crate::error::Result;
-use crate::findings::reading::begin;
+use crate::findings::reading::front;
 use crate::findings::{Output, Style, refuse_parts};
 use crate::record::Identity;
 use crate::session::Session;
@@ -61,6 +61,8 @@ pub struct Found {
     pub model: Identity,
     /// Each item's candidates; none of an item that the model cannot read.
     pub items: Vec<Option<Vec<Candidate>>>,
+    /// Whether its prompts begin with a token that is no part of them.
+    pub begun: bool,
     /// Items that the model cannot read.
     pub bad: Vec<Bad>,
 }
@@ -88,7 +90,8 @@ fn following(prompt: &str, text: &str) -> String {
 /// Ids of prompts.
 struct Reader<'a> {
     session: &'a Session,
-    bos: Option<u32>,
+    /// What stands in front of each.
+    front: Vec<u32>,
 }
 
 impl<'a> Reader<'a> {
@@ -97,13 +100,12 @@ impl<'a> Reader<'a> {
         if let Some(why) = session.tokenizer.missing() {
             return Err(why.clone());
         }
-        let bos = if bos { begin(&session.tokenizer, session.spec())?.0 } else { None };
-        Ok(Self { session, bos })
+        Ok(Self { session, front: front(session, bos)? })
     }
 
     fn prompt(&self, text: &str) -> Result<Vec<u32>, String> {
         let own = self.session.tokenizer.encode(text).map_err(|error| error.message)?;
-        let ids: Vec<u32> = self.bos.into_iter().chain(own).collect();
+        let ids = [&self.front[..], &own].concat();
         let context = self.session.spec().context;
         match ids.len() {
             0 => Err("its prompt has no token".into()),
@@ -138,7 +140,7 @@ impl<'a> Reader<'a> {
 /// A model that cannot score; logits that are not finite; with `strict`, an item that it cannot read.
 pub fn find(options: &Options, suite: &Suite, session: &Session, watch: Watch) -> Result<Found> {
     let reader = Reader::new(session, options.bos)?;
-    let mut found = Found { model: session.identity(), ..Found::default() };
+    let mut found = Found { model: session.identity(), begun: !reader.front.is_empty(), ..Found::default() };
     let mut read: Vec<Option<(Vec<Vec<u32>>, usize)>> = Vec::new();
     for item in &suite.items {
         let ids = reader.item(item);

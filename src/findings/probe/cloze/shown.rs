@@ -8,6 +8,7 @@ use crate::export::table::{Cell, number, text, whole};
 use crate::export::{Data, Entry, Table};
 use crate::figure::pairs::{self as figure, Level};
 use crate::figure::{Figure, Panel};
+use crate::findings::reading::said_of_front;
 use crate::findings::{About, Findings};
 use crate::prompt::Prompt;
 use crate::record::Record;
@@ -54,7 +55,7 @@ impl<'a> Cloze<'a> {
 
     fn lines(&self) -> Vec<String> {
         let models: Vec<&str> = self.found.iter().map(|found| &found.model.name[..]).collect();
-        let bos = if self.options.bos { "after BOS" } else { "no BOS" };
+        let bos = said_of_front(self.options.bos, self.found.iter().map(|found| found.begun));
         let mut lines = vec![format!("{} · cloze: answers scored whole after the prompt, {bos}", models.join(", "))];
         let among = self.suite.items.iter().filter(|item| item.has_distractors()).count();
         let alone = self.suite.items.len() - among;
@@ -175,7 +176,7 @@ impl Findings for Cloze<'_> {
                 method: "cloze".into(),
                 settings: Map::from_iter([
                     ("model".into(), json!(found.model)),
-                    ("bos".into(), self.options.bos.into()),
+                    ("bos".into(), found.begun.into()),
                     ("limit".into(), json!(self.options.sample.limit)),
                     ("seed".into(), json!(self.options.sample.seed)),
                 ]),

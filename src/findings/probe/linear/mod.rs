@@ -14,7 +14,7 @@ pub use task::{Example, Item, Task};
 use super::rows::{Bad, Sample};
 use crate::analysis::linear::{Part, Pool, Reading, control, probe, residuals, split};
 use crate::error::{Error, Result};
-use crate::findings::reading::begin;
+use crate::findings::reading::front;
 use crate::findings::{Output, Style, Watch, need_arrays, refuse_parts, within};
 use crate::session::Session;
 use rayon::prelude::*;
@@ -116,6 +116,8 @@ pub struct Features {
     pub kinds: Vec<usize>,
     /// The label of each.
     pub labels: Vec<usize>,
+    /// Whether texts begin with a token that is no part of them.
+    pub begun: bool,
     /// Words that are in no token.
     pub lost: usize,
     /// Items that the model cannot read.
@@ -133,12 +135,12 @@ pub fn read(options: &Options, task: &Task, session: &Session, kept: Option<&Kep
     if let Some(why) = session.tokenizer.missing() {
         return Err(why.clone());
     }
-    let bos = if options.bos { begin(&session.tokenizer, session.spec())?.0 } else { None };
+    let front = front(session, options.bos)?;
     let width = session.spec().d_model;
     let (mut items, mut kinds, mut labels, mut bad, mut lost) = (vec![], vec![], vec![], vec![], 0);
     let mut texts = Vec::new();
     for (number, item) in task.items.iter().enumerate() {
-        let (ids, spans) = match encode(session, item, bos) {
+        let (ids, spans) = match encode(session, item, &front) {
             Ok(encoded) => encoded,
             Err(why) => {
                 bad.push(task.place(item, why));
@@ -186,15 +188,15 @@ pub fn read(options: &Options, task: &Task, session: &Session, kept: Option<&Kep
             (values, said)
         }
     };
-    Ok(Features { values, width, items, kinds, labels, lost, bad, remark })
+    Ok(Features { values, width, items, kinds, labels, begun: !front.is_empty(), lost, bad, remark })
 }
 
 type Spans = Vec<Range<usize>>;
 
 /// An item as ids, and the bytes of each.
-fn encode(session: &Session, item: &Item, bos: Option<u32>) -> Result<(Vec<u32>, Spans), String> {
+fn encode(session: &Session, item: &Item, front: &[u32]) -> Result<(Vec<u32>, Spans), String> {
     let own = session.tokenizer.spans(&item.text).map_err(|error| error.message)?;
-    let (ids, spans): (Vec<u32>, Spans) = bos.map(|bos| (bos, 0..0)).into_iter().chain(own).unzip();
+    let (ids, spans): (Vec<u32>, Spans) = front.iter().map(|id| (*id, 0..0)).chain(own).unzip();
     let (count, context) = (ids.len(), session.spec().context);
     if count > context {
         return Err(format!("it has {count} tokens, but the model's context holds {context}"));

@@ -78,6 +78,8 @@ pub struct Found {
     pub examples: usize,
     /// How many types they have.
     pub kinds: usize,
+    /// Whether texts begin with a token that is no part of them.
+    pub begun: bool,
     /// Words that are in no token.
     pub lost: usize,
     /// Items that the model cannot read.
@@ -112,6 +114,7 @@ impl Found {
             controls: draws.iter().map(|(_, control)| control.clone()).collect(),
             examples: features.labels.len(),
             kinds: kinds.len(),
+            begun: features.begun,
             lost: features.lost,
             bad: std::mem::take(&mut features.bad),
             features: keep.then_some(features),

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::export::table::{Cell, number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
 use crate::figure::{Figure, linear as figure};
+use crate::findings::reading::said_of_front;
 use crate::findings::{About, Findings};
 use crate::named::Named;
 use crate::prompt::Prompt;
@@ -50,7 +51,7 @@ impl<'a> Probes<'a> {
             Pool::Last => "its last token",
             Pool::Mean => "the mean of its tokens",
         };
-        format!("{thing} = {pool}, {}", if self.options.bos { "after BOS" } else { "no BOS" })
+        format!("{thing} = {pool}, {}", said_of_front(self.options.bos, self.found.iter().map(|found| found.begun)))
     }
 
     fn lines(&self) -> Vec<String> {
@@ -160,7 +161,7 @@ impl<'a> Probes<'a> {
             ("model".into(), json!(found.model)),
             ("label".into(), task.label.clone().into()),
             ("pool".into(), options.pool.name().into()),
-            ("bos".into(), options.bos.into()),
+            ("bos".into(), found.begun.into()),
             ("seeds".into(), json!(seeds)),
             ("limit".into(), json!(options.sample.limit)),
         ]);
