@@ -7,6 +7,7 @@ mod long;
 mod parts;
 mod pieces;
 mod quick;
+mod roles;
 mod settings;
 mod spelling;
 mod tokenizer;
