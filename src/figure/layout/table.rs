@@ -36,7 +36,7 @@ pub(super) fn table<'a>(table: &'a Table, face: &dyn Typeface, room: Room) -> Bl
     let drawn = if count > fitting { fitting.saturating_sub(1) } else { count };
     let gap = GAP.min(width * 0.03);
     let widths = widths(table, face, drawn, width, gap);
-    let all: Vec<(&Column, f32)> = table.columns.iter().zip(widths).collect();
+    let all: Vec<Wide> = table.columns.iter().zip(widths).collect();
     let (first, mut left_out) = fitting_columns(&all, width, gap);
     let mut names = Vec::new();
     if !all.is_empty() {
@@ -68,12 +68,11 @@ pub(super) fn table<'a>(table: &'a Table, face: &dyn Typeface, room: Room) -> Bl
     block
 }
 
+/// A column and how wide it is.
+type Wide<'a> = (&'a Column, f32);
+
 /// The columns that fit beside one another, and those that do not.
-fn fitting_columns<'a>(
-    all: &[(&'a Column, f32)],
-    width: f32,
-    gap: f32,
-) -> (Vec<(&'a Column, f32)>, Vec<(&'a Column, f32)>) {
+fn fitting_columns<'a>(all: &[Wide<'a>], width: f32, gap: f32) -> (Vec<Wide<'a>>, Vec<Wide<'a>>) {
     let mut x = 0.0;
     all.iter().partition(|(_, w)| {
         let fits = x + w <= width + 0.5;
@@ -83,7 +82,7 @@ fn fitting_columns<'a>(
 }
 
 /// Columns, each as wide as it says, below what is there.
-fn put_columns(block: &mut Block, face: &dyn Typeface, columns: &[(&Column, f32)], drawn: usize, gap: f32) {
+fn put_columns(block: &mut Block, face: &dyn Typeface, columns: &[Wide], drawn: usize, gap: f32) {
     let (mut x, top) = (0.0, block.h);
     for &(column, w) in columns {
         let inner = if column.shades.is_empty() { (x, w) } else { (x + PAD, w - 2.0 * PAD) };
