@@ -297,7 +297,7 @@ RESULTS = {
         },
     ),
     "difference": (
-        ["difference"],
+        [],
         ["difference", "ranking", "same", "tol"],
         {
             "of": "s: What is compared", "sign": "s: B less A", "tol": "n: What may differ", "same": "b: Whether no number differs by more",
@@ -313,9 +313,10 @@ RESULTS = {
     "patching": (["patching"], ["grid", "clean", "corrupt"], {**PATCH, **SITE}),
     "attribution-patching": (["attribution-patching"], ["grid", "confirmed"], {**PATCH, **SITE, "confirmed": "cell o: Cells that were patched"}),
     "patching-pairs": (
-        ["patching-pairs"],
+        ["patching-pairs", "attribution-patching-pairs"],
         ["grid", "low", "high", "pairs"],
         {**MANY, **SITE, "metric": "s: What is measured", "cells": "cell s: Names of the cells", "pairs": "pair o: Each pair's metrics",
+         "confirmed": "cell o: Cells that were patched",
          "low": "layer,cell n: Lower end of 95 %", "high": "layer,cell n: Upper end"},
     ),
     "eap-ig": (
@@ -420,7 +421,7 @@ def main() -> None:
         "tokens": field("token s: Its tokens, where they are not those of the file"),
     }
     for name, (methods, required, fields) in RESULTS.items():
-        method = {"enum": methods} if methods else {"type": "string", "description": "attention, or attention-LAYER-HEAD of a head named alone"}
+        method = {"enum": methods} if methods else {"type": "string", "description": f"{name}, or {name}-LAYER-HEAD of a head named alone"}
         definitions[name] = thing(fields, ["method", *required], method=method, **common)
     definitions["result"] = {"anyOf": [{"$ref": f"#/$defs/{name}"} for name in RESULTS]}
     always = ["version", "command", "options", "model", "prompt", "token_ids", "tokens", "results"]

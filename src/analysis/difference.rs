@@ -46,6 +46,27 @@ impl Difference {
         order
     }
 
+    /// The size that all but about one in so many of the differences stay below, whatever their signs; equal numbers are no difference.
+    pub fn below(&self, one_in: u64) -> f32 {
+        const STEPS: usize = 4096;
+        let most = self.heads.iter().map(|head| head.max_abs).filter(|most| most.is_finite()).fold(0.0, f32::max);
+        let count = |map: &Map| {
+            let mut counts = vec![0u64; STEPS];
+            for size in map.values.iter().map(|value| value.abs()).filter(|size| *size > 0.0 && size.is_finite()) {
+                counts[((size / most * STEPS as f32) as usize).min(STEPS - 1)] += 1;
+            }
+            counts
+        };
+        let sum = |a: Vec<u64>, b: Vec<u64>| a.iter().zip(&b).map(|(a, b)| a + b).collect();
+        let counts: Vec<u64> = self.maps.par_iter().map(count).reduce(|| vec![0; STEPS], sum);
+        let (all, mut above) = (counts.iter().sum::<u64>(), 0);
+        let step = counts.iter().rposition(|count| {
+            above += count;
+            above > all / one_in
+        });
+        step.map_or(most, |step| most * (step + 1) as f32 / STEPS as f32)
+    }
+
     /// The head that has the largest difference of any weight.
     pub fn largest(&self) -> usize {
         let most = |best: usize, at: usize| if self.heads[at].max_abs > self.heads[best].max_abs { at } else { best };

@@ -11,7 +11,7 @@ use candle_core::{D, Tensor};
 use rayon::prelude::*;
 
 /// Rows that are unembedded together: the unembedding is read once for all of them, and their logits stay in memory.
-const ROWS: usize = 256;
+pub(crate) const ROWS: usize = 256;
 
 /// One layer's prediction at one position.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -62,6 +62,11 @@ impl Method {
         matches!(self, Self::Norm | Self::NormResidual | Self::ValueZeroing)
     }
 
+    /// Whether it has a map of each layer.
+    pub fn has_layers(self) -> bool {
+        self.is_by_head()
+    }
+
     /// Whether each row takes runs of its own, so that only the position's row is computed unless all are asked for.
     pub fn is_by_row(self) -> bool {
         matches!(self, Self::Flow | Self::ValueZeroing)

@@ -3,7 +3,7 @@
 use super::attribution::Watch;
 use crate::error::Result;
 use crate::model::{Activation, Model, Segments, Site, Tap};
-use crate::trace::{Recorder, forward};
+use crate::trace::Recorder;
 use candle_core::{D, Tensor};
 use rayon::prelude::*;
 use std::ops::RangeInclusive;
@@ -24,19 +24,22 @@ pub fn value_zeroing(
     watch: Watch,
 ) -> Result<Vec<Vec<f32>>> {
     let (n, layers) = (ids.len(), model.spec().layers);
-    let recorder = Recorder::new().keep(Activation::ResidPre).keep(Activation::V).keep(Activation::Pattern);
-    let mut recorder = recorder.keep(Activation::AttnOut).keep(Activation::MlpOut).keep(Activation::ResidPost);
-    forward(model, &[ids], &mut recorder)?;
-    let trace = recorder.trace();
     let pairs: Vec<(usize, usize)> = queries.clone().flat_map(|i| (0..=i).map(move |j| (i, j))).collect();
     watch(0, layers * pairs.len().div_ceil(ROWS));
     let mut maps = Vec::with_capacity(layers);
+    let all = Segments::packed(&[n]);
+    let mut resid = model.start(&model.embed(ids)?, &all)?;
     for layer in 0..layers {
+        // The activations of one layer at a time: patterns of all of them are half a gigabyte for a thousand tokens.
+        let kept = [Activation::V, Activation::Pattern, Activation::AttnOut, Activation::MlpOut];
+        let mut recorder = kept.into_iter().fold(Recorder::new(), Recorder::keep);
+        let left = model.block(layer, &resid, &all, &mut recorder)?;
+        let trace = recorder.trace();
         let of = |at| trace.get(at, layer, 0);
         let values = model.value_out(layer, of(Activation::V)?)?.flatten_all()?.to_vec1::<f32>()?; // [head, token, d]
         let pattern = of(Activation::Pattern)?.flatten_all()?.to_vec1::<f32>()?; // [head, query, key]
-        let (resid, attn_out) = (of(Activation::ResidPre)?, of(Activation::AttnOut)?);
-        let (mlp_out, after) = (numbers(of(Activation::MlpOut)?)?, numbers(of(Activation::ResidPost)?)?);
+        let attn_out = of(Activation::AttnOut)?;
+        let (mlp_out, after) = (numbers(of(Activation::MlpOut)?)?, numbers(&left)?);
         let d = resid.dim(D::Minus1)?;
         let mut map = vec![0.0f64; n * n];
         for pairs in pairs.chunks(ROWS) {
@@ -77,6 +80,7 @@ pub fn value_zeroing(
             watch(1, 0);
         }
         maps.push(normalised(&map, n, &queries));
+        resid = left;
     }
     Ok(maps)
 }

@@ -13,13 +13,13 @@ use super::tally::{Lines, Prompts};
 use crate::error::{Error, Result};
 use crate::export::Draft;
 use crate::findings::{Asked, Findings, Group, Output, Subject};
-use crate::prompt::Prompt;
-use crate::prompt::Remark;
+use crate::prompt::{Prompt, Remark};
 use crate::render::Fonts;
 use crate::session::Session;
 use crate::text;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 
 /// How a run went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +55,8 @@ fn outputs(targets: &[Target]) -> Vec<Output> {
 }
 
 /// Answers what is asked for every prompt, into the folder. What fails for one prompt is an entry of the folder's list; what fails for all
-/// is an error, after which the run can be resumed. `line` is what was typed, for people; `tick` is called for every prompt that is read.
+/// is an error, after which the run can be resumed. `line` is what was typed, for people; `tick` is called for every
+/// prompt that is read, `say` with what people should know at once.
 ///
 /// # Errors
 /// As [`check`]; a model that lacks what is asked for, or whose files are changed meanwhile; a folder that another run writes to, that cannot
@@ -66,6 +67,7 @@ pub fn run(
     line: &str,
     session: &Session,
     tick: &(dyn Fn() + Sync),
+    say: &(dyn Fn(&Remark) + Sync),
 ) -> Result<Summary> {
     let targets = targets(options, asked)?;
     asked.analysis().fits(session.spec())?;
@@ -83,6 +85,8 @@ pub fn run(
         shard: options.shard.is_part().then(|| options.shard.to_string()),
         run,
         remarks: Mutex::default(),
+        say,
+        most: AtomicU64::new(0),
     };
     let mut summary = job.run(blocks, &mut folder)?;
     summary.remarks = job.remarks.into_inner().unwrap_or_default();
@@ -107,6 +111,10 @@ pub(super) struct Job<'a> {
     pub shard: Option<String>,
     /// What was to be said of prompts so far.
     pub remarks: Mutex<BTreeSet<Remark>>,
+    /// Tells people what they should know at once.
+    pub say: &'a (dyn Fn(&Remark) + Sync),
+    /// The most memory of which they know that a prompt takes it.
+    pub most: AtomicU64,
 }
 
 /// A prompt that was worked on, or why not.

@@ -12,7 +12,7 @@
 //! let options = batch::Options { inputs: vec!["prompts.txt".into()], out: "results".into(), ..Default::default() };
 //! batch::check(&options, &asked)?; // before the model is loaded
 //! let session = Session::new(Checkpoint::open(&Source::Builtin)?)?;
-//! let summary = batch::run(&options, &asked, "", &session, &|| ())?;
+//! let summary = batch::run(&options, &asked, "", &session, &|| (), &|_| ())?;
 //! assert!(summary.failed <= summary.prompts);
 //! # Ok::<(), attnviz::Error>(())
 //! ```

@@ -7,11 +7,13 @@ use super::manifest::{Entry, Outcome, ResultFile};
 use super::options::Target;
 use crate::error::{Error, Result};
 use crate::export::{Draft, Fields};
-use crate::findings::{Findings, Ready, Subject, Words, find_all, rows};
+use crate::findings::{Cost, Findings, Ready, Subject, Words, find_all, rows};
 use crate::format::Format;
-use crate::prompt::Prompt;
+use crate::prompt::{Prompt, Remark};
+use crate::weights::Weights;
 use rayon::prelude::*;
 use std::collections::HashSet;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// More is not said of how prompts were read.
 const MOST_REMARKS: usize = 8;
@@ -27,7 +29,24 @@ impl Job<'_> {
         {
             said.extend(prompt.remarks.iter().cloned());
         }
+        self.announce(item.index, prompt.ids.len())?;
         self.subject(prompt, item.index as usize)
+    }
+
+    /// Says what a prompt of so many tokens takes, where that is much, and much more than what was said before. Files are held until all of
+    /// a group are made.
+    fn announce(&self, index: u64, tokens: usize) -> Result<()> {
+        let Cost { memory, disk, .. } = self.asked.analysis().cost(self.session.spec(), tokens, &self.outputs);
+        let cost = Cost { memory: memory + disk, disk, ..Cost::default() };
+        cost.allowed()?;
+        let (most, weights) = (self.most.load(Relaxed), self.session.weights().map_or(0, Weights::bytes));
+        if cost.memory > most + most / 2
+            && let Some(need) = cost.need(weights)
+        {
+            self.most.store(cost.memory, Relaxed);
+            (self.say)(&Remark::from(format!("prompt {index}: {need}")));
+        }
+        Ok(())
     }
 
     pub(super) fn subject(&self, prompt: Prompt, index: usize) -> Result<Subject<'_>> {

@@ -120,7 +120,11 @@ pub fn run(args: &BatchArgs, command: &dyn PromptCommand, line: &str) -> Result<
     }
     watch_for_interrupts();
     let bar = bar(args, &options)?;
-    let summary = batch::run(&options, &asked, line, &session, &|| bar.inc(1))?;
+    let summary = batch::run(&options, &asked, line, &session, &|| bar.inc(1), &|remark| {
+        if !args.quiet {
+            bar.suspend(|| output::say(remark));
+        }
+    })?;
     bar.finish_and_clear();
     summary.remarks.iter().filter(|_| !args.quiet).for_each(output::say);
     finish(args, summary)

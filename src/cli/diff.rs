@@ -6,12 +6,14 @@ use super::args::{FigureArgs, SelectionArgs, one_of};
 use super::deliver::deliver;
 use super::model::{ModelArgs, Opened};
 use super::output::{Destination, OutputArgs, remark_on, remark_on_prompt};
+use super::run::announce;
 use attnviz::checkpoint::Checkpoint;
 use attnviz::error::{Error, Result};
 use attnviz::findings::difference::{Options, Run, alike, of_files, of_runs};
 use attnviz::findings::{Findings, Reading, refuse_graph};
 use attnviz::prompt::Truncate;
 use attnviz::session::{self, Session};
+use attnviz::weights::Weights;
 use clap::Args;
 use sides::Sides;
 
@@ -70,25 +72,31 @@ pub fn run(args: &DiffArgs, line: &str) -> Result<()> {
     let (sides, quiet) = (args.sides()?, args.output.quiet);
     let named = args.model.named().filter(|_| !matches!(sides, Sides::Files(..)));
     let destinations = args.output.destinations("diff", named.as_deref(), line)?;
-    refuse_graph("diff", &destinations.iter().map(Destination::output).collect::<Vec<_>>())?;
+    let outputs: Vec<_> = destinations.iter().map(Destination::output).collect();
+    refuse_graph("diff", &outputs)?;
     let options = args.options()?;
     options.check()?;
     args.model.start_threads()?;
     let reading = options.reading;
+    let compare = |runs: [Run<'_>; 2]| {
+        runs.iter().for_each(|run| remark_on_prompt(&run.prompt, quiet));
+        let [a, b] = &runs;
+        let weights = |run: &Run| run.session.weights().map_or(0, Weights::bytes);
+        let all = weights(a) + if std::ptr::eq(a.session, b.session) { 0 } else { weights(b) };
+        let cost = options.cost(a.session.spec(), [a, b].map(|run| run.prompt.ids.len()), &outputs);
+        announce(&cost, all, quiet)?;
+        of_runs(&options, runs)
+    };
     let mut found = match sides {
         Sides::Files(a, b) => of_files(&options, [&a, &b])?,
         Sides::Prompts(a, b) => {
             let session = Session::new(open(&args.model, &options, quiet)?)?;
             remark_on(&session, quiet);
-            let runs = [Run::new(&session, reading, a)?, Run::new(&session, reading, b)?];
-            runs.iter().for_each(|run| remark_on_prompt(&run.prompt, quiet));
-            of_runs(&options, runs)?
+            compare([Run::new(&session, reading, a)?, Run::new(&session, reading, b)?])?
         }
         Sides::Models(words, against) => {
             let [a, b] = open_both([&args.model, &args.model.instead(&against)], &options, quiet)?;
-            let runs = [Run::new(&a, reading, words.clone())?, Run::new(&b, reading, words)?];
-            runs.iter().for_each(|run| remark_on_prompt(&run.prompt, quiet));
-            of_runs(&options, runs)?
+            compare([Run::new(&a, reading, words.clone())?, Run::new(&b, reading, words)?])?
         }
     };
     line.clone_into(&mut found.about.record.line);

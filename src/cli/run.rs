@@ -5,11 +5,9 @@ use super::deliver::deliver;
 use super::model::ModelArgs;
 use super::output::{self, Destination, OutputArgs};
 use super::progress::Progress;
-use attnviz::error::{Error, Result};
-use attnviz::findings::{Asked, Subject, find};
+use attnviz::error::Result;
+use attnviz::findings::{Asked, Cost, Subject, find};
 use attnviz::prompt::Prompt;
-use attnviz::system::memory_limit;
-use attnviz::text::bytes;
 use attnviz::weights::Weights;
 use std::time::Instant;
 
@@ -67,8 +65,7 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     output::remark_on_prompt(&prompt, output.quiet);
     let weights = session.weights().map_or(0, Weights::bytes);
     let cost = analysis.cost(session.spec(), prompt.ids.len(), &outputs);
-    cost.said(weights).iter().filter(|_| !output.quiet).for_each(output::say);
-    allowed(cost.memory)?;
+    announce(&cost, weights, output.quiet)?;
     let progress = Progress::new(output.quiet);
     let watch = |done, planned| progress.watch(done, planned);
     let mut subject = Subject { watch: &watch, ..Subject::new(&session, prompt, &asked)? };
@@ -84,10 +81,8 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     found.verdict()
 }
 
-/// Fails where the system does not allow what is needed beside the program and the weights, whose pages can be given up.
-fn allowed(memory: u64) -> Result<()> {
-    let Some(limit) = memory_limit().filter(|limit| *limit < memory) else { return Ok(()) };
-    let what =
-        format!("this takes {} of memory and more, of which the process may have {}", bytes(memory), bytes(limit));
-    Err(Error::failed(what).hint("select fewer layers, heads or tokens, or allow the process more"))
+/// Says what is taken, and fails where the system does not allow it.
+pub fn announce(cost: &Cost, weights: u64, quiet: bool) -> Result<()> {
+    cost.said(weights).iter().filter(|_| !quiet).for_each(output::say);
+    cost.allowed()
 }

@@ -21,9 +21,16 @@ pub fn labels(alignment: &Alignment, a: &[String], b: &[String]) -> Vec<String> 
     alignment.slots.iter().map(label).collect()
 }
 
+/// Of the differences of several heads one in so many may be larger than the scale, should the largest be this much larger than all others:
+/// else nothing but it would be seen.
+pub const LARGER: u64 = 100;
+const MUCH_LARGER: f32 = 1.5;
+
 /// A scale around 0 over the differences of all heads, whichever of them are drawn.
 pub fn scale(kind: ScaleKind, colormap: Option<Colormap>, found: &Difference) -> Scale {
-    let signed = Scale::signed("attention, B − A", found.heads.iter().map(|head| head.max_abs));
+    let most = found.heads.iter().map(|head| head.max_abs).filter(|most| most.is_finite()).fold(0.0, f32::max);
+    let usual = if found.heads.len() > 1 { found.below(LARGER) } else { most };
+    let signed = Scale::signed("attention, B − A", [if most > MUCH_LARGER * usual { usual } else { most }]);
     Scale { kind, colormap: colormap.unwrap_or(signed.colormap), ..signed }
 }
 

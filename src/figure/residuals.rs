@@ -31,7 +31,9 @@ pub fn summary(found: &Residuals, rows: Vec<String>, largest: [Vec<String>; LARG
         Column::numbers("median size", &medians),
     ];
     let heads = ["largest dimension", "second", "third"];
-    columns.extend(heads.into_iter().zip(largest).map(|(head, cells)| Column::texts(head, cells)));
+    columns.extend(
+        heads.into_iter().zip(largest).map(|(head, cells)| Column { right: true, ..Column::texts(head, cells) }),
+    );
     let note = "on the first token: the share of the layer’s attention, the mean over heads and queries from the second on; dimensions with \
                 their largest number and where it is; median: of the sizes of all numbers there";
     Panel::Table(Table { title: String::new(), columns, note: note.into() })

@@ -1,9 +1,11 @@
 //! What an analysis takes, as far as it is known before it begins.
 
 use super::Output;
+use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::Spec;
 use crate::prompt::Remark;
+use crate::system::memory_limit;
 use crate::text::bytes;
 
 /// Less memory is not spoken of.
@@ -25,13 +27,49 @@ pub struct Cost {
 }
 
 impl Cost {
+    /// So much memory, and nothing else that is known.
+    pub(super) fn of_memory(memory: u64) -> Self {
+        Self { memory, ..Self::default() }
+    }
+
     /// What people should know before it begins, with the bytes of the model's weights; nothing of what is small.
     pub fn said(&self, weights: u64) -> Vec<Remark> {
-        let memory = ALWAYS + self.memory + weights;
-        let needs = (memory >= MUCH_MEMORY || self.disk >= MUCH_ROOM)
-            .then(|| format!("this takes about {} of memory and {} on disk", bytes(memory), bytes(self.disk)));
-        needs.map(Remark::from).into_iter().chain(self.remarks.iter().cloned()).collect()
+        self.need(weights).map(Remark::from).into_iter().chain(self.remarks.iter().cloned()).collect()
     }
+
+    /// The memory and the room that it takes, with the bytes of the model's weights, where that is much.
+    pub fn need(&self, weights: u64) -> Option<String> {
+        let memory = ALWAYS + self.memory + weights;
+        (memory >= MUCH_MEMORY || self.disk >= MUCH_ROOM)
+            .then(|| format!("this takes about {} of memory and {} on disk", bytes(memory), bytes(self.disk)))
+    }
+
+    /// Fails where the system does not allow the memory that is needed beside the program and the weights, whose pages can be given up.
+    ///
+    /// # Errors
+    /// That the process may not have so much.
+    pub fn allowed(&self) -> Result<()> {
+        let Some(limit) = memory_limit().filter(|limit| *limit < self.memory) else { return Ok(()) };
+        let needed = bytes(self.memory);
+        let what = format!("this takes {needed} of memory and more, of which the process may have {}", bytes(limit));
+        Err(Error::failed(what).hint("select fewer layers, heads or tokens, or allow the process more"))
+    }
+}
+
+/// The bytes that a pass over so many tokens holds at once: the rows of one layer's activations, and where somebody looks at them, its
+/// patterns with what is made of them.
+pub(super) fn pass(spec: &Spec, tokens: usize, is_watched: bool) -> u64 {
+    let n = tokens as u64;
+    let patterns = if is_watched { 2 * spec.heads as u64 * n * n } else { 0 };
+    4 * (patterns + n * (8 * spec.d_model as u64 + 2 * spec.d_mlp as u64))
+}
+
+/// The bytes that a pass over so many tokens needs to be followed backwards through so many of its layers at once, with the gradients of
+/// one of them; its patterns are made again, unless somebody looks at them.
+pub(super) fn followed(spec: &Spec, tokens: usize, layers: usize, is_watched: bool) -> u64 {
+    let (n, layers) = (tokens as u64, layers as u64);
+    let patterns = if is_watched { (2 * layers + 6) * spec.heads as u64 * n * n } else { spec.heads as u64 * n * n };
+    4 * (patterns + (layers + 1) * n * (12 * spec.d_model as u64 + 2 * spec.d_mlp as u64))
 }
 
 /// What the patterns of a prompt take, and the files that hold their numbers.
@@ -59,8 +97,9 @@ impl Patterns {
         let (n, d) = (tokens as u64, spec.d_model as u64);
         let layer = spec.heads as u64 * n * n;
         let entering = if self.again { spec.layers as u64 * n * d } else { 0 };
-        let working = layer * if self.scores { 4 } else { 2 } + n * (8 * d + 2 * spec.d_mlp as u64);
-        let memory = 4 * (self.maps * self.side * self.side + entering + working + self.held);
+        let scores = if self.scores { 2 * layer } else { 0 };
+        let held = self.maps * self.side * self.side + entering + scores + self.held;
+        let memory = 4 * held + pass(spec, tokens, true);
         let (all, pairs) = (self.maps * n * n, self.maps * n * (n + 1) / 2);
         let file = |Output { format, by_part }: &Output| {
             let more = if *by_part { 0 } else { self.more };
@@ -81,8 +120,8 @@ impl Patterns {
 mod tests {
     use super::*;
     use crate::analysis::attention::Extra;
-    use crate::findings::Analysis;
     use crate::findings::attention::Options;
+    use crate::findings::{Analysis, Selection, difference, heads, lens, mix, saliency};
 
     #[test]
     fn what_a_big_job_takes_is_said_and_what_a_small_one_takes_is_not() {
@@ -103,6 +142,25 @@ mod tests {
         // 2 · 144 + 13 / 1024 · 768 + 50257 / 1024 numbers for each pair of 1024 tokens, of 4 bytes.
         let all = said(1024, Format::Npz);
         assert!(all.len() == 1 && all[0].text.ends_with("on disk") && all[0].text.contains("1.4 GiB"), "{all:?}");
+        let mixed = mix::Options::default();
+        let (memory, said) = (mixed.cost(&spec, 1024, &[]).memory, |options: &dyn Analysis| {
+            options.cost(&spec, 1024, &[]).said(475 << 20)
+        });
+        assert!((1000 << 20..1100 << 20).contains(&memory), "{}", bytes(memory)); // half of it the gradient of one layer
+        for big in [&mixed as &dyn Analysis, &saliency::Options::default()] {
+            assert!(said(big)[0].text.starts_with("this takes about 1."), "{:?}", said(big));
+        }
+        for small in [&lens::Options::default() as &dyn Analysis, &heads::Options::default()] {
+            assert_eq!(said(small), []);
+        }
+        let both = difference::Options::default();
+        let said = both.cost(&spec, [1024, 900], &[Output::whole(Format::Npz)]).said(475 << 20);
+        assert!(said[0].text.contains("576 MiB on disk"), "{said:?}");
+        let one = difference::Options {
+            selection: Selection { heads: Some("4.11,5.1".parse().unwrap()), ..Selection::default() },
+            ..both
+        };
+        assert_eq!(one.cost(&spec, [1024, 900], &[Output::whole(Format::Npz)]).disk, 8 << 20);
         let small = Options::default().cost(&spec, 1024, &[Output::whole(Format::Png)]);
         assert!(small.disk == 0 && small.memory < 250 << 20, "{small:?}");
     }

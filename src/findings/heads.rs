@@ -5,13 +5,15 @@ mod gathering;
 mod ranked;
 mod weights;
 
+use super::cost;
 use super::subject::{About, Subject, next_of_all};
-use super::{Advice, Analysis, Findings, Output, Reading, Style, need_arrays, refuse_parts, together};
+use super::{Advice, Analysis, Cost, Findings, Output, Reading, Style, need_arrays, refuse_parts, together};
 use crate::analysis::Prediction;
 use crate::analysis::heads::{Head, SEQUENCES, Score, of_prompts, of_repeats, repeats};
 use crate::error::{Error, Result};
 use crate::export::{Array, Data, Entry, Table};
 use crate::figure::Figure;
+use crate::model::Spec;
 use crate::session::Session;
 use ranked::Ranked;
 use rayon::prelude::*;
@@ -82,6 +84,19 @@ impl Analysis for Options {
                 .hint("leave one of the two out")
                 .option(option))
         })
+    }
+
+    /// One layer's patterns at a time; of the weights, every head's matrices in double precision, what each writes, what those of a layer
+    /// read, and three numbers for each pair.
+    fn cost(&self, spec: &Spec, tokens: usize, _: &[Output]) -> Cost {
+        if !self.weights {
+            return Cost::of_memory(cost::pass(spec, tokens, true));
+        }
+        let (d, width, all) = (spec.d_model as u64, spec.d_head as u64, (spec.layers * spec.heads) as u64);
+        let across = spec.heads as u64 * width;
+        Cost::of_memory(
+            (4 * 8 + 4) * all * d * width + 4 * 3 * across * (d + 2 * across) + 3 * 8 * all * all + 8 * 8 * d * d,
+        )
     }
 
     fn find<'a>(&'a self, subject: Subject<'a>, outputs: &[Output]) -> Result<Box<dyn Findings + 'a>> {

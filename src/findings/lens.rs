@@ -4,16 +4,19 @@ pub(super) mod options;
 
 pub use options::{Colour, Options};
 
+use super::cost;
 use super::direct::DirectAttribution;
 use super::residuals::Norms;
 use super::subject::{About, Subject};
-use super::{Analysis, Findings, Output, Reading, Style, Target, refuse_parts, within};
+use super::{Analysis, Cost, Findings, Output, Reading, Style, Target, refuse_parts, within};
+use crate::analysis::lens::ROWS;
 use crate::analysis::{Answer, Lens, Prediction, lens};
 use crate::error::{Error, Result};
 use crate::export::table::{Cell, number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
 use crate::figure::lens::{Labels, answers};
 use crate::figure::{Figure, Scale, ScaleKind};
+use crate::model::Spec;
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
@@ -58,6 +61,13 @@ impl Analysis for Options {
                 .option("foil"));
         }
         self.style.check()
+    }
+
+    /// What enters each layer, twice, and the logits that are made together.
+    fn cost(&self, spec: &Spec, tokens: usize, _: &[Output]) -> Cost {
+        let stream = 2 * 4 * (spec.layers as u64 + 1) * (tokens * spec.d_model) as u64;
+        let logits = if self.norms { 0 } else { 3 * 4 * (ROWS * spec.vocab) as u64 };
+        Cost::of_memory(stream + logits + cost::pass(spec, tokens, self.norms))
     }
 
     fn find<'a>(&'a self, subject: Subject<'a>, _: &[Output]) -> Result<Box<dyn Findings + 'a>> {

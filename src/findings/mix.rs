@@ -1,5 +1,7 @@
 //! How much of each token reaches each position, by several methods, as figures, data and tables.
 
+mod need;
+
 use super::subject::{About, Subject, empty_rows, in_a_line, percent};
 use super::target::{Explained, settings};
 use super::{Advice, Analysis, Cost, Findings, Output, Reading, Style, Target, each_once, refuse_parts};
@@ -11,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::export::table::{number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
 use crate::figure::{Figure, Panel, Scale, mix};
+use crate::format::Format;
 use crate::model::Spec;
 use crate::named::Named;
 use crate::prompt::Remark;
@@ -88,7 +91,7 @@ impl Analysis for Options {
         self.style.check()
     }
 
-    fn cost(&self, _: &Spec, tokens: usize, _: &[Output]) -> Cost {
+    fn cost(&self, spec: &Spec, tokens: usize, outputs: &[Output]) -> Cost {
         let by_row: Vec<&str> =
             self.method.iter().filter(|method| method.is_by_row()).map(|method| method.name()).collect();
         let slow = by_row.join(" and ");
@@ -106,7 +109,16 @@ impl Analysis for Options {
             }),
             _ => None,
         };
-        Cost { remarks: remark.into_iter().collect(), ..Cost::default() }
+        let maps: usize =
+            each_once(&self.method).iter().map(|method| if method.has_layers() { spec.layers } else { 1 }).sum();
+        let numbers = maps as u64 * (tokens as u64).pow(2);
+        let file = |output: &Output| match output.format {
+            Format::Npz | Format::Safetensors => 4 * numbers,
+            Format::Json => 11 * numbers,
+            _ => 0,
+        };
+        let disk = outputs.iter().map(file).sum();
+        Cost { memory: self.memory(spec, tokens), disk, remarks: remark.into_iter().collect() }
     }
 
     fn find<'a>(&'a self, subject: Subject<'a>, _: &[Output]) -> Result<Box<dyn Findings + 'a>> {
@@ -275,8 +287,7 @@ impl Findings for TokenMixing<'_> {
     fn data(&self, _: Option<usize>) -> Result<Data> {
         let n = self.subject.prompt.ids.len();
         let entry = |mixing: &Mixing| {
-            let by_layer = matches!(mixing.method, Method::Norm | Method::NormResidual | Method::ValueZeroing);
-            let shape = if by_layer { vec![mixing.maps.len(), n, n] } else { vec![n, n] };
+            let shape = if mixing.method.has_layers() { vec![mixing.maps.len(), n, n] } else { vec![n, n] };
             let arrays = vec![Array { name: "map".into(), shape, values: mixing.maps.concat() }];
             let mut fields = Map::from_iter([("row".into(), json!(mixing.row(self.objective.position)))]);
             if let Some(Hidden { share, empty_rows }) = mixing.sink {
@@ -315,7 +326,6 @@ impl Findings for TokenMixing<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::Format;
 
     #[test]
     fn options_survive_json_and_unknown_ones_are_refused() {

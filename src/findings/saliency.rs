@@ -6,6 +6,7 @@ pub(super) mod words;
 
 pub use options::{Absent, Like, Options};
 
+use super::cost;
 use super::generated::Generated;
 use super::subject::Subject;
 use super::{Analysis, Cost, Findings, Output, Reading, Style, Target, each_once, need_arrays, refuse_parts, within};
@@ -53,7 +54,8 @@ impl Analysis for Options {
         self.style.check()
     }
 
-    fn cost(&self, _: &Spec, tokens: usize, _: &[Output]) -> Cost {
+    fn cost(&self, spec: &Spec, tokens: usize, _: &[Output]) -> Cost {
+        let memory = cost::pass(spec, tokens.max(512), false).max(cost::followed(spec, tokens, spec.layers, false));
         let times = usize::from(self.generate.unwrap_or(1));
         let samples = self.samples.map(|samples| samples as usize);
         let runs: Vec<(&str, usize)> = each_once(&self.method)
@@ -62,7 +64,7 @@ impl Analysis for Options {
             .collect();
         let all: usize = runs.iter().map(|(_, runs)| runs).sum();
         if all.saturating_mul(tokens) < MANY_RUNS {
-            return Cost::default();
+            return Cost::of_memory(memory);
         }
         let each: Vec<String> = runs.iter().map(|(name, runs)| format!("{name} {runs}")).collect();
         let least = if self.steps == Steps::Auto || self.evaluate { "at least " } else { "" };
@@ -72,7 +74,7 @@ impl Analysis for Options {
             text::count(tokens, "token"),
             each.join(", ")
         );
-        Cost { remarks: vec![Remark { text, option: Some("method") }], ..Cost::default() }
+        Cost { memory, remarks: vec![Remark { text, option: Some("method") }], ..Cost::default() }
     }
 
     fn find<'a>(&'a self, subject: Subject<'a>, _: &[Output]) -> Result<Box<dyn Findings + 'a>> {

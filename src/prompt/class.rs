@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokenizers::models::unigram::Unigram;
-use tokenizers::{AddedToken, ModelWrapper, PostProcessorWrapper, PreTokenizerWrapper};
+use tokenizers::{AddedToken, ModelWrapper, PostProcessorWrapper};
 
 use super::parts::{Parts, check_ids};
 use super::pieces::extra_tokens;
@@ -112,42 +112,6 @@ impl Class {
             (Self::Gpt2 | Self::NeoX | Self::Roberta | Self::Qwen2, ModelWrapper::BPE(_)) => parts.is_byte_level(),
             (Self::Llama | Self::Gemma, ModelWrapper::BPE(_)) => !parts.is_byte_level(),
             _ => false,
-        }
-    }
-
-    /// The roles that tokens have where nothing is said.
-    fn roles(self) -> &'static [(&'static str, &'static str)] {
-        const END: &str = "<|endoftext|>";
-        match self {
-            Self::AsWritten => &[],
-            Self::Gpt2 => &[("unk_token", END), ("bos_token", END), ("eos_token", END)],
-            Self::NeoX => &[("unk_token", END), ("bos_token", END), ("eos_token", END), ("pad_token", "<|padding|>")],
-            Self::Roberta => &[
-                ("bos_token", "<s>"),
-                ("eos_token", "</s>"),
-                ("sep_token", "</s>"),
-                ("cls_token", "<s>"),
-                ("unk_token", "<unk>"),
-                ("pad_token", "<pad>"),
-                ("mask_token", "<mask>"),
-            ],
-            Self::Bert => &[
-                ("unk_token", "[UNK]"),
-                ("sep_token", "[SEP]"),
-                ("pad_token", "[PAD]"),
-                ("cls_token", "[CLS]"),
-                ("mask_token", "[MASK]"),
-            ],
-            Self::T5 => &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")],
-            Self::Llama => &[("unk_token", "<unk>"), ("bos_token", "<s>"), ("eos_token", "</s>")],
-            Self::Qwen2 => &[("unk_token", END), ("eos_token", END), ("pad_token", END)],
-            Self::Gemma => &[
-                ("unk_token", "<unk>"),
-                ("bos_token", "<bos>"),
-                ("eos_token", "<eos>"),
-                ("pad_token", "<pad>"),
-                ("mask_token", "<mask>"),
-            ],
         }
     }
 
@@ -329,17 +293,4 @@ fn charsmap(parts: &Parts) -> Result<Value, String> {
 /// A part from how `tokenizer.json` writes it.
 pub(super) fn of<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     serde_json::from_value(value).map_err(|error| error.to_string())
-}
-
-impl Parts {
-    /// Whether texts are split into bytes.
-    pub(super) fn is_byte_level(&self) -> bool {
-        let is_level = |part: &PreTokenizerWrapper| matches!(part, PreTokenizerWrapper::ByteLevel(_));
-        let before = match &self.pre_tokenizer {
-            Some(PreTokenizerWrapper::Sequence(all)) => all.as_ref().iter().any(is_level),
-            Some(one) => is_level(one),
-            None => false,
-        };
-        before || super::spelling::Spelling::of(self.decoder.as_ref(), None, &self.model).byte_level
-    }
 }

@@ -8,6 +8,7 @@ mod long;
 mod parts;
 mod pieces;
 mod quick;
+mod roles;
 mod settings;
 mod spelling;
 mod tokenizer;

@@ -73,6 +73,17 @@ impl Parts {
         tokenizer.add_tokens(added.iter().cloned()).map_err(text)?;
         Ok(tokenizer)
     }
+
+    /// Whether texts are split into bytes.
+    pub(super) fn is_byte_level(&self) -> bool {
+        let is_level = |part: &PreTokenizerWrapper| matches!(part, PreTokenizerWrapper::ByteLevel(_));
+        let before = match &self.pre_tokenizer {
+            Some(PreTokenizerWrapper::Sequence(all)) => all.as_ref().iter().any(is_level),
+            Some(one) => is_level(one),
+            None => false,
+        };
+        before || super::spelling::Spelling::of(self.decoder.as_ref(), None, &self.model).byte_level
+    }
 }
 
 /// How many bytes a normalizer may make of one, at most.

@@ -370,7 +370,7 @@ fn a_program_writes_the_same_folder_from_plain_options() {
     let session = Session::new(Checkpoint::open(&Source::Directory(FIXTURE.into())).unwrap()).unwrap();
     let read = AtomicU64::new(0);
     let tick = || _ = read.fetch_add(1, Ordering::Relaxed);
-    let summary = batch::run(&options, &asked, "attnviz heads --sort=sink", &session, &tick).unwrap();
+    let summary = batch::run(&options, &asked, "attnviz heads --sort=sink", &session, &tick, &|_| ()).unwrap();
     assert_eq!(summary, Summary { prompts: 70, ..Summary::default() });
     assert_eq!(read.into_inner(), 70);
     assert!(contents(&shell.path("plain")) == contents(&shell.path("typed")));

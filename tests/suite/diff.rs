@@ -562,3 +562,42 @@ fn rows_that_hardly_keep_anything_without_the_first_token_are_hatched_and_counte
     assert!(mask.contains("attention on the first token, left out") && !mask.contains("less than 5 %"));
     assert!(!keep.contains("left out"));
 }
+
+#[test]
+fn heads_named_one_by_one_are_compared_in_their_order_and_as_among_all() {
+    let shell = Shell::new();
+    let prompts = ["The old king", "The young king", "-m", "builtin"];
+    let all = compared(&shell, 3, &prompts);
+    let (layers, heads) = builtin();
+    let (all, shape) = (at(result(&all), "changed"), [layers, heads]);
+    let data = compared(&shell, 3, &[&prompts[..], &["--heads", "4.1,1.2"]].concat());
+    let results = data["results"].as_array().unwrap();
+    assert_eq!(results.len(), 2);
+    for (found, [layer, head]) in results.iter().zip([[4, 1], [1, 2]]) {
+        assert_eq!(found["method"], format!("difference-{layer}-{head}"));
+        assert_eq!((&found["layers"], &found["heads"]), (&object!([layer]), &object!([head])));
+        assert_eq!(at(found, "changed"), [all[layer * shape[1] + head]]);
+    }
+    shell.run(&[&["diff"], &prompts[..], &["--heads", "4.1,1.2", "-q", "-o", "d.svg", "-o", "d.csv"]].concat());
+    shell.run(&[&["diff"], &prompts[..], &["--heads", "4.1,1.2", "-q", "-o", "{layer}-{head}.svg"]].concat());
+    let drawn = svg(&shell.text("d.svg"));
+    assert!(drawn.shows("layer 4, head 1") && drawn.shows("layer 1, head 2"));
+    let rows = shell.text("d.csv");
+    assert!(rows.lines().count() == 3 && rows.contains("\n4,1,") && rows.contains("\n1,2,"), "{rows}");
+    assert!(svg(&shell.text("4-1.svg")).shows("layer 4, head 1"));
+    assert_eq!(shell.files().iter().filter(|name| name.contains('-')).count(), 2, "{:?}", shell.files());
+}
+
+#[test]
+fn a_few_large_differences_do_not_make_all_others_pale_and_the_figure_says_where_its_colours_end() {
+    let shell = Shell::new();
+    let head = |weight: f64| object!([[1.0, 0.0], [weight, 1.0 - weight]]);
+    for (name, large, small) in [("a.json", 0.1, 0.1), ("b.json", 0.9, 0.2)] {
+        let heads: Vec<Value> = (0..256).map(|index| head(if index == 0 { large } else { small })).collect();
+        shell.write(name, saved(object!([heads])).to_string());
+    }
+    differs(shell.run(&["diff", "a.json", "b.json", "-q", "-o", "d.svg"]));
+    let said = "colours end at ±0.1: about 1 in 100 of the differences is larger";
+    assert!(svg(&shell.text("d.svg")).shows(said), "{:?}", svg(&shell.text("d.svg")).texts);
+    assert!(!svg(&shell.text("d.svg")).shows("most differences are small"));
+}

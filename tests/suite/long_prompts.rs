@@ -144,7 +144,7 @@ fn memory_that_is_refused_is_an_error_in_two_lines() {
     // One says before it begins what it needs; the other is refused it in the middle.
     for (kib, args, says) in [
         (130_000, &["attention", "--with", "scores", "-o", "a.npz"][..], "this takes"),
-        (200_000, &["mix", "-o", "a.npz"], "the system refuses"),
+        (130_000, &["mix", "--method", "raw", "-o", "a.npz"], "the system refuses"),
     ] {
         let mut limited = shell.program("sh");
         limited.args(["-c", &format!("ulimit -v {kib} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_attnviz")]);

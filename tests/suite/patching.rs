@@ -289,7 +289,7 @@ fn pairs_are_drawn_made_again_and_cut_short_or_refused() {
         assert!(shell.says(&["rerun", file, "--input", "pairs.jsonl"]).contains("the same bytes"));
     }
     let rows = table(&shell.text("a.csv"));
-    assert!(rows.len() == 1 + 25 && rows[1][..3] == ["0", "0", "#0"] && rows[1][6] == "3", "{rows:?}");
+    assert!(rows.len() == 1 + 25 && rows[1][..3] == ["0", "0", "#0"] && rows[1][7] == "3", "{rows:?}");
     let (said, _) = shell.fails(1, &[&all[..], &["--strict", "-o", "a.svg"]].concat());
     assert!(said.contains("pairs.jsonl:6"), "{said}");
     let sampled = |seed: &str| {
@@ -333,4 +333,46 @@ fn a_long_common_beginning_is_not_drawn_and_a_space_that_lacks_is_doubted() {
     assert!(grid[0].len() > 28 && grid.iter().all(|row| row[..28].iter().all(|x| *x == 0.0)), "{grid:?}");
     let quiet = shell.run(&[&args[..6], &[" son", "--foil", " daughter", "-o", "b.svg"]].concat());
     assert!(!quiet.err.contains("likelier"), "{}", quiet.err);
+}
+
+#[test]
+fn estimates_over_many_pairs_are_the_mean_of_theirs_and_the_largest_are_patched_in_every_pair() {
+    let shell = Shell::new();
+    shell.write("pairs.jsonl", PAIRS);
+    let all = ["patch", "--pairs", "pairs.jsonl", "-m", "builtin", "--site", "z", "-q"];
+    shell.ok(&[&all[..], &["--attribution", "-o", "e.json", "-o", "e.csv", "-o", "e.svg"]].concat());
+    shell.ok(&[&all[..], &["-o", "x.json"]].concat());
+    let (estimated, exact) = (json(&shell.read("e.json")), json(&shell.read("x.json")));
+    let (estimated, exact) = (&estimated["results"][0], &exact["results"][0]);
+    assert_eq!((&estimated["method"], &estimated["rule"]), (&"attribution-patching-pairs".into(), &"gradient".into()));
+    let of = |found: &Value, name: &str| serde_json::from_value::<Vec<Vec<f64>>>(found[name].clone()).unwrap();
+    let mut sum = vec![0.0; of(estimated, "grid").concat().len()];
+    for line in [0, 2, 3, 6] {
+        let row: Value = serde_json::from_str(PAIRS.lines().nth(line).unwrap()).unwrap();
+        let of_row = |name: &str| row[name].as_str().unwrap();
+        let one = ["patch", of_row("clean"), of_row("corrupt"), "--answer", of_row("answer"), "--foil", of_row("foil")];
+        shell.ok(&[&one[..], &["--site", "z", "--attribution", "-m", "builtin", "-q", "-o", "one.json"]].concat());
+        let grid = of(&json(&shell.read("one.json"))["results"][0], "grid").concat();
+        sum.iter_mut().zip(grid).for_each(|(sum, x)| *sum += x / 4.0);
+    }
+    assert!(of(estimated, "grid").concat().iter().zip(&sum).all(|(a, b)| (a - b).abs() < 1e-5), "{sum:?}");
+    let confirmed = estimated["confirmed"].as_array().unwrap();
+    assert_eq!(confirmed.len(), 10);
+    let place = |cell: &Value, name: &str| cell[name].as_u64().unwrap() as usize;
+    for cell in confirmed {
+        let (layer, head) = (place(cell, "layer"), place(cell, "cell"));
+        for (ours, theirs) in [("exact", "grid"), ("low", "low"), ("high", "high")] {
+            let apart = cell[ours].as_f64().unwrap() - of(exact, theirs)[layer][head];
+            assert!(apart.abs() < 1e-5, "{layer}.{head} {ours}: {apart}");
+        }
+    }
+    let least = confirmed.iter().map(|cell| cell["estimate"].as_f64().unwrap().abs()).fold(f64::INFINITY, f64::min);
+    assert_eq!(sum.iter().filter(|x| x.abs() > least + 1e-5).count(), 9, "the ten largest: {sum:?}");
+    let rows = shell.text("e.csv");
+    assert_eq!(rows.lines().filter(|row| row.contains(",,")).count(), sum.len() - 10, "{rows}");
+    let figure = shell.text("e.svg");
+    assert!(figure.contains("the 10 largest estimates are off by") && figure.contains("Estimated, and patched"));
+    assert!(shell.says(&["rerun", "e.json", "--input", "pairs.jsonl"]).contains("the same bytes"));
+    let (_, way) = shell.fails(2, &[&all[..], &["--rule", "relp", "-o", "a.png"]].concat());
+    assert!(way.contains("--rule"), "{way}");
 }

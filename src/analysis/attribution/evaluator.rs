@@ -240,7 +240,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Logits that y depends on, of each row.
-    fn answered(&self, resid: &Tensor) -> Result<Tensor> {
+    pub(super) fn answered(&self, resid: &Tensor) -> Result<Tensor> {
         self.model.answer(&self.model.final_norm(resid)?, self.asks_for().as_deref())
     }
 

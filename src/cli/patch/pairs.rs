@@ -17,7 +17,7 @@ pub struct PairsArgs {
     /// Average over the pairs of a file instead: .jsonl, .csv or .tsv with the fields clean, corrupt, answer and foil; or a folder of
     /// such files
     #[arg(long, value_name = "FILE|FOLDER", help_heading = "Items")]
-    #[arg(conflicts_with_all = ["text", "file", "ids", "corrupt", "other", "ablate", "answer", "foil", "position", "attribution", "rule"])]
+    #[arg(conflicts_with_all = ["text", "file", "ids", "corrupt", "other", "ablate", "answer", "foil", "position"])]
     pairs: Option<PathBuf>,
     #[command(flatten)]
     sample: SampleArgs,
@@ -55,6 +55,8 @@ impl PatchArgs {
             by: self.by,
             metric: self.metric.unwrap_or_default(),
             direction: self.direction,
+            attribution: self.attribution,
+            rule: self.rule,
             style: self.figure.style()?,
         };
         options.check(&outputs)?;

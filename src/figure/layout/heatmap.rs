@@ -1,7 +1,7 @@
 //! One large map with its labels.
 
 use super::labels::{self, Rows};
-use super::text::Line;
+use super::text::{Line, wrap};
 use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, legend, marks};
 use crate::figure::matrix::block as pool_block;
 use crate::figure::{Heatmap, Ink, Scale};
@@ -48,7 +48,9 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
     let widest = WIDEST.min(room.w.map_or(WIDEST, |w| w * SHARE)).min(room.h.map_or(WIDEST, |h| h * SHARE));
 
     // What stands around the map, as far as it is known before the cells are.
-    let above = if map.title.is_empty() { 2.0 } else { TITLE.line() + 6.0 };
+    let title_wide = room.w.unwrap_or(NATURAL);
+    let title = wrap(face, &map.title, TITLE, title_wide, 2);
+    let above = if title.is_empty() { 2.0 } else { title.len() as f32 * TITLE.line() + 6.0 };
     let axis = |text: &str| if text.is_empty() { 0.0 } else { AXIS.line() + 6.0 };
     let (axis_left, axis_below) = (axis(&map.row_axis), axis(&map.col_axis));
     let room_for_legend = room.w.map_or(150.0, |w| w * 0.3);
@@ -120,10 +122,13 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
         let y = above + h / 2.0;
         block.items.push(Item::Label(line.at(AXIS.size, y, Anchor::Middle, Ink::Soft).turned(-90.0)));
     }
-    if !map.title.is_empty() {
-        let title = Line::fit(face, &map.title, TITLE, room.w.unwrap_or(NATURAL) - left);
-        block.w = block.w.max(left + title.width);
-        block.items.push(Item::Label(title.at(left, TITLE.size, Anchor::Start, Ink::Strong)));
+    // Above the map, or as far to the left as it needs.
+    let widest_line = title.iter().map(|line| line.width).fold(0.0, f32::max);
+    let title_left = left.min(title_wide - widest_line).max(0.0);
+    for (line, text) in title.into_iter().enumerate() {
+        block.w = block.w.max(title_left + text.width);
+        let base = TITLE.size + line as f32 * TITLE.line();
+        block.items.push(Item::Label(text.at(title_left, base, Anchor::Start, Ink::Strong)));
     }
     let lost = if has_labels && !has_texts { too_small(map) } else { String::new() };
     let unsigned = if has_texts { String::new() } else { marks::unsigned([&map.values], &scale, cw.min(ch)) };

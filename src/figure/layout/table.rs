@@ -36,39 +36,27 @@ pub(super) fn table<'a>(table: &'a Table, face: &dyn Typeface, room: Room) -> Bl
     let drawn = if count > fitting { fitting.saturating_sub(1) } else { count };
     let gap = GAP.min(width * 0.03);
     let widths = widths(table, face, drawn, width, gap);
-    let (mut x, top) = (0.0, block.h);
-    let mut left_out = Vec::new();
-    for (column, &w) in table.columns.iter().zip(&widths) {
-        if x + w > width + 0.5 {
-            left_out.push(column.head.as_str());
-            continue;
-        }
-        let inner = if column.shades.is_empty() { (x, w) } else { (x + PAD, w - 2.0 * PAD) };
-        let put = |block: &mut Block<'a>, text: &str, style: Style, base: f32, ink: Ink| {
-            let line = Line::fit(face, text, style, inner.1);
-            let (at, anchor) = if column.right { (inner.0 + inner.1, Anchor::End) } else { (inner.0, Anchor::Start) };
-            block.items.push(Item::Label(line.at(at, base, anchor, ink)));
-        };
-        put(&mut block, &column.head, HEAD, top + HEAD.size + 1.0, Ink::Soft);
-        for (i, cell) in column.cells.iter().enumerate().take(drawn) {
-            let y = top + ROW * (i + 1) as f32;
-            let shade = column.shades.get(i).copied().unwrap_or(f32::NAN);
-            let fill = Ink::of(shade, &column.scale);
-            block.items.extend(fill.map(|ink| Item::Fill(Rect::new(x, y + 1.0, w, ROW - 1.0), ink)));
-            let ink = if fill.is_some() { Ink::over(shade, &column.scale) } else { Ink::Normal };
-            put(&mut block, cell, CELL, y + ROW / 2.0 + CELL.size * 0.38, ink);
-        }
-        x += w + gap;
+    let all: Vec<Wide> = table.columns.iter().zip(widths).collect();
+    let (first, mut left_out) = fitting_columns(&all, width, gap);
+    let mut names = Vec::new();
+    if !all.is_empty() {
+        put_columns(&mut block, face, &first, drawn, gap);
     }
-    block.w = block.w.max((x - gap).max(0.0));
-    if !table.columns.is_empty() {
-        let y = top + ROW - 1.0;
-        block.items.push(Item::Line([0.0, y, (x - gap).max(0.0), y], Ink::Faint));
-        block.h = top + ROW * (drawn + 1) as f32;
+    while !left_out.is_empty() {
+        // What does not fit beside them stands below, after the column that says what each row is.
+        let named: Vec<_> = all.iter().take(1).chain(&left_out).copied().collect();
+        let (below, more) = fitting_columns(&named, width, gap);
+        if room.h.is_some() || below.len() < 2 {
+            names = left_out.iter().map(|(column, _)| column.head.as_str()).collect();
+            break;
+        }
+        block.h += ROW / 2.0;
+        put_columns(&mut block, face, &below, drawn, gap);
+        left_out = more;
     }
     block.cut = drawn < count.min(FEWEST);
     let rows = (count > drawn).then(|| format!("… {} more", count - drawn));
-    let columns = (!left_out.is_empty()).then(|| format!("not shown: {}", left_out.join(", ")));
+    let columns = (!names.is_empty()).then(|| format!("not shown: {}", names.join(", ")));
     let hidden: Vec<String> = rows.into_iter().chain(columns).collect();
     for line in wrap(face, &hidden.join("; "), SMALL, width, 3) {
         let base = block.h + ROW / 2.0 + SMALL.size * 0.36;
@@ -78,6 +66,47 @@ pub(super) fn table<'a>(table: &'a Table, face: &dyn Typeface, room: Room) -> Bl
     block.h += if note.is_empty() { 0.0 } else { 6.0 };
     put_lines(&mut block, note, 0.0, Ink::Soft);
     block
+}
+
+/// A column and how wide it is.
+type Wide<'a> = (&'a Column, f32);
+
+/// The columns that fit beside one another, and those that do not.
+fn fitting_columns<'a>(all: &[Wide<'a>], width: f32, gap: f32) -> (Vec<Wide<'a>>, Vec<Wide<'a>>) {
+    let mut x = 0.0;
+    all.iter().partition(|(_, w)| {
+        let fits = x + w <= width + 0.5;
+        x += if fits { w + gap } else { 0.0 };
+        fits
+    })
+}
+
+/// Columns, each as wide as it says, below what is there.
+fn put_columns(block: &mut Block, face: &dyn Typeface, columns: &[Wide], drawn: usize, gap: f32) {
+    let (mut x, top) = (0.0, block.h);
+    for &(column, w) in columns {
+        let inner = if column.shades.is_empty() { (x, w) } else { (x + PAD, w - 2.0 * PAD) };
+        let put = |block: &mut Block, text: &str, style: Style, base: f32, ink: Ink| {
+            let line = Line::fit(face, text, style, inner.1);
+            let (at, anchor) = if column.right { (inner.0 + inner.1, Anchor::End) } else { (inner.0, Anchor::Start) };
+            block.items.push(Item::Label(line.at(at, base, anchor, ink)));
+        };
+        put(block, &column.head, HEAD, top + HEAD.size + 1.0, Ink::Soft);
+        for (i, cell) in column.cells.iter().enumerate().take(drawn) {
+            let y = top + ROW * (i + 1) as f32;
+            let shade = column.shades.get(i).copied().unwrap_or(f32::NAN);
+            let fill = Ink::of(shade, &column.scale);
+            block.items.extend(fill.map(|ink| Item::Fill(Rect::new(x, y + 1.0, w, ROW - 1.0), ink)));
+            let ink = if fill.is_some() { Ink::over(shade, &column.scale) } else { Ink::Normal };
+            put(block, cell, CELL, y + ROW / 2.0 + CELL.size * 0.38, ink);
+        }
+        x += w + gap;
+    }
+    let wide = (x - gap).max(0.0);
+    block.w = block.w.max(wide);
+    let y = top + ROW - 1.0;
+    block.items.push(Item::Line([0.0, y, wide, y], Ink::Faint));
+    block.h = top + ROW * (drawn + 1) as f32;
 }
 
 /// As wide as what is in them; where that is too much together, texts are cut, widest first. Numbers never are.

@@ -11,7 +11,7 @@ use crate::axes::place;
 use crate::error::{Error, Result};
 use crate::export::table::{number, text, whole};
 use crate::export::{Data, Table};
-use crate::figure::attention::{hatched, matrix, panel, without_sink};
+use crate::figure::attention::{hatched, matrix, multiples, panel, without_sink};
 use crate::figure::difference::{bars, labels, scale, table};
 use crate::figure::{Figure, Matrix, Panel, Pooling, Scale};
 use crate::findings::subject::{empty_rows, in_a_line};
@@ -51,6 +51,10 @@ pub(super) struct ComparedAttention {
     /// The layers and heads by number, and by the names that files are given.
     pub(super) numbers: [Vec<usize>; 2],
     pub(super) names: [Vec<String>; 2],
+    /// The layer and the head of each map, by these names.
+    places: Vec<(String, String)>,
+    /// The same by number, where these are not all heads of those layers; else empty.
+    pub(super) picked: Vec<(usize, usize)>,
     /// One for all heads, whichever of them are drawn.
     scale: Scale,
     /// Whether hardly any of what differs would be seen on a linear scale.
@@ -157,18 +161,20 @@ impl ComparedAttention {
         let labels = labels(&alignment, &axis[0], &axis[1]);
         let [a, b] = attention;
         let (numbers, names) = ([a.layers.clone(), a.heads.clone()], [a.layer_names(), a.head_names()]);
+        let (places, picked) = (a.places(), a.picked.clone());
         let first = alignment.slots.first().is_some_and(|slot| (slot.a, slot.b) == (Some(0), Some(0)));
         let hides_column = options.selection.sink != Sink::Keep && first && !sides[0].by_word;
         let difference = difference(a, b, &alignment)?;
         let style = &options.style;
         let (scale, ranking) = (scale(style.scale, style.colormap, &difference), difference.ranking());
-        Ok(Self { alignment, labels, difference, ranking, numbers, names, scale, faint: OnceLock::new(), hides_column })
+        let faint = OnceLock::new();
+        Ok(Self { alignment, labels, difference, ranking, numbers, names, places, picked, scale, faint, hides_column })
     }
 
     /// The layer and the head of a map.
     pub(super) fn name(&self, map: usize) -> (&str, &str) {
-        let across = self.names[1].len();
-        (&self.names[0][map / across], &self.names[1][map % across])
+        let (layer, head) = &self.places[map];
+        (layer, head)
     }
 
     /// Where a map's largest difference is.
@@ -185,10 +191,17 @@ impl ComparedAttention {
         (map.cols - map.rows + change.at.0, change.at.1)
     }
 
+    /// Where the colours end, where some differences are larger.
+    pub(super) fn ends_at(&self) -> Option<f32> {
+        let finite = self.difference.heads.iter().map(|head| head.max_abs).filter(|most| most.is_finite());
+        let largest = finite.fold(0.0, f32::max);
+        (largest > self.scale.max).then_some(self.scale.max)
+    }
+
     /// Whether hardly any of what differs would be seen on a linear scale.
     pub(super) fn is_faint(&self) -> bool {
         *self.faint.get_or_init(|| {
-            let most = self.difference.heads.iter().map(|head| head.max_abs).fold(0.0, f32::max);
+            let most = self.scale.max;
             let (mut differ, mut seen) = (0usize, 0);
             for value in self.difference.maps.iter().flat_map(|map| &map.values).filter(|value| value.abs() > 0.0) {
                 differ += 1;
@@ -206,7 +219,7 @@ impl ComparedAttention {
             return vec![drawn(&maps[map])];
         }
         let side = || style.map_pixels(self.names[1].len(), self.labels.len());
-        let pixels = if maps.len() > WHOLE { side() } else { usize::MAX };
+        let pixels = if maps.len() > WHOLE && self.picked.is_empty() { side() } else { usize::MAX };
         maps.iter().map(|map| drawn(map).pool(pixels, Pooling::Largest)).collect()
     }
 
@@ -218,7 +231,10 @@ impl ComparedAttention {
                 format!("{layer}.{head}")
             })
         });
-        let maps = panel(layers, heads, maps, &self.labels, self.scale.clone());
+        let maps = match &self.picked[..] {
+            picked if part.is_none() && !picked.is_empty() => multiples(picked, maps, &self.labels, self.scale.clone()),
+            _ => panel(layers, heads, maps, &self.labels, self.scale.clone()),
+        };
         let maps = hatched(maps, self.hatched(part));
         std::iter::once(maps).chain(bars).collect()
     }
@@ -268,9 +284,8 @@ impl Findings for Comparison<'_> {
     }
 
     fn parts(&self) -> Vec<Part> {
-        let Some(ComparedAttention { names: [layers, heads], .. }) = &self.attention else { return Vec::new() };
-        let part = |layer: &String, head: &String| Part { layer: layer.clone(), head: head.clone() };
-        layers.iter().flat_map(|layer| heads.iter().map(move |head| part(layer, head))).collect()
+        let places = self.attention.iter().flat_map(|attention| attention.places.iter().cloned());
+        places.map(|(layer, head)| Part { layer, head }).collect()
     }
 
     fn verdict(&self) -> Result<()> {
@@ -307,7 +322,7 @@ impl Findings for Comparison<'_> {
     }
 
     fn data(&self, part: Option<usize>) -> Result<Data> {
-        Ok(self.about.data(vec![self.entry(part)]))
+        Ok(self.about.data(self.entries(part)))
     }
 
     /// The heads, the most changed first; of other results, the arrays.

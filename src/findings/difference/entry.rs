@@ -6,13 +6,26 @@ use crate::export::{Array, Entry};
 use serde_json::{Map, Value, json};
 
 impl Comparison<'_> {
+    /// All heads in one, one head, or each that was named by itself: arrays of one name would not be told apart.
+    pub(super) fn entries(&self, part: Option<usize>) -> Vec<Entry> {
+        let picked = self.attention.as_ref().map_or(&[][..], |attention| &attention.picked);
+        let one = |(map, (layer, head)): (usize, &(usize, usize))| Entry {
+            method: format!("difference-{layer}-{head}"),
+            ..self.entry(Some(map))
+        };
+        match (part, picked) {
+            (Some(_), _) | (None, []) => vec![self.entry(part)],
+            _ => picked.iter().enumerate().map(one).collect(),
+        }
+    }
+
     /// The numbers of all heads, or of one.
     ///
     /// Of attention: `difference` `[layer, head, query, key]` is B − A on the slots of `alignment`, which lists for each its position in
     /// A and in B (null where it has none); a query that one of them lacks is null, a key that one lacks counts as 0. `changed`,
     /// `max_abs`, `removed` and `added` `[layer, head]` are those of [`Change`]; `ranking` lists layer and head, the most changed first.
     /// Of other results: `differing` and `max_abs` `[array]`, in the order of `names`. `other`, at the top, is what A was compared with.
-    pub(super) fn entry(&self, part: Option<usize>) -> Entry {
+    fn entry(&self, part: Option<usize>) -> Entry {
         let mut settings = self.settings();
         let same = ("same".into(), self.verdict().is_ok().into());
         let Some(attention) = &self.attention else {
@@ -57,6 +70,7 @@ impl ComparedAttention {
     fn fields(&self, part: Option<usize>) -> Map<String, Value> {
         let (difference, across) = (&self.difference, self.names[1].len());
         let numbers = |axis: usize, at: usize| match part {
+            Some(map) if !self.picked.is_empty() => vec![<[usize; 2]>::from(self.picked[map])[axis]],
             Some(_) if self.names[axis].len() == self.numbers[axis].len() => vec![self.numbers[axis][at]],
             _ => self.numbers[axis].clone(),
         };

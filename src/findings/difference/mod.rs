@@ -12,8 +12,9 @@ pub use comparison::Comparison;
 pub use files::of_files;
 pub use runs::{Run, alike, of_runs};
 
-use super::{Reading, Selection, Style};
+use super::{Cost, Output, Reading, Reduce, Selected, Selection, Style, cost};
 use crate::error::{Error, Result};
+use crate::format::Format;
 use crate::model::Spec;
 use serde::{Deserialize, Serialize};
 
@@ -56,13 +57,27 @@ impl Options {
     /// # Errors
     /// A layer or head that it does not have.
     pub fn fits(&self, spec: &Spec) -> Result<()> {
-        let selected = self.selection.within(spec)?;
-        if !selected.picked.is_empty() {
-            return Err(Error::usage("a comparison is of all heads of some layers")
-                .hint("choose layers and heads in two lists, or one head")
-                .option("head"));
-        }
-        Ok(())
+        self.selection.within(spec).map(drop)
+    }
+
+    /// What it takes for two prompts of so many tokens: the maps of both, and those of a layer of either.
+    pub fn cost(&self, spec: &Spec, tokens: [usize; 2], outputs: &[Output]) -> Cost {
+        let Ok(Selected { layers, heads, picked }) = self.selection.within(spec) else { return Cost::default() };
+        let reduced = |reduction: Option<_>, all: usize| if reduction.is_some() { 1 } else { all };
+        let Reduce { heads: heads_to, layers: layers_to } = self.selection.reduce;
+        let all = reduced(layers_to, layers.len()) * reduced(heads_to, heads.len());
+        let maps = if picked.is_empty() { all } else { picked.len() } as u64;
+        let [a, b] = tokens.map(|n| (n as u64).pow(2));
+        let numbers = maps * a.max(b);
+        let file = |output: &Output| match output.format {
+            Format::Npz | Format::Safetensors => 4 * numbers,
+            Format::Json => 11 * numbers,
+            _ => 0,
+        };
+        let disk: u64 = outputs.iter().map(file).sum();
+        let written = if disk > 0 { 4 * numbers } else { 0 };
+        let memory = 4 * maps * (a + b) + written + cost::pass(spec, tokens[0].max(tokens[1]), true);
+        Cost { memory, disk, ..Cost::default() }
     }
 }
 

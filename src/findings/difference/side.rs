@@ -109,6 +109,11 @@ pub(super) fn comparable([a, b]: &[Side; 2], [first, second]: [&Attention; 2]) -
                 .option(option));
         }
     }
+    if first.picked != second.picked {
+        return Err(Error::usage(format!("{} and {} hold other heads", a.name(), b.name()))
+            .hint("select heads that both have")
+            .option("head"));
+    }
     if a.by_word != b.by_word {
         let (words, tokens) = if a.by_word { (a.name(), b.name()) } else { (b.name(), a.name()) };
         return Err(Error::usage(format!("{words} holds words, {tokens} holds tokens"))

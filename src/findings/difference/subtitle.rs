@@ -4,6 +4,7 @@ use super::comparison::{ComparedAttention, Comparison};
 use super::words::{excerpts, short};
 use crate::checkpoint::identity;
 use crate::figure::ScaleKind;
+use crate::figure::difference::LARGER;
 use crate::text;
 
 impl Comparison<'_> {
@@ -26,6 +27,9 @@ impl Comparison<'_> {
                 Some(format!("{many} rows keep less than 5 % without the first token, and are counted but not drawn"))
             }
         }));
+        if let Some(end) = self.attention.as_ref().and_then(ComparedAttention::ends_at) {
+            lines.push(format!("colours end at ±{}: about 1 in {LARGER} of the differences is larger", short(end)));
+        }
         if self.is_faint() {
             lines.push("most differences are small beside it".into());
         }
@@ -50,6 +54,10 @@ impl Comparison<'_> {
             };
             said.push(match part.map(|map| attention.name(map)) {
                 Some((layer, head)) => format!("layer {layer}, head {head}"),
+                None if !attention.picked.is_empty() => {
+                    let heads = attention.picked.iter().map(|(layer, head)| format!("{layer}.{head}"));
+                    format!("heads {}", heads.collect::<Vec<_>>().join(", "))
+                }
                 None => format!("{}, {}", count("layer", &attention.names[0]), count("head", &attention.names[1])),
             });
             said.push(self.edits(attention));

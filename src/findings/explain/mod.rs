@@ -12,11 +12,12 @@ pub use both::{Both, Told, find as find_beside};
 pub use options::{Options, Part};
 
 use super::subject::Subject;
-use super::{Analysis, Asked, Findings, Output, Reading, Style, find, refuse_parts};
+use super::{Analysis, Asked, Cost, Findings, Output, Reading, Style, find, refuse_parts};
 use crate::error::{Error, Kind, Result};
 use crate::export::Entry;
 use crate::figure::Figure;
 use crate::format::Format;
+use crate::model::Spec;
 use crate::named::Named;
 use crate::trace::Replay;
 use facts::Facts;
@@ -52,6 +53,19 @@ impl Analysis for Options {
             .option("panels"));
         }
         self.first().iter().try_for_each(|(_, asked)| asked.analysis().check(&[]))
+    }
+
+    /// The activations that all sections look at, where they are kept, and the largest section.
+    fn cost(&self, spec: &Spec, tokens: usize, _: &[Output]) -> Cost {
+        let (n, patterns) = (tokens as u64, spec.layers as u64 * spec.heads as u64 * (tokens as u64).pow(2));
+        let kept = if patterns <= MOST_KEPT as u64 {
+            4 * (patterns + 5 * spec.layers as u64 * n * spec.d_model as u64)
+        } else {
+            0
+        };
+        let sections = self.first();
+        let costs = sections.iter().map(|(_, asked)| asked.analysis().cost(spec, tokens, &[]));
+        Cost { memory: kept + costs.map(|cost| cost.memory).max().unwrap_or_default(), ..Cost::default() }
     }
 
     fn find<'a>(&'a self, subject: Subject<'a>, _: &[Output]) -> Result<Box<dyn Findings + 'a>> {

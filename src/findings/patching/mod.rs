@@ -19,9 +19,6 @@ use crate::model::Spec;
 use crate::named::Named;
 use serde_json::{Map, Value, json};
 
-/// Cells of an estimate that are patched in earnest.
-const CONFIRMED: usize = 10;
-
 impl Analysis for Options {
     fn reading(&self) -> Reading {
         self.reading
@@ -45,16 +42,7 @@ impl Analysis for Options {
         if self.metric == Metric::Kl && self.answer.is_some() {
             return refused("kl compares all next tokens, not one answer", "leave the answer out", "answer");
         }
-        if self.rule != Rule::Gradient && !self.attribution {
-            return refused("a rule is for estimates", "ask for attribution, too", "rule");
-        }
-        if self.attribution && self.metric == Metric::Kl && self.direction == Direction::Noising {
-            return refused(
-                "KL(clean ‖ run) is flat at the clean run, so that nothing can be estimated there",
-                "estimate another metric, or leave attribution out",
-                "attribution",
-            );
-        }
+        options::can_be_estimated(self.attribution, self.rule, self.metric, self.direction)?;
         self.style.check()
     }
 
@@ -124,10 +112,7 @@ impl<'a> Patched<'a> {
         let mut confirmed = Vec::new();
         let grid = if options.attribution {
             let grid = estimate(&pair, by, options.rule)?;
-            let mut order: Vec<(usize, usize)> =
-                (0..layers).flat_map(|layer| (0..cells.len()).map(move |cell| (layer, cell))).collect();
-            order.sort_by(|a, b| grid[b.0][b.1].abs().total_cmp(&grid[a.0][a.1].abs()));
-            order.truncate(CONFIRMED);
+            let order = options::largest(&grid);
             (subject.watch)(0, order.len());
             for (layer, cell) in order {
                 confirmed.push((layer, cell, shares(&pair, layer, &cells[cell..=cell])?[0]));
@@ -167,11 +152,7 @@ impl<'a> Patched<'a> {
             Direction::Denoising => ("corrupt", "clean"),
             Direction::Noising => ("clean", "corrupt"),
         };
-        let how = match (options.attribution, options.rule) {
-            (false, _) => "activation patching",
-            (true, Rule::Gradient) => "attribution patching, an estimate by the gradient,",
-            (true, Rule::Relp) => "attribution patching, an estimate by RelP,",
-        };
+        let how = how(options.attribution, options.rule);
         let place = self.subject.after(self.question.position);
         let mut lines = vec![
             self.subject.line(&format!("{how} of {site} by {by}: the {base} run with the {source} one's")),
@@ -196,10 +177,23 @@ impl<'a> Patched<'a> {
     /// How far an estimate is off where it was confirmed.
     fn off(&self) -> Option<String> {
         let off = |(layer, cell, exact): &(usize, usize, f64)| (self.grid[*layer][*cell] - exact).abs();
-        let all: Vec<f64> = self.confirmed.iter().map(off).collect();
-        let (count, most) = (all.len(), all.iter().copied().fold(0.0, f64::max));
-        let mean = all.iter().sum::<f64>() / count.max(1) as f64;
-        (count > 0).then(|| format!("the {count} largest estimates are off by {mean:.3} on average, {most:.3} at most"))
+        said_off(&self.confirmed.iter().map(off).collect::<Vec<_>>())
+    }
+}
+
+/// How far estimates are off.
+fn said_off(all: &[f64]) -> Option<String> {
+    let (count, most) = (all.len(), all.iter().copied().fold(0.0, f64::max));
+    let mean = all.iter().sum::<f64>() / count.max(1) as f64;
+    (count > 0).then(|| format!("the {count} largest estimates are off by {mean:.3} on average, {most:.3} at most"))
+}
+
+/// What was done, in words.
+fn how(is_estimate: bool, rule: Rule) -> &'static str {
+    match (is_estimate, rule) {
+        (false, _) => "activation patching",
+        (true, Rule::Gradient) => "attribution patching, an estimate by the gradient,",
+        (true, Rule::Relp) => "attribution patching, an estimate by RelP,",
     }
 }
 

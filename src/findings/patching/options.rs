@@ -31,6 +31,34 @@ pub(super) fn has_cells(site: Where, by: Option<By>) -> Result<()> {
     Ok(())
 }
 
+/// Cells of an estimate that are patched in earnest.
+const CONFIRMED: usize = 10;
+
+/// Fails where cells cannot be estimated, or are not and a rule says how.
+///
+/// # Errors
+/// A rule without an estimate; an estimate where the metric is flat.
+pub(super) fn can_be_estimated(is_estimate: bool, rule: Rule, metric: Metric, direction: Direction) -> Result<()> {
+    if rule != Rule::Gradient && !is_estimate {
+        return Err(Error::usage("a rule is for estimates").hint("ask for attribution, too").option("rule"));
+    }
+    if is_estimate && metric == Metric::Kl && direction == Direction::Noising {
+        return Err(Error::usage("KL(clean ‖ run) is flat at the clean run, so that nothing can be estimated there")
+            .hint("estimate another metric, or leave attribution out")
+            .option("attribution"));
+    }
+    Ok(())
+}
+
+/// The cells of a grid whose estimates are the largest, by layer and number.
+pub(super) fn largest(grid: &[Vec<f64>]) -> Vec<(usize, usize)> {
+    let cells = |layer: usize| (0..grid[layer].len()).map(move |cell| (layer, cell));
+    let mut order: Vec<(usize, usize)> = (0..grid.len()).flat_map(cells).collect();
+    order.sort_by(|a, b| grid[b.0][b.1].abs().total_cmp(&grid[a.0][a.1].abs()));
+    order.truncate(CONFIRMED);
+    order
+}
+
 /// The options of `patch`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

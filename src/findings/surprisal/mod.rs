@@ -11,8 +11,9 @@ pub use long::Long;
 pub use options::{Base, Options};
 pub use several::{Found, Several, find};
 
+use super::cost;
 use super::subject::{About, Subject};
-use super::{Analysis, Findings, Output, Reading, Style, refuse_parts};
+use super::{Analysis, Cost, Findings, Output, Reading, Style, refuse_parts};
 use crate::error::{Error, Result};
 use crate::export::{Data, Table};
 use crate::figure::Figure;
@@ -53,6 +54,11 @@ impl Analysis for Options {
 
     fn fits(&self, spec: &Spec) -> Result<()> {
         self.windows(spec).map(drop)
+    }
+
+    /// A window at a time.
+    fn cost(&self, spec: &Spec, tokens: usize, _: &[Output]) -> Cost {
+        Cost::of_memory(cost::pass(spec, tokens.min(self.window.unwrap_or(spec.context)), false))
     }
 
     fn find<'a>(&'a self, subject: Subject<'a>, _: &[Output]) -> Result<Box<dyn Findings + 'a>> {

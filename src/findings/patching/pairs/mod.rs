@@ -6,8 +6,8 @@ mod suite;
 pub use shown::Pairs;
 pub use suite::{Item, Suite};
 
-use super::{exact, prompts};
-use crate::analysis::patching::{By, Direction, Metric, Pair, Question, Where};
+use super::{exact, prompts, shares};
+use crate::analysis::patching::{By, Direction, Metric, Pair, Question, Rule, Where, estimate};
 use crate::error::{Error, Result};
 use crate::findings::probe::rows::{Bad, Sample, none_read};
 use crate::findings::target::{answer_and_foil, spaceless};
@@ -37,6 +37,11 @@ pub struct Options {
     pub metric: Metric,
     /// Which run is patched: the corrupt one, unless the other way is named.
     pub direction: Direction,
+    /// Estimate every cell from two forward passes and one backward, and patch only those whose means are the largest; off unless asked
+    /// for.
+    pub attribution: bool,
+    /// How an estimate's backward pass goes: by the gradient, unless another rule is named.
+    pub rule: Rule,
     /// How the figure looks.
     pub style: Style,
 }
@@ -49,6 +54,7 @@ impl Options {
     pub fn check(&self, outputs: &[Output]) -> Result<()> {
         refuse_parts("patch", outputs)?;
         super::options::has_cells(self.site, self.by)?;
+        super::options::can_be_estimated(self.attribution, self.rule, self.metric, self.direction)?;
         self.sample.check_limit()?;
         self.style.check()
     }
@@ -70,6 +76,8 @@ pub struct Found {
     pub values: Vec<[f64; 2]>,
     /// Their effects, `[pair][layer][cell]`.
     pub grids: Vec<Vec<Vec<f64>>>,
+    /// Layer and cell of what was estimated and then patched, with the exact effect in each pair.
+    pub confirmed: Vec<(usize, usize, Vec<f64>)>,
     /// What each cell of a layer is called.
     pub cells: Vec<String>,
     /// The first position at which the prompts of any pair differ.
@@ -126,7 +134,10 @@ pub fn find(options: &Options, suite: &Suite, session: &Session, watch: Watch) -
         let pair = Pair::new(session.model(), ids, both.question, options.site, options.direction)?;
         match pair.differs() {
             Ok(()) => {
-                found.grids.push(exact(&pair, by, layers, first, &|| ())?);
+                found.grids.push(match options.attribution {
+                    true => estimate(&pair, by, options.rule)?,
+                    false => exact(&pair, by, layers, first, &|| ())?,
+                });
                 let [base, source] = pair.values();
                 let values = if options.direction == Direction::Denoising { [source, base] } else { [base, source] };
                 found.values.push(values);
@@ -140,6 +151,9 @@ pub fn find(options: &Options, suite: &Suite, session: &Session, watch: Watch) -
     if patched.is_empty() {
         return Err(none_read(&session.name, "pair", &suite.input, &found.bad));
     }
+    if options.attribution {
+        found.confirmed = confirmed(options, &found.grids, &patched, session, watch)?;
+    }
     found.pairs = patched.iter().map(|both| both.at).collect();
     found.first = patched.iter().map(Both::first).min().unwrap_or(0);
     found.cells = labels(by, &patched, &found.grids[0]);
@@ -150,6 +164,36 @@ pub fn find(options: &Options, suite: &Suite, session: &Session, watch: Watch) -
         }
     }
     Ok(found)
+}
+
+/// The cells whose mean estimates are the largest, patched in every pair. The runs are made again: those of all pairs would not fit.
+fn confirmed(
+    options: &Options,
+    grids: &[Vec<Vec<f64>>],
+    patched: &[Both],
+    session: &Session,
+    watch: Watch,
+) -> Result<Vec<(usize, usize, Vec<f64>)>> {
+    let mut mean = grids[0].clone();
+    for (layer, row) in mean.iter_mut().enumerate() {
+        for (cell, mean) in row.iter_mut().enumerate() {
+            *mean = grids.iter().map(|grid| grid[layer][cell]).sum::<f64>() / grids.len() as f64;
+        }
+    }
+    let order = super::options::largest(&mean);
+    let mut all: Vec<(usize, usize, Vec<f64>)> =
+        order.into_iter().map(|(layer, cell)| (layer, cell, Vec::new())).collect();
+    watch(0, patched.len());
+    for both in patched {
+        let ids = [&both.clean.ids[..], &both.corrupt.ids[..]];
+        let pair = Pair::new(session.model(), ids, both.question, options.site, options.direction)?;
+        let cells = pair.cells(options.by());
+        for (layer, cell, exact) in &mut all {
+            exact.extend(shares(&pair, *layer, &cells[*cell..=*cell])?);
+        }
+        watch(1, 0);
+    }
+    Ok(all)
 }
 
 impl Both {
@@ -221,6 +265,7 @@ mod tests {
     fn what_cannot_be_meant_names_its_option() {
         let refused = |options: Options| options.check(&[]).unwrap_err().option;
         assert_eq!(refused(Options { by: Some(By::Head), ..Options::default() }), Some("by"));
+        assert_eq!(refused(Options { rule: Rule::Relp, ..Options::default() }), Some("rule"));
         let sample = Sample { limit: Some(0), ..Sample::default() };
         assert_eq!(refused(Options { sample, ..Options::default() }), Some("limit"));
     }

@@ -1,13 +1,13 @@
 //! Mean effects over pairs, as figures, data and tables.
 
-use super::super::same;
+use super::super::{how, said_off, same};
 use super::{Found, Item, Options, Suite};
 use crate::analysis::patching::{By, Direction, Metric};
 use crate::analysis::proportion::mean_of_few;
 use crate::error::Result;
 use crate::export::table::{Cell, number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
-use crate::figure::patching::{Labels, has_numbers, intervals, map};
+use crate::figure::patching::{Confirmed, Labels, confirmed, has_numbers, intervals, map};
 use crate::figure::{Figure, Scale};
 use crate::findings::probe::rows::Bad;
 use crate::findings::probe::said::{left_out, unusable};
@@ -28,6 +28,8 @@ pub struct Pairs<'a> {
     found: Found,
     /// Mean and interval of every cell, layer by layer; an interval of NaN of one pair.
     cells: Vec<[f64; 3]>,
+    /// Layer, cell and exact mean with its interval of those that were estimated and then patched.
+    confirmed: Vec<(usize, usize, [f64; 3])>,
     /// What files say of themselves.
     pub about: About,
 }
@@ -44,12 +46,24 @@ impl<'a> Pairs<'a> {
         record.input = Some(suite.input.clone());
         let count = found.grids.first().map_or(0, |grid| grid.iter().map(Vec::len).sum());
         let flat: Vec<Vec<f64>> = found.grids.iter().map(|grid| grid.concat()).collect();
-        let cell = |at: usize| {
-            let (mean, [low, high]) = mean_of_few(&flat.iter().map(|grid| grid[at]).collect::<Vec<_>>());
+        let mean = |all: &[f64]| {
+            let (mean, [low, high]) = mean_of_few(all);
             [mean, low, high]
         };
-        let cells = (0..count).map(cell).collect();
-        Ok(Self { options, suite, found, cells, about: About::new(record, Prompt::default()) })
+        let cells = (0..count).map(|at| mean(&flat.iter().map(|grid| grid[at]).collect::<Vec<_>>())).collect();
+        let confirmed = found.confirmed.iter().map(|(layer, cell, exact)| (*layer, *cell, mean(exact))).collect();
+        Ok(Self { options, suite, found, cells, confirmed, about: About::new(record, Prompt::default()) })
+    }
+
+    /// The mean estimate of a cell.
+    fn estimate(&self, layer: usize, cell: usize) -> f64 {
+        self.cells[layer * self.columns() + cell][0]
+    }
+
+    /// How far mean estimates are off where they were confirmed.
+    fn off(&self) -> Option<String> {
+        let off = |(layer, cell, [exact, ..]): &(usize, usize, [f64; 3])| (self.estimate(*layer, *cell) - exact).abs();
+        said_off(&self.confirmed.iter().map(off).collect::<Vec<_>>())
     }
 
     fn columns(&self) -> usize {
@@ -100,8 +114,9 @@ impl<'a> Pairs<'a> {
         let mean = |which: usize| found.values.iter().map(|both| both[which]).sum::<f64>() / found.values.len() as f64;
         let mut lines = vec![
             format!(
-                "{} · activation patching of {} by {}: the {base} run with the {source} one's · mean of {}",
+                "{} · {} of {} by {}: the {base} run with the {source} one's · mean of {}",
                 found.model.title(),
+                how(options.attribution, options.rule),
                 options.site.name(),
                 options.by().name(),
                 count(found.pairs.len(), "pair")
@@ -119,6 +134,7 @@ impl<'a> Pairs<'a> {
             (true, false) => format!("the 95 % interval of {doubtful} of {all} cells holds 0"),
         });
         lines.extend(same(self.hidden()).map(|line| line.replace("both prompts", "both prompts of every pair")));
+        lines.extend(self.off());
         let (suite, bad) = (self.suite, self.suite.bad.len() + found.bad.len());
         lines.extend(left_out(options.sample, suite.items.len() + suite.bad.len(), suite.all, bad));
         lines
@@ -139,13 +155,14 @@ impl Findings for Pairs<'_> {
 
     fn remarks(&self) -> Vec<String> {
         let bad = unusable(self.bad().into_iter());
-        self.suite.remarks.iter().cloned().chain(bad).chain(self.found.doubt.clone()).collect()
+        self.suite.remarks.iter().cloned().chain(bad).chain(self.found.doubt.clone()).chain(self.off()).collect()
     }
 
     fn figure(&self, _: Option<usize>) -> Figure {
         let style = &self.options.style;
         let values: Vec<f32> = self.drawn().map(|at| self.cells[at][0] as f32).collect();
-        let signed = Scale::signed("mean effect", values.iter().copied());
+        let unit = if self.options.attribution { "mean estimated effect" } else { "mean effect" };
+        let signed = Scale::signed(unit, values.iter().copied());
         let scale = Scale { kind: style.scale, colormap: style.colormap.unwrap_or(signed.colormap), ..signed };
         let labels =
             Labels { cells: self.found.cells[self.hidden()..].to_vec(), axis: self.options.by().name().to_owned() };
@@ -157,6 +174,12 @@ impl Findings for Pairs<'_> {
             let row = |at: &usize| (self.name(*at), self.cells[*at].map(|x| x as f32));
             panels.push(intervals(order.iter().take(SHOWN).map(row).collect()));
         }
+        let both = self.confirmed.iter().map(|(layer, cell, [exact, ..])| Confirmed {
+            place: self.name(layer * self.columns() + cell),
+            estimate: self.estimate(*layer, *cell) as f32,
+            exact: *exact as f32,
+        });
+        panels.extend(confirmed(&both.collect::<Vec<_>>()));
         let mut figure = style.figure(&self.about, self.lines(), panels);
         if style.title.is_none() {
             figure.title.clone_from(&self.suite.input.name);
@@ -165,7 +188,7 @@ impl Findings for Pairs<'_> {
     }
 
     fn data(&self, _: Option<usize>) -> Result<Data> {
-        let Options { site, metric, direction, sample, reading, .. } = self.options;
+        let Options { site, metric, direction, sample, reading, attribution, rule, .. } = self.options;
         let layers = self.cells.len() / self.columns().max(1);
         let array = |name: &str, which: usize| Array {
             name: name.into(),
@@ -178,6 +201,7 @@ impl Findings for Pairs<'_> {
             ("by".into(), self.options.by().name().into()),
             ("metric".into(), metric.name().into()),
             ("direction".into(), direction.name().into()),
+            ("rule".into(), json!(attribution.then(|| rule.name()))),
             ("limit".into(), json!(sample.limit)),
             ("seed".into(), json!(sample.seed)),
             ("bos".into(), reading.bos.into()),
@@ -186,13 +210,21 @@ impl Findings for Pairs<'_> {
             let Item { file, line, .. } = &self.suite.items[*at];
             json!({ "file": self.suite.files[*file], "line": line, "clean": clean, "corrupt": corrupt })
         };
-        let fields = Map::from_iter([
+        let mut fields = Map::from_iter([
             ("cells".into(), json!(self.found.cells)),
             ("pairs".into(), self.found.pairs.iter().zip(&self.found.values).map(pair).collect()),
             ("unusable".into(), json!(self.bad().iter().map(ToString::to_string).collect::<Vec<_>>())),
         ]);
+        if *attribution {
+            let both = self.confirmed.iter().map(|(layer, cell, [exact, low, high])| {
+                let estimate = self.estimate(*layer, *cell);
+                json!({ "layer": layer, "cell": cell, "estimate": estimate, "exact": exact, "low": low, "high": high })
+            });
+            fields.insert("confirmed".into(), both.collect());
+        }
         let arrays = vec![array("grid", 0), array("low", 1), array("high", 2)];
-        Ok(self.about.data(vec![Entry { method: "patching-pairs".into(), settings, fields, arrays }]))
+        let method = if *attribution { "attribution-patching-pairs" } else { "patching-pairs" };
+        Ok(self.about.data(vec![Entry { method: method.into(), settings, fields, arrays }]))
     }
 
     fn table(&self, _: Option<usize>) -> Result<Table> {
@@ -203,13 +235,17 @@ impl Findings for Pairs<'_> {
             number("effect"),
             number("low"),
             number("high"),
+            number("exact"),
             whole("pairs"),
         ];
         let row = |at: usize| -> Vec<Cell> {
             let (layer, cell) = (at / self.columns(), at % self.columns());
             let numbers = self.cells[at].map(|x| Cell::from(x as f32));
             let place = [layer.into(), cell.into(), self.found.cells[cell].clone().into()];
-            place.into_iter().chain(numbers).chain([self.found.pairs.len().into()]).collect()
+            let known = self.confirmed.iter().find(|known| (known.0, known.1) == (layer, cell));
+            let exact = if self.options.attribution { known.map(|known| known.2[0]) } else { Some(self.cells[at][0]) };
+            let exact = Cell::from(exact.map(|exact| exact as f32));
+            place.into_iter().chain(numbers).chain([exact]).chain([self.found.pairs.len().into()]).collect()
         };
         Ok(Table { columns, rows: (0..self.cells.len()).map(row).collect() })
     }
