@@ -43,7 +43,8 @@ impl Embeddings {
             if model.has_logits() {
                 let unembedding = model.unembed_uncapped(&units, Some(&ids))?.to_dtype(DType::F32)?; // [d, ids]
                 // Where the two are tied, it is the same product.
-                let is_tied = unembedding.flatten_all()?.to_vec1::<f32>()? == columns.flatten_all()?.to_vec1::<f32>()?;
+                let is_tied =
+                    unembedding.flatten_all()?.to_vec1::<f32>()? == columns.flatten_all()?.to_vec1::<f32>()?;
                 copied = (copied + if is_tied { own } else { product(&unembedding.t()?.contiguous()?)? })?;
             }
         }
