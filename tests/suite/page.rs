@@ -148,13 +148,13 @@ fn axe_finds_nothing_serious_on_light_and_dark_pages() {
     explain("ab ab", &["--panels", "lens,attention", "--against", other, "-o", "both.html"]);
     page(&shell, TEXT, &[]);
     shell.write("p.txt", "the cat\nthe dog\n");
-    shell.ok(&["batch", "p.txt", "--out", ".", "-m", other, "--format", "html", "-q"]);
+    shell.ok(&["batch", "p.txt", "--out", "d", "-m", other, "--format", "html", "-q"]);
     for (file, fragment) in [
         ("a.html", "#head=4.3&query=7.5"),
         ("a.html", "#head=4.3&query=7&view=lines&pick=several"),
         ("explained.html", "#head=4.3&query=7.5"),
         ("both.html", "#head=0.1&query=1"),
-        ("index.html", "#search=cat"),
+        ("d/index.html", "#search=cat"),
     ] {
         for (width, scheme) in [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")] {
             browser.wears(width, scheme);
