@@ -201,7 +201,7 @@ fn still(id: &str, title: &str, figure: &Figure, fonts: &Fonts) -> Result<String
     let width = figure_width(&drawn).filter(|width| *width > HALF);
     let wide = if width.is_some() { " class=\"wide\"" } else { "" };
     Ok(format!(
-        "<section id=\"figure-{id}\"{wide}>\n<h2>{title}</h2>\n<div class=\"{theme}\">\n{}</div>\n</section>\n",
+        "<section id=\"figure-{id}\"{wide}>\n<h2>{title}</h2>\n<div class=\"{theme}\" tabindex=\"0\" role=\"group\" aria-label=\"{title}\">\n{}</div>\n</section>\n",
         inline(&drawn, id)
     ))
 }

@@ -140,20 +140,32 @@ fn axe_finds_nothing_serious_on_light_and_dark_pages() {
     let axe = std::fs::read_to_string(axe).unwrap();
     let shell = Shell::new();
     let Some(mut browser) = Browser::or_skip(&shell, SIZE) else { return };
-    shell.ok(&["explain", TEXT, "-m", "builtin", "-q", "--panels", "lens,direct,attention", "-o", "explained.html"]);
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base");
+    let explain = |text: &str, flags: &[&str]| {
+        shell.ok(&[&["explain", text, "-m", "builtin", "-q"], flags].concat());
+    };
+    explain(TEXT, &["--panels", "lens,direct,attention", "-o", "explained.html"]);
+    explain("ab ab", &["--panels", "lens,attention", "--against", other, "-o", "both.html"]);
     page(&shell, TEXT, &[]);
-    for (file, scheme) in
-        [("a.html", "light"), ("a.html", "dark"), ("explained.html", "light"), ("explained.html", "dark")]
-    {
-        let media = serde_json::json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        browser.asks("Emulation.setEmulatedMedia", media);
-        browser.opens(&shell.path(file), "#head=4.3&query=7.5");
-        browser.waits("document.getElementById('status').textContent.includes('sum of')");
-        browser.says(&format!("{axe}; 0"));
-        let found = browser.says(
-            "axe.run(document, { resultTypes: ['violations'] }).then((all) => all.violations\
-             .filter((one) => ['serious', 'critical'].includes(one.impact)).map((one) => `${one.id}: ${one.nodes[0].html}`))",
-        );
-        assert_eq!(found, serde_json::json!([]), "{file} {scheme}");
+    shell.write("p.txt", "the cat\nthe dog\n");
+    shell.ok(&["batch", "p.txt", "--out", "d", "-m", other, "--format", "html", "-q"]);
+    for (file, fragment) in [
+        ("a.html", "#head=4.3&query=7.5"),
+        ("a.html", "#head=4.3&query=7&view=lines&pick=several"),
+        ("explained.html", "#head=4.3&query=7.5"),
+        ("both.html", "#head=0.1&query=1"),
+        ("d/index.html", "#search=cat"),
+    ] {
+        for (width, scheme) in [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")] {
+            browser.wears(width, scheme);
+            browser.opens(&shell.path(file), fragment);
+            browser.waits("document.querySelector('#status, #found').textContent");
+            browser.says(&format!("{axe}; 0"));
+            let found = browser.says(
+                "axe.run(document, { resultTypes: ['violations'] }).then((all) => all.violations\
+                 .filter((one) => ['serious', 'critical'].includes(one.impact)).map((one) => `${one.id}: ${one.nodes[0].html}`))",
+            );
+            assert_eq!(found, serde_json::json!([]), "{file}{fragment} {width} {scheme}");
+        }
     }
 }

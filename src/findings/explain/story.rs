@@ -192,21 +192,15 @@ fn written(facts: &Facts) -> Option<Sentence> {
     }
     let named: Vec<String> =
         lifting(entry)?.iter().take(WRITERS).map(|w| format!("{} ({})", w.name, signed(w.wrote))).collect();
-    let lifted = format!(
-        "The logit of {answer}, the score that becomes its probability, is {} above that of {above}",
-        signed(total)
-    );
+    let lifted =
+        format!("The logit of {answer}, the score that becomes its probability, is {total:.2} above that of {above}.");
+    let parts = "attention heads and MLPs, the two kinds of parts of a layer,";
     Some(sentence(
         "direct",
         match &named[..] {
-            [] => format!("{lifted}; no attention head and no MLP, a layer's other half, wrote a hundredth of that."),
-            [one] => format!(
-                "{lifted}; of the attention heads and the MLPs, each layer's other half, {one} wrote the largest part."
-            ),
-            all => format!(
-                "{lifted}; of the attention heads and the MLPs, each layer's other half, the largest parts were written by {}.",
-                list(all)
-            ),
+            [] => format!("{lifted} Of the {parts} none wrote a hundredth of that."),
+            [one] => format!("{lifted} Of the {parts} {one} wrote the largest share."),
+            all => format!("{lifted} Of the {parts} {} wrote the largest shares.", list(all)),
         },
     ))
 }
@@ -241,14 +235,16 @@ fn without(facts: &Facts) -> Option<Sentence> {
         match (after < before / 2.0, after > before) {
             (true, _) => {
                 format!(
-                    "{what}, {answer} falls from {p} (rank {was}) to {q} (rank {is}): less than half of it is left."
+                    "{what}, {answer} falls from {p} (rank {was}) to {q} (rank {is}): less than half of its probability is left."
                 )
             }
             (_, true) => format!(
                 "{what}, {answer} does not fall: {p} (rank {was}) becomes {q} (rank {is}). What they wrote is not needed here."
             ),
             _ => {
-                format!("{what}, {answer} goes from {p} (rank {was}) to {q} (rank {is}): at least half of it is left.")
+                format!(
+                    "{what}, {answer} goes from {p} (rank {was}) to {q} (rank {is}): at least half of its probability is left."
+                )
             }
         },
     ))
@@ -281,11 +277,11 @@ fn reached(facts: &Facts) -> Option<Sentence> {
     Some(sentence(
         "mixing",
         format!(
-            "Following attention alone back through all layers (rollout), {} has a share of {:.2} in what stands at {}: more than any other token between the first, whose share is {:.2}, and that place itself.",
-            facts.token(at),
-            row[at],
+            "Following attention alone back through all layers (rollout), the first token has a share of {:.2} in what stands at {}; of those between, {} has the most, {:.2}.",
+            row[0],
             facts.token(facts.position),
-            row[0]
+            facts.token(at),
+            row[at]
         ),
     ))
 }

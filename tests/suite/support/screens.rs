@@ -92,6 +92,7 @@ impl Screen {
         let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.rows() as u32);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_compression(png::Compression::High);
+        encoder.set_filter(png::Filter::NoFilter); // areas of few colours
         encoder.write_header().unwrap().write_image_data(self.pixels.as_flattened()).unwrap();
         bytes
     }

@@ -48,19 +48,19 @@ fn apart(facts: &Facts) -> Option<Sentence> {
         .iter()
         .enumerate()
         .find_map(|(layer, row)| row.get(facts.position).filter(|share| **share >= MUCH).map(|share| (layer, *share)));
-    let lead = "Of this prompt's states, each put into the other prompt's pass in its place (patching),";
+    let lead = "If this prompt's states, what a layer holds at a token, are put into the other prompt one at a time (patching),";
     Some(sentence(
         "apart",
         match (early, late) {
             (Some((layer, cell, share)), Some((from, all))) => format!(
-                "{lead} the one at {} alone brings back {share:.2} of the difference as late as layer {layer}, and the one at the last position {all:.2} from layer {from} on.",
+                "{lead} the one at {} alone brings back {share:.2} of the difference as late as layer {layer}; the one at the last position brings back {all:.2} of it from layer {from} on.",
                 facts.token(cell)
             ),
             (None, Some((from, all))) => format!(
-                "{lead} none before the last position brings back half of the difference, and the one there {all:.2} from layer {from} on."
+                "{lead} none before the last position brings back half of the difference; the one there brings back {all:.2} of it from layer {from} on."
             ),
             (Some((layer, cell, share)), None) => format!(
-                "{lead} the one at {} alone brings back {share:.2} of the difference as late as layer {layer}, and the one at the last position never half.",
+                "{lead} the one at {} alone brings back {share:.2} of the difference as late as layer {layer}; the one at the last position never half.",
                 facts.token(cell)
             ),
             (None, None) => format!("{lead} none brings back half of the difference."),
