@@ -226,6 +226,19 @@ pub struct Tile {
     ends: bool,
 }
 
+/// A statement for each row below `$count`, written out: where a compiler leaves a loop, sums lie in memory instead of registers.
+macro_rules! each {
+    ($count:ident, $row:ident => $do:expr) => {
+        each!(@ $count, $row, $do, 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    };
+    (@ $count:ident, $row:ident, $do:expr, $($number:literal)*) => {
+        $(if $number < $count {
+            let $row: usize = $number;
+            $do
+        })*
+    };
+}
+
 /// What a chunk's sum is added to.
 #[derive(Clone, Copy)]
 enum From {
@@ -252,6 +265,7 @@ impl Tile {
     /// The tile lies inside its matrices, its columns are whole strips, and the processor has V's instructions.
     #[inline(always)]
     pub unsafe fn run<V: Register, const R: usize, const N: usize, const PACKED: bool>(&self) {
+        const { assert!(R <= 14, "more rows than are written out") };
         // SAFETY: the caller's promise; a prefetch outside touches nothing.
         unsafe {
             for col in (0..self.cols).step_by(N * V::LANES) {
@@ -264,11 +278,9 @@ impl Tile {
                 for first in (0..self.depth).step_by(CHUNK) {
                     let mut sum = [[V::zero(); N]; R];
                     if !PACKED && !self.begins {
-                        for (r, sum) in sum.iter_mut().enumerate() {
-                            for (v, sum) in sum.iter_mut().enumerate() {
-                                *sum = V::load(at(self.chains, self.chain_stride, r, v));
-                            }
-                        }
+                        each!(R, r => for (v, sum) in sum[r].iter_mut().enumerate() {
+                            *sum = V::load(at(self.chains, self.chain_stride, r, v));
+                        });
                     }
                     let (mut k, end) = (first, (first + CHUNK).min(self.depth));
                     while k + 4 <= end {
@@ -277,21 +289,19 @@ impl Tile {
                     }
                     (k..end).for_each(|k| self.term::<V, R, N, PACKED>(&mut sum, col, k));
                     let from = if first > 0 { From::Sum } else { self.from };
-                    for (r, sum) in sum.iter().enumerate() {
-                        for (v, sum) in sum.iter().enumerate() {
-                            if !PACKED && !self.ends {
-                                sum.store(at(self.chains, self.chain_stride, r, v));
-                                continue;
-                            }
-                            let c = at(self.c, self.cs, r, v);
-                            let before = match from {
-                                From::Zero => V::zero(),
-                                From::Bias(bias) => V::load(bias.add(col + v * V::LANES)),
-                                From::Sum => V::load(c),
-                            };
-                            before.add(*sum).store(c);
+                    each!(R, r => for (v, sum) in sum[r].iter().enumerate() {
+                        if !PACKED && !self.ends {
+                            sum.store(at(self.chains, self.chain_stride, r, v));
+                            continue;
                         }
-                    }
+                        let c = at(self.c, self.cs, r, v);
+                        let before = match from {
+                            From::Zero => V::zero(),
+                            From::Bias(bias) => V::load(bias.add(col + v * V::LANES)),
+                            From::Sum => V::load(c),
+                        };
+                        before.add(*sum).store(c);
+                    });
                 }
             }
         }
@@ -315,12 +325,12 @@ impl Tile {
                     V::prefetch(w.wrapping_add(v * V::LANES + self.ahead));
                 }
             }
-            for (r, sum) in sum.iter_mut().enumerate() {
+            each!(R, r => {
                 let x = V::splat(*self.x.add(if PACKED { k * R + r } else { r * self.xs + k }));
-                for (sum, weight) in sum.iter_mut().zip(weight) {
-                    *sum = x.mul_add(weight, *sum);
+                for (sum, weight) in sum[r].iter_mut().zip(&weight) {
+                    *sum = x.mul_add(*weight, *sum);
                 }
-            }
+            });
         }
     }
 
