@@ -11,7 +11,7 @@ use crate::analysis::rollout::RESIDUAL;
 use crate::analysis::{Objective, Of, Prediction, Sink};
 use crate::error::{Error, Result};
 use crate::export::table::{number, text, whole};
-use crate::export::{Array, Data, Entry, Table};
+use crate::export::{Array, Data, Entry, Table, check_text_size};
 use crate::figure::{Figure, Panel, Scale, mix};
 use crate::format::Format;
 use crate::model::Spec;
@@ -109,9 +109,7 @@ impl Analysis for Options {
             }),
             _ => None,
         };
-        let maps: usize =
-            each_once(&self.method).iter().map(|method| if method.has_layers() { spec.layers } else { 1 }).sum();
-        let numbers = maps as u64 * (tokens as u64).pow(2);
+        let numbers = self.numbers(spec, tokens);
         let file = |output: &Output| match output.format {
             Format::Npz | Format::Safetensors => 4 * numbers,
             Format::Json => 11 * numbers,
@@ -121,7 +119,10 @@ impl Analysis for Options {
         Cost { memory: self.memory(spec, tokens), disk, remarks: remark.into_iter().collect() }
     }
 
-    fn find<'a>(&'a self, subject: Subject<'a>, _: &[Output]) -> Result<Box<dyn Findings + 'a>> {
+    fn find<'a>(&'a self, subject: Subject<'a>, outputs: &[Output]) -> Result<Box<dyn Findings + 'a>> {
+        if outputs.iter().any(|output| output.format == Format::Json) {
+            check_text_size(self.numbers(subject.session.spec(), subject.prompt.ids.len()) as usize, "JSON")?;
+        }
         Ok(Box::new(TokenMixing::find(self, subject)?))
     }
 }

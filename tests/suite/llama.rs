@@ -413,7 +413,7 @@ fn every_command_finds_figure_table_and_data_on_it() {
             assert!(!ready.bytes(format, None, &fonts).unwrap().is_empty(), "{asked:?} {format:?}");
         }
         let json: Value = serde_json::from_slice(&ready.bytes(Format::Json, None, &fonts).unwrap()).unwrap();
-        assert_eq!(json["model"], json!({"name": "tiny-llama", "revision": null, "hash": session.hash}));
+        assert_eq!(json["model"], json!({"name": "tiny-llama", "revision": null, "hash": session.hash, "kv_heads": 2}));
         assert_eq!(json["token_ids"], json!(ids));
         if matches!(asked, findings::Asked::Attention(_)) {
             let values: Vec<Vec<Vec<Vec<f32>>>> =

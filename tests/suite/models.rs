@@ -466,7 +466,7 @@ fn models_lists_what_needs_no_network() {
     let folder = bench.cache().join("models--gpt2/snapshots").join(COMMIT);
     let gpt2 = serde_json::json!({
         "model": "gpt2", "revision": COMMIT, "names": ["main", "v\u{1b}1"], "bytes": 54_701, "complete": true,
-        "folder": folder.to_str().unwrap(),
+        "folder": folder.to_str().unwrap(), "layers": 2, "heads": 2, "kv_heads": 2,
     });
     assert_eq!(list[1], gpt2);
     assert_eq!(list[2]["complete"], false);

@@ -1,4 +1,4 @@
-//! The memory that mixing takes.
+//! What mixing takes.
 
 use super::Options;
 use crate::analysis::mixing::Method;
@@ -6,6 +6,12 @@ use crate::findings::{cost, each_once};
 use crate::model::Spec;
 
 impl Options {
+    /// How many numbers its files hold.
+    pub(super) fn numbers(&self, spec: &Spec, tokens: usize) -> u64 {
+        let maps = each_once(&self.method).into_iter().map(|method| if method.has_layers() { spec.layers } else { 1 });
+        maps.sum::<usize>() as u64 * (tokens as u64).pow(2)
+    }
+
     /// What is held from the start to the end, and the largest of what is held for one method.
     pub(super) fn memory(&self, spec: &Spec, tokens: usize) -> u64 {
         let (n, d, layers, heads) = (tokens as u64, spec.d_model as u64, spec.layers as u64, spec.heads as u64);

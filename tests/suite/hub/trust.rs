@@ -4,7 +4,7 @@ use super::*;
 #[test]
 fn a_model_that_was_renamed_is_found_under_its_old_name() {
     let bench = Bench::new();
-    let beside = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+    let beside = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"];
     for file in ["config.json", WEIGHTS, "tokenizer.json"].into_iter().chain(beside) {
         for at in ["main", COMMIT] {
             let location = vec![("Location", format!("/{ID}/resolve/{at}/{file}"))];
