@@ -131,6 +131,11 @@ impl Session {
         self.model.spec()
     }
 
+    /// The bytes of its weights, where they are those of a checkpoint.
+    pub fn weight_bytes(&self) -> u64 {
+        self.weights().map_or(0, Weights::bytes)
+    }
+
     /// What files say of the model.
     pub fn identity(&self) -> Identity {
         let Spec { heads, kv_heads, .. } = *self.spec();

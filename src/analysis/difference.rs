@@ -46,10 +46,15 @@ impl Difference {
         order
     }
 
+    /// The largest finite difference of any weight.
+    pub fn most(&self) -> f32 {
+        self.heads.iter().map(|head| head.max_abs).filter(|most| most.is_finite()).fold(0.0, f32::max)
+    }
+
     /// The size that all but about one in so many of the differences stay below, whatever their signs; equal numbers are no difference.
     pub fn below(&self, one_in: u64) -> f32 {
         const STEPS: usize = 4096;
-        let most = self.heads.iter().map(|head| head.max_abs).filter(|most| most.is_finite()).fold(0.0, f32::max);
+        let most = self.most();
         let count = |map: &Map| {
             let mut counts = vec![0u64; STEPS];
             for size in map.values.iter().map(|value| value.abs()).filter(|size| *size > 0.0 && size.is_finite()) {

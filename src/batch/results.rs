@@ -10,7 +10,6 @@ use crate::export::{Draft, Fields};
 use crate::findings::{Cost, Findings, Ready, Subject, Words, find_all, rows};
 use crate::format::Format;
 use crate::prompt::{Prompt, Remark};
-use crate::weights::Weights;
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
@@ -39,9 +38,9 @@ impl Job<'_> {
         let Cost { memory, disk, .. } = self.asked.analysis().cost(self.session.spec(), tokens, &self.outputs);
         let cost = Cost { memory: memory + disk, disk, ..Cost::default() };
         cost.allowed()?;
-        let (most, weights) = (self.most.load(Relaxed), self.session.weights().map_or(0, Weights::bytes));
+        let most = self.most.load(Relaxed);
         if cost.memory > most + most / 2
-            && let Some(need) = cost.need(weights)
+            && let Some(need) = cost.need(self.session.weight_bytes())
         {
             self.most.store(cost.memory, Relaxed);
             (self.say)(&Remark::from(format!("prompt {index}: {need}")));

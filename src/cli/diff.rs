@@ -13,7 +13,6 @@ use attnviz::findings::difference::{Options, Run, alike, of_files, of_runs};
 use attnviz::findings::{Findings, Reading, refuse_graph};
 use attnviz::prompt::Truncate;
 use attnviz::session::{self, Session};
-use attnviz::weights::Weights;
 use clap::Args;
 use sides::Sides;
 
@@ -81,10 +80,9 @@ pub fn run(args: &DiffArgs, line: &str) -> Result<()> {
     let compare = |runs: [Run<'_>; 2]| {
         runs.iter().for_each(|run| remark_on_prompt(&run.prompt, quiet));
         let [a, b] = &runs;
-        let weights = |run: &Run| run.session.weights().map_or(0, Weights::bytes);
-        let all = weights(a) + if std::ptr::eq(a.session, b.session) { 0 } else { weights(b) };
+        let more = if std::ptr::eq(a.session, b.session) { 0 } else { b.session.weight_bytes() };
         let cost = options.cost(a.session.spec(), [a, b].map(|run| run.prompt.ids.len()), &outputs);
-        announce(&cost, all, quiet)?;
+        announce(&cost, a.session.weight_bytes() + more, quiet)?;
         of_runs(&options, runs)
     };
     let mut found = match sides {

@@ -8,7 +8,6 @@ use super::progress::Progress;
 use attnviz::error::Result;
 use attnviz::findings::{Asked, Cost, Subject, find};
 use attnviz::prompt::Prompt;
-use attnviz::weights::Weights;
 use std::time::Instant;
 
 /// A command that looks at one prompt, as typed.
@@ -63,9 +62,8 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
         None => Prompt::default(),
     };
     output::remark_on_prompt(&prompt, output.quiet);
-    let weights = session.weights().map_or(0, Weights::bytes);
     let cost = analysis.cost(session.spec(), prompt.ids.len(), &outputs);
-    announce(&cost, weights, output.quiet)?;
+    announce(&cost, session.weight_bytes(), output.quiet)?;
     let progress = Progress::new(output.quiet);
     let watch = |done, planned| progress.watch(done, planned);
     let mut subject = Subject { watch: &watch, ..Subject::new(&session, prompt, &asked)? };

@@ -28,7 +28,7 @@ const MUCH_LARGER: f32 = 1.5;
 
 /// A scale around 0 over the differences of all heads, whichever of them are drawn.
 pub fn scale(kind: ScaleKind, colormap: Option<Colormap>, found: &Difference) -> Scale {
-    let most = found.heads.iter().map(|head| head.max_abs).filter(|most| most.is_finite()).fold(0.0, f32::max);
+    let most = found.most();
     let usual = if found.heads.len() > 1 { found.below(LARGER) } else { most };
     let signed = Scale::signed("attention, B − A", [if most > MUCH_LARGER * usual { usual } else { most }]);
     Scale { kind, colormap: colormap.unwrap_or(signed.colormap), ..signed }

@@ -56,6 +56,16 @@ impl Cost {
     }
 }
 
+/// The bytes of files that hold so many numbers: 4 for each, about 11 in JSON.
+pub(super) fn files(outputs: &[Output], numbers: u64) -> u64 {
+    let file = |output: &Output| match output.format {
+        Format::Npz | Format::Safetensors => 4 * numbers,
+        Format::Json => 11 * numbers,
+        _ => 0,
+    };
+    outputs.iter().map(file).sum()
+}
+
 /// The bytes that a pass over so many tokens holds at once: the rows of one layer's activations, and where somebody looks at them, its
 /// patterns with what is made of them.
 pub(super) fn pass(spec: &Spec, tokens: usize, is_watched: bool) -> u64 {

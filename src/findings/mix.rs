@@ -4,7 +4,7 @@ mod need;
 
 use super::subject::{About, Subject, empty_rows, in_a_line, percent};
 use super::target::{Explained, settings};
-use super::{Advice, Analysis, Cost, Findings, Output, Reading, Style, Target, each_once, refuse_parts};
+use super::{Advice, Analysis, Cost, Findings, Output, Reading, Style, Target, cost, each_once, refuse_parts};
 use crate::analysis::attribution::{Baseline, Evaluator};
 use crate::analysis::mixing::{Hidden, Method, Mixing, agreement, mixing};
 use crate::analysis::rollout::RESIDUAL;
@@ -109,13 +109,7 @@ impl Analysis for Options {
             }),
             _ => None,
         };
-        let numbers = self.numbers(spec, tokens);
-        let file = |output: &Output| match output.format {
-            Format::Npz | Format::Safetensors => 4 * numbers,
-            Format::Json => 11 * numbers,
-            _ => 0,
-        };
-        let disk = outputs.iter().map(file).sum();
+        let disk = cost::files(outputs, self.numbers(spec, tokens));
         Cost { memory: self.memory(spec, tokens), disk, remarks: remark.into_iter().collect() }
     }
 

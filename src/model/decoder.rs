@@ -73,11 +73,14 @@ pub(super) struct Decoder {
 }
 
 /// What a config says of the model as a whole.
-pub(super) struct Whole<'a> {
-    pub spec: &'a Spec,
-    pub tied: bool,
-    pub architecture: Option<&'a String>,
-    pub remarks: &'a [String],
+#[derive(Clone, Debug, PartialEq)]
+pub struct Whole {
+    /// Its sizes.
+    pub spec: Spec,
+    /// What was assumed, a line each, for people.
+    pub remarks: Vec<String>,
+    tied: bool,
+    architecture: Option<String>,
 }
 
 impl Decoder {
@@ -93,12 +96,12 @@ impl Decoder {
         norm: Norm,
         block: impl Fn(usize) -> Result<Block>,
     ) -> Result<Self> {
-        let Whole { spec, tied, architecture, remarks } = *whole;
+        let Whole { spec, remarks, tied, architecture } = whole;
         let blocks = (0..spec.layers).map(block).collect::<Result<_>>()?;
         let shape = [spec.vocab, spec.d_model];
-        let of = Head { architecture: architecture.map(String::as_str), tied, shape };
+        let of = Head { architecture: architecture.as_deref(), tied: *tied, shape };
         let head = held.head(head, &embedding, of)?;
-        let remarks = [remarks, &held.finish(spec.layers)?].concat();
+        let remarks = [&remarks[..], &held.finish(spec.layers)?].concat();
         Ok(Self {
             spec: spec.clone(),
             fused: held.is_fused(),
@@ -109,7 +112,7 @@ impl Decoder {
             norm,
             head,
             logit_cap: None,
-            architecture: architecture.cloned(),
+            architecture: architecture.clone(),
             remarks,
         })
     }

@@ -86,10 +86,10 @@ impl Family {
     pub fn spec(&self) -> &Spec {
         match self {
             Self::Gpt2(config) => &config.spec,
-            Self::Llama(config) => &config.spec,
-            Self::NeoX(config) => &config.spec,
-            Self::Gemma(config) => &config.spec,
-            Self::GptNeo(config) => &config.spec,
+            Self::Llama(config) => &config.whole.spec,
+            Self::NeoX(config) => &config.whole.spec,
+            Self::Gemma(config) => &config.whole.spec,
+            Self::GptNeo(config) => &config.whole.spec,
         }
     }
 
@@ -97,10 +97,10 @@ impl Family {
     pub fn remark(&mut self, assumed: String) {
         let remarks = match self {
             Self::Gpt2(config) => &mut config.remarks,
-            Self::Llama(config) => &mut config.remarks,
-            Self::NeoX(config) => &mut config.remarks,
-            Self::Gemma(config) => &mut config.remarks,
-            Self::GptNeo(config) => &mut config.remarks,
+            Self::Llama(config) => &mut config.whole.remarks,
+            Self::NeoX(config) => &mut config.whole.remarks,
+            Self::Gemma(config) => &mut config.whole.remarks,
+            Self::GptNeo(config) => &mut config.whole.remarks,
         };
         remarks.push(assumed);
     }

@@ -6,7 +6,7 @@ mod config;
 pub use config::GemmaConfig;
 
 use super::Spec;
-use super::decoder::{Attention, Block, Decoder, Layout, Mlp, Projection, QkNorm, Tensors, Whole};
+use super::decoder::{Attention, Block, Decoder, Layout, Mlp, Projection, QkNorm, Tensors};
 use super::norm::Norm;
 use super::ops::Backend;
 use super::weighing::Weighing;
@@ -26,25 +26,19 @@ const LAYOUT: Layout = Layout {
 /// # Errors
 /// A tensor that is missing, of another shape or type, or of no part of a block.
 pub(super) fn load(weights: &Weights, config: &GemmaConfig, backend: &Backend) -> Result<Decoder> {
-    let Spec { vocab, d_model: d, .. } = config.spec;
+    let Spec { vocab, d_model: d, .. } = config.whole.spec;
     let held = Tensors::find(weights, &LAYOUT, backend)?;
     let embedding = held.weight("embed_tokens.weight", &[vocab, d])?;
     let norm = Norm::Rms(held.rms_above_one("norm", d, config.eps)?);
-    let whole = Whole {
-        spec: &config.spec,
-        tied: config.tied,
-        architecture: config.architecture.as_ref(),
-        remarks: &config.remarks,
-    };
     Ok(Decoder {
         embedding_scale: Some(f64::from((d as f64).sqrt() as f32)),
         logit_cap: config.logit_cap,
-        ..Decoder::of(&held, &whole, embedding, "lm_head", norm, |layer| block(&held, config, layer))?
+        ..Decoder::of(&held, &config.whole, embedding, "lm_head", norm, |layer| block(&held, config, layer))?
     })
 }
 
 fn block(held: &Tensors, config: &GemmaConfig, layer: usize) -> Result<Block> {
-    let Spec { d_model: d, d_head, d_mlp, heads, kv_heads, .. } = config.spec;
+    let Spec { d_model: d, d_head, d_mlp, heads, kv_heads, .. } = config.whole.spec;
     let at = |name: &str| format!("layers.{layer}.{name}");
     let rms = |name: &str, d: usize| held.rms_above_one(&at(name), d, config.eps);
     let norm = |name: &str| rms(name, d).map(|norm| Some(Norm::Rms(norm)));

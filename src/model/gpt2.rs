@@ -14,8 +14,8 @@ use super::attend::{causal_softmax, mix, pattern, scores};
 use super::ops::{Backend, LayerNorm, Linear, Weight, add, double};
 use super::weighing::Weighing;
 use super::{
-    Activation as At, Classes, End, Model, Segment, Segments, Site, Slopes, Spec, Tap, branched, packed, visit,
-    visit_rows, watches_attention,
+    Activation as At, Classes, End, Model, Segment, Segments, Site, Slopes, Spec, Tap, packed, visit, visit_rows,
+    watches_attention,
 };
 use crate::error::{Error, Result};
 use crate::weights::{Param, Weights};
@@ -191,14 +191,9 @@ impl Model for Gpt2 {
         let resid = visit_rows(tap, At::ResidPre, layer, segments, resid.clone())?; // [rows, d]
         let qkv = block.c_attn.forward(&slopes.norm(&block.ln_1, &resid)?)?; // [rows, 3 d]
         let (heads, by) = ([self.config.spec.heads; 2], Weighing::plain(self.config.score_scale(layer)));
-        let alone = self.fused && slopes == Slopes::Exact && !watches_attention(tap, layer, segments);
-        let z = if segments.iter().any(|s| s.after.is_some()) {
-            if !alone || segments.iter().any(|s| s.past.is_some()) {
-                return Err(Error::failed("prompts that share rows are only for forwards that nobody watches"));
-            }
-            branched::attention(&qkv, segments, heads, by)? // [rows, d]
-        } else if alone && segments.iter().all(|s| s.past.is_none()) {
-            packed::attention(&qkv, segments, heads, by)? // [rows, d]
+        let unwatched = self.fused && slopes == Slopes::Exact && !watches_attention(tap, layer, segments);
+        let z = if let Some(attention) = packed::together(unwatched, segments)? {
+            attention(&qkv, segments, heads, by)? // [rows, d]
         } else {
             let mut z = Vec::with_capacity(segments.len());
             for (index, segment) in segments.iter().enumerate() {

@@ -11,14 +11,10 @@ use serde_json::Value;
 /// What a GPT-Neo is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GptNeoConfig {
-    /// Its sizes.
-    pub spec: Spec,
-    /// What was assumed, a line each, for people.
-    pub remarks: Vec<String>,
+    /// What is said of it as a whole.
+    pub whole: Whole,
     nonlinearity: Nonlinearity,
     eps: f64,
-    tied: bool,
-    architecture: Option<String>,
     /// How many keys a query sees, by layer.
     windows: Vec<usize>,
 }
@@ -51,13 +47,10 @@ impl GptNeoConfig {
         let mut config = Self {
             nonlinearity: fields.nonlinearity("activation_function", "gelu_new")?,
             eps: fields.eps("layer_norm_epsilon", 1e-5)?,
-            tied: fields.or("tie_word_embeddings", true)?,
-            architecture: fields.architecture()?,
+            whole: fields.whole(&spec, true)?,
             windows: windows(&fields, layers)?,
-            spec,
-            remarks: Vec::new(),
         };
-        config.remarks = fields.finish(&["resid_dropout", "embed_dropout"])?;
+        config.whole.remarks = fields.finish(&["resid_dropout", "embed_dropout"])?;
         Ok(config)
     }
 }
@@ -115,23 +108,17 @@ const LAYOUT: Layout = Layout {
 /// # Errors
 /// A tensor that is missing, of another shape or type, or of no part of a block.
 pub(super) fn load(weights: &Weights, config: &GptNeoConfig, backend: &Backend) -> Result<Decoder> {
-    let Spec { vocab, d_model: d, context, .. } = config.spec;
+    let Spec { vocab, d_model: d, context, .. } = config.whole.spec;
     let held = Tensors::find(weights, &LAYOUT, backend)?;
     let embedding = held.weight("wte.weight", &[vocab, d])?;
     let positions = Some(held.weight("wpe.weight", &[context, d])?);
     let norm = held.layer_norm("ln_f", d, config.eps)?;
-    let whole = Whole {
-        spec: &config.spec,
-        tied: config.tied,
-        architecture: config.architecture.as_ref(),
-        remarks: &config.remarks,
-    };
-    let decoder = Decoder::of(&held, &whole, embedding, "lm_head", norm, |layer| block(&held, config, layer))?;
+    let decoder = Decoder::of(&held, &config.whole, embedding, "lm_head", norm, |layer| block(&held, config, layer))?;
     Ok(Decoder { positions, ..decoder })
 }
 
 fn block(held: &Tensors, config: &GptNeoConfig, layer: usize) -> Result<Block> {
-    let Spec { d_model: d, d_head, d_mlp, heads, .. } = config.spec;
+    let Spec { d_model: d, d_head, d_mlp, heads, .. } = config.whole.spec;
     let at = |name: &str| format!("h.{layer}.{name}");
     let linear = |name: &str, inputs, outputs, biased| held.linear(&at(name), inputs, outputs, biased);
     Ok(Block {

@@ -5,7 +5,7 @@ mod config;
 pub use config::LlamaConfig;
 
 use super::Spec;
-use super::decoder::{Attention, Block, Decoder, Layout, Mlp, Projection, QkNorm, Tensors, Whole};
+use super::decoder::{Attention, Block, Decoder, Layout, Mlp, Projection, QkNorm, Tensors};
 use super::norm::Norm;
 use super::ops::{Backend, Linear};
 use super::weighing::Weighing;
@@ -25,22 +25,16 @@ const LAYOUT: Layout = Layout {
 /// # Errors
 /// A tensor that is missing, of another shape or type, or of no part of a block.
 pub(super) fn load(weights: &Weights, config: &LlamaConfig, backend: &Backend) -> Result<Decoder> {
-    let spec = &config.spec;
+    let spec = &config.whole.spec;
     let layout = Layout { family: config.family, ..LAYOUT };
     let held = Tensors::find(weights, &layout, backend)?;
     let embedding = held.weight("embed_tokens.weight", &[spec.vocab, spec.d_model])?;
     let norm = Norm::Rms(held.rms("norm", spec.d_model, config.eps)?);
-    let whole = Whole {
-        spec: &config.spec,
-        tied: config.tied,
-        architecture: config.architecture.as_ref(),
-        remarks: &config.remarks,
-    };
-    Decoder::of(&held, &whole, embedding, "lm_head", norm, |layer| block(&held, config, layer))
+    Decoder::of(&held, &config.whole, embedding, "lm_head", norm, |layer| block(&held, config, layer))
 }
 
 fn block(held: &Tensors, config: &LlamaConfig, layer: usize) -> Result<Block> {
-    let Spec { d_model: d, d_head, heads, kv_heads, .. } = config.spec;
+    let Spec { d_model: d, d_head, heads, kv_heads, .. } = config.whole.spec;
     let at = |name: &str| format!("layers.{layer}.{name}");
     let norm = |name: &str| held.rms(&at(name), d, config.eps).map(|norm| Some(Norm::Rms(norm)));
     let qk_norm = |width: [usize; 2], whole: bool| -> Result<Option<QkNorm>> {
@@ -73,7 +67,7 @@ fn block(held: &Tensors, config: &LlamaConfig, layer: usize) -> Result<Block> {
 
 /// Queries, keys and values: matrices of their own, or rows of one, as Phi 3 has them.
 fn projections(held: &Tensors, config: &LlamaConfig, at: &dyn Fn(&str) -> String) -> Result<[Linear; 3]> {
-    let Spec { d_model: d, d_head, heads, kv_heads, .. } = config.spec;
+    let Spec { d_model: d, d_head, heads, kv_heads, .. } = config.whole.spec;
     let [q, kv] = [heads * d_head, kv_heads * d_head];
     if config.fused_matrices {
         let all = held.linear(&at("self_attn.qkv_proj"), d, q + 2 * kv, false)?;
@@ -84,7 +78,7 @@ fn projections(held: &Tensors, config: &LlamaConfig, at: &dyn Fn(&str) -> String
 }
 
 fn mlp(held: &Tensors, config: &LlamaConfig, at: &dyn Fn(&str) -> String) -> Result<Mlp> {
-    let (d, d_mlp, biased) = (config.spec.d_model, config.spec.d_mlp, config.mlp_bias);
+    let (d, d_mlp, biased) = (config.whole.spec.d_model, config.whole.spec.d_mlp, config.mlp_bias);
     let [gate, up] = if config.fused_matrices {
         let both = held.linear(&at("mlp.gate_up_proj"), d, 2 * d_mlp, false)?;
         [rows(&both, 0, d_mlp)?, rows(&both, d_mlp, d_mlp)?]

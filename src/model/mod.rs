@@ -25,6 +25,7 @@ mod weighing;
 
 pub use away::Away;
 pub use classes::{Classes, Odds};
+pub use decoder::Whole;
 pub use family::Family;
 pub use gemma::GemmaConfig;
 pub use gpt_neo::GptNeoConfig;

@@ -11,14 +11,10 @@ use crate::weights::Weights;
 /// What a GPT-NeoX is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NeoXConfig {
-    /// Its sizes.
-    pub spec: Spec,
-    /// What was assumed, a line each, for people.
-    pub remarks: Vec<String>,
+    /// What is said of it as a whole.
+    pub whole: Whole,
     nonlinearity: Nonlinearity,
     eps: f64,
-    tied: bool,
-    architecture: Option<String>,
     rotary: Rotary,
     parallel: bool,
     attention_bias: bool,
@@ -52,15 +48,12 @@ impl NeoXConfig {
         let mut config = Self {
             nonlinearity: fields.nonlinearity("hidden_act", "gelu")?,
             eps: fields.eps("layer_norm_eps", 1e-5)?,
-            tied: fields.or("tie_word_embeddings", false)?,
-            architecture: fields.architecture()?,
+            whole: fields.whole(&spec, false)?,
             rotary: Rotary::of(&fields, &usual, spec.d_head, spec.context)?,
             parallel: fields.or("use_parallel_residual", true)?,
             attention_bias: fields.or("attention_bias", true)?,
-            spec,
-            remarks: Vec::new(),
         };
-        config.remarks = fields.finish(&[])?;
+        config.whole.remarks = fields.finish(&[])?;
         Ok(config)
     }
 }
@@ -78,21 +71,15 @@ const LAYOUT: Layout = Layout {
 /// # Errors
 /// A tensor that is missing, of another shape or type, or of no part of a block.
 pub(super) fn load(weights: &Weights, config: &NeoXConfig, backend: &Backend) -> Result<Decoder> {
-    let Spec { vocab, d_model: d, .. } = config.spec;
+    let Spec { vocab, d_model: d, .. } = config.whole.spec;
     let held = Tensors::find(weights, &LAYOUT, backend)?;
     let embedding = held.weight("embed_in.weight", &[vocab, d])?;
     let norm = held.layer_norm("final_layer_norm", d, config.eps)?;
-    let whole = Whole {
-        spec: &config.spec,
-        tied: config.tied,
-        architecture: config.architecture.as_ref(),
-        remarks: &config.remarks,
-    };
-    Decoder::of(&held, &whole, embedding, "embed_out", norm, |layer| block(&held, config, layer))
+    Decoder::of(&held, &config.whole, embedding, "embed_out", norm, |layer| block(&held, config, layer))
 }
 
 fn block(held: &Tensors, config: &NeoXConfig, layer: usize) -> Result<Block> {
-    let Spec { d_model: d, d_head, d_mlp, heads, .. } = config.spec;
+    let Spec { d_model: d, d_head, d_mlp, heads, .. } = config.whole.spec;
     let at = |name: &str| format!("layers.{layer}.{name}");
     let linear = |name: &str, inputs, outputs, biased| held.linear(&at(name), inputs, outputs, biased);
     Ok(Block {

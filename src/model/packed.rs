@@ -1,15 +1,34 @@
 //! Attention of all prompts of a batch in one operation, for forwards that nobody watches. Nothing of the size of a pattern is
 //! kept: the backward computes patterns again. (One operation a prompt would cost a gradient of the whole batch for each.)
 
-use super::Segments;
 use super::kernel::{self, CHUNK, View};
 use super::ops::contiguous;
 use super::weighing::Weighing;
+use super::{Segments, branched};
+use crate::error::Error;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 /// Queries handled together: their scores stay in the second-level cache between product and softmax.
 const BLOCK: usize = 64;
+
+/// Attention of all prompts of a batch in one operation.
+type Together = fn(&Tensor, &Segments, [usize; 2], Weighing) -> Result<Tensor>;
+
+/// How attention of these prompts is computed together, where nobody watches it and each begins by itself or with rows of another; none
+/// where it goes prompt by prompt.
+///
+/// # Errors
+/// Prompts that share rows, of which somebody watches one or which continue a past.
+pub fn together(unwatched: bool, segments: &Segments) -> crate::error::Result<Option<Together>> {
+    let alone = unwatched && segments.iter().all(|s| s.past.is_none());
+    match (alone, segments.iter().any(|s| s.after.is_some())) {
+        (false, true) => Err(Error::failed("prompts that share rows are only for forwards that nobody watches")),
+        (false, false) => Ok(None),
+        (true, true) => Ok(Some(branched::attention)),
+        (true, false) => Ok(Some(attention)),
+    }
+}
 
 /// qkv `[rows, (heads + 2 kv_heads) · d]` → z `[rows, heads · d]`, each prompt by itself and from its beginning; f32 on the CPU.
 /// `heads` are those of queries, and those of keys and values.

@@ -46,20 +46,24 @@ pub fn svg(figure: &Figure, fonts: &Fonts) -> Result<String> {
 /// As [`svg`].
 pub(crate) fn svg_in_page(figure: &Figure, fonts: &Fonts) -> Result<String> {
     let sheet = figure.panels.iter().any(|panel| matches!(panel, Panel::Grid(_) | Panel::Sheet(_)));
-    let wide = || Ok::<_, Error>(sides(&scene(figure, fonts)?.1, [1.0; 2])[0] > f64::from(SCREEN));
+    let own = scene(figure, fonts)?;
     if sheet
         && figure.width.is_none()
-        && wide()?
+        && sides(&own.1, [1.0; 2])[0] > f64::from(SCREEN)
         && let Ok(narrow) = document(&Figure { width: Some(SCREEN), ..figure.clone() }, fonts, For::Page)
     {
         return Ok(narrow);
     }
-    document(figure, fonts, For::Page)
+    drawn(figure, fonts, For::Page, own)
 }
 
 /// The same for a file, a page, or our own renderer.
 pub(super) fn document(figure: &Figure, fonts: &Fonts, target: For) -> Result<String> {
-    let (detail, scene) = scene(figure, fonts)?;
+    drawn(figure, fonts, target, scene(figure, fonts)?)
+}
+
+/// The same, laid out already.
+fn drawn(figure: &Figure, fonts: &Fonts, target: For, (detail, scene): (f32, Scene)) -> Result<String> {
     let mut body = Body { theme: figure.theme, detail: detail * scene.zoom, ..Body::default() };
     body.draw(&scene, fonts, target)?;
 

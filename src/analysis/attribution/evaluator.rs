@@ -13,7 +13,7 @@ use std::ops::Range;
 /// Bytes that a batch's activations may take while a gradient needs them.
 const ACTIVATIONS: usize = 192 << 20;
 /// Rows of a batch without a gradient.
-const ROWS: usize = 512;
+pub(super) const ROWS: usize = 512;
 /// Logits held at a time, as many as 32 rows of GPT-2's vocabulary.
 const LOGITS: usize = 32 * 50_257;
 

@@ -2,13 +2,11 @@
 //! inputs that begin alike share those rows.
 
 use super::Evaluator;
+use super::evaluator::ROWS;
 use crate::error::Result;
 use crate::model::{NoTap, Segments};
 use candle_core::Tensor;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Rows of a batch.
-const ROWS: usize = 512;
 
 /// y of each input; `inputs[i]` says of every visible token whether it is kept or the baseline's.
 ///

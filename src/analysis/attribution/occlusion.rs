@@ -1,5 +1,6 @@
 //! Occlusion: how much y drops when a token is replaced by the baseline.
 
+use super::evaluator::ROWS;
 use super::{Evaluator, Numbers};
 use crate::error::Result;
 use crate::model::{Activation, NoTap, Past, Segments};
@@ -7,9 +8,6 @@ use crate::trace::Recorder;
 use candle_core::Tensor;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// Rows of a batch.
-const ROWS: usize = 512;
 
 /// `y(x) − y(x with e_i replaced by the baseline)`. What stands before token i is computed once for all; what comes after it is packed, as
 /// many tokens as fill a batch.

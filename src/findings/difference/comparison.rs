@@ -193,9 +193,7 @@ impl ComparedAttention {
 
     /// Where the colours end, where some differences are larger.
     pub(super) fn ends_at(&self) -> Option<f32> {
-        let finite = self.difference.heads.iter().map(|head| head.max_abs).filter(|most| most.is_finite());
-        let largest = finite.fold(0.0, f32::max);
-        (largest > self.scale.max).then_some(self.scale.max)
+        (self.difference.most() > self.scale.max).then_some(self.scale.max)
     }
 
     /// Whether hardly any of what differs would be seen on a linear scale.

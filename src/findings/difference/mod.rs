@@ -14,7 +14,6 @@ pub use runs::{Run, alike, of_runs};
 
 use super::{Cost, Output, Reading, Reduce, Selected, Selection, Style, cost};
 use crate::error::{Error, Result};
-use crate::format::Format;
 use crate::model::Spec;
 use serde::{Deserialize, Serialize};
 
@@ -69,12 +68,7 @@ impl Options {
         let maps = if picked.is_empty() { all } else { picked.len() } as u64;
         let [a, b] = tokens.map(|n| (n as u64).pow(2));
         let numbers = maps * a.max(b);
-        let file = |output: &Output| match output.format {
-            Format::Npz | Format::Safetensors => 4 * numbers,
-            Format::Json => 11 * numbers,
-            _ => 0,
-        };
-        let disk: u64 = outputs.iter().map(file).sum();
+        let disk = cost::files(outputs, numbers);
         let written = if disk > 0 { 4 * numbers } else { 0 };
         let memory = 4 * maps * (a + b) + written + cost::pass(spec, tokens[0].max(tokens[1]), true);
         Cost { memory, disk, ..Cost::default() }

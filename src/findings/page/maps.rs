@@ -86,8 +86,8 @@ impl<'a> Maps<'a> {
                 place += 1;
             }
             let whole = bytes.len() / TOGETHER * TOGETHER;
-            let rest = bytes.split_off(whole);
-            lines.extend(letters(&std::mem::replace(&mut bytes, rest))?);
+            lines.extend(letters(&bytes[..whole])?);
+            bytes.drain(..whole);
             Ok(())
         })?;
         lines.extend(letters(&bytes)?);

@@ -1,12 +1,12 @@
 //! The attention of a block: queries, keys and values as a family makes them, and what its heads carry.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::attend::{mix, scores, weighed, windowed_softmax};
 use crate::model::norm::{Norm, RmsNorm};
 use crate::model::ops::{Linear, Weight};
 use crate::model::rotary::Rotary;
 use crate::model::weighing::Weighing;
-use crate::model::{Activation as At, End, Segment, Segments, Site, Tap, branched, packed, visit, watches_attention};
+use crate::model::{Activation as At, End, Segment, Segments, Site, Tap, packed, visit, watches_attention};
 use candle_core::{D, DType, Tensor};
 
 /// The matrices that make queries, keys and values.
@@ -56,13 +56,9 @@ impl Attention {
         fused: bool,
     ) -> Result<Tensor> {
         let qkv = self.project(x)?;
-        let branching = segments.iter().any(|s| s.after.is_some());
-        let alone = fused && !watches_attention(tap, layer, segments) && segments.iter().all(|s| s.past.is_none());
-        if alone {
-            return self.alone(qkv, segments, branching);
-        }
-        if branching {
-            return Err(Error::failed("prompts that share rows are only for forwards that nobody watches"));
+        if let Some(attention) = packed::together(fused && !watches_attention(tap, layer, segments), segments)? {
+            let qkv = self.side_by_side(qkv, segments)?;
+            return Ok(attention(&qkv, segments, self.heads, self.by)?); // [rows, heads · d_head]
         }
         let mut z = Vec::with_capacity(segments.len());
         for (index, segment) in segments.iter().enumerate() {
@@ -97,16 +93,14 @@ impl Attention {
         Ok([normed(&norm.query, q)?, normed(&norm.key, k)?, v])
     }
 
-    /// All segments together, which nobody watches.
-    fn alone(&self, [q, k, v]: [Tensor; 3], segments: &Segments, branching: bool) -> Result<Tensor> {
+    /// Queries and keys, turned, and values of all segments: `[rows, (heads + 2 kv_heads) · d_head]`.
+    fn side_by_side(&self, [q, k, v]: [Tensor; 3], segments: &Segments) -> Result<Tensor> {
         let turned = |x: Tensor| match &self.rotary {
             Some(rotary) => rotary.turn(&x, segments.iter().flat_map(|s| s.position..s.position + s.len), true),
             None => Ok(x),
         };
         let parts = [turned(q)?, turned(k)?, v].map(|x| x.flatten_from(1));
-        let qkv = Tensor::cat(&parts.into_iter().collect::<candle_core::Result<Vec<_>>>()?, 1)?;
-        let attention = if branching { branched::attention } else { packed::attention };
-        Ok(attention(&qkv, segments, self.heads, self.by)?) // [rows, heads · d_head]
+        Ok(Tensor::cat(&parts.into_iter().collect::<candle_core::Result<Vec<_>>>()?, 1)?)
     }
 
     /// One segment: q `[len, heads, d_head]`, k and v `[len, kv_heads, d_head]` → z `[len, heads · d_head]`.

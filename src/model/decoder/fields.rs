@@ -1,9 +1,10 @@
 //! A config's fields, each read by name: what is left over is known to be without effect, refused, or said.
 
+use super::Whole;
 use crate::error::{Error, Result};
 use crate::json;
-use crate::model::Nonlinearity;
 use crate::model::gpt2::{Meaning, meaning};
+use crate::model::{Nonlinearity, Spec};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
@@ -172,8 +173,17 @@ impl Fields {
     ///
     /// # Errors
     /// As [`Self::get`].
-    pub fn architecture(&self) -> Result<Option<String>> {
+    fn architecture(&self) -> Result<Option<String>> {
         Ok(self.get::<Vec<String>>("architectures")?.and_then(|all| all.into_iter().next()))
+    }
+
+    /// What is said of the model as a whole, with these sizes; whether it is tied where the config is silent. Nothing is assumed so far.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn whole(&self, spec: &Spec, tied: bool) -> Result<Whole> {
+        let (tied, architecture) = (self.or("tie_word_embeddings", tied)?, self.architecture()?);
+        Ok(Whole { spec: spec.clone(), remarks: Vec::new(), tied, architecture })
     }
 
     /// That the value of a field is not what can be computed.

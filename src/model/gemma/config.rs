@@ -1,21 +1,17 @@
 //! `config.json` of a Gemma: every field that changes the numbers is honoured or refused by name.
 
 use crate::error::{Error, Result};
-use crate::model::decoder::Fields;
+use crate::model::decoder::{Fields, Whole};
 use crate::model::rotary::{Rotary, Usual};
 use crate::model::{Nonlinearity, Spec};
 
 /// What a Gemma is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GemmaConfig {
-    /// Its sizes.
-    pub spec: Spec,
-    /// What was assumed, a line each, for people.
-    pub remarks: Vec<String>,
+    /// What is said of it as a whole.
+    pub whole: Whole,
     pub(super) nonlinearity: Nonlinearity,
     pub(super) eps: f64,
-    pub(super) tied: bool,
-    pub(super) architecture: Option<String>,
     /// What scores are multiplied by.
     pub(super) scale: f64,
     /// What scores are kept below.
@@ -84,8 +80,7 @@ impl GemmaConfig {
         let mut config = Self {
             nonlinearity,
             eps: fields.eps("rms_norm_eps", 1e-6)?,
-            tied: fields.or("tie_word_embeddings", true)?,
-            architecture: fields.architecture()?,
+            whole: fields.whole(&spec, true)?,
             scale: width.sqrt().recip(),
             score_cap,
             logit_cap: cap("final_logit_softcapping", Some(30.0))?,
@@ -93,17 +88,15 @@ impl GemmaConfig {
             attention_bias: fields.or("attention_bias", false)?,
             qk_norm: which == 3,
             post_norms: which > 1,
-            spec,
-            remarks: Vec::new(),
         };
         let unused: &[&str] = match which {
             1 => &["hidden_activation"],
             2 => &["hidden_act", "cache_implementation"],
             _ => &["hidden_act", "cache_implementation", "_sliding_window_pattern"],
         };
-        config.remarks = fields.finish(unused)?;
+        config.whole.remarks = fields.finish(unused)?;
         if renamed {
-            config.remarks.push(format!(
+            config.whole.remarks.push(format!(
                 "{origin}: hidden_act gelu is taken for gelu_pytorch_tanh, as transformers does in a Gemma"
             ));
         }

@@ -14,6 +14,8 @@
 mod level;
 mod number;
 #[cfg(target_arch = "x86_64")]
+mod panels;
+#[cfg(target_arch = "x86_64")]
 mod register;
 #[cfg(target_arch = "x86_64")]
 mod tile;

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // raw tiles; each block says why it is sound
 
 use super::number::Number;
+use super::panels::{Panels, Scratch, tiles};
 use super::register::Register;
 use super::{CHUNK, Out, View};
 use rayon::prelude::*;
@@ -133,74 +134,6 @@ unsafe fn read_packed<V: Register, T: Number>(out: Out, x: &Panels, w: View<T>, 
                 }
             }
         }
-    }
-}
-
-/// `rows` divided into tiles of at most `most`, as evenly as they divide: the first row and the height of each.
-fn tiles(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
-    let count = rows.div_ceil(most);
-    (0..count).map(move |tile| (tile * rows / count, (tile + 1) * rows / count - tile * rows / count))
-}
-
-/// x as tiles read it: for each tile a panel, which holds the first term of all its rows, then the second, and so on; panels of
-/// DEPTH terms of all rows, then of the next DEPTH.
-struct Panels {
-    numbers: Scratch,
-    rows: usize,
-    /// First row and height.
-    tiles: Vec<(usize, usize)>,
-}
-
-impl Panels {
-    fn pack(x: View, most: usize, threads: bool) -> Self {
-        let panels =
-            Self { numbers: Scratch::new(x.rows * x.cols), rows: x.rows, tiles: tiles(x.rows, most).collect() };
-        let pack = |&(top, rows): &(usize, usize)| {
-            for k in (0..x.cols).step_by(DEPTH) {
-                let depth = DEPTH.min(x.cols - k);
-                // SAFETY: the buffer holds these terms of these rows, and nobody else writes them.
-                unsafe {
-                    let (to, from) = (panels.at(top, k, depth), x.data.as_ptr().add(top * x.row_stride + k));
-                    for k in 0..depth {
-                        for row in 0..rows {
-                            *to.add(k * rows + row) = *from.add(row * x.row_stride + k);
-                        }
-                    }
-                }
-            }
-        };
-        if threads {
-            panels.tiles.par_iter().with_min_len(8).for_each(pack);
-        } else {
-            panels.tiles.iter().for_each(pack);
-        }
-        panels
-    }
-
-    /// The panel from row `top` of terms `k..k + depth`.
-    fn at(&self, top: usize, k: usize, depth: usize) -> *mut f32 {
-        self.numbers.start.wrapping_add(k * self.rows + top * depth)
-    }
-}
-
-/// Memory to be written before it is read, on a line of the cache.
-struct Scratch {
-    start: *mut f32,
-    _lines: Vec<Line>,
-}
-// SAFETY: tasks write parts that do not overlap, and what several read nobody writes any more.
-unsafe impl Send for Scratch {}
-unsafe impl Sync for Scratch {}
-
-#[repr(align(64))]
-struct Line {
-    _numbers: [f32; LINE],
-}
-
-impl Scratch {
-    fn new(len: usize) -> Self {
-        let mut lines = Vec::<Line>::with_capacity(len.div_ceil(LINE));
-        Self { start: lines.as_mut_ptr().cast(), _lines: lines }
     }
 }
 

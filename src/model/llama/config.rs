@@ -1,22 +1,18 @@
 //! `config.json` of a Llama and its kin: every field that changes the numbers is honoured or refused by name.
 
 use crate::error::{Error, Result};
-use crate::model::decoder::Fields;
+use crate::model::decoder::{Fields, Whole};
 use crate::model::rotary::{Rotary, Usual};
 use crate::model::{Nonlinearity, Spec};
 
 /// What a Llama, or one of its kin, is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LlamaConfig {
-    /// Its sizes.
-    pub spec: Spec,
-    /// What was assumed, a line each, for people.
-    pub remarks: Vec<String>,
+    /// What is said of it as a whole.
+    pub whole: Whole,
     pub(super) family: &'static str,
     pub(super) nonlinearity: Nonlinearity,
     pub(super) eps: f64,
-    pub(super) tied: bool,
-    pub(super) architecture: Option<String>,
     pub(super) rotary: Rotary,
     /// How many keys a query sees, by layer.
     pub(super) windows: Vec<usize>,
@@ -73,8 +69,7 @@ impl LlamaConfig {
             family,
             nonlinearity: fields.nonlinearity("hidden_act", "silu")?,
             eps: fields.eps("rms_norm_eps", eps)?,
-            tied: fields.or("tie_word_embeddings", false)?,
-            architecture: fields.architecture()?,
+            whole: fields.whole(&spec, false)?,
             rotary: Rotary::of(&fields, &usual, spec.d_head, spec.context)?,
             windows: kind.windows(&fields, spec.layers)?,
             qkv_bias: attention_bias || kind == Kind::Qwen2,
@@ -87,10 +82,8 @@ impl LlamaConfig {
             },
             post_norms: kind == Kind::Olmo2,
             fused_matrices: kind == Kind::Phi3,
-            spec,
-            remarks: Vec::new(),
         };
-        config.remarks = fields.finish(kind.without_effect())?;
+        config.whole.remarks = fields.finish(kind.without_effect())?;
         Ok(config)
     }
 }
