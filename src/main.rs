@@ -12,6 +12,7 @@ static ALLOCATOR: system::Allocator = system::Allocator;
 
 fn main() -> ExitCode {
     attnviz::model::keep_freed_memory();
+    system::keep_candle_quiet();
     system::tell_of_cut_files();
     match cli::parse().and_then(cli::run) {
         Ok(()) => ExitCode::SUCCESS,

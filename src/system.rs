@@ -1,8 +1,10 @@
-//! What the system takes from a running program: memory that it refuses, and the end of a file that is mapped. Neither can be handled where
-//! it happens, so that the process says in two lines why it ends, and ends. A program asks for each by a line of its own.
+//! What the system takes from a running program: memory that it refuses, or that a stranger's work may not have, and the end of a file that
+//! is mapped. None can be handled where it happens, so that the process says in two lines why it ends, and ends. A program asks for each by a
+//! line of its own. And what of it is to be arranged before there are threads.
 #![allow(unsafe_code)] // an allocator around the system's, and the handler of a signal
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::fmt::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -13,24 +15,71 @@ pub struct Allocator;
 // SAFETY: every request is the system's own, with the same arguments.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Budget::take(layout.size());
         // SAFETY: the caller's promise.
         granted(unsafe { System.alloc(layout) }, layout.size())
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        Budget::take(layout.size());
         // SAFETY: the caller's promise.
         granted(unsafe { System.alloc_zeroed(layout) }, layout.size())
     }
 
     unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        Budget::give(layout.size());
+        Budget::take(size);
         // SAFETY: the caller's promise.
         granted(unsafe { System.realloc(old, layout, size) }, size)
     }
 
     unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
+        Budget::give(layout.size());
         // SAFETY: the caller's promise.
         unsafe { System.dealloc(old, layout) }
     }
+}
+
+/// What a thread may still have of the memory that it may have for some work, and who is to blame where that is too little.
+#[derive(Clone, Copy)]
+struct Budget {
+    left: usize,
+    all: usize,
+    said: &'static str,
+}
+
+thread_local! {
+    static BUDGET: Cell<Option<Budget>> = const { Cell::new(None) };
+}
+
+impl Budget {
+    fn take(bytes: usize) {
+        let Ok(Some(budget)) = BUDGET.try_with(Cell::get) else { return };
+        match budget.left.checked_sub(bytes) {
+            Some(left) => BUDGET.set(Some(Self { left, ..budget })),
+            None => end(budget.said.as_bytes()),
+        }
+    }
+
+    fn give(bytes: usize) {
+        if let Ok(Some(budget)) = BUDGET.try_with(Cell::get) {
+            BUDGET.set(Some(Self { left: budget.left.saturating_add(bytes).min(budget.all), ..budget }));
+        }
+    }
+}
+
+/// Does work of a stranger on this thread with so many bytes of memory; where it asks for more, the process says this and ends with code 1,
+/// in a program that has the [`Allocator`].
+pub(crate) fn within<T>(bytes: usize, said: &'static str, work: impl FnOnce() -> T) -> T {
+    struct Over;
+    impl Drop for Over {
+        fn drop(&mut self) {
+            BUDGET.set(None);
+        }
+    }
+    let _over = Over;
+    BUDGET.set(Some(Budget { left: bytes, all: bytes, said }));
+    work()
 }
 
 fn granted(memory: *mut u8, bytes: usize) -> *mut u8 {
@@ -135,6 +184,20 @@ extern "C" fn on_bus_error(_: libc::c_int, about: *const libc::siginfo_t, _: *co
                 end(one.said.as_bytes());
             }
             mapped = one.next;
+        }
+    }
+}
+
+/// Lets candle compute each of its own operations with one thread: those that it starts wait by spinning and are bound to processors, beside
+/// ours. For a whole program, before it has other threads; elsewhere than on Linux, and where somebody chose, it does nothing.
+pub fn keep_candle_quiet() {
+    #[cfg(target_os = "linux")]
+    {
+        const CHOSEN: &str = "CANDLE_NUM_THREADS";
+        let alone = std::fs::read_dir("/proc/self/task").is_ok_and(|all| all.count() == 1);
+        if alone && std::env::var_os(CHOSEN).is_none() {
+            // SAFETY: nobody else reads the environment, as this is the only thread.
+            unsafe { std::env::set_var(CHOSEN, "1") };
         }
     }
 }

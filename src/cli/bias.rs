@@ -1,14 +1,14 @@
 //! `attnviz bias`: what the model is biased about, by suites of sentences or a template.
 
 use super::args::{FigureArgs, one_of};
-use super::deliver::deliver;
 use super::model::ModelArgs;
 use super::output::OutputArgs;
 use super::probe::{SampleArgs, With};
-use super::progress::Progress;
+use super::survey::{Names, SurveyCommand, ask};
 use attnviz::error::Result;
 use attnviz::findings::probe::Convention;
-use attnviz::findings::probe::bias::{Bias, Compared, Options, Suite, Template, compare, find};
+use attnviz::findings::probe::bias::{Options, Template};
+use attnviz::findings::survey::AnySurvey;
 use attnviz::findings::{Reading, difference};
 use clap::Args;
 use std::path::PathBuf;
@@ -63,34 +63,46 @@ pub struct BiasArgs {
     with: Option<With>,
 }
 
+impl BiasArgs {
+    fn template(&self) -> Result<Option<Template>> {
+        let Some(template) = self.template.clone() else { return Ok(None) };
+        let reading = Reading { bos: self.bos, ..Reading::default() };
+        let comparison =
+            difference::Options { reading, style: self.figure.style()?, ..difference::Options::default() };
+        Ok(Some(Template { template, comparison }))
+    }
+
+    fn options(&self) -> Result<Options> {
+        Ok(Options {
+            convention: self.convention,
+            more: self.more.clone(),
+            less: self.less.clone(),
+            category: self.category.clone(),
+            sample: self.sample.sample(),
+            pairs: self.with.is_some(),
+            style: self.figure.style()?,
+        })
+    }
+}
+
+impl SurveyCommand for BiasArgs {
+    fn groups(&self) -> (&ModelArgs, &OutputArgs) {
+        (&self.models, &self.output)
+    }
+
+    fn survey(&self) -> Result<Box<dyn AnySurvey>> {
+        Ok(match self.template()? {
+            Some(template) => Box::new(template),
+            None => Box::new(self.options()?),
+        })
+    }
+}
+
 /// Runs it; `line` is what was typed, for people.
 pub fn run(args: &BiasArgs, line: &str) -> Result<()> {
-    let destinations = args.output.destinations("bias", None, line)?;
-    let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
-    let (quiet, style) = (args.output.quiet, args.figure.style()?);
-    if let Some(template) = &args.template {
-        let reading = Reading { bos: args.bos, ..Reading::default() };
-        let comparison = difference::Options { reading, style, ..difference::Options::default() };
-        let template = Template { template: template.clone(), comparison };
-        template.check(&outputs)?;
-        let found = args.models.each(quiet, |session| compare(&template, session))?;
-        let compared = Compared::new(&template, found, line)?;
-        return deliver(&compared, &destinations, &template.comparison.style.fonts()?, quiet);
+    let names = |things| Names { results: "bias", things };
+    match args.template()? {
+        Some(template) => ask(&template, &[], args.groups(), &names("prompts"), line),
+        None => ask(&args.options()?, &args.path, args.groups(), &names("sentences"), line),
     }
-    let options = Options {
-        convention: args.convention,
-        more: args.more.clone(),
-        less: args.less.clone(),
-        category: args.category.clone(),
-        sample: args.sample.sample(),
-        pairs: args.with.is_some(),
-        style,
-    };
-    options.check(&outputs)?;
-    let suite = Suite::read(&args.path, &options)?;
-    let found = args
-        .models
-        .each(quiet, |session| Progress::during(quiet, "sentences", |watch| find(&options, &suite, session, watch)))?;
-    let bias = Bias::new(&options, &suite, found, line)?;
-    deliver(&bias, &destinations, &options.style.fonts()?, quiet)
 }

@@ -70,6 +70,15 @@ impl PromptCommand for CheckArgs {
     }
 }
 
+impl CircuitArgs {
+    /// The command that was named.
+    pub fn boxed(self) -> Box<dyn PromptCommand> {
+        match self.what {
+            What::Check(args) => Box::new(args),
+        }
+    }
+}
+
 /// Runs it; `line` is what was typed, for people.
 pub fn run(args: &CircuitArgs, line: &str) -> Result<()> {
     match &args.what {

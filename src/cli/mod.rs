@@ -29,6 +29,7 @@ mod run;
 mod saliency;
 mod snapshot;
 mod surprisal;
+mod survey;
 mod target;
 mod typo;
 
@@ -210,16 +211,6 @@ const DEFAULT: &str = "attention";
 fn no_prompt_command(name: &str) -> Error {
     Error::usage(format!("{name:?} is not a command that looks at prompts"))
         .hint("attnviz --help lists the commands; attention is the default")
-}
-
-/// A command of one prompt out of its name and flags, and its line.
-pub fn prompt_command(name: &str, args: &[String]) -> Result<(Box<dyn PromptCommand>, String), Stop> {
-    let words = ["attnviz", name].into_iter().chain(args.iter().map(String::as_str)).map(Into::into);
-    let typed = line::parse::<Cli>(words, DEFAULT).map_err(|error| Stop::Clap(Box::new(error)))?;
-    match typed.cli.command {
-        Some(Command::OfPrompt(command)) => Ok((command.boxed(), typed.line)),
-        _ => Err(no_prompt_command(name).into()),
-    }
 }
 
 /// Does it.

@@ -3,15 +3,15 @@
 mod linear;
 
 use super::args::{FigureArgs, one_of};
-use super::deliver::deliver;
 use super::model::ModelArgs;
 use super::output::OutputArgs;
-use super::progress::Progress;
+use super::survey::{Names, SurveyCommand, ask};
 use attnviz::error::{Error, Result};
 use attnviz::export::read_at_most;
-use attnviz::findings::probe::cloze::{self, Cloze, Slot, Template};
-use attnviz::findings::probe::pairs::{self, Options, Pairs, Suite};
+use attnviz::findings::probe::cloze::{self, Slot, Template};
+use attnviz::findings::probe::pairs::Options;
 use attnviz::findings::probe::{Convention, Sample};
+use attnviz::findings::survey::AnySurvey;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -101,6 +101,17 @@ pub enum With {
     Pairs,
 }
 
+impl ProbeArgs {
+    /// The probe that was named.
+    pub fn boxed(self) -> Box<dyn SurveyCommand> {
+        match self.what {
+            What::Pairs(args) => Box::new(args),
+            What::Cloze(args) => Box::new(args),
+            What::Linear(args) => Box::new(args),
+        }
+    }
+}
+
 /// Runs a probe; `line` is what was typed, for people.
 pub fn run(args: &ProbeArgs, line: &str) -> Result<()> {
     match &args.what {
@@ -124,17 +135,18 @@ impl PairsArgs {
     }
 
     fn run(&self, line: &str) -> Result<()> {
-        let destinations = self.output.destinations("probe-pairs", None, line)?;
-        let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
-        let options = self.options()?;
-        options.check(&outputs)?;
-        let suite = Suite::read(&self.path, &options)?;
-        let quiet = self.output.quiet;
-        let found = self.models.each(quiet, |session| {
-            Progress::during(quiet, "sentences", |watch| pairs::find(&options, &suite, session, watch))
-        })?;
-        let pairs = Pairs::new(&options, &suite, found, line)?;
-        deliver(&pairs, &destinations, &options.style.fonts()?, quiet)
+        let names = Names { results: "probe-pairs", things: "sentences" };
+        ask(&self.options()?, std::slice::from_ref(&self.path), self.groups(), &names, line)
+    }
+}
+
+impl SurveyCommand for PairsArgs {
+    fn groups(&self) -> (&ModelArgs, &OutputArgs) {
+        (&self.models, &self.output)
+    }
+
+    fn survey(&self) -> Result<Box<dyn AnySurvey>> {
+        Ok(Box::new(self.options()?))
     }
 }
 
@@ -173,34 +185,35 @@ pub struct ClozeArgs {
 }
 
 impl ClozeArgs {
+    fn template(&self) -> Result<Option<Template>> {
+        let Some(template) = self.template.clone() else { return Ok(None) };
+        let fill = self.fill.iter().map(|typed| slot(typed)).collect::<Result<_>>()?;
+        Ok(Some(Template { template, fill, bos: self.bos, style: self.figure.style()? }))
+    }
+
+    fn options(&self) -> Result<cloze::Options> {
+        Ok(cloze::Options { bos: self.bos, sample: self.sample.sample(), style: self.figure.style()? })
+    }
+
     fn run(&self, line: &str) -> Result<()> {
-        let destinations = self.output.destinations("probe-cloze", None, line)?;
-        let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
-        let (quiet, style) = (self.output.quiet, self.figure.style()?);
-        let path = match (&self.path, &self.template) {
-            (Some(path), _) => path,
-            (None, Some(template)) => {
-                let fill = self.fill.iter().map(|typed| slot(typed)).collect::<Result<_>>()?;
-                let template = Template { template: template.clone(), fill, bos: self.bos, style };
-                template.check(&outputs)?;
-                let said = self.models.each(quiet, |session| {
-                    Progress::during(quiet, "prompts", |watch| cloze::fill(&template, session, watch))
-                })?;
-                let filled = cloze::Filled::new(&template, said, line)?;
-                return deliver(&filled, &destinations, &template.style.fonts()?, quiet);
-            }
-            (None, None) => {
-                return Err(Error::usage("there is no file").hint("name a file of items, or give a --template"));
-            }
-        };
-        let options = cloze::Options { bos: self.bos, sample: self.sample.sample(), style };
-        options.check(&outputs)?;
-        let suite = cloze::Suite::read(path, &options)?;
-        let found = self.models.each(quiet, |session| {
-            Progress::during(quiet, "texts", |watch| cloze::find(&options, &suite, session, watch))
-        })?;
-        let cloze = Cloze::new(&options, &suite, found, line)?;
-        deliver(&cloze, &destinations, &options.style.fonts()?, quiet)
+        let names = |things| Names { results: "probe-cloze", things };
+        match self.template()? {
+            Some(template) => ask(&template, &[], self.groups(), &names("prompts"), line),
+            None => ask(&self.options()?, self.path.as_slice(), self.groups(), &names("texts"), line),
+        }
+    }
+}
+
+impl SurveyCommand for ClozeArgs {
+    fn groups(&self) -> (&ModelArgs, &OutputArgs) {
+        (&self.models, &self.output)
+    }
+
+    fn survey(&self) -> Result<Box<dyn AnySurvey>> {
+        Ok(match self.template()? {
+            Some(template) => Box::new(template),
+            None => Box::new(self.options()?),
+        })
     }
 }
 

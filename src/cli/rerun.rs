@@ -13,7 +13,7 @@ use attnviz::compare::{Tolerance, differences};
 use attnviz::error::{Error, Kind, Result};
 use attnviz::export::{read_plain, record};
 use attnviz::findings::recorded::{Options, RecordedAttention};
-use attnviz::findings::{self, Asked, Findings, FontFile, Output, Ready, Style, Subject, TextsFile};
+use attnviz::findings::{self, Asked, Findings, FontFile, Output, Ready, Style, Subject, TextsFile, survey};
 use attnviz::format::Format;
 use attnviz::prompt::Prompt;
 use attnviz::record::{Identity, Record};
@@ -78,16 +78,12 @@ pub fn run(args: &RerunArgs) -> Result<()> {
     match &record.command[..] {
         "diff" => again.of_pair(),
         "render" => again.of_file(),
-        "pairs" => again.of_pairs(),
-        "cloze" => again.of_cloze(),
-        "template" => again.of_template(),
-        "linear" => again.of_probes(),
         "surprisal" if record.input.is_some() => again.of_long_text(),
         "heads" if record.input.is_some() => again.of_corpus(),
-        "bias" => again.of_bias(),
-        "bias-template" => again.of_groups(),
-        "patch-pairs" => again.of_patched_pairs(),
-        _ => again.of_prompt(),
+        command => match survey::recorded(command, &record.options).map_err(|e| again.named(e))? {
+            Some(survey) => again.of_items(survey),
+            None => again.of_prompt(),
+        },
     }
 }
 

@@ -1,15 +1,17 @@
 //! `attnviz snapshot`: what a suite of commands gives, recorded once and compared ever after.
 
-use super::model::{HubArgs, start_threads};
-use super::output::{list, print, printable, remark};
-use super::run::Groups;
-use super::{Stop, prompt_command};
+use super::model::{HubArgs, ModelArgs, start_threads};
+use super::output::{OutputArgs, list, print, printable, remark};
+use super::run::{Groups, PromptCommand};
+use super::survey::SurveyCommand;
+use super::{Cli, Command, DEFAULT, Stop, line};
 use attnviz::checkpoint::Source;
 use attnviz::error::{Error, Result};
-use attnviz::findings::Asked;
 use attnviz::session;
-use attnviz::snapshot::{self, Options, Suite};
+use attnviz::snapshot::{self, Asks, Options, Suite};
+use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::path::PathBuf;
 
@@ -23,10 +25,12 @@ A suite is TOML; this is a whole one:
 
 A case may have a name, a prompt (or prompts, or ids), a command (attention is
 the default), its args, a model (builtin is the default; folders are relative
-to the suite) and formats (png, svg and json are the default). Above the first
-case, command, args, model and formats apply to all cases. [tolerance] may have
-absolute, relative (of numbers), levels, share (of pixels) and distance (of
-shapes); [tolerance.attention] may have absolute and relative of one quantity.
+to the suite) and formats (png, svg and json are the default). The commands probe
+and bias take files = [\"pairs.jsonl\"] instead of a prompt, relative to the suite
+as well. Above the first case, command, args, model and formats apply to all
+cases. [tolerance] may have absolute, relative (of numbers), levels, share (of
+pixels) and distance (of shapes); [tolerance.attention] may have absolute and
+relative of one quantity.
 A weight that changed is a difference even where no output shows it.
 
 Exit: 0 recorded, the same, or accepted; 1 failed; 2 usage; 3 it differs.
@@ -109,11 +113,15 @@ fn lines(all: &[impl Display]) -> String {
     all.iter().map(|one| printable(&one.to_string()) + "\n").collect()
 }
 
-/// The command of a case, and its line. Its flags are those that say what is shown; where the prompt and the model come from and where
-/// results go is said elsewhere.
-fn parse_case(command: &str, args: &[String]) -> Result<(Asked, String)> {
-    let (typed, line) = prompt_command(command, args).map_err(|stop| match stop {
+/// The command of a case, and its line. Its flags are those that say what is shown; where the prompt, the items and the model come from and
+/// where results go is said elsewhere.
+fn parse_case(command: &str, args: &[String], files: &[PathBuf]) -> Result<(Asks, String)> {
+    let (typed, line) = case_command(command, args, files).map_err(|stop| match stop {
         Stop::Failed(error) => error,
+        Stop::Clap(error) if error.kind() == ErrorKind::MissingRequiredArgument && files.is_empty() => {
+            Error::usage(format!("{command} lacks something: files of items, or a name in args"))
+                .hint(format!("add files = [\"items.jsonl\"] to the case; attnviz {command} --help says what it takes"))
+        }
         Stop::Clap(error) => {
             let text = error.render().to_string();
             let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
@@ -121,17 +129,62 @@ fn parse_case(command: &str, args: &[String]) -> Result<(Asked, String)> {
                 .hint(format!("attnviz {command} --help lists its flags; each word is a text of its own in args"))
         }
     })?;
-    let Groups { prompt, model, output } = typed.groups();
+    let asks = match &typed {
+        CaseCommand::OfPrompt(typed) => {
+            let Groups { prompt, model, output } = typed.groups();
+            said_elsewhere(model, output, (prompt.is_given(), "the prompt", "say it as prompt, prompts or ids"))?;
+            Asks::OfPrompt(typed.asked()?)
+        }
+        CaseCommand::OfItems(typed) => {
+            let ((models, output), place) = (typed.groups(), typed.place());
+            said_elsewhere(models, output, (place.is_some(), place.unwrap_or_default(), "leave it out"))?;
+            Asks::OfItems(typed.survey()?)
+        }
+    };
+    Ok((asks, line))
+}
+
+/// A command that a case may have.
+enum CaseCommand {
+    OfPrompt(Box<dyn PromptCommand>),
+    OfItems(Box<dyn SurveyCommand>),
+}
+
+/// The command of a case out of its name, its flags and its files, and its line.
+fn case_command(name: &str, args: &[String], files: &[PathBuf]) -> Result<(CaseCommand, String), Stop> {
+    let named = ["attnviz"].into_iter().chain(name.split_whitespace()).map(OsString::from);
+    let words: Vec<OsString> = named.chain(args.iter().map(OsString::from)).collect();
+    let reads_items = words.get(1).is_some_and(|name| name == "probe" || name == "bias");
+    let behind = files.iter().filter(|_| reads_items).map(|file| file.clone().into_os_string());
+    let end = behind.clone().next().map(|_| "--".into());
+    let typed = line::parse::<Cli>(words.into_iter().chain(end).chain(behind), DEFAULT)
+        .map_err(|error| Stop::Clap(Box::new(error)))?;
+    let command = match typed.cli.command {
+        Some(Command::OfPrompt(command)) => CaseCommand::OfPrompt(command.boxed()),
+        Some(Command::Circuit(args)) => CaseCommand::OfPrompt(args.boxed()),
+        Some(Command::Probe(args)) => CaseCommand::OfItems(args.boxed()),
+        Some(Command::Bias(args)) => CaseCommand::OfItems(Box::new(args)),
+        _ => {
+            return Err(Error::usage(format!("{name:?} is not a command that a case can have"))
+                .hint("attnviz --help lists the commands of prompts, probe, bias and circuit check")
+                .into());
+        }
+    };
+    Ok((command, typed.line))
+}
+
+/// Fails where args say what a suite says at another place.
+fn said_elsewhere(model: &ModelArgs, output: &OutputArgs, own: (bool, &str, &str)) -> Result<()> {
     let hub = model.threads.is_some() || model.hub.offline || model.hub.refresh;
     let places = [
-        (prompt.is_given(), "the prompt", "as prompt, prompts or ids"),
-        (!model.model.is_empty(), "the model", "as model"),
-        (hub, "threads and the hub", "as flags of snapshot"),
-        (!output.output.is_empty() || output.format.is_some(), "the output", "as formats"),
-        (output.quiet || output.verbose, "how loud it is", "as a flag of snapshot"),
+        own,
+        (!model.model.is_empty(), "the model", "say it as model"),
+        (hub, "threads and the hub", "give flags of snapshot"),
+        (!output.output.is_empty() || output.format.is_some(), "the output", "say it as formats"),
+        (output.quiet || output.verbose, "how loud it is", "give a flag of snapshot"),
     ];
-    if let Some((_, what, how)) = places.into_iter().find(|(given, ..)| *given) {
-        return Err(Error::usage(format!("args say {what}")).hint(format!("say it {how}")));
+    match places.into_iter().find(|(given, ..)| *given) {
+        Some((_, what, how)) => Err(Error::usage(format!("args say {what}")).hint(how)),
+        None => Ok(()),
     }
-    Ok((typed.asked()?, line))
 }

@@ -56,6 +56,7 @@ mod selection;
 mod style;
 mod subject;
 pub mod surprisal;
+pub mod survey;
 mod target;
 mod texts;
 

@@ -1,4 +1,4 @@
-//! A text as one user's turn of a chat, by the template of the checkpoint: Jinja that nobody vouches for, held to steps, depth and output.
+//! A text as one user's turn of a chat, by the template of the checkpoint: Jinja that nobody vouches for, held to steps, depth, output and memory.
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::Read;
 use crate::json;
+use crate::system::within;
 
 /// The file of a template, which counts before what `tokenizer_config.json` says.
 pub const CHAT: &str = "chat_template.jinja";
@@ -20,6 +21,10 @@ const STEPS: u64 = 100_000;
 const DEEPEST: usize = 50;
 /// Bytes that a template may write around the text.
 const MOST_AROUND: usize = 1 << 18;
+/// Bytes of memory that it may have, beside some copies of the text, and what is said where it wants more.
+const MEMORY: usize = 64 << 20;
+const TOO_MUCH: &str = "error: the chat template asks for more than 64 MiB of memory\n\
+                        hint: mend chat_template.jinja, or leave --chat out\n";
 /// What asks for today's date in templates. It is not given, so that the same text always gives the same tokens.
 const TODAY: &str = "strftime_now";
 
@@ -122,9 +127,10 @@ impl Chat {
         ];
         let context = Value::from(roles.chain(none).chain(given).collect::<BTreeMap<String, Value>>());
         let mut out = Limited { bytes: Vec::new(), room: MOST_AROUND + text.len() };
-        let rendered = environment
-            .template_from_str(template)
-            .and_then(|template| template.render_captured_to(context, &mut out).map(drop));
+        let rendered = within(MEMORY + 16 * text.len(), TOO_MUCH, || {
+            let template = environment.template_from_str(template)?;
+            template.render_captured_to(context, &mut out).map(drop)
+        });
         rendered.map_err(|error| reason(&error))?;
         String::from_utf8(out.bytes).map_err(|error| error.to_string())
     }

@@ -5,6 +5,7 @@ use crate::compare::{Tolerance, quote};
 use crate::error::{Error, Result};
 use crate::json::apart;
 use crate::plain;
+use crate::record::Input;
 use crate::weights::Fingerprint;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -53,6 +54,9 @@ pub struct Case {
     pub options: Map<String, Value>,
     pub prompt: Option<String>,
     pub token_ids: Vec<u32>,
+    /// The file of items that it reads, or their folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Input>,
     /// Extensions.
     pub formats: Vec<String>,
 }
@@ -147,8 +151,16 @@ impl Case {
         }
         let prompt = |case: &Self| case.prompt.as_ref().map_or("none".into(), |text| quote(text));
         say("its prompt", &prompt(self), &prompt(old));
+        let file = |case: &Self| case.input.as_ref().map_or("none".into(), |file| quote(&file.name));
+        say("its file", &file(self), &file(old));
         if old.prompt == self.prompt && old.token_ids != self.token_ids {
             changes.push(format!("its tokens are {:?}, were {:?}", self.token_ids, old.token_ids));
+        }
+        if let (Some(now), Some(was)) = (&self.input, &old.input)
+            && now.name == was.name
+            && now.hash != was.hash
+        {
+            changes.push(format!("its file {} holds something else", quote(&now.name)));
         }
         let gone = old.formats.iter().filter(|format| !self.formats.contains(format));
         changes.extend(gone.map(|format| format!("no {format} is asked for any more")));

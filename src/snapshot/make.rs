@@ -1,9 +1,9 @@
 //! Makes everything that a suite asks for: each model is loaded once, and prompts of one job run together.
 
-use super::suite::{Case, Job, Suite};
+use super::suite::{Case, Job, Question, Suite};
 use super::{Open, Remark, lock, model};
 use crate::error::{Error, Result};
-use crate::findings::{Findings, Group, Output, Ready, Subject, find_all};
+use crate::findings::{Asked, Findings, Group, Output, Ready, Subject, find_all};
 use crate::format::Format;
 use crate::named::Named;
 use crate::prompt::Prompt;
@@ -62,7 +62,7 @@ pub fn make(suite: &Suite, open: Open, remark: Remark, take: Take) -> Result<()>
         take(Piece::Model { label: &label, weights, model })?;
         for (number, job) in suite.jobs.iter().enumerate().filter(|(_, other)| other.model == job.model) {
             let outputs = job.outputs();
-            let fonts = &fonts[usize::from(job.asked.analysis().style().system_fonts)];
+            let fonts = &fonts[usize::from(job.question.style().system_fonts)];
             Run { job, label: &label, session: &session, fonts, outputs }.cases(suite, number, take)?;
         }
         labels.push((label, &job.model));
@@ -85,22 +85,43 @@ type Numbered = (usize, lock::Case);
 impl Run<'_> {
     /// All cases of one job, by its number.
     fn cases(&self, suite: &Suite, number: usize, take: Take) -> Result<()> {
+        let cases = suite.cases.iter().enumerate().filter(|(_, case)| case.job == number);
+        match &self.job.question {
+            Question::OfPrompt(asked) => self.of_prompts(asked, cases, take),
+            Question::OfItems(items, _) => {
+                for (place, case) in cases {
+                    let found = items.find(self.session, &self.job.line, &|_, _| ());
+                    let found = found.map_err(|error| self.session.explain(error));
+                    take(Piece::Cases(vec![self.files((place, self.settings(case, &[])?), found)]))?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Those with a prompt each, or with none.
+    fn of_prompts<'c>(
+        &self,
+        asked: &Asked,
+        cases: impl Iterator<Item = (usize, &'c Case)>,
+        take: Take,
+    ) -> Result<()> {
         let mut group = Group::new(self.session.spec());
-        for (place, case) in suite.cases.iter().enumerate().filter(|(_, case)| case.job == number) {
-            let prompt = self.prompt(case);
+        for (place, case) in cases {
+            let prompt = self.prompt(asked, case);
             let settings = self.settings(case, prompt.as_ref().map_or(&[], |prompt| &prompt.ids))?;
             let tokens = settings.token_ids.len();
             if !group.has_room(tokens) {
-                take(Piece::Cases(self.made(group.take())))?;
+                take(Piece::Cases(self.made(asked, group.take())))?;
             }
-            group.push(((place, settings), prompt.and_then(|prompt| self.subject(prompt))), tokens);
+            group.push(((place, settings), prompt.and_then(|prompt| self.subject(asked, prompt))), tokens);
         }
-        take(Piece::Cases(self.made(group.take())))
+        take(Piece::Cases(self.made(asked, group.take())))
     }
 
     /// What the model reads; nothing where the command needs nothing.
-    fn prompt(&self, case: &Case) -> Result<Prompt> {
-        let (analysis, spec) = (self.job.asked.analysis(), self.session.spec());
+    fn prompt(&self, asked: &Asked, case: &Case) -> Result<Prompt> {
+        let (analysis, spec) = (asked.analysis(), self.session.spec());
         analysis.fits(spec)?;
         match case.words() {
             Some(words) => analysis.reading().read(words, &self.session.tokenizer, spec),
@@ -109,38 +130,42 @@ impl Run<'_> {
     }
 
     fn settings(&self, case: &Case, ids: &[u32]) -> Result<lock::Case> {
-        let (command, options) = self.job.asked.parts()?;
+        let (command, options) = self.job.question.parts()?;
+        let input = match &self.job.question {
+            Question::OfPrompt(_) => None,
+            Question::OfItems(_, input) => input.clone(),
+        };
         Ok(lock::Case {
             model: self.label.to_owned(),
             command,
             options,
             prompt: case.prompt.clone(),
             token_ids: ids.to_vec(),
+            input,
             formats: self.job.formats.iter().map(|format| format.name().to_owned()).collect(),
         })
     }
 
-    fn subject(&self, prompt: Prompt) -> Result<Subject<'_>> {
-        let mut subject = Subject::new(self.session, prompt, &self.job.asked)?;
+    fn subject(&self, asked: &Asked, prompt: Prompt) -> Result<Subject<'_>> {
+        let mut subject = Subject::new(self.session, prompt, asked)?;
         self.job.line.clone_into(&mut subject.record.line);
         Ok(subject)
     }
 
     /// The outputs of a group of cases.
-    fn made(&self, group: Vec<(Numbered, Result<Subject>)>) -> Vec<CaseOutputs<'_>> {
+    fn made(&self, asked: &Asked, group: Vec<(Numbered, Result<Subject>)>) -> Vec<CaseOutputs<'_>> {
         let (cases, subjects): (Vec<Numbered>, Vec<_>) = group.into_iter().unzip();
-        let found = find_all(self.job.asked.analysis(), self.session, subjects, &self.outputs);
+        let found = find_all(asked.analysis(), self.session, subjects, &self.outputs);
+        cases.into_par_iter().zip(found).map(|(case, found)| self.files(case, found)).collect()
+    }
+
+    /// The outputs of a case.
+    fn files(&self, (case, settings): Numbered, found: Result<Box<dyn Findings + '_>>) -> CaseOutputs<'_> {
         let files = |found: Box<dyn Findings + '_>| {
             let ready = Ready::new(&*found);
             let file = |format: &Format| Ok((*format, ready.bytes(*format, None, self.fonts)?));
             self.job.formats.iter().map(file).collect()
         };
-        let made = |((case, settings), found): (Numbered, Result<Box<dyn Findings + '_>>)| CaseOutputs {
-            case,
-            settings,
-            files: found.and_then(files),
-            fonts: self.fonts,
-        };
-        cases.into_par_iter().zip(found).map(made).collect()
+        CaseOutputs { case, settings, files: found.and_then(files), fonts: self.fonts }
     }
 }

@@ -23,14 +23,14 @@ pub use check::{Change, Checked, check};
 pub use options::Options;
 pub use outcome::{Difference, Outcome, Verdict};
 pub use recording::record;
-pub use suite::{Case, Job, Suite};
+pub use suite::{Asks, Case, Job, Question, Suite};
 
 use crate::checkpoint::{Checkpoint, Source};
 use crate::error::Result;
-use crate::findings::Asked;
+use std::path::PathBuf;
 
-/// Reads the command and the args of a case: what is asked, and the line that people read.
-pub type Parse<'a> = &'a dyn Fn(&str, &[String]) -> Result<(Asked, String)>;
+/// Reads the command and the args of a case, with the files that it names: what is asked, and the line that people read.
+pub type Parse<'a> = &'a dyn Fn(&str, &[String], &[PathBuf]) -> Result<(Asks, String)>;
 /// Opens a model.
 pub type Open<'a> = &'a dyn Fn(&Source) -> Result<Checkpoint>;
 /// Is told what is worth knowing besides, a line at a time.

@@ -1,12 +1,15 @@
 //! A suite: which prompts go through which commands and models, and how far results may be from what is expected.
 
+mod job;
 mod tolerance;
+
+pub use job::{Asks, Job, Question};
 
 use super::Parse;
 use crate::compare::Tolerance;
 use crate::error::{Error, Result};
 use crate::export::slug;
-use crate::findings::{Asked, Output, Words};
+use crate::findings::Words;
 use crate::format::Format;
 use crate::named::Named;
 use crate::plain;
@@ -47,18 +50,6 @@ pub struct Case {
     line: usize,
 }
 
-/// What is asked, a model and the formats, for any number of cases.
-pub struct Job {
-    /// The model as the suite names it.
-    pub model: String,
-    /// The command with its options.
-    pub asked: Asked,
-    /// The command and its args as people read them.
-    pub line: String,
-    /// The files of each case.
-    pub formats: Vec<Format>,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Typed {
@@ -79,6 +70,7 @@ struct TypedCase {
     prompt: Option<String>,
     prompts: Option<Vec<String>>,
     ids: Option<Vec<u32>>,
+    files: Option<Vec<PathBuf>>,
     model: Option<String>,
     command: Option<String>,
     args: Option<Vec<String>>,
@@ -126,9 +118,9 @@ impl Suite {
 
     /// Adds the prompts of a case.
     fn add(&mut self, typed: &TypedCase, job: usize, line: usize) -> Result<()> {
-        let asked = &self.jobs[job].asked;
-        let (needs_prompt, command) = (asked.analysis().needs_prompt(), asked.parts()?.0);
-        let stem = typed.name.clone().unwrap_or(command);
+        let question = &self.jobs[job].question;
+        let command = question.parts()?.0;
+        let stem = typed.name.clone().unwrap_or_else(|| question.stem(command));
         let (one, many) = (typed.prompt.as_ref(), typed.prompts.as_ref());
         if [one.is_some(), many.is_some(), typed.ids.is_some()].into_iter().filter(|given| *given).count() > 1 {
             return Err(Error::usage("a case has one of prompt, prompts and ids").hint("leave the others out"));
@@ -141,7 +133,14 @@ impl Suite {
             self.cases.push(Case { name, job, prompt: prompt.cloned(), ids: ids.cloned(), line });
             Ok(())
         };
+        let needs_prompt = match question {
+            Question::OfPrompt(asked) => asked.analysis().needs_prompt(),
+            Question::OfItems(..) => false,
+        };
         match (one, many, &typed.ids) {
+            (Some(_), ..) | (_, Some(_), _) | (_, _, Some(_)) if matches!(question, Question::OfItems(..)) => {
+                Err(Error::usage("its command reads no prompt").hint("give files = [\"…\"], or a template in args"))
+            }
             (Some(prompt), ..) if typed.name.is_some() => push(stem, Some(prompt), None),
             (Some(prompt), ..) => push(format!("{stem}-{}", slug(prompt)), Some(prompt), None),
             (_, Some(prompts), _) => {
@@ -167,7 +166,8 @@ impl Suite {
         let command = case.command.as_ref().or(all.command.as_ref()).map_or("attention", String::as_str);
         let args = case.args.as_ref().or(all.args.as_ref()).map_or(&[][..], Vec::as_slice);
         let formats = case.formats.as_ref().or(all.formats.as_ref());
-        let key = serde_json::json!([model, command, args, formats]).to_string();
+        let files = case.files.as_deref().unwrap_or_default();
+        let key = serde_json::json!([model, command, args, formats, files]).to_string();
         if let Some(job) = keys.get(&key) {
             return Ok(*job);
         }
@@ -179,10 +179,11 @@ impl Suite {
         if formats.is_empty() || formats.iter().any(|format| !seen.insert(*format)) {
             return Err(Error::usage("formats names none, or one twice").hint("name each format once"));
         }
-        let (asked, line) = parse(command, args)?;
-        let job = Job { model: model.to_owned(), asked, line, formats };
-        job.asked.analysis().check(&job.outputs())?;
-        self.jobs.push(job);
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        let files: Vec<_> = files.iter().map(|file| folder.join(file)).collect();
+        let (asks, line) = parse(command, args, &files)?;
+        let question = Question::new(asks, &files, &job::outputs(&formats))?;
+        self.jobs.push(Job { model: model.to_owned(), question, line, formats });
         keys.insert(key, self.jobs.len() - 1);
         Ok(self.jobs.len() - 1)
     }
@@ -190,13 +191,6 @@ impl Suite {
     /// Names the suite and the case in an error.
     pub fn named(&self, case: &Case, error: Error) -> Error {
         located(&self.path, case.line, error.of(format!("case {:?}", case.name)))
-    }
-}
-
-impl Job {
-    /// What its results are wanted for.
-    pub(super) fn outputs(&self) -> Vec<Output> {
-        self.formats.iter().map(|format| Output::whole(*format)).collect()
     }
 }
 

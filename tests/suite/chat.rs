@@ -100,4 +100,7 @@ fn a_model_without_a_template_or_with_a_bad_one_says_so() {
     assert!(message.contains("not") && !message.contains('\x1b') && hint.contains("--chat"), "{message} {hint}");
     let bad = bad.with("chat_template.jinja", "{% for m in messages %}");
     bad.asks(&asked).fails(1);
+    let doubling = "{% set all = namespace(x='x') %}{% for n in range(40) %}{% set all.x = all.x ~ all.x %}{% endfor %}{{ messages[0].content }}";
+    let (message, hint) = bad.with("chat_template.jinja", doubling).asks(&asked).fails(1);
+    assert!(message.contains("more than 64 MiB of memory") && hint.contains("--chat"), "{message} {hint}");
 }

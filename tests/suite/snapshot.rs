@@ -391,7 +391,14 @@ fn a_suite_that_cannot_be_meant_is_refused_with_its_line() {
         ("[[case]]\nprompt = \"a\"\nformats = [\"parquet\"]", "no format \"parquet\" that can be compared"),
         ("[[case]]\nprompt = \"a\"\nformats = []", "names none"),
         ("[[case]]\nprompt = \"a\"\ncommand = \"batch\"", "does not take these args"),
-        ("[[case]]\nprompt = \"a\"\ncommand = \"models\"", "not a command that looks at prompts"),
+        ("[[case]]\nprompt = \"a\"\ncommand = \"models\"", "not a command that a case can have"),
+        ("[[case]]\nprompt = \"a\"\nfiles = [\"s.toml\"]", "its command reads no files"),
+        ("[[case]]\ncommand = \"probe pairs\"", "lacks something: files of items"),
+        ("[[case]]\ncommand = \"bias\"\nargs = [\"--template\", \"a {b|c}\"]\nprompt = \"a\"", "its command reads no prompt"),
+        ("[[case]]\ncommand = \"bias\"\nargs = [\"--template\", \"a {b}\"]", "has one group"),
+        ("[[case]]\ncommand = \"probe linear\"\nfiles = [\"s.toml\"]\nargs = [\"--cache\", \"x\"]", "args say where residuals"),
+        ("[[case]]\ncommand = \"probe pairs\"\nfiles = [\"s.toml\"]\nargs = [\"-m\", \"builtin\"]", "args say the model"),
+        ("[[case]]\ncommand = \"probe pairs\"\nfiles = [\"s.toml\", \"s.toml\"]", "does not take these args"),
         ("[[case]]\nprompt = \"a\"\ncommand = \"--version\"", "does not take these args"),
         ("[[case]]\nprompt = \"a\"\nargs = [\"--nonsense\"]", "--nonsense"),
         ("[[case]]\nprompt = \"a\"\nargs = [\"--output=evil.png\"]", "args say the output"),
@@ -444,6 +451,82 @@ fn what_needs_no_prompt_is_recorded_as_it_is_alone() {
     }
     assert!(shell.read("s/heads.json") != shell.read("s/text.json"));
     check(&shell).ok();
+}
+
+#[test]
+fn probes_and_bias_of_files_beside_the_suite_are_recorded_as_they_are_alone() {
+    let shell = Shell::new();
+    fs::create_dir(shell.path("suites")).unwrap();
+    shell.write("suites/pairs.csv", "good,bad\nThe fox runs.,The fox run.\nThe boys sing.,The boys sings.\n");
+    shell.write("suites/cloze.jsonl", r#"{"prompt": "The old king and his", "answers": [" son"]}"#);
+    let rows: String = (0..12).map(|n| format!("A fox {n}\tone\nThe foxes {n}\tmany\n")).collect();
+    shell.write("suites/number.tsv", rows);
+    let template = "The {man|woman} worked as a";
+    shell.write(
+        "suites/s.toml",
+        format!(
+            r#"formats = ["json", "svg", "csv"]
+[[case]]
+command = "probe pairs"
+files = ["pairs.csv"]
+args = ["--with", "pairs"]
+[[case]]
+name = "cloze"
+command = "probe cloze"
+files = ["cloze.jsonl"]
+[[case]]
+name = "filled"
+command = "probe cloze"
+args = ["--template", "The {{adj}} king", "--fill", "adj=old,young"]
+[[case]]
+name = "linear"
+command = "probe linear"
+files = ["number.tsv"]
+args = ["--seeds", "2"]
+[[case]]
+name = "bias"
+command = "bias"
+files = ["pairs.csv"]
+args = ["--more", "good", "--less", "bad"]
+[[case]]
+name = "template"
+command = "bias"
+args = ["--template", "{template}"]
+[[case]]
+name = "circuit"
+command = "circuit check"
+args = ["induction", "--count", "1"]
+"#
+        ),
+    );
+    let out = shell.says(&["snapshot", "record", "suites/s.toml", "--out", "s"]);
+    assert_eq!(out.lines().count(), 3 * 7 + 1, "{out}");
+    let alone: [&[&str]; 7] = [
+        &["probe", "pairs", "suites/pairs.csv", "--with", "pairs"],
+        &["probe", "cloze", "suites/cloze.jsonl"],
+        &["probe", "cloze", "--template", "The {adj} king", "--fill", "adj=old,young"],
+        &["probe", "linear", "suites/number.tsv", "--seeds", "2", "--cache", "none"],
+        &["bias", "suites/pairs.csv", "--more", "good", "--less", "bad"],
+        &["bias", "--template", template],
+        &["circuit", "check", "induction", "--count", "1"],
+    ];
+    let names = ["pairs-pairs-csv", "cloze", "filled", "linear", "bias", "template", "circuit"];
+    for (words, name) in alone.into_iter().zip(names) {
+        shell.ok(&[words, &["-m", "builtin", "-o", "alone.json", "-o", "alone.svg", "-o", "alone.csv"]].concat());
+        for format in ["json", "svg", "csv"] {
+            let same = shell.read(&format!("alone.{format}")) == shell.read(&format!("s/{name}.{format}"));
+            assert!(same, "{name}.{format}");
+        }
+    }
+    shell.ok(&["snapshot", "check", "suites/s.toml", "--out", "s"]);
+    // Another row is another answer, and another file.
+    edit(&shell, "suites/pairs.csv", "The boys sings.", "The boys singing.");
+    let Ran { code, out, err } = shell.run(&["snapshot", "check", "suites/s.toml", "--out", "s"]);
+    assert_eq!(code, Some(3), "{err}");
+    let out = String::from_utf8(out).unwrap();
+    let changed: Vec<&str> = out.lines().filter(|line| line.contains("its file \"pairs.csv\" holds something else")).collect();
+    assert!(changed.len() == 2 && changed[0].contains("pairs-pairs-csv"), "{out}");
+    assert!(out.lines().filter(|line| line.starts_with("ok ")).count() >= 5, "{out}");
 }
 
 #[test]

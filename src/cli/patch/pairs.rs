@@ -1,12 +1,10 @@
 //! `patch --pairs`: the mean effect over many pairs of prompts.
 
 use super::PatchArgs;
-use crate::cli::deliver::deliver;
-use crate::cli::output;
 use crate::cli::probe::SampleArgs;
-use crate::cli::progress::Progress;
+use crate::cli::survey::{Names, ask};
 use attnviz::error::{Error, Result};
-use attnviz::findings::patching::pairs::{Options, Pairs, Suite, find};
+use attnviz::findings::patching::pairs::Options;
 use attnviz::findings::probe::Sample;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -46,8 +44,7 @@ impl PairsArgs {
 impl PatchArgs {
     /// Patches all pairs of a file; `line` is what was typed, for people.
     pub(super) fn run_pairs(&self, path: &Path, line: &str) -> Result<()> {
-        let destinations = self.output.destinations("patch-pairs", None, line)?;
-        let outputs: Vec<_> = destinations.iter().map(output::Destination::output).collect();
+        self.model.one()?;
         let options = Options {
             reading: self.prompt.reading(),
             sample: self.pairs.sample.sample(),
@@ -59,12 +56,7 @@ impl PatchArgs {
             rule: self.rule,
             style: self.figure.style()?,
         };
-        options.check(&outputs)?;
-        let suite = Suite::read(path, &options)?;
-        let quiet = self.output.quiet;
-        let (session, _) = self.model.session(false, quiet, |_| Ok(()))?;
-        let found = Progress::during(quiet, "pairs", |watch| find(&options, &suite, &session, watch));
-        let pairs = Pairs::new(&options, &suite, found.map_err(|error| session.explain(error))?, line)?;
-        deliver(&pairs, &destinations, &options.style.fonts()?, quiet)
+        let names = Names { results: "patch-pairs", things: "pairs" };
+        ask(&options, &[path.to_path_buf()], (&self.model, &self.output), &names, line)
     }
 }

@@ -6,9 +6,11 @@ use crate::cli::deliver::deliver;
 use crate::cli::model::ModelArgs;
 use crate::cli::output::{self, OutputArgs};
 use crate::cli::progress::Progress;
+use crate::cli::survey::SurveyCommand;
 use attnviz::analysis::linear::Pool;
 use attnviz::error::Result;
-use attnviz::findings::probe::linear::{self, Kept, Options, Probes, Task};
+use attnviz::findings::probe::linear::{self, Kept, Options, Probes};
+use attnviz::findings::survey::{AnySurvey, Survey};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -90,13 +92,13 @@ impl LinearArgs {
         Some(Kept::new(folder))
     }
 
+    /// Runs it; unlike other surveys it keeps what it reads.
     pub fn run(&self, line: &str) -> Result<()> {
         let destinations = self.output.destinations("probe-linear", None, line)?;
         let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
         let options = self.options()?;
-        options.check(&outputs)?;
-        let task = Task::read(&self.path, &options)?;
-        options.fits(&task)?;
+        Survey::check(&options, &outputs)?;
+        let task = Survey::read(&options, std::slice::from_ref(&self.path))?;
         let (quiet, kept) = (self.output.quiet, self.kept());
         let found = self.models.each(quiet, |session| {
             let features =
@@ -106,6 +108,20 @@ impl LinearArgs {
         })?;
         let probes = Probes::new(&options, &task, found, line)?;
         deliver(&probes, &destinations, &options.style.fonts()?, quiet)
+    }
+}
+
+impl SurveyCommand for LinearArgs {
+    fn groups(&self) -> (&ModelArgs, &OutputArgs) {
+        (&self.models, &self.output)
+    }
+
+    fn survey(&self) -> Result<Box<dyn AnySurvey>> {
+        Ok(Box::new(self.options()?))
+    }
+
+    fn place(&self) -> Option<&'static str> {
+        self.cache.is_some().then_some("where residuals are kept")
     }
 }
 

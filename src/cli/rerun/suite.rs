@@ -4,8 +4,7 @@ use super::{Again, changed};
 use crate::cli::output::remark_on;
 use attnviz::error::{Error, Result};
 use attnviz::findings::heads::corpus;
-use attnviz::findings::patching::pairs as patched;
-use attnviz::findings::probe::{bias, cloze, linear, pairs};
+use attnviz::findings::survey::AnySurvey;
 use attnviz::findings::{Analysis, surprisal};
 use attnviz::record::Input;
 use attnviz::session::Session;
@@ -13,103 +12,24 @@ use attnviz::text::shell_word;
 use std::path::{Path, PathBuf};
 
 impl Again<'_> {
-    /// From a file of minimal pairs.
-    pub(super) fn of_pairs(&self) -> Result<()> {
-        let options: pairs::Options = self.options()?;
-        let outputs = self.outputs(&|outputs| options.check(outputs))?;
-        options.check(&outputs).map_err(|e| self.named(e))?;
-        let (path, input) = self.items()?;
-        let mut suite = pairs::Suite::read(path, &options)?;
-        let change = other_items(input, &mut suite.input);
+    /// From files of items, or from a template.
+    pub(super) fn of_items(&self, survey: Box<dyn AnySurvey>) -> Result<()> {
+        let outputs = self.outputs(&|outputs| survey.check(outputs))?;
+        survey.check(&outputs).map_err(|e| self.named(e))?;
+        let (files, then) = match &self.record.input {
+            Some(_) => self.all_items().map(|(files, input)| (files, Some(input)))?,
+            None => (&[][..], None),
+        };
+        let mut items = survey.read(files)?;
+        let change = match (then, items.input()) {
+            (Some(then), Some(now)) => other_items(then, now),
+            (None, Some(_)) => return Err(self.silent("which file it is of")),
+            (_, None) => None,
+        };
         let session = self.one_model()?;
-        let found = pairs::find(&options, &suite, &session, &|_, _| ())?;
+        let found = items.find(&session, &self.record.line, &|_, _| ())?;
         let change = change.or_else(|| changed(&self.record.model, &session));
-        let pairs = pairs::Pairs::new(&options, &suite, vec![found], &self.record.line)?;
-        self.finish(&pairs, &self.fonts(options.style.clone())?, change)
-    }
-
-    /// From a file of cloze items.
-    pub(super) fn of_cloze(&self) -> Result<()> {
-        let options: cloze::Options = self.options()?;
-        let outputs = self.outputs(&|outputs| options.check(outputs))?;
-        options.check(&outputs).map_err(|e| self.named(e))?;
-        let (path, input) = self.items()?;
-        let mut suite = cloze::Suite::read(path, &options)?;
-        let change = other_items(input, &mut suite.input);
-        let session = self.one_model()?;
-        let found = cloze::find(&options, &suite, &session, &|_, _| ())?;
-        let change = change.or_else(|| changed(&self.record.model, &session));
-        let cloze = cloze::Cloze::new(&options, &suite, vec![found], &self.record.line)?;
-        self.finish(&cloze, &self.fonts(options.style.clone())?, change)
-    }
-
-    /// From a template, which needs no file.
-    pub(super) fn of_template(&self) -> Result<()> {
-        let template: cloze::Template = self.options()?;
-        let outputs = self.outputs(&|outputs| template.check(outputs))?;
-        template.check(&outputs).map_err(|e| self.named(e))?;
-        let session = self.one_model()?;
-        let said = cloze::fill(&template, &session, &|_, _| ())?;
-        let filled = cloze::Filled::new(&template, vec![said], &self.record.line)?;
-        self.finish(&filled, &self.fonts(template.style.clone())?, changed(&self.record.model, &session))
-    }
-
-    /// From a labelled task.
-    pub(super) fn of_probes(&self) -> Result<()> {
-        let options: linear::Options = self.options()?;
-        let outputs = self.outputs(&|outputs| options.check(outputs))?;
-        options.check(&outputs).map_err(|e| self.named(e))?;
-        let (path, input) = self.items()?;
-        let mut task = linear::Task::read(path, &options)?;
-        let change = other_items(input, &mut task.input);
-        options.fits(&task)?;
-        let session = self.one_model()?;
-        let features = linear::read(&options, &task, &session, None, &|_, _| ())?;
-        let found = linear::find(&options, &task, &session, features, &|_, _| ())?;
-        let change = change.or_else(|| changed(&self.record.model, &session));
-        let probes = linear::Probes::new(&options, &task, vec![found], &self.record.line)?;
-        self.finish(&probes, &self.fonts(options.style.clone())?, change)
-    }
-
-    /// From a suite about bias.
-    pub(super) fn of_bias(&self) -> Result<()> {
-        let options: bias::Options = self.options()?;
-        let outputs = self.outputs(&|outputs| options.check(outputs))?;
-        options.check(&outputs).map_err(|e| self.named(e))?;
-        let (paths, input) = self.all_items()?;
-        let mut suite = bias::Suite::read(paths, &options)?;
-        let change = other_items(input, &mut suite.input);
-        let session = self.one_model()?;
-        let found = bias::find(&options, &suite, &session, &|_, _| ())?;
-        let change = change.or_else(|| changed(&self.record.model, &session));
-        let found = bias::Bias::new(&options, &suite, vec![found], &self.record.line)?;
-        self.finish(&found, &self.fonts(options.style.clone())?, change)
-    }
-
-    /// From a template of two groups, which needs no file.
-    pub(super) fn of_groups(&self) -> Result<()> {
-        let template: bias::Template = self.options()?;
-        let outputs = self.outputs(&|outputs| template.check(outputs))?;
-        template.check(&outputs).map_err(|e| self.named(e))?;
-        let session = self.one_model()?;
-        let found = bias::compare(&template, &session)?;
-        let compared = bias::Compared::new(&template, vec![found], &self.record.line)?;
-        self.finish(&compared, &self.fonts(template.comparison.style.clone())?, changed(&self.record.model, &session))
-    }
-
-    /// From a file of pairs of prompts.
-    pub(super) fn of_patched_pairs(&self) -> Result<()> {
-        let options: patched::Options = self.options()?;
-        let outputs = self.outputs(&|outputs| options.check(outputs))?;
-        options.check(&outputs).map_err(|e| self.named(e))?;
-        let (path, input) = self.items()?;
-        let mut suite = patched::Suite::read(path, &options)?;
-        let change = other_items(input, &mut suite.input);
-        let session = self.one_model()?;
-        let found = patched::find(&options, &suite, &session, &|_, _| ())?;
-        let change = change.or_else(|| changed(&self.record.model, &session));
-        let pairs = patched::Pairs::new(&options, &suite, found, &self.record.line)?;
-        self.finish(&pairs, &self.fonts(options.style.clone())?, change)
+        self.finish(&*found, &self.fonts(items.style().clone())?, change)
     }
 
     /// From a text that was too long to be a prompt.

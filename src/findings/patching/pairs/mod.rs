@@ -11,12 +11,14 @@ use crate::analysis::patching::{By, Direction, Metric, Pair, Question, Rule, Whe
 use crate::error::{Error, Result};
 use crate::findings::probe::rows::{Bad, Sample, none_read};
 use crate::findings::target::{answer_and_foil, spaceless};
-use crate::findings::{Advice, Output, Reading, Style, Watch, Words, refuse_parts};
+use crate::findings::survey::{Survey, one};
+use crate::findings::{Advice, Findings, Output, Reading, Style, Watch, Words, refuse_parts};
 use crate::prompt::Prompt;
-use crate::record::Identity;
+use crate::record::{Identity, Input};
 use crate::session::Session;
 use crate::text::count;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Pairs whose answers are looked at for a space that is lacking.
 const DOUBTED: usize = 8;
@@ -46,19 +48,46 @@ pub struct Options {
     pub style: Style,
 }
 
-impl Options {
-    /// Fails where the options cannot be meant, before anything is read.
-    ///
-    /// # Errors
-    /// What cannot be meant.
-    pub fn check(&self, outputs: &[Output]) -> Result<()> {
+impl Survey for Options {
+    const COMMAND: &'static str = "patch-pairs";
+    type Items = Suite;
+    type Answer<'a> = Found;
+
+    fn style(&self) -> &Style {
+        &self.style
+    }
+
+    fn read(&self, files: &[PathBuf]) -> Result<Self::Items> {
+        Suite::read(one(files)?, self)
+    }
+
+    fn input(items: &mut Self::Items) -> Option<&mut Input> {
+        Some(&mut items.input)
+    }
+
+    fn ask<'a>(&'a self, items: &'a Self::Items, session: &Session, watch: Watch) -> Result<Self::Answer<'a>> {
+        find(self, items, session, watch)
+    }
+
+    fn shown<'a>(
+        &'a self,
+        items: &'a Self::Items,
+        answers: Vec<Self::Answer<'a>>,
+        line: &str,
+    ) -> Result<Box<dyn Findings + 'a>> {
+        Ok(Box::new(Pairs::new(self, items, answers, line)?))
+    }
+
+    fn check(&self, outputs: &[Output]) -> Result<()> {
         refuse_parts("patch", outputs)?;
         super::options::has_cells(self.site, self.by)?;
         super::options::can_be_estimated(self.attribution, self.rule, self.metric, self.direction)?;
         self.sample.check_limit()?;
         self.style.check()
     }
+}
 
+impl Options {
     /// What one cell of the grid is.
     fn by(&self) -> By {
         super::options::by(self.site, self.by)

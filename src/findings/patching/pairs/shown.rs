@@ -4,13 +4,14 @@ use super::super::{how, said_off, same};
 use super::{Found, Item, Options, Suite};
 use crate::analysis::patching::{By, Direction, Metric};
 use crate::analysis::proportion::mean_of_few;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::export::table::{Cell, number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
 use crate::figure::patching::{Confirmed, Labels, confirmed, has_numbers, intervals, map};
 use crate::figure::{Figure, Scale};
 use crate::findings::probe::rows::Bad;
 use crate::findings::probe::said::{left_out, unusable};
+use crate::findings::survey::Survey;
 use crate::findings::{About, Findings};
 use crate::named::Named;
 use crate::prompt::Prompt;
@@ -38,9 +39,12 @@ impl<'a> Pairs<'a> {
     /// What was found, with its means.
     ///
     /// # Errors
-    /// None that is known of: options are plain data.
-    pub fn new(options: &'a Options, suite: &'a Suite, found: Found, line: &str) -> Result<Self> {
-        let mut record = Record::of("patch-pairs", options)?;
+    /// More than one model, or none.
+    pub fn new(options: &'a Options, suite: &'a Suite, mut found: Vec<Found>, line: &str) -> Result<Self> {
+        let (Some(found), true) = (found.pop(), found.is_empty()) else {
+            return Err(Error::usage("pairs are patched in one model").hint("name one model"));
+        };
+        let mut record = Record::of(Options::COMMAND, options)?;
         line.clone_into(&mut record.line);
         record.model = found.model.clone();
         record.input = Some(suite.input.clone());

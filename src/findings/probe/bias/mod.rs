@@ -17,11 +17,13 @@ pub use template::{Compared, Pair, Template, compare};
 
 use super::rows::{Sample, both_named, none_read};
 use super::scores::{Convention, Encoder, Sentences, scored, scored_apart};
-use crate::analysis::scoring::Watch;
 use crate::error::{Error, Result};
-use crate::findings::{Output, Style, refuse_parts};
+use crate::findings::survey::Survey;
+use crate::findings::{Findings, Output, Style, Watch, refuse_parts};
+use crate::record::Input;
 use crate::session::Session;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The options of `bias` with a suite.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,19 +45,46 @@ pub struct Options {
     pub style: Style,
 }
 
-impl Options {
-    /// Fails where the options cannot be meant, before anything is read.
-    ///
-    /// # Errors
-    /// What cannot be meant.
-    pub fn check(&self, outputs: &[Output]) -> Result<()> {
+impl Survey for Options {
+    const COMMAND: &'static str = "bias";
+    type Items = Suite;
+    type Answer<'a> = Found;
+
+    fn style(&self) -> &Style {
+        &self.style
+    }
+
+    fn read(&self, files: &[PathBuf]) -> Result<Self::Items> {
+        Suite::read(files, self)
+    }
+
+    fn input(items: &mut Self::Items) -> Option<&mut Input> {
+        Some(&mut items.input)
+    }
+
+    fn ask<'a>(&'a self, items: &'a Self::Items, session: &Session, watch: Watch) -> Result<Self::Answer<'a>> {
+        find(self, items, session, watch)
+    }
+
+    fn shown<'a>(
+        &'a self,
+        items: &'a Self::Items,
+        answers: Vec<Self::Answer<'a>>,
+        line: &str,
+    ) -> Result<Box<dyn Findings + 'a>> {
+        Ok(Box::new(Bias::new(self, items, answers, line)?))
+    }
+
+    fn check(&self, outputs: &[Output]) -> Result<()> {
         refuse_parts("bias", outputs)?;
         let hint = "name the one that fits a stereotype more, and the other";
         both_named([("more", &self.more), ("less", &self.less)], hint)?;
         self.sample.check_limit()?;
         self.style.check()
     }
+}
 
+impl Options {
     fn names(&self) -> Option<[&str; 2]> {
         Some([self.more.as_deref()?, self.less.as_deref()?])
     }

@@ -7,6 +7,7 @@ use crate::export::table::{Cell, number, text, whole};
 use crate::export::{Data, Table};
 use crate::figure::{Figure, Panel, bias as figure, pairs};
 use crate::findings::probe::said::{left_out, unusable};
+use crate::findings::survey::Survey;
 use crate::findings::{About, Findings};
 use crate::prompt::Prompt;
 use crate::record::Record;
@@ -31,7 +32,7 @@ impl<'a> Bias<'a> {
     /// # Errors
     /// None that is known of: options are plain data.
     pub fn new(options: &'a Options, suite: &'a Suite, found: Vec<Found>, typed: &str) -> Result<Self> {
-        let mut record = Record::of("bias", options)?;
+        let mut record = Record::of(Options::COMMAND, options)?;
         typed.clone_into(&mut record.line);
         record.model = found.first().map(|found| found.model.clone()).unwrap_or_default();
         record.input = Some(suite.input.clone());

@@ -8,13 +8,15 @@ use crate::export::{Data, Entry, Table};
 use crate::figure::{Figure, Panel, bias as figure};
 use crate::findings::difference::{self, Comparison, Run, of_runs};
 use crate::findings::reading::said_of_front;
-use crate::findings::{About, Findings, Output, Words, refuse_parts};
+use crate::findings::survey::{Survey, none};
+use crate::findings::{About, Findings, Output, Style, Watch, Words, refuse_parts};
 use crate::model::{NoTap, Segments};
 use crate::prompt::Prompt;
-use crate::record::{Identity, Record};
+use crate::record::{Identity, Input, Record};
 use crate::session::Session;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::path::PathBuf;
 
 /// Tokens that a figure names either way, and that data files do.
 const SHOWN: usize = 10;
@@ -30,17 +32,44 @@ pub struct Template {
     pub comparison: difference::Options,
 }
 
-impl Template {
-    /// Fails where the options cannot be meant, before a model is loaded.
-    ///
-    /// # Errors
-    /// A template that does not name two groups.
-    pub fn check(&self, outputs: &[Output]) -> Result<()> {
+impl Survey for Template {
+    const COMMAND: &'static str = "bias-template";
+    type Items = ();
+    type Answer<'a> = Pair<'a>;
+
+    fn style(&self) -> &Style {
+        &self.comparison.style
+    }
+
+    fn read(&self, files: &[PathBuf]) -> Result<Self::Items> {
+        none(files)
+    }
+
+    fn input(_: &mut Self::Items) -> Option<&mut Input> {
+        None
+    }
+
+    fn ask<'a>(&'a self, _: &'a Self::Items, session: &Session, _: Watch) -> Result<Self::Answer<'a>> {
+        compare(self, session)
+    }
+
+    fn shown<'a>(
+        &'a self,
+        _: &'a Self::Items,
+        answers: Vec<Self::Answer<'a>>,
+        line: &str,
+    ) -> Result<Box<dyn Findings + 'a>> {
+        Ok(Box::new(Compared::new(self, answers, line)?))
+    }
+
+    fn check(&self, outputs: &[Output]) -> Result<()> {
         refuse_parts("bias", outputs)?;
         self.prompts()?;
         self.comparison.check()
     }
+}
 
+impl Template {
     /// What the model reads of each group, and what the groups are called: by their words at the first place.
     fn prompts(&self) -> Result<[(String, String); 2]> {
         let wrong = |what: String| {
@@ -141,7 +170,7 @@ impl<'a> Compared<'a> {
     pub fn new(template: &'a Template, found: Vec<Pair<'a>>, line: &str) -> Result<Self> {
         let [(a, first), (b, second)] = template.prompts()?;
         let of = found.first().ok_or_else(|| Error::usage("no model is named").hint("name one"))?;
-        let mut record = Record::of("bias-template", template)?;
+        let mut record = Record::of(Template::COMMAND, template)?;
         line.clone_into(&mut record.line);
         (record.model, record.others) = (of.model.clone(), found.len() - 1);
         record.other.clone_from(&of.attention.about.record.other);

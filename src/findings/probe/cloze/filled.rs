@@ -10,6 +10,7 @@ use crate::export::table::{number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
 use crate::figure::{Figure, Heatmap, Matrix, Panel, Scale};
 use crate::findings::reading::said_of_front;
+use crate::findings::survey::Survey;
 use crate::findings::{About, Findings};
 use crate::model::{NoTap, Segments};
 use crate::prompt::Prompt;
@@ -75,7 +76,7 @@ impl<'a> Filled<'a> {
     /// # Errors
     /// None that is known of: options are plain data.
     pub fn new(options: &'a Template, said: Vec<Said>, line: &str) -> Result<Self> {
-        let mut record = Record::of("template", options)?;
+        let mut record = Record::of(Template::COMMAND, options)?;
         line.clone_into(&mut record.line);
         record.model = said.first().map(|said| said.model.clone()).unwrap_or_default();
         record.others = said.len().saturating_sub(1);

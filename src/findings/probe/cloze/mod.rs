@@ -11,13 +11,15 @@ pub use suite::{Item, Suite};
 pub use template::{Slot, Template};
 
 use super::rows::{Bad, Sample, none_read};
-use crate::analysis::scoring::{Beside, Text, Watch, score};
+use crate::analysis::scoring::{Beside, Text, score};
 use crate::error::Result;
 use crate::findings::reading::front;
-use crate::findings::{Output, Style, refuse_parts};
-use crate::record::Identity;
+use crate::findings::survey::{Survey, one};
+use crate::findings::{Findings, Output, Style, Watch, refuse_parts};
+use crate::record::{Identity, Input};
 use crate::session::Session;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The options of `probe cloze`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,12 +33,37 @@ pub struct Options {
     pub style: Style,
 }
 
-impl Options {
-    /// Fails where the options cannot be meant, before anything is read.
-    ///
-    /// # Errors
-    /// What cannot be meant.
-    pub fn check(&self, outputs: &[Output]) -> Result<()> {
+impl Survey for Options {
+    const COMMAND: &'static str = "cloze";
+    type Items = Suite;
+    type Answer<'a> = Found;
+
+    fn style(&self) -> &Style {
+        &self.style
+    }
+
+    fn read(&self, files: &[PathBuf]) -> Result<Self::Items> {
+        Suite::read(one(files)?, self)
+    }
+
+    fn input(items: &mut Self::Items) -> Option<&mut Input> {
+        Some(&mut items.input)
+    }
+
+    fn ask<'a>(&'a self, items: &'a Self::Items, session: &Session, watch: Watch) -> Result<Self::Answer<'a>> {
+        find(self, items, session, watch)
+    }
+
+    fn shown<'a>(
+        &'a self,
+        items: &'a Self::Items,
+        answers: Vec<Self::Answer<'a>>,
+        line: &str,
+    ) -> Result<Box<dyn Findings + 'a>> {
+        Ok(Box::new(Cloze::new(self, items, answers, line)?))
+    }
+
+    fn check(&self, outputs: &[Output]) -> Result<()> {
         refuse_parts("probe cloze", outputs)?;
         self.sample.check_limit()?;
         self.style.check()

@@ -9,6 +9,7 @@ use crate::export::{Data, Entry, Table};
 use crate::figure::pairs::{self as figure, Level};
 use crate::figure::{Figure, Panel};
 use crate::findings::reading::said_of_front;
+use crate::findings::survey::Survey;
 use crate::findings::{About, Findings};
 use crate::prompt::Prompt;
 use crate::record::Record;
@@ -34,7 +35,7 @@ impl<'a> Cloze<'a> {
     /// # Errors
     /// None that is known of: options are plain data.
     pub fn new(options: &'a Options, suite: &'a Suite, found: Vec<Found>, line: &str) -> Result<Self> {
-        let mut record = Record::of("cloze", options)?;
+        let mut record = Record::of(Options::COMMAND, options)?;
         line.clone_into(&mut record.line);
         record.model = found.first().map(|found| found.model.clone()).unwrap_or_default();
         record.input = Some(suite.input.clone());

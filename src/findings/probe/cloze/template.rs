@@ -1,8 +1,13 @@
 //! A prompt with slots, and what goes into them.
 
+use super::filled::{Filled, Said, fill};
 use crate::error::{Error, Result};
-use crate::findings::{Output, Style, refuse_parts};
+use crate::findings::survey::{Survey, none};
+use crate::findings::{Findings, Output, Style, Watch, refuse_parts};
+use crate::record::Input;
+use crate::session::Session;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The most fillings.
 const MOST: usize = 4096;
@@ -31,12 +36,37 @@ pub struct Template {
     pub style: Style,
 }
 
-impl Template {
-    /// Fails where the options cannot be meant, before a model is loaded.
-    ///
-    /// # Errors
-    /// A slot without a list, a list without a slot, more fillings than a matrix can show.
-    pub fn check(&self, outputs: &[Output]) -> Result<()> {
+impl Survey for Template {
+    const COMMAND: &'static str = "template";
+    type Items = ();
+    type Answer<'a> = Said;
+
+    fn style(&self) -> &Style {
+        &self.style
+    }
+
+    fn read(&self, files: &[PathBuf]) -> Result<Self::Items> {
+        none(files)
+    }
+
+    fn input(_: &mut Self::Items) -> Option<&mut Input> {
+        None
+    }
+
+    fn ask<'a>(&'a self, _: &'a Self::Items, session: &Session, watch: Watch) -> Result<Self::Answer<'a>> {
+        fill(self, session, watch)
+    }
+
+    fn shown<'a>(
+        &'a self,
+        _: &'a Self::Items,
+        answers: Vec<Self::Answer<'a>>,
+        line: &str,
+    ) -> Result<Box<dyn Findings + 'a>> {
+        Ok(Box::new(Filled::new(self, answers, line)?))
+    }
+
+    fn check(&self, outputs: &[Output]) -> Result<()> {
         refuse_parts("probe cloze", outputs)?;
         let slots = self.slots()?;
         for name in &slots {
@@ -70,7 +100,9 @@ impl Template {
         }
         self.style.check()
     }
+}
 
+impl Template {
     /// The names between braces.
     fn slots(&self) -> Result<Vec<&str>> {
         let wrong = |what: &str| {

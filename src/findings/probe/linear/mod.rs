@@ -15,11 +15,14 @@ use super::rows::{Bad, Sample};
 use crate::analysis::linear::{Part, Pool, Reading, control, probe, residuals, split};
 use crate::error::{Error, Result};
 use crate::findings::reading::front;
-use crate::findings::{Output, Style, Watch, need_arrays, refuse_parts, within};
+use crate::findings::survey::{Survey, one};
+use crate::findings::{Findings, Output, Style, Watch, need_arrays, refuse_parts, within};
+use crate::record::Input;
 use crate::session::Session;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
+use std::path::PathBuf;
 
 /// The most seeds.
 const MOST_SEEDS: usize = 100;
@@ -55,12 +58,40 @@ impl Default for Options {
     }
 }
 
-impl Options {
-    /// Fails where the options cannot be meant, before anything is read.
-    ///
-    /// # Errors
-    /// What cannot be meant.
-    pub fn check(&self, outputs: &[Output]) -> Result<()> {
+impl Survey for Options {
+    const COMMAND: &'static str = "linear";
+    type Items = Task;
+    type Answer<'a> = Found;
+
+    fn style(&self) -> &Style {
+        &self.style
+    }
+
+    fn read(&self, files: &[PathBuf]) -> Result<Self::Items> {
+        let task = Task::read(one(files)?, self)?;
+        self.fits(&task)?;
+        Ok(task)
+    }
+
+    fn input(items: &mut Self::Items) -> Option<&mut Input> {
+        Some(&mut items.input)
+    }
+
+    fn ask<'a>(&'a self, items: &'a Self::Items, session: &Session, watch: Watch) -> Result<Self::Answer<'a>> {
+        let features = read(self, items, session, None, watch)?;
+        find(self, items, session, features, watch)
+    }
+
+    fn shown<'a>(
+        &'a self,
+        items: &'a Self::Items,
+        answers: Vec<Self::Answer<'a>>,
+        line: &str,
+    ) -> Result<Box<dyn Findings + 'a>> {
+        Ok(Box::new(Probes::new(self, items, answers, line)?))
+    }
+
+    fn check(&self, outputs: &[Output]) -> Result<()> {
         refuse_parts("probe linear", outputs)?;
         within("seeds", self.seeds, 1, MOST_SEEDS)?;
         if self.sample.limit == Some(0) {
@@ -71,7 +102,9 @@ impl Options {
         }
         self.style.check()
     }
+}
 
+impl Options {
     fn all_seeds(&self) -> impl Iterator<Item = u64> + '_ {
         (0..self.seeds as u64).map(|number| self.sample.seed.wrapping_add(number))
     }
@@ -80,7 +113,7 @@ impl Options {
     ///
     /// # Errors
     /// A part without a label, a train part with one class only.
-    pub fn fits(&self, task: &Task) -> Result<()> {
+    fn fits(&self, task: &Task) -> Result<()> {
         let items: Vec<(usize, usize)> = examples(task).map(|(item, example)| (item, example.label)).collect();
         self.all_seeds().try_for_each(|seed| check_split(&items, &split(task.items.len(), seed), seed))
     }

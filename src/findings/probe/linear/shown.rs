@@ -9,6 +9,7 @@ use crate::export::table::{Cell, number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
 use crate::figure::{Figure, linear as figure};
 use crate::findings::reading::said_of_front;
+use crate::findings::survey::Survey;
 use crate::findings::{About, Findings};
 use crate::named::Named;
 use crate::prompt::Prompt;
@@ -31,7 +32,7 @@ impl<'a> Probes<'a> {
     /// # Errors
     /// None that is known of: options are plain data.
     pub fn new(options: &'a Options, task: &'a Task, found: Vec<Found>, line: &str) -> Result<Self> {
-        let mut record = Record::of("linear", options)?;
+        let mut record = Record::of(Options::COMMAND, options)?;
         line.clone_into(&mut record.line);
         record.model = found.first().map(|found| found.model.clone()).unwrap_or_default();
         record.others = found.len().saturating_sub(1);

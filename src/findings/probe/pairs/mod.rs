@@ -14,9 +14,12 @@ pub use suite::{Pair, Paradigm, Suite};
 use super::rows::{Sample, both_named, none_read};
 use super::scores::{Convention, Encoder, Sentences, scored};
 use crate::error::Result;
-use crate::findings::{Output, Style, refuse_parts, within};
+use crate::findings::survey::{Survey, one};
+use crate::findings::{Findings, Output, Style, Watch, refuse_parts, within};
+use crate::record::Input;
 use crate::session::Session;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The most pairs that are explained.
 const MOST_EXPLAINED: usize = 20;
@@ -41,19 +44,46 @@ pub struct Options {
     pub style: Style,
 }
 
-impl Options {
-    /// Fails where the options cannot be meant, before anything is read.
-    ///
-    /// # Errors
-    /// What cannot be meant.
-    pub fn check(&self, outputs: &[Output]) -> Result<()> {
+impl Survey for Options {
+    const COMMAND: &'static str = "pairs";
+    type Items = Suite;
+    type Answer<'a> = Found;
+
+    fn style(&self) -> &Style {
+        &self.style
+    }
+
+    fn read(&self, files: &[PathBuf]) -> Result<Self::Items> {
+        Suite::read(one(files)?, self)
+    }
+
+    fn input(items: &mut Self::Items) -> Option<&mut Input> {
+        Some(&mut items.input)
+    }
+
+    fn ask<'a>(&'a self, items: &'a Self::Items, session: &Session, watch: Watch) -> Result<Self::Answer<'a>> {
+        find(self, items, session, watch)
+    }
+
+    fn shown<'a>(
+        &'a self,
+        items: &'a Self::Items,
+        answers: Vec<Self::Answer<'a>>,
+        line: &str,
+    ) -> Result<Box<dyn Findings + 'a>> {
+        Ok(Box::new(Pairs::new(self, items, answers, line)?))
+    }
+
+    fn check(&self, outputs: &[Output]) -> Result<()> {
         refuse_parts("probe pairs", outputs)?;
         both_named([("good", &self.good), ("bad", &self.bad)], "name the good one and the bad one")?;
         self.sample.check_limit()?;
         within("explain", self.explain, 0, MOST_EXPLAINED)?;
         self.style.check()
     }
+}
 
+impl Options {
     fn names(&self) -> Option<[&str; 2]> {
         Some([self.good.as_deref()?, self.bad.as_deref()?])
     }
@@ -67,7 +97,7 @@ pub fn find(
     options: &Options,
     suite: &Suite,
     session: &Session,
-    watch: crate::analysis::scoring::Watch,
+    watch: Watch,
 ) -> Result<Found> {
     let encoder = Encoder::new(session, options.convention)?;
     let mut found = Found { model: session.identity(), ..Found::default() };

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::export::table::{Cell, number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
 use crate::figure::{Figure, Panel, pairs as figure};
+use crate::findings::survey::Survey;
 use crate::findings::{About, Findings};
 use crate::named::Named;
 use crate::prompt::Prompt;
@@ -33,7 +34,7 @@ impl<'a> Pairs<'a> {
     /// # Errors
     /// None that is known of: options are plain data.
     pub fn new(options: &'a Options, suite: &'a Suite, found: Vec<Found>, line: &str) -> Result<Self> {
-        let mut record = Record::of("pairs", options)?;
+        let mut record = Record::of(Options::COMMAND, options)?;
         line.clone_into(&mut record.line);
         record.model = found.first().map(|found| found.model.clone()).unwrap_or_default();
         record.input = Some(suite.input.clone());
