@@ -29,16 +29,13 @@ impl GptNeoConfig {
         let d_model = fields.size("hidden_size", 2048)?;
         let layers = either(&fields, LAYOUT.layers, "num_hidden_layers", 24)?;
         let heads = either(&fields, "num_heads", "num_attention_heads", 16)?;
-        if !d_model.is_multiple_of(heads) {
-            return Err(fields.refuse("hidden_size", &format!("it must be divisible by num_heads {heads}")));
-        }
         let vocab = fields.size("vocab_size", 50257)?;
         let spec = Spec {
             layers,
             heads,
             kv_heads: heads,
             d_model,
-            d_head: d_model / heads,
+            d_head: fields.divided(d_model, "num_heads", heads)?,
             d_mlp: fields.size_or_null("intermediate_size", 4 * d_model)?,
             vocab,
             context: fields.size("max_position_embeddings", 2048)?,

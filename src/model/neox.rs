@@ -29,16 +29,13 @@ impl NeoXConfig {
         let fields = Fields::parse(bytes, origin, LAYOUT.family)?;
         let d_model = fields.size("hidden_size", 6144)?;
         let heads = fields.parts("num_attention_heads", 64)?;
-        if !d_model.is_multiple_of(heads) {
-            return Err(fields.refuse("hidden_size", &format!("it must be divisible by num_attention_heads {heads}")));
-        }
         let vocab = fields.size("vocab_size", 50432)?;
         let spec = Spec {
             layers: fields.parts("num_hidden_layers", 44)?,
             heads,
             kv_heads: heads,
             d_model,
-            d_head: d_model / heads,
+            d_head: fields.divided(d_model, "num_attention_heads", heads)?,
             d_mlp: fields.size("intermediate_size", 24576)?,
             vocab,
             context: fields.size("max_position_embeddings", 2048)?,

@@ -124,6 +124,42 @@ impl Fields {
         self.at_most(name, default, MOST_PARTS)
     }
 
+    /// The width of a head, where so many of this name divide the residual stream among them.
+    ///
+    /// # Errors
+    /// A stream that they cannot divide.
+    pub fn divided(&self, d_model: usize, name: &str, heads: usize) -> Result<usize> {
+        match d_model.is_multiple_of(heads) {
+            true => Ok(d_model / heads),
+            false => Err(self.refuse("hidden_size", &format!("it must be divisible by {name} {heads}"))),
+        }
+    }
+
+    /// Heads of keys and values, each of which serves as many heads.
+    ///
+    /// # Errors
+    /// A number that heads cannot share.
+    pub fn shared(&self, kv_heads: usize, heads: usize) -> Result<usize> {
+        match kv_heads > 0 && heads.is_multiple_of(kv_heads) {
+            true => Ok(kv_heads),
+            false => {
+                Err(self.refuse("num_key_value_heads", &format!("{heads} heads cannot share so many evenly")))
+            }
+        }
+    }
+
+    /// The kind of each layer, where it is said.
+    ///
+    /// # Errors
+    /// As [`Self::get`], and more or fewer than there are layers.
+    pub fn layer_types(&self, layers: usize) -> Result<Option<Vec<String>>> {
+        let types: Option<Vec<String>> = self.get("layer_types")?;
+        match types.as_ref().is_none_or(|types| types.len() == layers) {
+            true => Ok(types),
+            false => Err(self.refuse("layer_types", &format!("it must have one entry for each of {layers} layers"))),
+        }
+    }
+
     fn at_most(&self, name: &str, default: usize, most: usize) -> Result<usize> {
         let value = self.or(name, default)?;
         if !(1..=most).contains(&value) {

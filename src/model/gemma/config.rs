@@ -113,14 +113,11 @@ fn spec(fields: &Fields, which: usize) -> Result<Spec> {
     };
     let heads = fields.parts("num_attention_heads", heads)?;
     let kv_heads = fields.parts("num_key_value_heads", kv_heads.min(heads))?;
-    if !heads.is_multiple_of(kv_heads) {
-        return Err(fields.refuse("num_key_value_heads", &format!("{heads} heads cannot share so many evenly")));
-    }
     let vocab = fields.size("vocab_size", vocab)?;
     Ok(Spec {
         layers: fields.parts("num_hidden_layers", layers)?,
         heads,
-        kv_heads,
+        kv_heads: fields.shared(kv_heads, heads)?,
         d_model: fields.size("hidden_size", d)?,
         d_head: fields.size("head_dim", 256)?,
         d_mlp: fields.size("intermediate_size", d_mlp)?,
@@ -144,10 +141,7 @@ fn layers(fields: &Fields, which: usize, spec: &Spec) -> Result<Vec<Layer>> {
         2 => 2,
         _ => fields.size("sliding_window_pattern", 6)?,
     };
-    let types: Option<Vec<String>> = if which == 1 { None } else { fields.get("layer_types")? };
-    if types.as_ref().is_some_and(|types| types.len() != spec.layers) {
-        return Err(fields.refuse("layer_types", &format!("it must have one entry for each of {} layers", spec.layers)));
-    }
+    let types = if which == 1 { None } else { fields.layer_types(spec.layers)? };
     let window: Option<usize> = if which == 1 { None } else { fields.given("sliding_window", Some(4096))? };
     let layer = |at: usize| {
         let usual = if (at + 1).is_multiple_of(every) { "full_attention" } else { "sliding_attention" };

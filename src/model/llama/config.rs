@@ -102,24 +102,16 @@ impl Kind {
         let heads = fields.parts("num_attention_heads", heads)?;
         let usual_kv = if self == Self::Mistral { 8 } else { heads };
         let kv_heads = fields.given("num_key_value_heads", Some(usual_kv))?.unwrap_or(heads);
-        if kv_heads == 0 || !heads.is_multiple_of(kv_heads) {
-            return Err(fields.refuse("num_key_value_heads", &format!("{heads} heads cannot share so many evenly")));
-        }
-        let own: Option<usize> = fields.get("head_dim")?;
-        let usual = if self == Self::Qwen3 { 128 } else { d_model / heads };
-        if own.is_none() && self != Self::Qwen3 && !d_model.is_multiple_of(heads) {
-            return Err(Error::failed(format!(
-                "{}: hidden_size {d_model} is not divisible by num_attention_heads {heads}",
-                fields.origin
-            ))
-            .hint("every head has hidden_size / num_attention_heads dimensions, unless head_dim says otherwise"));
-        }
+        let usual = match fields.get::<usize>("head_dim")? {
+            None if self != Self::Qwen3 => fields.divided(d_model, "num_attention_heads", heads)?,
+            _ => 128,
+        };
         let vocab = fields.size("vocab_size", vocab)?;
         let bos = matches!(self, Self::Llama | Self::Mistral | Self::Phi3).then_some(1);
         Ok(Spec {
             layers: fields.parts("num_hidden_layers", layers)?,
             heads,
-            kv_heads,
+            kv_heads: fields.shared(kv_heads, heads)?,
             d_model,
             d_head: fields.size_or_null("head_dim", usual)?,
             d_mlp: fields.size("intermediate_size", d_mlp)?,
@@ -131,7 +123,7 @@ impl Kind {
 
     /// How many keys a query sees, by layer.
     fn windows(self, fields: &Fields, layers: usize) -> Result<Vec<usize>> {
-        let types: Option<Vec<String>> = fields.get("layer_types")?;
+        let types = fields.layer_types(layers)?;
         let used = matches!(self, Self::Qwen2 | Self::Qwen3) && fields.or("use_sliding_window", false)?;
         let asked = match self {
             Self::Llama | Self::Olmo2 => None,
@@ -151,9 +143,6 @@ impl Kind {
         };
         let usual = |layer: usize| asked.filter(|_| layer >= first).unwrap_or(usize::MAX);
         let Some(types) = types else { return Ok((0..layers).map(usual).collect()) };
-        if types.len() != layers {
-            return Err(fields.refuse("layer_types", &format!("it must have one entry for each of {layers} layers")));
-        }
         let by_type = |(layer, of): (usize, &String)| {
             let window = match of.as_str() {
                 "full_attention" => Some(usize::MAX),
