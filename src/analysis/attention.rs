@@ -249,6 +249,8 @@ pub struct Recorded<'a> {
     pub layers: &'a [usize],
     /// The number of each head that is there.
     pub heads: &'a [usize],
+    /// The layer and head of each map, where these are not all heads of those layers: `values` are `[map, query, key]` then; else empty.
+    pub picked: &'a [(usize, usize)],
     /// Queries and keys.
     pub extent: Extent,
 }
@@ -258,6 +260,9 @@ pub struct Recorded<'a> {
 /// # Errors
 /// A negative number, or a layer or head that is not there.
 pub fn recorded(patterns: &Recorded, request: &Request) -> Result<Attention> {
+    if !patterns.picked.is_empty() {
+        return of_single_heads(patterns, request);
+    }
     let find = |all: &[usize], what: &str, wanted: usize| {
         all.iter().position(|number| *number == wanted).ok_or_else(|| {
             let there: Vec<String> = all.iter().map(usize::to_string).collect();
@@ -272,11 +277,48 @@ pub fn recorded(patterns: &Recorded, request: &Request) -> Result<Attention> {
     let wanted = patterns.layers.iter().enumerate().filter(|(_, layer)| request.layers.contains(layer));
     for (place, layer) in wanted {
         let values = &patterns.values[place * size..][..size];
-        if let Some(weight) = values.iter().find(|weight| **weight < 0.0) {
-            return Err(Error::failed(format!("layer {layer} has a weight of {weight}"))
-                .hint("attention weights are not negative: save them after the softmax"));
-        }
+        check_weights(*layer, values)?;
         gathering.layer(*layer, values, &heads, f32::INFINITY)?;
     }
     Ok(gathering.finish())
+}
+
+/// The same of single heads, in the order in which a model comes to their layers.
+fn of_single_heads(patterns: &Recorded, request: &Request) -> Result<Attention> {
+    let place = |layer, head| patterns.picked.iter().position(|one| *one == (layer, head));
+    let size = patterns.extent.queries * patterns.extent.keys;
+    let mut gathering = Gathering::new(request, patterns.extent);
+    let mut layers = request.layers.clone();
+    layers.sort_unstable();
+    layers.dedup();
+    for layer in layers {
+        let is_wanted = |head| request.picked.is_empty() || request.picked.contains(&(layer, head));
+        let mut heads = Vec::with_capacity(request.heads.len());
+        for head in &request.heads {
+            let at = match place(layer, *head) {
+                Some(at) => at,
+                None if is_wanted(*head) => {
+                    let there: Vec<String> =
+                        patterns.picked.iter().map(|(layer, head)| format!("{layer}.{head}")).collect();
+                    return Err(Error::usage(format!("head {layer}.{head} was not recorded"))
+                        .hint(format!("heads that were: {}", there.join(", "))));
+                }
+                None => 0, // nothing looks at it
+            };
+            if is_wanted(*head) {
+                check_weights(layer, &patterns.values[at * size..][..size])?;
+            }
+            heads.push(at);
+        }
+        gathering.layer(layer, patterns.values, &heads, f32::INFINITY)?;
+    }
+    Ok(gathering.finish())
+}
+
+fn check_weights(layer: usize, values: &[f32]) -> Result<()> {
+    match values.iter().find(|weight| **weight < 0.0) {
+        None => Ok(()),
+        Some(weight) => Err(Error::failed(format!("layer {layer} has a weight of {weight}"))
+            .hint("attention weights are not negative: save them after the softmax")),
+    }
 }

@@ -207,7 +207,7 @@ mod tests {
     fn one(values: &[f32], queries: usize, keys: usize) -> Attention {
         let extent = Extent { queries, keys, causal: true };
         let request = Request { layers: vec![0], heads: vec![0], ..Request::default() };
-        recorded(&Recorded { values, layers: &[0], heads: &[0], extent }, &request).unwrap()
+        recorded(&Recorded { values, layers: &[0], heads: &[0], picked: &[], extent }, &request).unwrap()
     }
 
     #[test]

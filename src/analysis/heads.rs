@@ -87,6 +87,8 @@ pub enum Label {
     Local,
     /// No score is above its threshold.
     Broad,
+    /// The text is too short for any score.
+    Undefined,
 }
 
 impl Label {
@@ -96,6 +98,7 @@ impl Label {
             Self::By(score) => score.name(),
             Self::Local => "local",
             Self::Broad => "broad",
+            Self::Undefined => "undefined",
         }
     }
 }
@@ -122,7 +125,11 @@ impl Head {
             let second = runner_up.map_or(0.0, |(_, score)| self.score(*score));
             return (Label::By(ranked[winner]), self.score(ranked[winner]) - second);
         }
-        let label = if self.score(Score::Distance) < LOCAL { Label::Local } else { Label::Broad };
+        let label = match self.score(Score::Distance) {
+            _ if ranked.is_empty() => Label::Undefined,
+            distance if distance < LOCAL => Label::Local,
+            _ => Label::Broad,
+        };
         (label, ranked.iter().map(below).reduce(f32::min).unwrap_or_default())
     }
 }
@@ -276,7 +283,7 @@ mod tests {
     fn one_token_says_nothing_of_a_head() {
         let found = of_patterns(&[1.0], [1, 1, 1, 1], &[3]).unwrap()[0];
         assert!(Score::all().all(|score| found.score(score).is_nan()), "{found:?}");
-        assert_eq!(found.label(), (Label::Broad, 0.0));
+        assert_eq!(found.label(), (Label::Undefined, 0.0));
     }
 
     #[test]

@@ -67,8 +67,7 @@ impl BiasArgs {
     fn template(&self) -> Result<Option<Template>> {
         let Some(template) = self.template.clone() else { return Ok(None) };
         let reading = Reading { bos: self.bos, ..Reading::default() };
-        let comparison =
-            difference::Options { reading, style: self.figure.style()?, ..difference::Options::default() };
+        let comparison = difference::Options { reading, style: self.figure.style()?, ..difference::Options::default() };
         Ok(Some(Template { template, comparison }))
     }
 

@@ -118,8 +118,10 @@ fn lines(all: &[impl Display]) -> String {
 fn parse_case(command: &str, args: &[String], files: &[PathBuf]) -> Result<(Asks, String)> {
     let (typed, line) = case_command(command, args, files).map_err(|stop| match stop {
         Stop::Failed(error) => error,
-        Stop::Clap(error) if error.kind() == ErrorKind::MissingRequiredArgument && files.is_empty() => {
-            Error::usage(format!("{command} lacks something: files of items, or a name in args"))
+        Stop::Clap(error)
+            if error.kind() == ErrorKind::MissingRequiredArgument && files.is_empty() && reads_items(command) =>
+        {
+            Error::usage(format!("{command} has no files of items"))
                 .hint(format!("add files = [\"items.jsonl\"] to the case; attnviz {command} --help says what it takes"))
         }
         Stop::Clap(error) => {
@@ -150,12 +152,16 @@ enum CaseCommand {
     OfItems(Box<dyn SurveyCommand>),
 }
 
+/// Whether a command of this name is asked of files.
+fn reads_items(name: &str) -> bool {
+    ["probe", "bias"].contains(&name.split_whitespace().next().unwrap_or_default())
+}
+
 /// The command of a case out of its name, its flags and its files, and its line.
 fn case_command(name: &str, args: &[String], files: &[PathBuf]) -> Result<(CaseCommand, String), Stop> {
     let named = ["attnviz"].into_iter().chain(name.split_whitespace()).map(OsString::from);
     let words: Vec<OsString> = named.chain(args.iter().map(OsString::from)).collect();
-    let reads_items = words.get(1).is_some_and(|name| name == "probe" || name == "bias");
-    let behind = files.iter().filter(|_| reads_items).map(|file| file.clone().into_os_string());
+    let behind = files.iter().filter(|_| reads_items(name)).map(|file| file.clone().into_os_string());
     let end = behind.clone().next().map(|_| "--".into());
     let typed = line::parse::<Cli>(words.into_iter().chain(end).chain(behind), DEFAULT)
         .map_err(|error| Stop::Clap(Box::new(error)))?;

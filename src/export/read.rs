@@ -13,6 +13,7 @@ mod npy;
 mod npz;
 mod numbers;
 mod padding;
+mod picked;
 mod raw;
 mod safetensors;
 mod saved;
@@ -55,6 +56,9 @@ pub struct Patterns {
     pub layers: Vec<usize>,
     /// The heads' numbers; empty where the file does not say.
     pub heads: Vec<usize>,
+    /// The layer and head of each map, where attnviz wrote single heads one by one: the shape is `[1, map, query, key]` then, and layers
+    /// and heads are empty; else this is.
+    pub picked: Vec<(usize, usize)>,
     /// How these layers were reduced to one, such as `mean`.
     pub reduce_layers: Option<String>,
     /// How these heads were reduced to one.

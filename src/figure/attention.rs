@@ -124,9 +124,17 @@ pub fn hatched(panel: Panel, what: String) -> Panel {
 /// The ranked words as bars, with a remark on the first token, which is none of them.
 pub fn bars(ranks: &[Rank], note: String, most: Option<usize>) -> Panel {
     let shown = &ranks[..ranks.len().min(most.unwrap_or(MOST_BARS))];
+    // Of words that are there twice, which one is meant.
+    let label = |rank: &Rank| {
+        let of_its_name = |other: &&Rank| other.word.label == rank.word.label;
+        match shown.iter().filter(of_its_name).count() {
+            1 => rank.word.label.clone(),
+            _ => format!("{} {}", rank.word.label, rank.first_token()),
+        }
+    };
     Panel::Bars(Bars {
         title: "Attention received".into(),
-        labels: shown.iter().map(|rank| rank.word.label.clone()).collect(),
+        labels: shown.iter().map(label).collect(),
         values: shown.iter().map(|rank| rank.received.lift() as f32).collect(),
         unit: "times what an even spread would give".into(),
         more: ranks.len() - shown.len(),

@@ -105,6 +105,7 @@ fn names(heads: &[Head]) -> String {
     let any = |label: Label| heads.iter().any(|head| head.label().0 == label);
     let local = format!("local: no score is above its threshold, and the mean distance is under {LOCAL} tokens");
     let broad = "broad: no score is above its threshold";
-    let said = [(any(Label::Local), local.as_str()), (any(Label::Broad), broad)];
+    let short = "undefined: the text is too short for any score";
+    let said = [(any(Label::Local), local.as_str()), (any(Label::Broad), broad), (any(Label::Undefined), short)];
     said.into_iter().filter(|(any, _)| *any).map(|(_, text)| text).collect::<Vec<_>>().join("; ")
 }

@@ -54,6 +54,7 @@ pub fn direct(parts: &Parts, heads: usize, scale: Scale) -> Vec<Panel> {
         row_axis: "layer".into(),
         col_axis: "head".into(),
         cell_labels: parts.heads.iter().map(|x| decimals(*x as f32, scale.max, 2)).collect(),
+        whole_texts: true,
         scale: scale.clone(),
         ..Heatmap::default()
     };

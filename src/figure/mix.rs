@@ -62,6 +62,7 @@ pub fn agreement(found: &[Mixing], rho: &[f32]) -> Panel {
         row_axis: String::new(),
         col_axis: String::new(),
         cell_labels: rho.iter().map(text).collect(),
+        whole_texts: true,
         scale: Scale {
             colormap: Colormap::Balance,
             min: -1.0,

@@ -152,7 +152,14 @@ impl Analysis for Options {
     }
 
     fn fits(&self, spec: &Spec) -> Result<()> {
-        self.view.selection.within(spec).map(drop)
+        let selected = self.view.selection.within(spec)?;
+        match self.with.is_empty() || selected.picked.is_empty() {
+            true => Ok(()),
+            // They are of layers and heads that are all there.
+            false => Err(Error::usage("more arrays do not go with heads that are named one by one")
+                .hint("choose by --layer and --head, or write the arrays by themselves")
+                .option("with")),
+        }
     }
 
     fn cost(&self, spec: &Spec, tokens: usize, outputs: &[Output]) -> Cost {

@@ -65,7 +65,7 @@ impl<'a> DirectAttribution<'a> {
         match self.foil {
             Some(_) => format!("logit difference {}, the sum of all parts{capped}", number(self.direct.logit)),
             None => format!(
-                "logit {}; {} against the mean of all tokens, the sum of the parts shown{capped}",
+                "logit {}; {} against the mean of all tokens, the sum of all parts{capped}",
                 number(self.direct.logit),
                 number(self.direct.centred.total)
             ),

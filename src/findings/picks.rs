@@ -48,24 +48,7 @@ impl Picks {
                 .hint(format!("name at most {MOST}, or choose layers and heads by --layer and --head"))
                 .option("head"));
         }
-        let mut layers: Vec<usize> = picked.iter().map(|(layer, _)| *layer).collect();
-        let mut heads: Vec<usize> = picked.iter().map(|(_, head)| *head).collect();
-        let once = |all: &mut Vec<usize>| {
-            let mut seen = Vec::new();
-            all.retain(|one| {
-                !seen.contains(one) && {
-                    seen.push(*one);
-                    true
-                }
-            });
-        };
-        once(&mut layers);
-        once(&mut heads);
-        let all = layers.iter().flat_map(|layer| heads.iter().map(move |head| (*layer, *head)));
-        if all.eq(picked.iter().copied()) {
-            picked.clear();
-        }
-        Ok(Selected { layers, heads, picked })
+        Ok(Selected::of(picked))
     }
 }
 

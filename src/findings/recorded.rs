@@ -140,7 +140,10 @@ impl RecordedAttention {
             };
             return Err(Error::usage(format!("words: {} {why}", input.name)).hint(hint).option("words"));
         }
-        let selected = selection.among("the file", &layers.numbers, &heads.numbers)?;
+        let selected = match &patterns.picked[..] {
+            [] => selection.among("the file", &layers.numbers, &heads.numbers)?,
+            picked => selection.among_picked("the file", picked)?,
+        };
         let words = match &patterns.tokens {
             Some(_) if !by_word => prompt.words(selection.word_rule()),
             _ => each(prompt),
@@ -154,8 +157,13 @@ impl RecordedAttention {
             keys: patterns.shape[3],
             causal: patterns.kind == AttentionKind::Causal,
         };
-        let (layer_numbers, head_numbers) = (&layers.numbers[..], &heads.numbers[..]);
-        let whole = Recorded { values: &patterns.attention, layers: layer_numbers, heads: head_numbers, extent };
+        let whole = Recorded {
+            values: &patterns.attention,
+            layers: &layers.numbers,
+            heads: &heads.numbers,
+            picked: &patterns.picked,
+            extent,
+        };
         let mut request = request(selected, &words, extent.queries.max(extent.keys));
         request.query_words = rows
             .as_ref()

@@ -50,6 +50,39 @@ pub struct Selected {
     pub picked: Vec<(usize, usize)>,
 }
 
+impl Selected {
+    /// Single heads, none twice; where they are all heads of some layers, as these.
+    pub(super) fn of(mut picked: Vec<(usize, usize)>) -> Self {
+        let mut layers: Vec<usize> = picked.iter().map(|(layer, _)| *layer).collect();
+        let mut heads: Vec<usize> = picked.iter().map(|(_, head)| *head).collect();
+        let once = |all: &mut Vec<usize>| {
+            let mut seen = Vec::new();
+            all.retain(|one| {
+                !seen.contains(one) && {
+                    seen.push(*one);
+                    true
+                }
+            });
+        };
+        once(&mut layers);
+        once(&mut heads);
+        if Self::all(&layers, &heads).eq(picked.iter().copied()) {
+            picked.clear();
+        }
+        Self { layers, heads, picked }
+    }
+
+    /// Every one of these heads of every one of these layers.
+    fn all(layers: &[usize], heads: &[usize]) -> impl Iterator<Item = (usize, usize)> {
+        layers.iter().flat_map(move |layer| heads.iter().map(move |head| (*layer, *head)))
+    }
+
+    /// Each layer and head, in the order asked for.
+    fn places(&self) -> Vec<(usize, usize)> {
+        if self.picked.is_empty() { Self::all(&self.layers, &self.heads).collect() } else { self.picked.clone() }
+    }
+}
+
 impl Selection {
     /// Whether anything but all of it as it is was asked for.
     pub fn is_given(&self) -> bool {
@@ -89,6 +122,34 @@ impl Selection {
         };
         let (layers, heads) = (pick("layer", &self.layer, layers)?, pick("head", &self.head, heads)?);
         Ok(Selected { layers, heads, picked: Vec::new() })
+    }
+
+    /// The selection among single heads, none of them twice: those of the layers and heads asked for that are there, in that order, or
+    /// all in their own.
+    ///
+    /// # Errors
+    /// A layer or head that is not among them; that they be reduced, for they are not all heads of those layers.
+    pub fn among_picked(&self, whose: &str, picked: &[(usize, usize)]) -> Result<Selected> {
+        let all = Selected::of(picked.to_vec());
+        let selected = self.among(whose, &all.layers, &all.heads)?;
+        if self.reduce != Reduce::default() && !all.picked.is_empty() {
+            return Err(Error::usage(format!("{whose} has single heads: they are not reduced"))
+                .hint("leave reduce out, or save layers with all of their heads")
+                .option("reduce"));
+        }
+        if self.layer.is_none() && self.head.is_none() && self.heads.is_none() {
+            return Ok(all);
+        }
+        let (there, absent): (Vec<_>, Vec<_>) = selected.places().into_iter().partition(|place| picked.contains(place));
+        // Of heads that are named one by one each must be there, of layers and heads one.
+        if there.is_empty() || self.heads.is_some() && !absent.is_empty() {
+            let (layer, head) = absent.first().copied().unwrap_or_default();
+            let names: Vec<String> = picked.iter().map(|(layer, head)| format!("{layer}.{head}")).collect();
+            return Err(Error::usage(format!("head {layer}.{head}: {whose} does not hold it"))
+                .hint(format!("{whose} has only {}", names.join(", ")))
+                .option("head"));
+        }
+        Ok(Selected::of(there))
     }
 
     /// What data files say of how it was selected, beside what its layers and heads were reduced to.
@@ -220,6 +281,27 @@ mod tests {
         for text in ["6", "-7", "4-2", "9223372036854775807"] {
             assert!(text.parse::<Indices>().unwrap().among("layer", "the model", &all).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn of_single_heads_those_that_are_there_are_meant() {
+        let there = [(4, 1), (2, 3), (4, 0)];
+        let of = |layer: &str, head: &str, heads: &str| {
+            let list = |text: &str| (!text.is_empty()).then(|| text.parse::<Indices>().unwrap());
+            let heads = (!heads.is_empty()).then(|| heads.parse().unwrap());
+            Selection { layer: list(layer), head: list(head), heads, ..Selection::default() }
+                .among_picked("the file", &there)
+        };
+        assert_eq!(of("", "", "").unwrap().picked, there);
+        assert_eq!(of("", "", "4.0,2.3").unwrap().picked, [(4, 0), (2, 3)]);
+        assert_eq!(of("4", "", "").unwrap(), Selected { layers: vec![4], heads: vec![1, 0], picked: Vec::new() });
+        assert_eq!(of("", "3,0", "").unwrap().picked, [(4, 0), (2, 3)]);
+        for (layer, head, heads) in [("3", "", ""), ("2", "1", ""), ("", "", "2.1"), ("", "", "4.1,4.3")] {
+            assert!(of(layer, head, heads).is_err(), "{layer} {head} {heads}");
+        }
+        let reduce = Reduce { heads: Some(Reduction::Mean), layers: None };
+        let error = Selection { reduce, ..Selection::default() }.among_picked("the file", &there).unwrap_err();
+        assert_eq!(error.option, Some("reduce"));
     }
 
     #[test]

@@ -100,12 +100,7 @@ impl Run<'_> {
     }
 
     /// Those with a prompt each, or with none.
-    fn of_prompts<'c>(
-        &self,
-        asked: &Asked,
-        cases: impl Iterator<Item = (usize, &'c Case)>,
-        take: Take,
-    ) -> Result<()> {
+    fn of_prompts<'c>(&self, asked: &Asked, cases: impl Iterator<Item = (usize, &'c Case)>, take: Take) -> Result<()> {
         let mut group = Group::new(self.session.spec());
         for (place, case) in cases {
             let prompt = self.prompt(asked, case);

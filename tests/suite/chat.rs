@@ -98,9 +98,16 @@ fn a_model_without_a_template_or_with_a_bad_one_says_so() {
     let bad = plain.with("chat_template.jinja", "{{ raise_exception('not \x1b[31m today') }}{{ messages }}");
     let (message, hint) = bad.asks(&asked).fails(1);
     assert!(message.contains("not") && !message.contains('\x1b') && hint.contains("--chat"), "{message} {hint}");
-    let bad = bad.with("chat_template.jinja", "{% for m in messages %}");
+    let mut bad = bad.with("chat_template.jinja", "{% for m in messages %}");
     bad.asks(&asked).fails(1);
-    let doubling = "{% set all = namespace(x='x') %}{% for n in range(40) %}{% set all.x = all.x ~ all.x %}{% endfor %}{{ messages[0].content }}";
-    let (message, hint) = bad.with("chat_template.jinja", doubling).asks(&asked).fails(1);
-    assert!(message.contains("more than 64 MiB of memory") && hint.contains("--chat"), "{message} {hint}");
+    // Texts that grow cost steps, lists that hold each other cost memory.
+    for (first, why) in [("'x'", "more than 100000 steps"), ("[1]", "more than 64 MiB of memory")] {
+        let doubling = format!(
+            "{{% set all = namespace(x={first}) %}}{{% for n in range(40) %}}{{% set all.x = all.x + all.x %}}{{% endfor %}}\
+             {{{{ messages[0].content }}}}"
+        );
+        bad = bad.with("chat_template.jinja", &doubling);
+        let (message, hint) = bad.asks(&asked).fails(1);
+        assert!(message.contains(why) && hint.contains("--chat"), "{message} {hint}");
+    }
 }

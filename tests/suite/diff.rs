@@ -51,6 +51,19 @@ fn tuned(shell: &Shell, name: &str, tensor: &str) {
 }
 
 #[test]
+fn one_layer_is_drawn_at_every_width() {
+    let (shell, text) = (Shell::new(), "fox met the crow by the well and sang a song");
+    for times in [1, 4] {
+        let [a, b] = ["The", "A"].map(|first| format!("{first} {}", vec![text; times].join(" the ")));
+        for width in ["312", "450", "600", "700", "800", "900"] {
+            let args = ["diff", &a, &b, "-m", "builtin", "--layer", "4", "--width", width, "-o", "a.svg"];
+            differs(shell.run(&args));
+            assert!(shell.text("a.svg").contains(&format!(" width=\"{width}\"")), "{times}, {width}");
+        }
+    }
+}
+
+#[test]
 fn a_prompt_does_not_differ_from_itself() {
     let shell = Shell::new();
     let ran = shell.run(&["diff", TEXT, TEXT, "-m", "builtin", "-o", "a.png", "-o", "a.json", "--tol", "0"]);

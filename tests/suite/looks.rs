@@ -291,3 +291,49 @@ fn themes_are_dark_on_light_and_light_on_dark() {
     let picture = png(&shell.ok(&["-m", BASE, TEXT, "--theme", "dark", "-o", "-", "--format", "png"]));
     assert!(picture.rgb[0] < 40);
 }
+
+#[test]
+fn a_map_of_one_head_does_not_shrink_as_tokens_grow() {
+    let shell = Shell::new();
+    let mut last = 0.0;
+    for count in [60, 120, 180, 240, 300, 360, 420] {
+        let text = vec!["the fox"; count / 2].join(" ");
+        shell.ok(&["-m", "builtin", &text, "--layer", "0", "--head", "1", "--no-received", "-o", "a.svg"]);
+        let width = Drawing::of(&shell.text("a.svg")).width;
+        assert!(width > 0.93 * last, "{count}: {width} after {last}");
+        last = width.max(last);
+    }
+}
+
+#[test]
+fn what_one_token_cannot_say_is_not_said() {
+    let shell = Shell::new();
+    shell.ok(&["-m", "builtin", "The", "--received", "-o", "a.svg"]);
+    let alone = svg(&shell.text("a.svg"));
+    assert!(!alone.texts.iter().any(|text| text.contains("0 %")), "{:?}", alone.texts);
+    shell.ok(&["heads", "-m", "builtin", "The", "-o", "a.svg", "-o", "a.csv"]);
+    let heads = svg(&shell.text("a.svg"));
+    assert!(heads.shows("undefined: the text is too short for any score"), "{:?}", heads.texts);
+    assert!(shell.text("a.csv").lines().skip(1).all(|row| row.contains("undefined")));
+}
+
+#[test]
+fn words_that_are_there_twice_have_their_positions_among_the_ranked() {
+    let shell = Shell::new();
+    shell.ok(&["-m", "builtin", "A fox met a crow and the fox sang", "--received", "-o", "a.svg"]);
+    let ranked = svg(&shell.text("a.svg"));
+    assert!(
+        ["·fox 1", "·fox 7", "·crow"].iter().all(|label| ranked.texts.iter().any(|text| text == label)),
+        "{:?}",
+        ranked.texts
+    );
+}
+
+#[test]
+fn more_arrays_of_heads_that_are_named_one_by_one_are_refused() {
+    let shell = Shell::new();
+    let (message, hint) =
+        shell.fails(2, &["-m", "builtin", "The fox", "--heads", "1.3,2.1", "--with", "logits", "-o", "a.npz"]);
+    assert!(message.contains("one by one") && hint.contains("--layer and --head"), "{message} {hint}");
+    shell.ok(&["-m", "builtin", "The fox", "--heads", "1.3,1.1", "--with", "logits", "-o", "a.npz"]);
+}

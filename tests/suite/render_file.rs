@@ -155,6 +155,47 @@ fn a_file_of_attnviz_keeps_the_numbers_of_its_layers_and_what_was_done_to_them()
 }
 
 #[test]
+fn heads_that_were_picked_stand_side_by_side_again() {
+    let (shell, text) = (Shell::new(), "Once upon a time there was");
+    let files = ["-o", "a.npz", "-o", "a.safetensors", "-o", "a.json", "-o", "a.csv", "-o", "a.svg"];
+    shell.ok(&[&["-m", "builtin", text, "--heads", "4.1,2.3,4.0"], &files[..]].concat());
+    let (first, table, drawn) = (json(&shell.read("a.json")), shell.text("a.csv"), Drawing::of(&shell.text("a.svg")));
+    for file in ["a.npz", "a.safetensors"] {
+        shell.ok(&["render", file, "-o", "again.json", "-o", "again.csv", "-o", "again.svg", "-o", "again.npz"]);
+        let again = json(&shell.read("again.json"));
+        for what in ["tokens", "token_ids", "prompt"] {
+            assert_eq!(again[what], first[what], "{file}: {what}");
+        }
+        for at in 0..3 {
+            for what in ["method", "layers", "heads", "attention"] {
+                assert_eq!(again["results"][at][what], first["results"][at][what], "{file}: {at}, {what}");
+            }
+        }
+        assert_eq!(shell.text("again.csv"), table, "{file}");
+        let picture = svg(&shell.text("again.svg"));
+        assert!(picture.shows("heads 4.1, 2.3, 4.0") && picture.shows("layer 2, head 3"), "{:?}", picture.texts);
+        assert_eq!(Drawing::of(&shell.text("again.svg")).frames.len(), drawn.frames.len(), "{file}");
+        // What was made of it is read again, too.
+        shell.ok(&["render", "again.npz", "-o", "third.csv"]);
+        assert_eq!(shell.text("third.csv"), table, "{file}");
+    }
+    let some = numbers(shell.path("a.npz").to_str().unwrap(), &["--heads", "4.0,2.3"]);
+    assert_eq!(some["results"][0]["attention"], first["results"][2]["attention"]);
+    assert_eq!(some["results"][1]["attention"], first["results"][1]["attention"]);
+    // All that there is of a layer is a row of it.
+    let layer = numbers(shell.path("a.npz").to_str().unwrap(), &["--layer", "4"]);
+    assert_eq!((&layer["results"][0]["layers"], &layer["results"][0]["heads"]), (&json!([4]), &json!([1, 0])));
+    shell.ok(&["render", "a.npz", "-o", "{layer}.{head}.png"]);
+    for name in ["4.1.png", "2.3.png", "4.0.png"] {
+        assert!(shell.files().iter().any(|file| file == name), "{name}");
+    }
+    let (message, hint) = shell.fails(2, &["render", "a.npz", "--heads", "2.1"]);
+    assert!(message.contains("head 2.1") && hint.contains("the file has only 4.1, 2.3, 4.0"), "{message} {hint}");
+    shell.fails(2, &["render", "a.npz", "--reduce", "heads=mean"]);
+    assert!(shell.fails(1, &["render", "a.json"]).1.contains("attnviz rerun a.json -o a.npz"));
+}
+
+#[test]
 fn ranked_words_and_templates_work_as_with_a_model() {
     let shell = Shell::new();
     let csv = shell.says(&["render", &trace("bert.npz"), "--received", "-o", "-", "--format", "csv"]);

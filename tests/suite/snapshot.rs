@@ -393,11 +393,20 @@ fn a_suite_that_cannot_be_meant_is_refused_with_its_line() {
         ("[[case]]\nprompt = \"a\"\ncommand = \"batch\"", "does not take these args"),
         ("[[case]]\nprompt = \"a\"\ncommand = \"models\"", "not a command that a case can have"),
         ("[[case]]\nprompt = \"a\"\nfiles = [\"s.toml\"]", "its command reads no files"),
-        ("[[case]]\ncommand = \"probe pairs\"", "lacks something: files of items"),
-        ("[[case]]\ncommand = \"bias\"\nargs = [\"--template\", \"a {b|c}\"]\nprompt = \"a\"", "its command reads no prompt"),
+        ("[[case]]\ncommand = \"probe pairs\"", "has no files of items"),
+        (
+            "[[case]]\ncommand = \"bias\"\nargs = [\"--template\", \"a {b|c}\"]\nprompt = \"a\"",
+            "its command reads no prompt",
+        ),
         ("[[case]]\ncommand = \"bias\"\nargs = [\"--template\", \"a {b}\"]", "has one group"),
-        ("[[case]]\ncommand = \"probe linear\"\nfiles = [\"s.toml\"]\nargs = [\"--cache\", \"x\"]", "args say where residuals"),
-        ("[[case]]\ncommand = \"probe pairs\"\nfiles = [\"s.toml\"]\nargs = [\"-m\", \"builtin\"]", "args say the model"),
+        (
+            "[[case]]\ncommand = \"probe linear\"\nfiles = [\"s.toml\"]\nargs = [\"--cache\", \"x\"]",
+            "args say where residuals",
+        ),
+        (
+            "[[case]]\ncommand = \"probe pairs\"\nfiles = [\"s.toml\"]\nargs = [\"-m\", \"builtin\"]",
+            "args say the model",
+        ),
         ("[[case]]\ncommand = \"probe pairs\"\nfiles = [\"s.toml\", \"s.toml\"]", "does not take these args"),
         ("[[case]]\nprompt = \"a\"\ncommand = \"--version\"", "does not take these args"),
         ("[[case]]\nprompt = \"a\"\nargs = [\"--nonsense\"]", "--nonsense"),
@@ -524,7 +533,8 @@ args = ["induction", "--count", "1"]
     let Ran { code, out, err } = shell.run(&["snapshot", "check", "suites/s.toml", "--out", "s"]);
     assert_eq!(code, Some(3), "{err}");
     let out = String::from_utf8(out).unwrap();
-    let changed: Vec<&str> = out.lines().filter(|line| line.contains("its file \"pairs.csv\" holds something else")).collect();
+    let changed: Vec<&str> =
+        out.lines().filter(|line| line.contains("its file \"pairs.csv\" holds something else")).collect();
     assert!(changed.len() == 2 && changed[0].contains("pairs-pairs-csv"), "{out}");
     assert!(out.lines().filter(|line| line.starts_with("ok ")).count() >= 5, "{out}");
 }

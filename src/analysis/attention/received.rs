@@ -44,7 +44,7 @@ mod tests {
             (0..n * n).map(|at| if at % n <= at / n { pattern(at / n, at % n) } else { 0.0 }).collect();
         let request = Request { layers: vec![0], heads: vec![0], ..Request::default() };
         let extent = Extent { queries: n, keys: n, causal: true };
-        let patterns = Recorded { values: &values, layers: &[0], heads: &[0], extent };
+        let patterns = Recorded { values: &values, layers: &[0], heads: &[0], picked: &[], extent };
         recorded(&patterns, &request).unwrap().received
     }
 

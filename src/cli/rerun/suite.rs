@@ -16,16 +16,12 @@ impl Again<'_> {
     pub(super) fn of_items(&self, survey: Box<dyn AnySurvey>) -> Result<()> {
         let outputs = self.outputs(&|outputs| survey.check(outputs))?;
         survey.check(&outputs).map_err(|e| self.named(e))?;
-        let (files, then) = match &self.record.input {
-            Some(_) => self.all_items().map(|(files, input)| (files, Some(input)))?,
-            None => (&[][..], None),
+        let mut items = match &self.record.input {
+            Some(_) => survey.read(self.all_items()?.0)?,
+            None => survey.read(&[]).map_err(|_| self.silent("which file it is of"))?,
         };
-        let mut items = survey.read(files)?;
-        let change = match (then, items.input()) {
-            (Some(then), Some(now)) => other_items(then, now),
-            (None, Some(_)) => return Err(self.silent("which file it is of")),
-            (_, None) => None,
-        };
+        let both = self.record.input.as_ref().zip(items.input());
+        let change = both.and_then(|(then, now)| other_items(then, now));
         let session = self.one_model()?;
         let found = items.find(&session, &self.record.line, &|_, _| ())?;
         let change = change.or_else(|| changed(&self.record.model, &session));

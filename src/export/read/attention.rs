@@ -4,6 +4,7 @@ use super::json::{self, Document, Field, Fields};
 use super::labels::{Item, Labels, Said};
 use super::names::{Found, find};
 use super::padding::{Kept, fit};
+use super::picked::picked;
 use super::raw::WHAT_FITS;
 use super::{AttentionKind, Patterns, Wanted};
 use crate::axes::size;
@@ -13,13 +14,16 @@ use crate::record::{NAME, Record};
 use serde_json::Value;
 
 /// More layers or heads, more heads of all layers, more queries or keys no figure shows: the largest models have 128 heads in 126 layers.
-const MOST_LAYERS: usize = 1 << 10;
+pub(super) const MOST_LAYERS: usize = 1 << 10;
 const MOST_MAPS: usize = 1 << 14;
 const MOST_TOKENS: usize = 1 << 17;
 
 /// The attention that is meant.
 pub(super) fn load(archive: &mut dyn Archive, wanted: Wanted) -> Result<Patterns> {
-    let Found { names, layers, kind } = find(&archive.names(), wanted.kind)?;
+    let Found { names, layers, kind } = match find(&archive.names(), wanted.kind) {
+        Ok(found) => found,
+        Err(error) => return picked(archive, wanted)?.ok_or(error),
+    };
     let (mut attention, mut first, mut by_layer) = (Vec::new(), None, !layers.is_empty());
     for name in &names {
         archive.array(name, &mut |array, input| {
@@ -60,7 +64,7 @@ pub(super) fn load(archive: &mut dyn Archive, wanted: Wanted) -> Result<Patterns
 }
 
 /// `[layer, item, head, query, key]`, of an array that holds all layers or of each of so many.
-fn axes(name: &str, shape: &[usize], layers: Option<usize>) -> Result<[usize; 5]> {
+pub(super) fn axes(name: &str, shape: &[usize], layers: Option<usize>) -> Result<[usize; 5]> {
     let all = match (layers, shape) {
         (None, &[layers, heads, queries, keys]) => [layers, 1, heads, queries, keys],
         (None, &[layers, items, heads, queries, keys]) => [layers, items, heads, queries, keys],
@@ -95,16 +99,16 @@ fn unfit(name: &str, shape: &[usize]) -> Error {
 }
 
 /// What attnviz says of a file of its own.
-struct Own<'a> {
-    record: Record,
-    tokens: Option<Vec<String>>,
+pub(super) struct Own<'a> {
+    pub(super) record: Record,
+    pub(super) tokens: Option<Vec<String>>,
     /// The result that the attention is of.
-    fields: Option<&'a mut Fields>,
+    pub(super) fields: Option<&'a mut Fields>,
 }
 
 impl Patterns {
     /// What a file holds, completed by its labels and by what attnviz says in it.
-    fn complete(
+    pub(super) fn complete(
         mut self,
         labels: Labels,
         said: Option<Own>,

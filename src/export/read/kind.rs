@@ -127,12 +127,8 @@ impl Patterns {
     /// Where a weight is that a causal query would not have.
     fn ahead(&self, at: usize) -> String {
         let place = place(at, &self.shape);
-        format!(
-            "query {} of layer {}, head {} looks at key {}",
-            place[2],
-            self.layers.get(place[0]).unwrap_or(&place[0]),
-            place[1],
-            place[3]
-        )
+        let dense = || (*self.layers.get(place[0]).unwrap_or(&place[0]), place[1]);
+        let (layer, head) = self.picked.get(place[1]).copied().unwrap_or_else(dense);
+        format!("query {} of layer {layer}, head {head} looks at key {}", place[2], place[3])
     }
 }

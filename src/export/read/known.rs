@@ -1,6 +1,7 @@
 //! Files of other formats, by how they begin: named as what they are, with the lines of Python that make one that is read.
 use crate::error::Error;
 use crate::python::quoted;
+use crate::text::shell_word;
 use std::path::Path;
 
 /// Formats that are not read: how a file begins, what that is.
@@ -15,6 +16,9 @@ const FORMATS: [(&[u8], &str); 9] = [
     (b"MATLAB 5.0", "a MATLAB file"),
     (b"\xfd7zXZ", "compressed with xz"),
 ];
+
+/// How JSON of attnviz begins.
+const OWN: &[u8] = b"{\"version\":\"";
 
 /// The error of a file that begins as another format does.
 pub(super) fn unread(first: &[u8], name: &str) -> Option<Error> {
@@ -34,6 +38,14 @@ pub(super) fn unread(first: &[u8], name: &str) -> Option<Error> {
     }
     match first {
         [0x80, 2..=5, ..] if text => Some(pickle(&file, &arrays, first)),
+        _ if first.starts_with(OWN) => {
+            let arrays = Path::new(name).with_extension("npz");
+            Some(Error::failed("it is JSON of attnviz, neither safetensors nor NPZ").hint(format!(
+                "make it again as NPZ: attnviz rerun {} -o {}",
+                shell_word(name),
+                shell_word(&arrays.to_string_lossy())
+            )))
+        }
         _ if text && matches!(first.get(begins), Some(b'{' | b'[')) => Some(json(&file, &arrays, first)),
         _ => None,
     }

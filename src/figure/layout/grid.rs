@@ -22,6 +22,8 @@ const LARGEST: f32 = 420.0;
 /// Pixels of a token where nobody asks for a width, as long as there is room for them, and at most.
 const LEAST_CELL: f32 = 2.0;
 const LARGEST_CELL: f32 = 48.0;
+/// So much longer than maps is a colour bar beside them whose last number stands at its end.
+const LONGER: f32 = 6.0;
 /// A map that is smaller than this cannot be read.
 const READABLE: f32 = 16.0;
 /// A cell that is higher and wider than this has its token at the sheet's edge, no wider than so much.
@@ -237,15 +239,22 @@ impl<'a, 'f> Plan<'a, 'f> {
         }
         (block.w, block.h) = (block.w.max(self.around.left + w), block.h.max(below));
         let wide = room.w.map_or(w.max(LARGEST), |w| w - self.around.left);
-        marks::put_notes(&mut block, face, (self.around.left, below), &self.notes, &grid.hatched, wide);
         let h = bottom.y + self.side - self.around.top - self.head;
-        if legend::is_beside(room.w) {
-            let limit = if room.w.is_some() { LEGEND - legend::GAP } else { 100.0 };
-            let bar = legend::legend(&self.scale, face, h, limit);
-            block.put(self.around.left + w + legend::GAP, self.around.top + self.head, bar);
-        } else {
-            let y = block.h + 8.0;
-            block.put(self.around.left, y, legend::flat(&self.scale, face, wide));
+        let limit = if room.w.is_some() { LEGEND - legend::GAP } else { 100.0 };
+        let beside = legend::is_beside(room.w).then(|| legend::legend(&self.scale, face, h, limit));
+        // Where its numbers are too wide to stand beside the maps, it lies under them.
+        let beside = beside.filter(|bar| !bar.cut);
+        if let Some(bar) = beside.as_ref().filter(|bar| bar.h > h + LONGER) {
+            // Notes are wide: under a bar that is longer than the maps they begin below it.
+            below = below.max(self.around.top + self.head + bar.h);
+        }
+        marks::put_notes(&mut block, face, (self.around.left, below), &self.notes, &grid.hatched, wide);
+        match beside {
+            Some(bar) => block.put(self.around.left + w + legend::GAP, self.around.top + self.head, bar),
+            None => {
+                let y = block.h + 8.0;
+                block.put(self.around.left, y, legend::flat(&self.scale, face, wide));
+            }
         }
         block
     }

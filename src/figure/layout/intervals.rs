@@ -2,8 +2,7 @@
 
 use super::text::{Line, put_lines, wrap};
 use super::{Anchor, Block, Item, Rect, Room, Style, Typeface};
-use crate::figure::scale::number;
-use crate::figure::{Ink, IntervalRow, Intervals};
+use crate::figure::{Ink, IntervalRow, Intervals, Scale};
 use crate::text;
 
 const TITLE: Style = Style::bold(12.0);
@@ -20,7 +19,8 @@ const DOT: f32 = 6.0;
 const GAP: f32 = 5.0;
 /// The most rows drawn.
 const MOST: usize = 120;
-const TICKS: usize = 5;
+/// Pixels of a tick with its number.
+const TICK: f32 = 48.0;
 /// A plot is at least this wide where there are remarks beside it.
 const LEAST: f32 = 60.0;
 
@@ -104,11 +104,12 @@ pub(super) fn intervals<'a>(chart: &'a Intervals, face: &dyn Typeface, room: Roo
 /// Hairlines through all rows, with their numbers under them.
 fn ticks(block: &mut Block, face: &dyn Typeface, plot: Rect, [low, high]: [f32; 2], bands: &[[f32; 2]]) {
     let base = plot.y + plot.h;
-    for tick in 0..TICKS {
-        let t = tick as f32 / (TICKS - 1) as f32;
+    let scale = Scale { min: low, max: high, ..Scale::default() };
+    let room = (plot.w / TICK) as usize;
+    for (t, text) in scale.ticks(room) {
         let x = plot.x + plot.w * t;
         block.items.extend(bands.iter().map(|[from, to]| Item::Line([x, *from, x, *to], Ink::Faint)));
-        let line = Line::fit(face, &number(low + t * (high - low)), SMALL, 60.0);
+        let line = Line::fit(face, &text, SMALL, 60.0);
         block.items.push(Item::Label(line.at(x, base + 4.0 + SMALL.size, Anchor::Middle, Ink::Soft)));
     }
 }

@@ -52,7 +52,7 @@ impl Ranked {
     /// How many heads have each label.
     pub fn counts(&self) -> String {
         let scores = Score::all().filter(|score| score.threshold().is_some());
-        let labels = scores.map(Label::By).chain([Label::Local, Label::Broad]);
+        let labels = scores.map(Label::By).chain([Label::Local, Label::Broad, Label::Undefined]);
         let count = |label: Label| self.labels.iter().filter(|(own, _)| *own == label).count();
         let named: Vec<String> = labels
             .map(|label| (count(label), label.name()))

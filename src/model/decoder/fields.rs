@@ -142,9 +142,7 @@ impl Fields {
     pub fn shared(&self, kv_heads: usize, heads: usize) -> Result<usize> {
         match kv_heads > 0 && heads.is_multiple_of(kv_heads) {
             true => Ok(kv_heads),
-            false => {
-                Err(self.refuse("num_key_value_heads", &format!("{heads} heads cannot share so many evenly")))
-            }
+            false => Err(self.refuse("num_key_value_heads", &format!("{heads} heads cannot share so many evenly"))),
         }
     }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use std::path::PathBuf;
 
 /// What a command asks.
+#[allow(clippy::large_enum_variant)] // there are few
 pub enum Asks {
     /// Of a prompt, or of nothing but the model.
     OfPrompt(Asked),
@@ -30,6 +31,7 @@ pub struct Job {
 }
 
 /// What is asked, with what it is asked of but for prompts.
+#[allow(clippy::large_enum_variant)] // there are few
 pub enum Question {
     /// Of a prompt, or of nothing but the model.
     OfPrompt(Asked),

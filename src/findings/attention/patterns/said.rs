@@ -111,15 +111,16 @@ impl Patterns<'_> {
     /// How many rows hardly anything is left of.
     fn faint_rows(&self) -> Option<String> {
         let (count, first) = (self.attention.faint_rows, self.first());
-        let rows = if count == 1 { "1 row keeps".into() } else { format!("{count} rows keep") };
-        (count > 0).then(|| format!("{rows} less than 5 % without the {first}, and are not drawn"))
+        let (rows, are) = if count == 1 { ("1 row keeps".into(), "is") } else { (format!("{count} rows keep"), "are") };
+        (count > 0).then(|| format!("{rows} less than 5 % without the {first}, and {are} not drawn"))
     }
 
     /// That the first token is not among the ranked words, and how much of the attention it has.
     pub(super) fn without_first(&self) -> String {
         let label = self.about.prompt.tokens.first().map_or("", |token| &token.label);
         let share = percent(f64::from(self.attention.sink_share));
-        let share = if self.attention.has_shares() { format!(", {share} of the attention") } else { String::new() };
+        let none = !self.attention.has_shares() || self.about.prompt.tokens.len() < 2;
+        let share = if none { String::new() } else { format!(", {share} of the attention") };
         format!("without the {} {}{share}", self.first(), in_a_line(label))
     }
 

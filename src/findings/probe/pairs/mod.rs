@@ -93,12 +93,7 @@ impl Options {
 ///
 /// # Errors
 /// A model that cannot score; logits that are not finite; with `strict`, a pair that it cannot read.
-pub fn find(
-    options: &Options,
-    suite: &Suite,
-    session: &Session,
-    watch: Watch,
-) -> Result<Found> {
+pub fn find(options: &Options, suite: &Suite, session: &Session, watch: Watch) -> Result<Found> {
     let encoder = Encoder::new(session, options.convention)?;
     let mut found = Found { model: session.identity(), ..Found::default() };
     let items = suite.pairs.iter().map(|pair| (&pair.texts[..], &*suite.files[pair.file], pair.line));
