@@ -299,7 +299,7 @@ fn a_map_of_one_head_does_not_shrink_as_tokens_grow() {
     for count in [60, 120, 180, 240, 300, 360, 420] {
         let text = vec!["the fox"; count / 2].join(" ");
         shell.ok(&["-m", "builtin", &text, "--layer", "0", "--head", "1", "--no-received", "-o", "a.svg"]);
-        let width = Drawing::of(&shell.text("a.svg")).width;
+        let width = Drawing::of(&shell.text("a.svg")).frames[0].w;
         assert!(width > 0.93 * last, "{count}: {width} after {last}");
         last = width.max(last);
     }
