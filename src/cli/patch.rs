@@ -10,9 +10,10 @@ use super::output::OutputArgs;
 use super::run::{Groups, PromptCommand};
 use super::target::token;
 use ablate::AblateArgs;
-use attnviz::analysis::patching::{By, Direction, Metric, Rule, Where};
+use attnviz::analysis::patching::{By, Direction, Metric, Rule};
 use attnviz::error::Result;
-use attnviz::findings::{Asked, ablation, edges as edge, patching};
+use attnviz::findings::patching::{self, Sites};
+use attnviz::findings::{Asked, ablation, edges as edge};
 use clap::Args;
 use edges::EdgesArgs;
 use pairs::PairsArgs;
@@ -24,7 +25,7 @@ Examples:
   attnviz patch \"The king and his\" \"The queen and her\" -m builtin
   attnviz patch \"A king and his\" \"A fox and his\" --answer \" son\" --foil \" tail\"
   attnviz patch \"The king and his\" \"The queen and her\" --site z    heads
-  attnviz patch \"The king and his\" \"The queen and her\" --attribution
+  attnviz patch \"The king and his\" \"The queen and her\" --attribution --site all
   attnviz patch \"The king and his\" --ablate 4.3,mlp2
   attnviz patch \"The king and his\" --ablate each --with mean -o parts.csv
   attnviz patch --pairs pairs.jsonl --site z -m builtin -o mean.png
@@ -57,10 +58,10 @@ pub struct PatchArgs {
     /// What is measured [default: logit-difference; of an ablation without a foil logprob]
     #[arg(long, value_name = "METRIC", value_parser = one_of::<Metric>(), help_heading = "Target")]
     metric: Option<Metric>,
-    /// What is replaced
-    #[arg(long, value_name = "SITE", default_value = "resid_pre", value_parser = one_of::<Where>())]
+    /// What is replaced; of one pair all sites can be estimated at once
+    #[arg(long, value_name = "SITE", default_value = "resid_pre", value_parser = one_of::<Sites>())]
     #[arg(help_heading = "Method")]
-    site: Where,
+    site: Sites,
     /// What is replaced at a time, in a layer [default: a head where the site has heads]
     #[arg(long, value_name = "WHAT", value_parser = one_of::<By>(), help_heading = "Method")]
     by: Option<By>,

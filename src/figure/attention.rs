@@ -3,6 +3,7 @@
 use super::{Bars, Colormap, Grid, Heatmap, Matrix, Panel, Scale, ScaleKind, Sheet, SheetMap};
 use crate::analysis::attention::Map;
 use crate::analysis::attention::received::Rank;
+use std::collections::HashMap;
 
 /// Bars shown beside a map.
 const MOST_BARS: usize = 12;
@@ -124,13 +125,12 @@ pub fn hatched(panel: Panel, what: String) -> Panel {
 /// The ranked words as bars, with a remark on the first token, which is none of them.
 pub fn bars(ranks: &[Rank], note: String, most: Option<usize>) -> Panel {
     let shown = &ranks[..ranks.len().min(most.unwrap_or(MOST_BARS))];
+    let mut counts = HashMap::new();
+    ranks.iter().for_each(|rank| *counts.entry(&rank.word.label).or_insert(0) += 1);
     // Of words that are there twice, which one is meant.
-    let label = |rank: &Rank| {
-        let of_its_name = |other: &&Rank| other.word.label == rank.word.label;
-        match shown.iter().filter(of_its_name).count() {
-            1 => rank.word.label.clone(),
-            _ => format!("{} {}", rank.word.label, rank.first_token()),
-        }
+    let label = |rank: &Rank| match counts[&rank.word.label] {
+        1 => rank.word.label.clone(),
+        _ => format!("{} {}", rank.word.label, rank.first_token()),
     };
     Panel::Bars(Bars {
         title: "Attention received".into(),

@@ -67,8 +67,8 @@ pub fn panels(models: &[Probed], seeds: usize) -> Vec<Panel> {
         reference: Some(0.0),
         bounds: [tenths(low, f32::floor), tenths(high, f32::ceil)],
         unit: match seeds {
-            1 => "one seed: no interval".into(),
-            seeds => format!("mean and 95 % interval over {seeds} seeds (Student)"),
+            1 => "one seed: no interval; dashed: 0".into(),
+            seeds => format!("mean and 95 % interval over {seeds} seeds (Student); dashed: 0"),
         },
         note: String::new(),
     };

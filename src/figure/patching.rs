@@ -20,8 +20,8 @@ pub fn has_numbers(columns: usize) -> bool {
     columns <= NUMBERED
 }
 
-/// Effects `[layer][cell]`; those that are `doubtful` stand in brackets.
-pub fn map(values: Vec<f32>, Labels { cells, axis }: Labels, doubtful: &[bool], scale: Scale) -> Panel {
+/// Effects `[layer][cell]` under a title, if it is not empty; those that are `doubtful` stand in brackets.
+pub fn map(title: &str, values: Vec<f32>, Labels { cells, axis }: Labels, doubtful: &[bool], scale: Scale) -> Panel {
     let layers = values.len() / cells.len().max(1);
     let number = |(at, x): (usize, &f32)| {
         let number = decimals(*x, scale.max, 2);
@@ -29,6 +29,7 @@ pub fn map(values: Vec<f32>, Labels { cells, axis }: Labels, doubtful: &[bool], 
     };
     let numbers = if has_numbers(cells.len()) { values.iter().enumerate().map(number).collect() } else { Vec::new() };
     Panel::Heatmap(Heatmap {
+        title: title.to_owned(),
         values: Matrix::new(layers, cells.len(), values),
         row_labels: (0..layers).map(|layer| layer.to_string()).collect(),
         col_labels: cells,

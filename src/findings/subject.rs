@@ -215,7 +215,8 @@ impl About {
         match &self.record.input {
             None => model,
             Some(input) if model.is_empty() => input.name.clone(),
-            Some(input) => format!("{} from {model}", input.name),
+            Some(input) if self.record.command == "render" => format!("{} from {model}", input.name),
+            Some(input) => format!("{model} · {}", input.name),
         }
     }
 

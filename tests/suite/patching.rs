@@ -31,7 +31,7 @@ fn question(case: &Value, metric: Metric) -> Question {
 
 fn pair<'a>(model: &'a Gpt2, case: &Value, metric: Metric, at: Where, direction: Direction) -> Pair<'a> {
     let [clean, corrupt] = ["clean", "corrupt"].map(|name| ids(case, name));
-    Pair::new(model, [&clean, &corrupt], question(case, metric), at, direction).unwrap()
+    Pair::new(model, [&clean, &corrupt], question(case, metric), &[at], direction).unwrap()
 }
 
 /// A grid by its key, `what.site.by`: what is wanted, and where.
@@ -65,8 +65,9 @@ fn every_site_is_patched_as_by_hooks_on_transformers() {
                 metric => (Metric::named(metric).unwrap(), Direction::Denoising),
             };
             let pair = pair(&model, &case, metric, site, direction);
-            let of_layer =
-                |layer| pair.patched(layer, &pair.cells(by)).unwrap().into_iter().map(|x| pair.share(x)).collect();
+            let of_layer = |layer| {
+                pair.patched(site, layer, &pair.cells(site, by)).unwrap().into_iter().map(|x| pair.share(x)).collect()
+            };
             let found: Vec<Vec<f64>> = (0..model.spec().layers).map(of_layer).collect();
             let apart = farthest(&found, &wanted);
             assert!(apart < 1e-4, "{name} {what} {site:?} {by:?}: {apart}");
@@ -80,11 +81,25 @@ fn estimates_are_those_of_autograd_by_either_rule() {
     for (name, case) in golden() {
         for (backend, most) in [(&Backend::Fused, 1e-4), (&exact, 1e-6)] {
             let model = load(&fixtures().join(&name), backend);
-            for (what, site, by, wanted) in grids(&case) {
-                let Some(rule) = Rule::named(&what) else { continue };
-                let pair = pair(&model, &case, Metric::LogitDifference, site, Direction::Denoising);
-                let apart = farthest(&estimate(&pair, by, rule).unwrap(), &wanted);
-                assert!(apart < most, "{name} {what} {site:?} {by:?}: {apart}");
+            for (rule, by) in Rule::all().flat_map(|rule| By::all().map(move |by| (rule, by))) {
+                let is_asked = |grid: &(String, Where, By, Vec<Vec<f64>>)| grid.0 == rule.name() && grid.2 == by;
+                let wanted: Vec<_> = grids(&case).into_iter().filter(is_asked).collect();
+                let sites: Vec<Where> = wanted.iter().map(|(_, site, ..)| *site).collect();
+                assert!(sites.len() >= 5, "{name} {rule:?} {by:?}");
+                let both = ["clean", "corrupt"].map(|name| ids(&case, name));
+                let question = question(&case, Metric::LogitDifference);
+                // All sites at once, and each by itself.
+                let [clean, corrupt] = &both;
+                let pair = Pair::new(&model, [clean, corrupt], question, &sites, Direction::Denoising).unwrap();
+                let asked: Vec<(Where, By)> = sites.iter().map(|site| (*site, by)).collect();
+                let together = estimate(&pair, &asked, rule).unwrap();
+                for ((_, site, _, wanted), found) in wanted.iter().zip(&together) {
+                    let alone = estimate(&pair, &[(*site, by)], rule).unwrap().remove(0);
+                    for found in [found, &alone] {
+                        let apart = farthest(found, wanted);
+                        assert!(apart < most, "{name} {rule:?} {site:?} {by:?}: {apart}");
+                    }
+                }
             }
         }
     }
@@ -100,13 +115,13 @@ fn a_run_patched_with_its_own_activations_does_not_change_by_a_bit() {
     let plain = numbers(&model.unembed(&model.final_norm(&last).unwrap(), None).unwrap());
     for site in Where::all() {
         let question = question(case, Metric::LogitDifference);
-        let pair = Pair::new(&model, [&own, &own], question, site, Direction::Denoising).unwrap();
+        let pair = Pair::new(&model, [&own, &own], question, &[site], Direction::Denoising).unwrap();
         assert!(pair.differs().is_err());
         let bys = if site.has_heads() { vec![By::Position, By::Head] } else { vec![By::Position] };
         for by in bys {
             for layer in 0..model.spec().layers {
-                let cells = pair.cells(by);
-                let found = numbers(&pair.logits(layer, &cells, None).unwrap());
+                let cells = pair.cells(site, by);
+                let found = numbers(&pair.logits(site, layer, &cells, None).unwrap());
                 for (cell, logits) in cells.iter().zip(found.chunks(plain.len())) {
                     assert_eq!(logits, plain, "{site:?} {layer} {cell:?}");
                 }
@@ -123,7 +138,7 @@ fn the_whole_residual_of_the_first_layer_is_the_whole_clean_run() {
         let resid = forward(&model, &[&clean], &mut NoTap).unwrap().narrow(0, clean.len() - 1, 1).unwrap();
         let wanted = numbers(&model.unembed(&model.final_norm(&resid).unwrap(), None).unwrap());
         let pair = pair(&model, &case, Metric::LogitDifference, Where::ResidPre, Direction::Denoising);
-        assert_eq!(numbers(&pair.logits(0, &[Cell::All], None).unwrap()), wanted, "{name}");
+        assert_eq!(numbers(&pair.logits(Where::ResidPre, 0, &[Cell::All], None).unwrap()), wanted, "{name}");
     }
 }
 
@@ -154,10 +169,10 @@ fn the_heads_that_were_built_for_induction_stand_out_and_no_others() {
     let (clean, corrupt) = ([0, 1, 20, 21, 0], [5, 1, 20, 21, 0]);
     let question = Question { position: 4, answer: 1, foil: Some(20), metric: Metric::LogitDifference };
     for direction in Direction::all() {
-        let pair = Pair::new(&model, [&clean, &corrupt], question, Where::Z, direction).unwrap();
+        let pair = Pair::new(&model, [&clean, &corrupt], question, &[Where::Z], direction).unwrap();
         pair.differs().unwrap();
         let effects: Vec<f64> = (0..2)
-            .flat_map(|layer| pair.patched(layer, &pair.cells(By::Head)).unwrap())
+            .flat_map(|layer| pair.patched(Where::Z, layer, &pair.cells(Where::Z, By::Head)).unwrap())
             .map(|value| pair.share(value))
             .collect();
         let [previous, sink, induction, nothing] = effects[..] else { panic!("{effects:?}") };
@@ -170,10 +185,11 @@ fn the_heads_that_were_built_for_induction_stand_out_and_no_others() {
 fn a_model_that_does_not_know_relps_rules_refuses_them() {
     let model = llama::load(&Backend::Fused);
     let question = Question { position: 3, answer: 1, foil: Some(2), metric: Metric::LogitDifference };
-    let pair = Pair::new(&model, [&[5, 6, 7, 8], &[5, 9, 7, 8]], question, Where::K, Direction::Denoising).unwrap();
-    assert_eq!(estimate(&pair, By::Head, Rule::Relp).unwrap_err().option, Some("rule"));
-    assert_eq!(estimate(&pair, By::Head, Rule::Gradient).unwrap()[0].len(), model.spec().kv_heads);
-    assert_eq!(pair.patched(0, &pair.cells(By::Head)).unwrap().len(), model.spec().kv_heads);
+    let pair = Pair::new(&model, [&[5, 6, 7, 8], &[5, 9, 7, 8]], question, &[Where::K], Direction::Denoising).unwrap();
+    let keys = [(Where::K, By::Head)];
+    assert_eq!(estimate(&pair, &keys, Rule::Relp).unwrap_err().option, Some("rule"));
+    assert_eq!(estimate(&pair, &keys, Rule::Gradient).unwrap()[0][0].len(), model.spec().kv_heads);
+    assert_eq!(pair.patched(Where::K, 0, &pair.cells(Where::K, By::Head)).unwrap().len(), model.spec().kv_heads);
 }
 
 #[test]
@@ -375,4 +391,42 @@ fn estimates_over_many_pairs_are_the_mean_of_theirs_and_the_largest_are_patched_
     assert!(shell.says(&["rerun", "e.json", "--input", "pairs.jsonl"]).contains("the same bytes"));
     let (_, way) = shell.fails(2, &[&all[..], &["--rule", "relp", "-o", "a.png"]].concat());
     assert!(way.contains("--rule"), "{way}");
+}
+
+#[test]
+fn all_sites_are_estimated_in_one_run_as_each_is_alone() {
+    let shell = Shell::new();
+    let two = ["patch", TEXTS[0], TEXTS[1], "-m", "builtin", "-q", "--attribution"];
+    shell
+        .ok(&[&two[..], &["--site", "all", "-o", "all.json", "-o", "all.csv", "-o", "all.npz", "-o", "all.svg"]]
+            .concat());
+    let all: Value = serde_json::from_slice(&shell.read("all.json")).unwrap();
+    let results = all["results"].as_array().unwrap();
+    assert_eq!(results.len(), Where::all().count());
+    for (result, site) in results.iter().zip(Where::all()) {
+        assert_eq!(result["method"], format!("attribution-patching-{}", site.name()));
+        shell.ok(&[&two[..], &["--site", site.name(), "-o", "one.json"]].concat());
+        let one: Value = serde_json::from_slice(&shell.read("one.json")).unwrap();
+        let grid = |of: &Value| crate::support::results::flat(&of["grid"]);
+        let (many, alone) = (grid(result), grid(&one["results"][0]));
+        assert_eq!(many.len(), alone.len(), "{site:?}");
+        let apart = many.iter().zip(&alone).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(apart < 1e-4, "{site:?}: {apart}");
+        assert_eq!(result["confirmed"].as_array().unwrap().len(), 3);
+        for (few, ten) in
+            result["confirmed"].as_array().unwrap().iter().zip(one["results"][0]["confirmed"].as_array().unwrap())
+        {
+            let exact = |of: &Value| of["exact"].as_f64().unwrap();
+            assert!((exact(few) - exact(ten)).abs() < 1e-4, "{site:?}: {few} {ten}");
+        }
+    }
+    assert!(
+        shell.text("all.csv").starts_with("index,prompt,site,layer,cell,label,effect,exact")
+            || shell.text("all.csv").starts_with("site,layer,cell,label,effect,exact"),
+        "{:.80}",
+        shell.text("all.csv")
+    );
+    shell.ok(&["rerun", "all.json"]);
+    let (message, hint) = shell.fails(2, &[&two[..6], &["--site", "all"]].concat());
+    assert!(message.contains("estimated") && hint.contains("--attribution"), "{message} {hint}");
 }

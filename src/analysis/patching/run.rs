@@ -27,7 +27,6 @@ pub enum Cell {
 pub struct Pair<'a> {
     pub(super) model: &'a dyn Model,
     pub(super) question: Question,
-    pub(super) at: Where,
     /// The run that is patched, and what it is patched with.
     pub(super) base: Run,
     pub(super) source: Run,
@@ -46,7 +45,7 @@ pub(super) struct Run {
 }
 
 impl<'a> Pair<'a> {
-    /// Runs both prompts, up to the position that predicts.
+    /// Runs both prompts, up to the position that predicts, and keeps what is at these sites.
     ///
     /// # Errors
     /// Prompts of unequal length; two runs whose answers hardly differ; what the model refuses.
@@ -54,10 +53,10 @@ impl<'a> Pair<'a> {
         model: &'a dyn Model,
         [clean, corrupt]: [&[u32]; 2],
         question: Question,
-        at: Where,
+        sites: &[Where],
         direction: Direction,
     ) -> Result<Self> {
-        at.within(model)?;
+        sites.iter().try_for_each(|at| at.within(model))?;
         let len = question.position + 1;
         if clean.len() != corrupt.len() || len > clean.len() {
             return Err(Error::usage(format!("{} and {} tokens cannot be patched", clean.len(), corrupt.len())));
@@ -65,8 +64,10 @@ impl<'a> Pair<'a> {
         let mut known = Vec::new();
         let mut run = |ids: &[u32]| -> Result<Run> {
             let mut recorder = Recorder::new().keep(Activation::ResidPre).keep(Activation::K).keep(Activation::V);
-            if ![Activation::ResidPre, Activation::K, Activation::V].contains(&at.activation()) {
-                recorder = recorder.keep(at.activation());
+            for at in sites.iter().map(|at| at.activation()) {
+                if ![Activation::ResidPre, Activation::K, Activation::V].contains(&at) {
+                    recorder = recorder.keep(at);
+                }
             }
             let resid = crate::trace::forward(model, &[&ids[..len]], &mut recorder)?;
             let last = model.final_norm(&resid.narrow(0, len - 1, 1)?)?;
@@ -84,7 +85,7 @@ impl<'a> Pair<'a> {
             Direction::Noising => (clean, corrupt),
         };
         let past = base.trace.past(model.spec().layers, 0)?;
-        Ok(Self { model, question, at, base, source, clean: known, past })
+        Ok(Self { model, question, base, source, clean: known, past })
     }
 
     /// Fails where the two runs' answers hardly differ, so that a share of the difference would say nothing.
@@ -105,11 +106,11 @@ impl<'a> Pair<'a> {
         self.base.ids.len()
     }
 
-    /// The cells of a layer.
-    pub fn cells(&self, by: By) -> Vec<Cell> {
+    /// The cells of a layer at a site.
+    pub fn cells(&self, at: Where, by: By) -> Vec<Cell> {
         match by {
             By::Position => (0..self.visible()).map(Cell::Position).collect(),
-            By::Head => (0..self.at.heads(self.model.spec())).map(Cell::Head).collect(),
+            By::Head => (0..at.heads(self.model.spec())).map(Cell::Head).collect(),
         }
     }
 
@@ -118,12 +119,12 @@ impl<'a> Pair<'a> {
         (value - self.base.value) / (self.source.value - self.base.value)
     }
 
-    /// What is measured with these cells of a layer replaced, one at a time.
+    /// What is measured with these cells of a layer replaced, one at a time, at one of the sites that are kept.
     ///
     /// # Errors
     /// Logits that are not finite.
-    pub fn patched(&self, layer: usize, cells: &[Cell]) -> Result<Vec<f64>> {
-        let logits = self.logits(layer, cells, self.question.ids().as_deref())?;
+    pub fn patched(&self, at: Where, layer: usize, cells: &[Cell]) -> Result<Vec<f64>> {
+        let logits = self.logits(at, layer, cells, self.question.ids().as_deref())?;
         let width = logits.dims2()?.1;
         numbers(&logits)?.chunks(width).map(|row| Ok(self.question.measure(row, &self.clean)?.0)).collect()
     }
@@ -132,7 +133,7 @@ impl<'a> Pair<'a> {
     ///
     /// # Errors
     /// A cell that there is not.
-    pub fn logits(&self, layer: usize, cells: &[Cell], ids: Option<&[u32]>) -> Result<Tensor> {
+    pub fn logits(&self, at: Where, layer: usize, cells: &[Cell], ids: Option<&[u32]>) -> Result<Tensor> {
         let mut found = Vec::new();
         let mut rest = cells;
         while !rest.is_empty() {
@@ -142,7 +143,7 @@ impl<'a> Pair<'a> {
                 rows <= ROWS
             };
             let (now, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
-            found.push(self.together(layer, now, ids)?);
+            found.push(self.together(at, layer, now, ids)?);
             rest = later;
         }
         Ok(Tensor::cat(&found, 0)?)
@@ -153,7 +154,7 @@ impl<'a> Pair<'a> {
         if let Cell::Position(at) = cell { at } else { 0 }
     }
 
-    fn together(&self, layer: usize, cells: &[Cell], ids: Option<&[u32]>) -> Result<Tensor> {
+    fn together(&self, at: Where, layer: usize, cells: &[Cell], ids: Option<&[u32]>) -> Result<Tensor> {
         let (model, len) = (self.model, self.visible());
         let resid = self.base.trace.get(Activation::ResidPre, layer, 0)?;
         let mut parts = Vec::with_capacity(cells.len());
@@ -166,11 +167,11 @@ impl<'a> Pair<'a> {
         }
         let segments = Segments::each_continued(segments);
         let mut patch = Patch {
-            at: self.at.activation(),
+            at: at.activation(),
             layer,
             cells,
             first: &cells.iter().map(|cell| self.first(*cell)).collect::<Vec<_>>(),
-            source: self.source.trace.get(self.at.activation(), layer, 0)?,
+            source: self.source.trace.get(at.activation(), layer, 0)?,
         };
         let start = Tensor::cat(&parts, 0)?;
         let resid = (layer..model.spec().layers)

@@ -48,7 +48,7 @@ impl PatchArgs {
         let options = Options {
             reading: self.prompt.reading(),
             sample: self.pairs.sample.sample(),
-            site: self.site,
+            site: self.site.one()?,
             by: self.by,
             metric: self.metric.unwrap_or_default(),
             direction: self.direction,

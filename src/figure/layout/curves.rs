@@ -51,7 +51,12 @@ pub(super) fn curves<'a>(chart: &'a Curves, face: &dyn Typeface, room: Room) -> 
         block.items.push(Item::Label(line.at(left - 7.0, y + TICK.size * 0.36, Anchor::End, Ink::Soft)));
     }
     let base = plot.y + plot.h;
+    // Between whole numbers (layers, positions, steps) there is nothing.
+    let whole = chart.series.iter().flat_map(|series| &series.xs).all(|x| x.fract() == 0.0);
     for (t, text) in x.ticks((plot.w / 56.0) as usize) {
+        if whole && text.contains('.') {
+            continue;
+        }
         let at = plot.x + plot.w * t;
         block.items.push(Item::Line([at, base, at, base + 4.0], Ink::Soft));
         let line = Line::fit(face, &text, TICK, 56.0);
@@ -81,13 +86,15 @@ pub(super) fn curves<'a>(chart: &'a Curves, face: &dyn Typeface, room: Room) -> 
     block
 }
 
-/// Every line with its colour and whether it is dashed; the faint ones last, so that they lie under the others.
+/// Every line with its colour and whether it is dashed; the faint ones last, so that they lie under the others, and
+/// dashed but for the first name.
 pub(crate) fn inks(chart: &Curves) -> Vec<(&Series, Ink, bool)> {
     let mut inks = Vec::new();
     let mut number = 0;
+    let first_faint = chart.series.iter().find(|series| series.faint).map(|series| &series.name);
     for series in &chart.series {
         if series.faint {
-            inks.push((series, Ink::Soft, false));
+            inks.push((series, Ink::Soft, Some(&series.name) != first_faint));
         } else {
             inks.push((series, Ink::Curve((number % COLOURS) as u8), number / COLOURS % 2 == 1));
             number += 1;

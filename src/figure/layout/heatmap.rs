@@ -32,8 +32,9 @@ const WIDEST_TABLE: f32 = 1400.0;
 const NAMES: usize = 12;
 /// A map that is smaller than this cannot be read.
 const READABLE: f32 = 12.0;
-/// A cell of fewer pixels is small.
+/// A cell of fewer pixels is small; such cells make at least this much of the natural side.
 const SMALL_CELL: f32 = 6.0;
+const MUCH: f32 = 0.93;
 /// A map of fewer rows and columns is never pooled.
 const LEAST_POOLED: usize = 60;
 const LARGEST_CELL: f32 = 56.0;
@@ -244,8 +245,11 @@ fn extent(rows: usize, cols: usize, space_w: Option<f32>, space_h: Option<f32>, 
     }
     let whole = |n: usize, cell: f32| match n as f32 * cell {
         side if fill && cell >= 1.0 => side,
-        // Small cells are rounded up, so that a map does not shrink as tokens grow.
-        _ if cell >= 1.0 && !given => n as f32 * if cell < SMALL_CELL { cell.ceil() } else { cell.floor() },
+        // Where small cells are rounded up instead, a map does not shrink as tokens grow.
+        _ if cell >= 1.0 && !given && cell < SMALL_CELL => {
+            n as f32 * (MUCH * NATURAL / n as f32).ceil().max(cell.floor())
+        }
+        _ if cell >= 1.0 && !given => n as f32 * cell.floor(),
         _ if cell >= 1.0 && cell.floor() > cell * 0.8 => n as f32 * cell.floor(),
         _ if cell >= 1.0 => (n as f32 * cell).floor(),
         side => n.div_ceil(pool_block(n, side as usize)) as f32,

@@ -125,7 +125,7 @@ impl Findings for Each<'_> {
         });
         let is_log_p = asking.options.metric() == Metric::LogProb;
         let table = ranked(&unit, is_log_p, &rows.collect::<Vec<_>>(), &asking.subject.name(asking.answer));
-        let panels = vec![map(values, Labels { cells, axis: "head, or MLP".into() }, &[], scale), table];
+        let panels = vec![map("", values, Labels { cells, axis: "head, or MLP".into() }, &[], scale), table];
         style.figure(&asking.subject, self.lines(), panels)
     }
 

@@ -7,12 +7,16 @@ use crate::text::printable;
 
 /// How thick the largest edge is.
 const THICK: f64 = 5.0;
+/// Letters of a line above the graph.
+const WIDE: usize = 90;
 
 impl Found<'_> {
     pub(super) fn as_dot(&self) -> String {
-        let mut dot = String::from("digraph circuit {\n  rankdir=BT;\n  node [shape=box, fontname=\"sans-serif\"];\n");
-        let title = format!("{} · corrupt: {}", self.subject.headline(), self.options.corrupt);
-        dot += &format!("  label={};\n  labelloc=t;\n", quoted(&title));
+        let font = "fontname=\"sans-serif\"";
+        let mut dot = format!(
+            "digraph circuit {{\n  rankdir=BT;\n  graph [{font}];\n  node [shape=box, {font}];\n  edge [{font}];\n"
+        );
+        dot += &format!("  label={};\n  labelloc=t;\n", self.label());
         let largest = self.circuit.iter().map(|edge| self.effect(edge).abs()).fold(f64::MIN_POSITIVE, f64::max);
         for edge in &self.circuit {
             let ([from, to, at], effect) = (self.names(edge), self.effect(edge));
@@ -41,11 +45,37 @@ impl Found<'_> {
         }
         dot + "}\n"
     }
+
+    /// What stands above the graph: the title that was given, or both prompts; and what the figure says of the circuit.
+    fn label(&self) -> String {
+        let title = match &self.options.style.title {
+            Some(title) => title.clone(),
+            None => format!("{} · corrupt: {}", self.subject.headline(), self.options.corrupt),
+        };
+        let lines: Vec<String> = [title, self.said()].iter().flat_map(|text| broken(text)).collect();
+        format!("\"{}\"", lines.iter().map(|line| escaped(line)).collect::<Vec<_>>().join("\\n"))
+    }
 }
 
-/// A string of DOT, in which nothing ends it and no backslash means anything.
+/// A string of DOT, in which nothing ends it and no backslash or entity of HTML means anything.
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", printable(text).replace('\\', "\\\\").replace('"', "\\\""))
+    format!("\"{}\"", escaped(text))
+}
+
+fn escaped(text: &str) -> String {
+    printable(text).replace('&', "&amp;").replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+/// A text in lines of about as many letters as a graph is wide.
+fn broken(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_inclusive(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() <= WIDE => line.push_str(word),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -55,6 +85,7 @@ mod tests {
     #[test]
     fn nothing_in_a_text_ends_its_string() {
         assert_eq!(quoted("a \"b\" \\n c\\"), "\"a \\\"b\\\" \\\\n c\\\\\"");
+        assert_eq!(quoted("a &amp; &#65;"), "\"a &amp;amp; &amp;#65;\"");
         assert!(!quoted("a\nb\u{1b}[0m").contains(['\n', '\u{1b}']));
     }
 }

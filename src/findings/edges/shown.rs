@@ -21,7 +21,11 @@ impl Found<'_> {
         let metric = measure(&self.subject, &self.question);
         let place = self.subject.after(self.question.position);
         vec![
-            self.subject.line(&format!("EAP-IG in {}: the {asked} largest of {all} edges", count(steps, "step"))),
+            self.subject.line(&format!(
+                "EAP-IG in {}: the {asked} largest of {}",
+                count(steps, "step"),
+                count(all, "edge")
+            )),
             format!("corrupt: {}", self.options.corrupt.split_whitespace().collect::<Vec<_>>().join(" ")),
             format!("{metric}{place}: clean {}, corrupt {}", signed(self.values[0]), signed(self.values[1])),
             self.said(),
@@ -29,14 +33,17 @@ impl Found<'_> {
     }
 
     /// How much the circuit makes by itself, and what is not drawn of it.
-    fn said(&self) -> String {
+    pub(super) fn said(&self) -> String {
         let share = format!("{:.3}", self.faithfulness()).replace('-', "−");
+        let share = if share == "−0.000" { "0.000" } else { &share };
         let (asked, left) = (self.asked(), self.asked() - self.circuit.len());
         let pruned = match left {
             0 => String::new(),
+            1 => "; 1 leads from no embedding or to no logits, and is left out".to_owned(),
             _ => format!("; {left} of them lead from no embedding or to no logits, and are left out"),
         };
-        format!("run by themselves, these {asked} make {share} of the difference (faithfulness){pruned}")
+        let these = if asked == 1 { "this edge makes".to_owned() } else { format!("these {asked} make") };
+        format!("run by itself, {these} {share} of the difference (faithfulness){pruned}")
     }
 
     /// The nodes of the circuit, by their numbers.

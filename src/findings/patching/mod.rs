@@ -4,7 +4,7 @@ mod options;
 pub mod pairs;
 mod prompts;
 
-pub use options::Options;
+pub use options::{Options, Sites};
 pub(super) use prompts::{as_long, corrupt};
 
 use super::subject::{About, Subject};
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::export::table::{Cell as Field, number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
 use crate::figure::patching::{Confirmed, Labels, confirmed, map};
-use crate::figure::{Figure, Scale};
+use crate::figure::{Figure, Panel, Scale};
 use crate::model::Spec;
 use crate::named::Named;
 use serde_json::{Map, Value, json};
@@ -35,7 +35,7 @@ impl Analysis for Options {
             return Err(Error::usage("there is no corrupt prompt")
                 .hint("give two: the clean one, and one of as many tokens with another answer"));
         }
-        options::has_cells(self.site, self.by)?;
+        self.check_sites()?;
         if self.metric != Metric::LogitDifference && self.foil.is_some() {
             return refused("a foil is for the logit difference", "leave it out, or leave the metric out", "foil");
         }
@@ -49,7 +49,8 @@ impl Analysis for Options {
     /// The activations of both runs, and those of the runs that go together.
     fn cost(&self, spec: &Spec, tokens: usize, _: &[Output]) -> Cost {
         let (n, d, layers) = (tokens as u64, spec.d_model as u64, spec.layers as u64);
-        let patterns = if self.site == Where::Pattern { spec.heads as u64 * n * n } else { 0 };
+        let has_patterns = matches!(self.site, Sites::One(Where::Pattern) | Sites::All);
+        let patterns = if has_patterns { spec.heads as u64 * n * n } else { 0 };
         let kept = 4 * layers * (8 * n * d + 4 * patterns);
         let working = 4 * n.max(512) * (12 * d + 2 * spec.d_mlp as u64);
         Cost { memory: kept + working + 4 * 64 * spec.vocab as u64, ..Cost::default() }
@@ -61,17 +62,17 @@ impl Analysis for Options {
 }
 
 /// The shares of some cells of a layer.
-fn shares(pair: &Pair, layer: usize, cells: &[Cell]) -> Result<Vec<f64>> {
-    Ok(pair.patched(layer, cells)?.into_iter().map(|value| pair.share(value)).collect())
+fn shares(pair: &Pair, site: Where, layer: usize, cells: &[Cell]) -> Result<Vec<f64>> {
+    Ok(pair.patched(site, layer, cells)?.into_iter().map(|value| pair.share(value)).collect())
 }
 
-/// The share of every cell, `[layer][cell]`, of two prompts that differ from a position on; `done` is called after each layer.
-fn exact(pair: &Pair, by: By, layers: usize, first: usize, done: &dyn Fn()) -> Result<Vec<Vec<f64>>> {
-    let cells = pair.cells(by);
+/// The share of every cell of a site, `[layer][cell]`, of two prompts that differ from a position on; `done` is called after each layer.
+fn exact(pair: &Pair, (site, by): (Where, By), layers: usize, first: usize, done: &dyn Fn()) -> Result<Vec<Vec<f64>>> {
+    let cells = pair.cells(site, by);
     // Before the first difference a cell is what it was, bit for bit.
     let same = if by == By::Position { first.min(cells.len()) } else { 0 };
     let layer = |layer| {
-        let row = [vec![0.0; same], shares(pair, layer, &cells[same..])?].concat();
+        let row = [vec![0.0; same], shares(pair, site, layer, &cells[same..])?].concat();
         done();
         Ok(row)
     };
@@ -91,10 +92,40 @@ struct Patched<'a> {
     headlines: [String; 2],
     /// What is measured of the clean run and of the corrupt one.
     values: [f64; 2],
+    /// What was found at each site.
+    sites: Vec<OfSite>,
+}
+
+/// What was found at a site.
+struct OfSite {
+    site: Where,
+    by: By,
     /// The share of every cell, `[layer][cell]`: exact, or estimated.
     grid: Vec<Vec<f64>>,
     /// Layer and cell of what was estimated and then patched, with the exact share.
     confirmed: Vec<(usize, usize, f64)>,
+}
+
+impl OfSite {
+    /// Patches the cells whose estimates are the largest, of one site or of one of several; those of a layer go together.
+    fn confirm(&mut self, pair: &Pair, sites: usize) -> Result<()> {
+        let (order, cells) = (options::largest(&self.grid, sites), pair.cells(self.site, self.by));
+        let mut exact = Vec::new();
+        for layer in 0..self.grid.len() {
+            let own: Vec<usize> = order.iter().filter(|(at, _)| *at == layer).map(|(_, cell)| *cell).collect();
+            let wanted: Vec<Cell> = own.iter().map(|cell| cells[*cell]).collect();
+            let found = if own.is_empty() { Vec::new() } else { shares(pair, self.site, layer, &wanted)? };
+            exact.extend(own.into_iter().zip(found).map(|(cell, share)| ((layer, cell), share)));
+        }
+        let share = |place: &(usize, usize)| exact.iter().find(|(own, _)| own == place).map(|(_, share)| *share);
+        self.confirmed = order.iter().filter_map(|place| Some((place.0, place.1, share(place)?))).collect();
+        Ok(())
+    }
+
+    /// How far the estimates are off where they were confirmed.
+    fn off(&self) -> Vec<f64> {
+        self.confirmed.iter().map(|(layer, cell, exact)| (self.grid[*layer][*cell] - exact).abs()).collect()
+    }
 }
 
 impl<'a> Patched<'a> {
@@ -105,35 +136,39 @@ impl<'a> Patched<'a> {
         let question = options.question(&subject, &corrupt)?;
         let both = [&subject.prompt.ids[..], &corrupt.ids[..]];
         let first = prompts::first_difference(both[0], both[1]);
-        let pair = Pair::new(session.model(), both, question, options.site, options.direction)?;
+        let sites = options.site.of(session.model());
+        let pair = Pair::new(session.model(), both, question, &sites, options.direction)?;
         pair.differs()?;
-        let by = options.by();
-        let (layers, cells) = (session.spec().layers, pair.cells(by));
-        let mut confirmed = Vec::new();
-        let grid = if options.attribution {
-            let grid = estimate(&pair, by, options.rule)?;
-            let order = options::largest(&grid);
-            (subject.watch)(0, order.len());
-            for (layer, cell) in order {
-                confirmed.push((layer, cell, shares(&pair, layer, &cells[cell..=cell])?[0]));
+        let (layers, sites) = (session.spec().layers, sites.into_iter().map(|site| (site, options.by(site))));
+        let sites: Vec<(Where, By)> = sites.collect();
+        let of_site = |((site, by), grid)| OfSite { site, by, grid, confirmed: Vec::new() };
+        let sites: Vec<OfSite> = if options.attribution {
+            let count = sites.len();
+            (subject.watch)(0, count);
+            let grids = estimate(&pair, &sites, options.rule)?;
+            let confirmed = |known| {
+                let mut found: OfSite = of_site(known);
+                found.confirm(&pair, count)?;
                 (subject.watch)(1, 0);
-            }
-            grid
+                Ok(found)
+            };
+            sites.into_iter().zip(grids).map(confirmed).collect::<Result<_>>()?
         } else {
-            (subject.watch)(0, layers);
-            exact(&pair, by, layers, first, &|| (subject.watch)(1, 0))?
+            (subject.watch)(0, layers * sites.len());
+            let known = |site| Ok(of_site((site, exact(&pair, site, layers, first, &|| (subject.watch)(1, 0))?)));
+            sites.into_iter().map(known).collect::<Result<_>>()?
         };
         let [base, source] = pair.values();
         let values = if options.direction == Direction::Denoising { [source, base] } else { [base, source] };
         let headlines = prompts::headlines([subject.prompt.written(), corrupt.written()]);
         let corrupt = corrupt.tokens.into_iter().map(|token| token.label).collect();
-        Ok(Self { options, subject, question, corrupt, first, headlines, values, grid, confirmed })
+        Ok(Self { options, subject, question, corrupt, first, headlines, values, sites })
     }
 
     /// What the cells of a layer are called.
-    fn cells(&self) -> Vec<String> {
-        match self.options.by() {
-            By::Head => (0..self.grid[0].len()).map(|head| head.to_string()).collect(),
+    fn cells(&self, of: &OfSite) -> Vec<String> {
+        match of.by {
+            By::Head => (0..of.grid[0].len()).map(|head| head.to_string()).collect(),
             By::Position => {
                 let both = self.subject.prompt.tokens.iter().map(|token| &token.label).zip(&self.corrupt);
                 let name = |(clean, corrupt): (&String, &String)| {
@@ -147,7 +182,10 @@ impl<'a> Patched<'a> {
     fn lines(&self) -> Vec<String> {
         let number = |x: f64| format!("{x:+.3}").replace('-', "−");
         let options = self.options;
-        let (site, by) = (options.site.name(), options.by().name());
+        let what = match &self.sites[..] {
+            [one] => format!("{} by {}", one.site.name(), one.by.name()),
+            several => format!("{} sites", several.len()),
+        };
         let (base, source) = match options.direction {
             Direction::Denoising => ("corrupt", "clean"),
             Direction::Noising => ("clean", "corrupt"),
@@ -155,7 +193,7 @@ impl<'a> Patched<'a> {
         let how = how(options.attribution, options.rule);
         let place = self.subject.after(self.question.position);
         let mut lines = vec![
-            self.subject.line(&format!("{how} of {site} by {by}: the {base} run with the {source} one's")),
+            self.subject.line(&format!("{how} of {what}: the {base} run with the {source} one's")),
             format!("corrupt: {}", self.headlines[1]),
             format!(
                 "{}{place}: clean {}, corrupt {}; 0 is the {base} run, 1 the {source} one",
@@ -164,20 +202,90 @@ impl<'a> Patched<'a> {
                 number(self.values[1])
             ),
         ];
-        lines.extend(same(self.hidden()));
+        lines.extend(same(self.sites.iter().map(|of| self.hidden(of)).max().unwrap_or_default()));
         lines.extend(self.off());
         lines
     }
 
     /// How many cells of each layer are not drawn: before the first difference nothing can change.
-    fn hidden(&self) -> usize {
-        if self.options.by() == By::Position { self.first } else { 0 }
+    fn hidden(&self, of: &OfSite) -> usize {
+        if of.by == By::Position { self.first } else { 0 }
     }
 
-    /// How far an estimate is off where it was confirmed.
+    /// How far estimates are off where they were confirmed, by site.
     fn off(&self) -> Option<String> {
-        let off = |(layer, cell, exact): &(usize, usize, f64)| (self.grid[*layer][*cell] - exact).abs();
-        said_off(&self.confirmed.iter().map(off).collect::<Vec<_>>())
+        let [one] = &self.sites[..] else {
+            let mean = |of: &OfSite| of.off().iter().sum::<f64>() / of.confirmed.len().max(1) as f64;
+            let each: Vec<String> = self.sites.iter().map(|of| format!("{} {:.3}", of.site.name(), mean(of))).collect();
+            let said = format!("the largest estimates of each site are off on average by: {}", each.join(", "));
+            return self.options.attribution.then_some(said);
+        };
+        said_off(&one.off())
+    }
+
+    /// The map of a site, with its name where there are several.
+    fn map(&self, of: &OfSite) -> Panel {
+        let (style, hidden) = (&self.options.style, self.hidden(of));
+        let values: Vec<f32> = of.grid.iter().flat_map(|row| &row[hidden..]).map(|x| *x as f32).collect();
+        let unit = if self.options.attribution { "estimated effect" } else { "effect" };
+        let signed = Scale::signed(unit, values.iter().copied());
+        let scale = Scale { kind: style.scale, colormap: style.colormap.unwrap_or(signed.colormap), ..signed };
+        let labels = Labels { cells: self.cells(of)[hidden..].to_vec(), axis: of.by.name().to_owned() };
+        let title = if self.sites.len() > 1 { of.site.name() } else { "" };
+        map(title, values, labels, &[], scale)
+    }
+
+    /// What was estimated and then patched at a site.
+    fn confirmed(&self, of: &OfSite) -> Vec<Confirmed> {
+        let cells = self.cells(of);
+        let at = if self.sites.len() > 1 { format!("{} ", of.site.name()) } else { String::new() };
+        let row = |(layer, cell, exact): &(usize, usize, f64)| Confirmed {
+            place: match of.by {
+                By::Head => format!("{at}head {layer}.{cell}"),
+                By::Position => format!("{at}layer {layer}, {} ({cell})", cells[*cell]),
+            },
+            estimate: of.grid[*layer][*cell] as f32,
+            exact: *exact as f32,
+        };
+        of.confirmed.iter().map(row).collect()
+    }
+
+    /// What data files say of a site.
+    fn entry(&self, of: &OfSite) -> Entry {
+        let grid = Array {
+            name: "grid".into(),
+            shape: vec![of.grid.len(), of.grid[0].len()],
+            values: of.grid.iter().flatten().map(|x| *x as f32).collect(),
+        };
+        let Options { metric, direction, attribution, rule, reading, .. } = self.options;
+        let Question { position, answer, foil, .. } = self.question;
+        let of_answer = |id: u32| if *metric == Metric::Kl { Value::Null } else { id.into() };
+        let settings = Map::from_iter([
+            ("site".into(), of.site.name().into()),
+            ("by".into(), of.by.name().into()),
+            ("metric".into(), metric.name().into()),
+            ("direction".into(), direction.name().into()),
+            ("answer".into(), of_answer(answer)),
+            ("foil".into(), json!(foil)),
+            ("position".into(), position.into()),
+            ("rule".into(), json!(attribution.then(|| rule.name()))),
+            ("bos".into(), reading.bos.into()),
+        ]);
+        let mut fields = Map::from_iter([
+            ("clean".into(), json!(self.values[0])),
+            ("corrupt".into(), json!(self.values[1])),
+            ("corrupt_tokens".into(), json!(self.corrupt)),
+        ]);
+        if *attribution {
+            let confirmed = of.confirmed.iter().map(|(layer, cell, exact)| {
+                json!({ "layer": layer, "cell": cell, "estimate": of.grid[*layer][*cell], "exact": exact })
+            });
+            fields.insert("confirmed".into(), confirmed.collect());
+        }
+        let method = if *attribution { "attribution-patching" } else { "patching" };
+        // Arrays of one name would not be told apart.
+        let method = if self.sites.len() > 1 { format!("{method}-{}", of.site.name()) } else { method.into() };
+        Entry { method, settings, fields, arrays: vec![grid] }
     }
 }
 
@@ -223,24 +331,8 @@ impl Findings for Patched<'_> {
 
     fn figure(&self, _: Option<usize>) -> Figure {
         let style = &self.options.style;
-        let hidden = self.hidden();
-        let values: Vec<f32> = self.grid.iter().flat_map(|row| &row[hidden..]).map(|x| *x as f32).collect();
-        let unit = if self.options.attribution { "estimated effect" } else { "effect" };
-        let signed = Scale::signed(unit, values.iter().copied());
-        let scale = Scale { kind: style.scale, colormap: style.colormap.unwrap_or(signed.colormap), ..signed };
-        let cells = self.cells();
-        let rows = self.confirmed.iter().map(|(layer, cell, exact)| Confirmed {
-            place: match self.options.by() {
-                By::Head => format!("head {layer}.{cell}"),
-                By::Position => format!("layer {layer}, {} ({cell})", cells[*cell]),
-            },
-            estimate: self.grid[*layer][*cell] as f32,
-            exact: *exact as f32,
-        });
-        let table = confirmed(&rows.collect::<Vec<_>>());
-        let axis = self.options.by().name().to_owned();
-        let cells = cells[hidden..].to_vec();
-        let panels = std::iter::once(map(values, Labels { cells, axis }, &[], scale)).chain(table).collect();
+        let table = confirmed(&self.sites.iter().flat_map(|of| self.confirmed(of)).collect::<Vec<_>>());
+        let panels = self.sites.iter().map(|of| self.map(of)).chain(table).collect();
         let mut figure = style.figure(&self.subject, self.lines(), panels);
         if style.title.is_none() {
             figure.title.clone_from(&self.headlines[0]);
@@ -249,55 +341,31 @@ impl Findings for Patched<'_> {
     }
 
     fn data(&self, _: Option<usize>) -> Result<Data> {
-        let cells = self.grid[0].len();
-        let grid = Array {
-            name: "grid".into(),
-            shape: vec![self.grid.len(), cells],
-            values: self.grid.iter().flatten().map(|x| *x as f32).collect(),
-        };
-        let Options { site, metric, direction, attribution, rule, reading, .. } = self.options;
-        let Question { position, answer, foil, .. } = self.question;
-        let of_answer = |id: u32| if *metric == Metric::Kl { Value::Null } else { id.into() };
-        let settings = Map::from_iter([
-            ("site".into(), site.name().into()),
-            ("by".into(), self.options.by().name().into()),
-            ("metric".into(), metric.name().into()),
-            ("direction".into(), direction.name().into()),
-            ("answer".into(), of_answer(answer)),
-            ("foil".into(), json!(foil)),
-            ("position".into(), position.into()),
-            ("rule".into(), json!(attribution.then(|| rule.name()))),
-            ("bos".into(), reading.bos.into()),
-        ]);
-        let mut fields = Map::from_iter([
-            ("clean".into(), json!(self.values[0])),
-            ("corrupt".into(), json!(self.values[1])),
-            ("corrupt_tokens".into(), json!(self.corrupt)),
-        ]);
-        if *attribution {
-            let confirmed = self.confirmed.iter().map(|(layer, cell, exact)| {
-                json!({ "layer": layer, "cell": cell, "estimate": self.grid[*layer][*cell], "exact": exact })
-            });
-            fields.insert("confirmed".into(), confirmed.collect());
-        }
-        let method = if *attribution { "attribution-patching" } else { "patching" };
-        Ok(self.subject.data(vec![Entry { method: method.into(), settings, fields, arrays: vec![grid] }]))
+        Ok(self.subject.data(self.sites.iter().map(|of| self.entry(of)).collect()))
     }
 
     fn table(&self, _: Option<usize>) -> Result<Table> {
-        let columns = match self.options.by() {
-            By::Head => vec![whole("layer"), whole("head"), text("label"), number("effect"), number("exact")],
-            By::Position => vec![whole("layer"), whole("position"), text("label"), number("effect"), number("exact")],
+        let several = self.sites.len() > 1;
+        let cell = match self.sites[0].by {
+            _ if several => "cell",
+            By::Head => "head",
+            By::Position => "position",
         };
-        let labels = self.cells();
-        let row = |layer: usize, cell: usize| -> Vec<Field> {
-            let share = self.grid[layer][cell] as f32;
-            let known = self.confirmed.iter().find(|known| (known.0, known.1) == (layer, cell));
-            let exact = if self.options.attribution { known.map(|known| known.2 as f32) } else { Some(share) };
-            vec![layer.into(), cell.into(), labels[cell].clone().into(), share.into(), exact.into()]
-        };
-        let all = (0..self.grid.len()).flat_map(|layer| (0..labels.len()).map(move |cell| (layer, cell)));
-        Ok(Table { columns, rows: all.map(|(layer, cell)| row(layer, cell)).collect() })
+        let columns = [whole("layer"), whole(cell), text("label"), number("effect"), number("exact")];
+        let columns = several.then(|| text("site")).into_iter().chain(columns).collect();
+        let mut rows = Vec::new();
+        for of in &self.sites {
+            let labels = self.cells(of);
+            for (layer, cell) in (0..of.grid.len()).flat_map(|layer| (0..labels.len()).map(move |cell| (layer, cell))) {
+                let share = of.grid[layer][cell] as f32;
+                let known = of.confirmed.iter().find(|known| (known.0, known.1) == (layer, cell));
+                let exact = if self.options.attribution { known.map(|known| known.2 as f32) } else { Some(share) };
+                let site: Option<Field> = several.then(|| of.site.name().into());
+                let row = [layer.into(), cell.into(), labels[cell].clone().into(), share.into(), exact.into()];
+                rows.push(site.into_iter().chain(row).collect());
+            }
+        }
+        Ok(Table { columns, rows })
     }
 
     fn remarks(&self) -> Vec<String> {

@@ -7,11 +7,87 @@ use super::super::{Reading, Style, Target, Token};
 use crate::analysis::next::next_tokens;
 use crate::analysis::patching::{By, Direction, Metric, Question, Rule, Where};
 use crate::error::{Error, Result};
-use crate::model::NoTap;
+use crate::model::{Model, NoTap};
 use crate::named::Named;
 use crate::prompt::Prompt;
 use crate::trace::forward;
 use serde::{Deserialize, Serialize};
+
+/// One site, or all that a model shows, which are estimated at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Sites {
+    /// One.
+    One(Where),
+    /// All.
+    All,
+}
+
+impl Default for Sites {
+    fn default() -> Self {
+        Self::One(Where::default())
+    }
+}
+
+impl Named for Sites {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &{
+        let mut all = [(Self::All, "all", "Every site, estimated at once"); Where::ALL.len() + 1];
+        let mut at = 0;
+        while at < Where::ALL.len() {
+            let (site, name, said) = Where::ALL[at];
+            all[at] = (Self::One(site), name, said);
+            at += 1;
+        }
+        all
+    };
+    const ALSO: &'static [(Self, &'static str)] = &{
+        let mut all = [(Self::All, "all"); Where::ALSO.len()];
+        let mut at = 0;
+        while at < all.len() {
+            let (site, name) = Where::ALSO[at];
+            all[at] = (Self::One(site), name);
+            at += 1;
+        }
+        all
+    };
+}
+
+impl From<Sites> for String {
+    fn from(sites: Sites) -> Self {
+        sites.name().to_owned()
+    }
+}
+
+impl TryFrom<String> for Sites {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::named(&name).ok_or_else(|| format!("there is no site {name:?}"))
+    }
+}
+
+impl Sites {
+    /// The sites, of those that a model shows.
+    pub(super) fn of(self, model: &dyn Model) -> Vec<Where> {
+        match self {
+            Self::One(site) => vec![site],
+            Self::All => Where::all().filter(|site| model.shows(site.activation())).collect(),
+        }
+    }
+
+    /// The one site.
+    ///
+    /// # Errors
+    /// All of them.
+    pub fn one(self) -> Result<Where> {
+        match self {
+            Self::One(site) => Ok(site),
+            Self::All => {
+                Err(Error::usage("all sites at once are for one pair of prompts").hint("name one site").option("site"))
+            }
+        }
+    }
+}
 
 /// What one cell of the grid is: what was asked for, else a head where the site has heads.
 pub(super) fn by(site: Where, by: Option<By>) -> By {
@@ -31,8 +107,9 @@ pub(super) fn has_cells(site: Where, by: Option<By>) -> Result<()> {
     Ok(())
 }
 
-/// Cells of an estimate that are patched in earnest.
+/// Cells of an estimate that are patched in earnest, of one site and of each of several.
 const CONFIRMED: usize = 10;
+const CONFIRMED_OF_EACH: usize = 3;
 
 /// Fails where cells cannot be estimated, or are not and a rule says how.
 ///
@@ -50,12 +127,12 @@ pub(super) fn can_be_estimated(is_estimate: bool, rule: Rule, metric: Metric, di
     Ok(())
 }
 
-/// The cells of a grid whose estimates are the largest, by layer and number.
-pub(super) fn largest(grid: &[Vec<f64>]) -> Vec<(usize, usize)> {
+/// The cells of a grid, of one site or of one of several, whose estimates are the largest, by layer and number.
+pub(super) fn largest(grid: &[Vec<f64>], sites: usize) -> Vec<(usize, usize)> {
     let cells = |layer: usize| (0..grid[layer].len()).map(move |cell| (layer, cell));
     let mut order: Vec<(usize, usize)> = (0..grid.len()).flat_map(cells).collect();
     order.sort_by(|a, b| grid[b.0][b.1].abs().total_cmp(&grid[a.0][a.1].abs()));
-    order.truncate(CONFIRMED);
+    order.truncate(if sites == 1 { CONFIRMED } else { CONFIRMED_OF_EACH });
     order
 }
 
@@ -73,8 +150,8 @@ pub struct Options {
     pub foil: Option<Token>,
     /// The position whose next token is meant; negative ones count from the end, none means the last.
     pub position: Option<i64>,
-    /// What is replaced: the residual stream entering a block, unless another site is named.
-    pub site: Where,
+    /// What is replaced: the residual stream entering a block, unless another site is named; all of them can be estimated at once.
+    pub site: Sites,
     /// What one cell of the grid is; none means a head where the site has heads, else a position.
     pub by: Option<By>,
     /// What is measured: the logit difference, unless another metric is named.
@@ -90,9 +167,23 @@ pub struct Options {
 }
 
 impl Options {
-    /// What one cell of the grid is.
-    pub(super) fn by(&self) -> By {
-        by(self.site, self.by)
+    /// What one cell of the grid of a site is.
+    pub(super) fn by(&self, site: Where) -> By {
+        by(site, self.by)
+    }
+
+    /// Fails where not every site that is meant has such cells, or can be patched in earnest.
+    ///
+    /// # Errors
+    /// Heads of a site that has none; all sites without an estimate.
+    pub(super) fn check_sites(&self) -> Result<()> {
+        match self.site {
+            Sites::One(site) => has_cells(site, self.by),
+            Sites::All if !self.attribution => Err(Error::usage("all sites at once are estimated")
+                .hint("ask for attribution, or name one site")
+                .option("attribution")),
+            Sites::All => has_cells(Where::ResidPre, self.by),
+        }
     }
 
     /// The question within two prompts.
@@ -153,6 +244,10 @@ mod tests {
         let refused = |options: Options| options.check(&[]).unwrap_err().option;
         assert_eq!(refused(Options::default()), None);
         assert_eq!(refused(Options { by: Some(By::Head), ..own() }), Some("by"));
+        assert_eq!(refused(Options { site: Sites::All, ..own() }), Some("attribution"));
+        let all = Options { site: Sites::All, attribution: true, ..own() };
+        assert!(all.check(&[]).is_ok() && Sites::All.one().unwrap_err().option == Some("site"));
+        assert_eq!(refused(Options { by: Some(By::Head), ..all }), Some("by"));
         assert_eq!(refused(Options { metric: Metric::Kl, answer: Some(Token::Id(1)), ..own() }), Some("answer"));
         assert_eq!(refused(Options { metric: Metric::LogProb, foil: Some(Token::Id(1)), ..own() }), Some("foil"));
         assert_eq!(refused(Options { rule: Rule::Relp, ..own() }), Some("rule"));

@@ -14,7 +14,7 @@ impl Edges<'_> {
     pub fn faithfulness(&self, edges: &[Edge]) -> Result<f64> {
         let [clean, corrupt] = self.values();
         let value = if edges.len() == self.wiring.edges() { clean } else { self.run(edges)? };
-        Ok((value - corrupt) / (clean - corrupt))
+        Ok((value - corrupt) / (clean - corrupt) + 0.0) // no −0
     }
 
     /// What is measured of the run of a circuit: each input is the corrupt run's, and what the writers of its edges moved from it.

@@ -160,12 +160,12 @@ pub fn find(options: &Options, suite: &Suite, session: &Session, watch: Watch) -
     let mut patched = Vec::with_capacity(pairs.len());
     for both in pairs {
         let (ids, first) = ([&both.clean.ids[..], &both.corrupt.ids[..]], both.first());
-        let pair = Pair::new(session.model(), ids, both.question, options.site, options.direction)?;
+        let pair = Pair::new(session.model(), ids, both.question, &[options.site], options.direction)?;
         match pair.differs() {
             Ok(()) => {
                 found.grids.push(match options.attribution {
-                    true => estimate(&pair, by, options.rule)?,
-                    false => exact(&pair, by, layers, first, &|| ())?,
+                    true => estimate(&pair, &[(options.site, by)], options.rule)?.remove(0),
+                    false => exact(&pair, (options.site, by), layers, first, &|| ())?,
                 });
                 let [base, source] = pair.values();
                 let values = if options.direction == Direction::Denoising { [source, base] } else { [base, source] };
@@ -209,16 +209,16 @@ fn confirmed(
             *mean = grids.iter().map(|grid| grid[layer][cell]).sum::<f64>() / grids.len() as f64;
         }
     }
-    let order = super::options::largest(&mean);
+    let order = super::options::largest(&mean, 1);
     let mut all: Vec<(usize, usize, Vec<f64>)> =
         order.into_iter().map(|(layer, cell)| (layer, cell, Vec::new())).collect();
     watch(0, patched.len());
     for both in patched {
         let ids = [&both.clean.ids[..], &both.corrupt.ids[..]];
-        let pair = Pair::new(session.model(), ids, both.question, options.site, options.direction)?;
-        let cells = pair.cells(options.by());
+        let pair = Pair::new(session.model(), ids, both.question, &[options.site], options.direction)?;
+        let cells = pair.cells(options.site, options.by());
         for (layer, cell, exact) in &mut all {
-            exact.extend(shares(&pair, *layer, &cells[*cell..=*cell])?);
+            exact.extend(shares(&pair, options.site, *layer, &cells[*cell..=*cell])?);
         }
         watch(1, 0);
     }

@@ -171,7 +171,7 @@ impl Findings for Pairs<'_> {
         let labels =
             Labels { cells: self.found.cells[self.hidden()..].to_vec(), axis: self.options.by().name().to_owned() };
         let doubtful: Vec<bool> = self.drawn().map(|at| self.has_intervals() && self.is_doubtful(at)).collect();
-        let mut panels = vec![map(values, labels, &doubtful, scale)];
+        let mut panels = vec![map("", values, labels, &doubtful, scale)];
         if self.has_intervals() {
             let mut order: Vec<usize> = self.drawn().collect();
             order.sort_by(|a, b| self.cells[*b][0].abs().total_cmp(&self.cells[*a][0].abs()));

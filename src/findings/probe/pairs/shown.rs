@@ -78,18 +78,21 @@ impl<'a> Pairs<'a> {
 
     fn worst_table(&self) -> Option<Panel> {
         let scores = &self.found.first()?.scores;
+        // The only paradigm is named above; its column would take the room of the words in which the sentences differ.
+        let several = self.suite.paradigms.len() > 1;
         let row = |at: &usize| {
             let pair = &self.suite.pairs[*at];
             let [good, bad] = scores[*at].unwrap_or([f64::NAN; 2]);
             let gap = format!("{:.2}", good - bad).replace('-', "−");
-            vec![gap, pair.texts[0].clone(), pair.texts[1].clone(), self.suite.paradigms[pair.paradigm].name.clone()]
+            let paradigm = several.then(|| self.suite.paradigms[pair.paradigm].name.clone());
+            [gap, pair.texts[0].clone(), pair.texts[1].clone()].into_iter().chain(paradigm).collect()
         };
         let rows: Vec<Vec<String>> = self.worst(SHOWN).iter().map(row).collect();
         let title = format!("The pairs that {} gets most wrong", self.found[0].model.title());
         (!rows.is_empty()).then(|| {
             figure::words(
                 &title,
-                &["gap", "good", "bad", "paradigm"],
+                &["gap", "good", "bad", "paradigm"][..if several { 4 } else { 3 }],
                 &rows,
                 "gap: score of the good sentence − that of the bad one",
             )
