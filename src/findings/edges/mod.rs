@@ -13,6 +13,7 @@ use crate::analysis::patching::Question;
 use crate::analysis::patching::edges::{Edge, Edges, Node, Reader, Wiring, ranked};
 use crate::error::Result;
 use crate::model::{End, Spec};
+use rayon::prelude::*;
 
 impl Analysis for Options {
     fn reading(&self) -> Reading {
@@ -81,7 +82,8 @@ impl<'a> Found<'a> {
             (subject.watch)(1, 0);
             Ok((size, faithfulness))
         };
-        let curve = sizes.into_iter().map(measured).collect::<Result<_>>()?;
+        // One circuit is too small for all processors.
+        let curve = sizes.into_par_iter().with_max_len(1).map(measured).collect::<Result<_>>()?;
         let circuit = edges.wiring.pruned(&ranked[..options.circuit(ranked.len())]);
         let (wiring, values) = (edges.wiring, edges.values());
         let corrupt = corrupt.tokens.into_iter().map(|token| token.label).collect();

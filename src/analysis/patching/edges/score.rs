@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::model::{Activation, End, Segments, Site, Tap};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, Var};
+use rayon::prelude::*;
 use std::collections::HashMap;
 
 impl Edges<'_> {
@@ -58,20 +59,20 @@ impl Edges<'_> {
         let (scores, values) =
             (at(Activation::Scores)?.to_dtype(DType::F64)?, at(Activation::V)?.to_dtype(DType::F64)?);
         let resid = leaves.resids[layer].to_dtype(DType::F64)?;
-        let mut rows = Vec::with_capacity(3 * self.wiring.heads + 1);
-        for end in ENDS {
-            for head in 0..self.wiring.heads {
-                let by_scores = scores.get(head)?.contiguous()?; // [queries, keys]
-                let gradient = match end {
-                    End::Query => by_scores.matmul(&self.read(layer, head, End::Key, &resid)?)?,
-                    End::Key => by_scores.t()?.contiguous()?.matmul(&self.read(layer, head, End::Query, &resid)?)?,
-                    End::Value => values.narrow(1, head, 1)?.squeeze(1)?,
-                };
-                let input = Var::from_tensor(&resid)?;
-                let objective = (self.read(layer, head, end, &input)? * gradient)?.sum_all()?;
-                rows.push(objective.backward()?.get(&input).ok_or_else(cut)?.to_dtype(self.moved.dtype())?);
-            }
-        }
+        let heads = self.wiring.heads;
+        let of_reader = |reader: usize| -> Result<Tensor> {
+            let (end, head) = (ENDS[reader / heads], reader % heads);
+            let by_scores = scores.get(head)?.contiguous()?; // [queries, keys]
+            let gradient = match end {
+                End::Query => by_scores.matmul(&self.read(layer, head, End::Key, &resid)?)?,
+                End::Key => by_scores.t()?.contiguous()?.matmul(&self.read(layer, head, End::Query, &resid)?)?,
+                End::Value => values.narrow(1, head, 1)?.squeeze(1)?,
+            };
+            let input = Var::from_tensor(&resid)?;
+            let objective = (self.read(layer, head, end, &input)? * gradient)?.sum_all()?;
+            Ok(objective.backward()?.get(&input).ok_or_else(cut)?.to_dtype(self.moved.dtype())?)
+        };
+        let mut rows = (0..ENDS.len() * heads).into_par_iter().map(of_reader).collect::<Result<Vec<_>>>()?;
         // What is written between the attention and the MLP reaches the MLP and what the MLP adds to.
         rows.push((at(Activation::ResidMid)? - at(Activation::MlpOut)?)?);
         Ok(Tensor::stack(&rows, 0)?.flatten_from(1)?)
