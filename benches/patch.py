@@ -4,7 +4,7 @@
     python benches/patch.py --model DIR [--runs 3] [--layers 12]
 
 DIR is a GPT-2 checkpoint with its tokenizer. The two programs take turns; times are the medians of whole runs without the loading of the
-model, which attnviz says with -v and Python does before its clock starts. Both patch resid_pre at every layer and position of a pair of 15
+model, which attnviz says with -v and Python does before its clock starts. Both patch resid_pre at every layer and position of a pair of 14
 tokens; the largest difference of their grids is printed beside the times.
 """
 import argparse

@@ -82,18 +82,22 @@ impl HeadsArgs {
 
     /// The same of a text that is not held.
     fn run_corpus(&self, path: &Path, line: &str) -> Result<()> {
-        let quiet = self.output.quiet;
+        let (quiet, laps) = (self.output.quiet, self.output.laps());
         let destinations = self.output.destinations("heads", self.model.named().as_deref(), line)?;
         let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
         let options = self.options()?;
         options.check(&outputs)?;
         let (session, note) = self.model.session(true, quiet, |spec| options.fits(spec))?;
+        laps.lap("loaded");
         let things = if options.limit.is_some() { "sequences" } else { "KiB" };
         let find = |watch: Watch| OverCorpus::find(&options, path, &session, line, watch);
         let mut found = Progress::during(quiet, things, find).map_err(|error| session.explain(error))?;
+        laps.lap("computed");
         found.note(note);
         found.remarks.iter().filter(|_| !quiet).for_each(output::say);
-        deliver(&found, &destinations, &options.style.fonts()?, quiet)
+        deliver(&found, &destinations, &options.style.fonts()?, quiet)?;
+        laps.lap("written");
+        Ok(())
     }
 }
 

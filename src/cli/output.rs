@@ -14,6 +14,7 @@ use clap::Args;
 use std::collections::HashSet;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Component, Path, PathBuf};
+use std::time::Instant;
 
 /// Where to and how loud.
 #[derive(Args)]
@@ -31,6 +32,21 @@ pub struct OutputArgs {
     /// Say how long each part took
     #[arg(short, long, conflicts_with = "quiet")]
     pub verbose: bool,
+}
+
+/// A clock that says how long each part took, for whoever wants to know.
+pub struct Laps {
+    started: Instant,
+    wanted: bool,
+}
+
+impl Laps {
+    /// A part is done.
+    pub fn lap(&self, what: &str) {
+        if self.wanted {
+            remark(&format!("{what}: {:.1} ms since the start", 1e3 * self.started.elapsed().as_secs_f64()));
+        }
+    }
 }
 
 /// One destination, checked before anything is computed.
@@ -52,6 +68,11 @@ impl Destination {
 }
 
 impl OutputArgs {
+    /// Starts the clock.
+    pub fn laps(&self) -> Laps {
+        Laps { started: Instant::now(), wanted: self.verbose }
+    }
+
     /// Every destination; without `-o`, a file in the current folder named after the command, the prompt, the model that was named, and
     /// the flags of the line that was typed, so that another run has another name.
     pub fn destinations(&self, command: &str, model: Option<&str>, line: &str) -> Result<Vec<Destination>> {

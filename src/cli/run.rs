@@ -8,7 +8,6 @@ use super::progress::Progress;
 use attnviz::error::Result;
 use attnviz::findings::{Asked, Cost, Subject, find};
 use attnviz::prompt::Prompt;
-use std::time::Instant;
 
 /// A command that looks at one prompt, as typed.
 pub trait PromptCommand {
@@ -41,13 +40,8 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     if let Some(done) = command.otherwise(line) {
         return done;
     }
-    let started = Instant::now();
     let Groups { prompt, model, output } = command.groups();
-    let lap = |what: &str| {
-        if output.verbose {
-            output::remark(&format!("{what}: {:.1} ms since the start", 1e3 * started.elapsed().as_secs_f64()));
-        }
-    };
+    let laps = output.laps();
     // What was typed is checked before anything slow.
     let destinations = command.destinations(name, line)?;
     let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
@@ -56,7 +50,7 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     analysis.check(&outputs)?;
     let words = if analysis.needs_prompt() || prompt.is_given() { Some(prompt.words()?) } else { None };
     let (session, note) = model.session(true, output.quiet, |spec| analysis.fits(spec))?;
-    lap("loaded");
+    laps.lap("loaded");
     let prompt = match words {
         Some(words) => analysis.reading().read(words, &session.tokenizer, session.spec())?,
         None => Prompt::default(),
@@ -73,9 +67,9 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     progress.finish();
     let found = found?;
     doubts.iter().for_each(output::advise);
-    lap("computed");
+    laps.lap("computed");
     deliver(&*found, &destinations, &analysis.style().fonts()?, output.quiet)?;
-    lap("written");
+    laps.lap("written");
     found.verdict()
 }
 

@@ -66,16 +66,20 @@ impl SurprisalArgs {
 
     /// The same of a file that is not held.
     fn run_long(&self, path: &Path, line: &str) -> Result<()> {
-        let quiet = self.output.quiet;
+        let (quiet, laps) = (self.output.quiet, self.output.laps());
         let destinations = self.output.destinations("surprisal", self.model.named().as_deref(), line)?;
         let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
         let options = self.options()?;
         options.check(&outputs)?;
         let (session, note) = self.model.session(true, quiet, |spec| options.fits(spec))?;
+        laps.lap("loaded");
         let mut long = Progress::during(quiet, "parts", |watch| Long::find(&options, path, &session, line, watch))?;
+        laps.lap("computed");
         long.note(note);
         long.remarks.iter().filter(|_| !quiet).for_each(output::say);
-        deliver(&long, &destinations, &options.style.fonts()?, quiet)
+        deliver(&long, &destinations, &options.style.fonts()?, quiet)?;
+        laps.lap("written");
+        Ok(())
     }
 
     /// The same of several models.

@@ -36,12 +36,17 @@ pub fn ask<S: Survey>(
     names: &Names,
     line: &str,
 ) -> Result<()> {
+    let laps = output.laps();
     let destinations = output.destinations(names.results, None, line)?;
     let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
     survey.check(&outputs)?;
     let items = survey.read(files)?;
+    laps.lap("read");
     let quiet = output.quiet;
     let answers = models
         .each(quiet, |session| Progress::during(quiet, names.things, |watch| survey.ask(&items, session, watch)))?;
-    deliver(&*survey.shown(&items, answers, line)?, &destinations, &survey.style().fonts()?, quiet)
+    laps.lap("computed");
+    deliver(&*survey.shown(&items, answers, line)?, &destinations, &survey.style().fonts()?, quiet)?;
+    laps.lap("written");
+    Ok(())
 }

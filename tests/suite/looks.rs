@@ -337,3 +337,22 @@ fn more_arrays_of_heads_that_are_named_one_by_one_are_refused() {
     assert!(message.contains("one by one") && hint.contains("--layer and --head"), "{message} {hint}");
     shell.ok(&["-m", "builtin", "The fox", "--heads", "1.3,1.1", "--with", "logits", "-o", "a.npz"]);
 }
+
+#[test]
+fn names_that_differ_at_their_ends_stay_apart_and_a_survey_says_how_long_it_took() {
+    let shell = Shell::new();
+    std::fs::create_dir(shell.path("blimp")).unwrap();
+    for end in ["irregular_1", "irregular_2"] {
+        shell.write(
+            &format!("blimp/determiner_noun_agreement_with_adj_{end}.csv"),
+            "good,bad\nThe fox runs.,The fox run.\nThe boys sing.,The boys sings.\n",
+        );
+    }
+    let ran = shell.run(&["probe", "pairs", "blimp", "-m", "builtin", "--width", "312", "-o", "a.svg", "-v"]);
+    assert!(ran.code == Some(0) && ran.err.contains("computed: ") && ran.err.contains("written: "), "{}", ran.err);
+    let chart = svg(&shell.text("a.svg"));
+    for end in ["_1", "_2"] {
+        let is_cut = |text: &&String| text.starts_with("deter") && text.contains('…') && text.ends_with(end);
+        assert!(chart.texts.iter().any(|text| is_cut(&text)), "{end}: {:?}", chart.texts);
+    }
+}

@@ -94,6 +94,7 @@ impl LinearArgs {
 
     /// Runs it; unlike other surveys it keeps what it reads.
     pub fn run(&self, line: &str) -> Result<()> {
+        let laps = self.output.laps();
         let destinations = self.output.destinations("probe-linear", None, line)?;
         let outputs: Vec<_> = destinations.iter().map(|destination| destination.output()).collect();
         let options = self.options()?;
@@ -106,8 +107,11 @@ impl LinearArgs {
             features.remark.iter().filter(|_| !quiet).for_each(|remark| output::remark(remark));
             Progress::during(quiet, "probes", |watch| linear::find(&options, &task, session, features, watch))
         })?;
+        laps.lap("computed");
         let probes = Probes::new(&options, &task, found, line)?;
-        deliver(&probes, &destinations, &options.style.fonts()?, quiet)
+        deliver(&probes, &destinations, &options.style.fonts()?, quiet)?;
+        laps.lap("written");
+        Ok(())
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn intervals<'a>(chart: &'a Intervals, face: &dyn Typeface, room: Roo
     let note = wrap(face, &chart.note, SMALL, width, 4);
     let below = SMALL.line() + 6.0 + note.len() as f32 * SMALL.line();
     let style = |row: &IntervalRow| if row.strong { STRONG } else { LABEL };
-    let label = |row: &IntervalRow| Line::fit(face, &row.label, style(row), width * 0.42);
+    let label = |row: &IntervalRow| Line::fit_middle(face, &row.label, style(row), width * 0.42);
     let widest = |lines: &[Line]| lines.iter().map(|line| line.width).fold(0.0, f32::max).ceil();
     // A number that is cut would mislead: where one does not fit beside the plot, all stand under their rows.
     let beside = (width * 0.34).max(width - widest(&chart.rows.iter().map(label).collect::<Vec<_>>()) - 20.0 - LEAST);

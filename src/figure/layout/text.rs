@@ -36,6 +36,22 @@ impl Line {
         Self { text, style, width }
     }
 
+    /// The same, cut in its middle: names often differ at their ends.
+    pub fn fit_middle(face: &dyn Typeface, text: &str, style: Style, limit: f32) -> Self {
+        let whole = face.shown(&head(text));
+        if face.width(&whole, style) <= limit {
+            return Self::fit(face, text, style, limit);
+        }
+        let letters: Vec<&str> = whole.graphemes(true).collect();
+        let cut = |kept: usize| {
+            let (before, behind) = (kept.div_ceil(2), letters.len() - kept / 2);
+            format!("{}…{}", letters[..before].concat().trim_end(), letters[behind..].concat().trim_start())
+        };
+        let fits = |kept: &usize| face.width(&cut(*kept), style) <= limit;
+        let kept = (0..letters.len()).collect::<Vec<_>>().partition_point(fits).saturating_sub(1);
+        Self::fit(face, &cut(kept), style, limit)
+    }
+
     pub fn at(self, x: f32, y: f32, anchor: Anchor, ink: Ink) -> Label {
         Label { text: self.text, x, y, style: self.style, ink, anchor, angle: 0.0, width: self.width }
     }
