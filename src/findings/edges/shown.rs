@@ -42,8 +42,11 @@ impl Found<'_> {
             1 => "; 1 leads from no embedding or to no logits, and is left out".to_owned(),
             _ => format!("; {left} of them lead from no embedding or to no logits, and are left out"),
         };
-        let these = if asked == 1 { "this edge makes".to_owned() } else { format!("these {asked} make") };
-        format!("run by itself, {these} {share} of the difference (faithfulness){pruned}")
+        let these = match asked {
+            1 => "run by itself, this edge makes".to_owned(),
+            _ => format!("run by themselves, these {asked} make"),
+        };
+        format!("{these} {share} of the difference (faithfulness){pruned}")
     }
 
     /// The nodes of the circuit, by their numbers.
