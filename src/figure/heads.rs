@@ -16,7 +16,22 @@ pub fn atlas(heads: &[Head], across: usize, score: Option<Score>, scale: Scale) 
         Some(score) => decimals(head.score(score), scale.max, 3),
         None => head.label().0.name().into(),
     };
+    // Two letters where there is no room for a name.
+    let short = |label: Label| label.name()[..2].to_owned();
+    let mut there: Vec<Label> = Vec::new();
+    heads.iter().map(|head| head.label().0).for_each(|label| {
+        if !there.contains(&label) {
+            there.push(label);
+        }
+    });
+    let said: Vec<String> = there.iter().map(|label| format!("{} {}", short(*label), label.name())).collect();
+    let (short_labels, short_said) = match score {
+        Some(_) => (Vec::new(), String::new()),
+        None => (heads.iter().map(|head| short(head.label().0)).collect(), said.join(", ")),
+    };
     Panel::Heatmap(Heatmap {
+        short_labels,
+        short_said,
         values: Matrix::new(layers, across, heads.iter().map(shade).collect()),
         row_labels: (0..layers).map(|layer| layer.to_string()).collect(),
         col_labels: (0..across).map(|head| head.to_string()).collect(),

@@ -49,6 +49,10 @@ pub struct Heatmap {
     /// One text per cell, row by row, such as the token whose probability its colour is. Cells are made wide enough for short
     /// ones; where that is too much to ask, texts are cut, or left out altogether.
     pub cell_labels: Vec<String>,
+    /// Shorter texts for cells that are too small for those, as many.
+    pub short_labels: Vec<String>,
+    /// What the shorter ones mean; said under the map where they stand in it.
+    pub short_said: String,
     /// What [hidden](Matrix::HIDDEN) cells are; said under the map.
     pub hatched: String,
     /// Whether a text that is cut would mislead, as numbers do: then all are left out, and that is said.

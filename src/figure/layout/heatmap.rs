@@ -64,7 +64,7 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
     let has_labels = map.cell_labels.iter().any(|text| !text.is_empty());
     // A map without texts continues none that has them, and has its own number of columns.
     let alike = if has_labels { alike } else { Alike::default() };
-    let small = if has_labels { too_small(map) } else { String::new() };
+    let small = if has_labels { too_small(map, map.short_labels.is_empty()) } else { String::new() };
     let longest = [pooling, small, marks::unsigned([&map.values], &map.scale, 0.0)];
     let notes_below =
         marks::notes_height(face, &longest, &map.hatched, notes_wide) + if beside { 0.0 } else { legend::FLAT + 10.0 };
@@ -104,7 +104,13 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
     );
     block.items.push(Item::Frame(Rect::new(left, above, w, h), Ink::Faint));
     row_labels.put(&mut block, left, above);
-    let texts = cell_texts(map, face, alike.text, Rect::new(left, above, w, h));
+    let place = Rect::new(left, above, w, h);
+    let mut texts = cell_texts(map, face, alike.text, place);
+    let has_texts = !texts.is_empty();
+    if !has_texts {
+        texts = short_texts(map, face, place);
+    }
+    let lost = if has_labels && !has_texts { too_small(map, texts.is_empty()) } else { String::new() };
     let has_texts = !texts.is_empty();
     if !has_texts {
         marks::put(&mut block, Rect::new(left, above, w, h), &map.values, &map.scale);
@@ -133,7 +139,6 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
         let base = TITLE.size + line as f32 * TITLE.line();
         block.items.push(Item::Label(text.at(title_left, base, Anchor::Start, Ink::Strong)));
     }
-    let lost = if has_labels && !has_texts { too_small(map) } else { String::new() };
     let unsigned = if has_texts { String::new() } else { marks::unsigned([&map.values], &scale, cw.min(ch)) };
     let notes = [map.scale.pooling().said(pooled(rows, h), pooled(cols, w)), lost, unsigned];
     let y = block.h.max(below + deepest);
@@ -150,8 +155,11 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
     block
 }
 
-/// That the texts of cells are not drawn.
-fn too_small(map: &Heatmap) -> String {
+/// What the short texts of cells mean, or that none are drawn.
+fn too_small(map: &Heatmap, are_empty: bool) -> String {
+    if !are_empty {
+        return map.short_said.clone();
+    }
     format!("cells are too small for their {}", if map.whole_texts { "numbers" } else { "texts" })
 }
 
@@ -204,6 +212,17 @@ fn roomy(
     (text > 0.0 && cw >= NARROWEST && ch >= LOWEST).then(|| ((cols * cw).floor(), (rows * ch).floor()))
 }
 
+/// The short texts in the cells of a map that are too small for others; none where they are too small for these as well.
+fn short_texts<'a>(map: &Heatmap, face: &dyn Typeface, place: Rect) -> Vec<Item<'a>> {
+    let style = Style::regular(SMALLEST_CELL_TEXT);
+    let widest = map.short_labels.iter().map(|text| face.width(text, style)).fold(0.0, f32::max);
+    let (cw, ch) = (place.w / map.values.cols as f32, place.h / map.values.rows as f32);
+    match widest > 0.0 && widest + 2.0 <= cw && SMALLEST_CELL_TEXT + 1.0 <= ch {
+        true => texts(map, &map.short_labels, face, (SMALLEST_CELL_TEXT, cw), place),
+        false => Vec::new(),
+    }
+}
+
 /// The texts in the cells of a map: all of one size, none where cells are too small.
 fn cell_texts<'a>(map: &Heatmap, face: &dyn Typeface, text: f32, place: Rect) -> Vec<Item<'a>> {
     let (rows, cols) = (map.values.rows, map.values.cols);
@@ -215,13 +234,26 @@ fn cell_texts<'a>(map: &Heatmap, face: &dyn Typeface, text: f32, place: Rect) ->
         return Vec::new();
     }
     let size = (LARGEST_CELL_TEXT * (cw - 6.0) / text).min(ch * 0.6).clamp(SMALLEST_CELL_TEXT, LARGEST_CELL_TEXT);
+    texts(map, &map.cell_labels, face, (size, cw - 4.0), place)
+}
+
+/// One text per cell, of this size and at most so wide.
+fn texts<'a>(
+    map: &Heatmap,
+    labels: &[String],
+    face: &dyn Typeface,
+    (size, most): (f32, f32),
+    place: Rect,
+) -> Vec<Item<'a>> {
+    let (rows, cols) = (map.values.rows, map.values.cols);
+    let (cw, ch) = (place.w / cols as f32, place.h / rows as f32);
     let label = |(i, text): (usize, &String)| {
         let (row, col) = (i / cols, i % cols);
-        let line = Line::fit(face, text, Style::regular(size), cw - 4.0);
+        let line = Line::fit(face, text, Style::regular(size), most);
         let (x, y) = (place.x + (col as f32 + 0.5) * cw, place.y + (row as f32 + 0.5) * ch + size * 0.36);
         Item::Label(line.at(x, y, Anchor::Middle, Ink::over(map.values.at(row, col), &map.scale)))
     };
-    map.cell_labels.iter().enumerate().take(rows * cols).map(label).collect()
+    labels.iter().enumerate().take(rows * cols).map(label).collect()
 }
 
 /// Width and height of the map: whole pixels per cell where there is a pixel for each, else whole cells per pixel.
