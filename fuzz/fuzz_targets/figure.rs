@@ -17,7 +17,7 @@ static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
 static FONTS: LazyLock<Fonts> = LazyLock::new(Fonts::bundled);
 
 fuzz_target!(|bytes: &[u8]| {
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(256)]);
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(64)]);
     let prompt = Prompt::from_text(&TOKENIZER, &text, None).unwrap();
     let n = prompt.ids.len();
     let labels: Vec<String> = prompt.tokens.iter().map(|token| token.label.clone()).collect();

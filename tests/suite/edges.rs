@@ -171,7 +171,9 @@ fn a_title_cannot_leave_its_string_in_a_graph() {
     shell.ok(&[&["patch", clean, corrupt, "-m", "builtin", "--edges", "-o", "a.dot"], &question[..]].concat());
     let dot = shell.text("a.dot");
     let label = dot.lines().find(|line| line.contains("label=")).unwrap();
-    assert_eq!(label.trim(), r#"label="The \"old\\ king\" and his · corrupt: The \"red\\ king\" and his";"#);
+    let title =
+        r#"label="The \"old\\ king\" and his · corrupt: The \"red\\ king\" and his\nrun by themselves, these 50 make "#;
+    assert!(label.trim().starts_with(title) && label.ends_with("\";"), "{label}");
 }
 
 #[test]

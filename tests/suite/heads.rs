@@ -95,7 +95,7 @@ fn the_table_and_the_picture_of_a_corpus_are_of_all_heads_or_of_one_head_s_examp
     let spread: Vec<f32> = rows[1..].iter().map(|row| row[at("spread")].parse().unwrap()).collect();
     assert!(spread.len() == 4 && spread.is_sorted_by(|a, b| a >= b), "{spread:?}");
     let text = shell.text("a.txt");
-    assert!(text.contains("corpus.txt from base") && text.contains("sequences of 24 tokens at most"), "{text}");
+    assert!(text.contains("base · corpus.txt") && text.contains("sequences of 24 tokens at most"), "{text}");
     shell.ok(&[&args[..], &["--head", "L1H0", "-o", "b.csv", "-o", "b.txt", "-o", "b.json"]].concat());
     let rows = table(&shell.text("b.csv"));
     assert!(rows[1..].iter().all(|row| row[..2] == ["1", "0"]) && rows.len() > 15, "{rows:?}");

@@ -87,14 +87,14 @@ pub(super) fn curves<'a>(chart: &'a Curves, face: &dyn Typeface, room: Room) -> 
 }
 
 /// Every line with its colour and whether it is dashed; the faint ones last, so that they lie under the others, and
-/// dashed but for the first name.
+/// dashed where they have another name than the first.
 pub(crate) fn inks(chart: &Curves) -> Vec<(&Series, Ink, bool)> {
     let mut inks = Vec::new();
     let mut number = 0;
     let first_faint = chart.series.iter().find(|series| series.faint).map(|series| &series.name);
     for series in &chart.series {
         if series.faint {
-            inks.push((series, Ink::Soft, Some(&series.name) != first_faint));
+            inks.push((series, Ink::Soft, !series.name.is_empty() && Some(&series.name) != first_faint));
         } else {
             inks.push((series, Ink::Curve((number % COLOURS) as u8), number / COLOURS % 2 == 1));
             number += 1;

@@ -21,6 +21,7 @@ const GAP: f32 = 5.0;
 const MOST: usize = 120;
 /// Pixels of a tick with its number.
 const TICK: f32 = 48.0;
+const MOST_TICKS: usize = 6;
 /// A plot is at least this wide where there are remarks beside it.
 const LEAST: f32 = 60.0;
 
@@ -105,7 +106,7 @@ pub(super) fn intervals<'a>(chart: &'a Intervals, face: &dyn Typeface, room: Roo
 fn ticks(block: &mut Block, face: &dyn Typeface, plot: Rect, [low, high]: [f32; 2], bands: &[[f32; 2]]) {
     let base = plot.y + plot.h;
     let scale = Scale { min: low, max: high, ..Scale::default() };
-    let room = (plot.w / TICK) as usize;
+    let room = ((plot.w / TICK) as usize).min(MOST_TICKS);
     for (t, text) in scale.ticks(room) {
         let x = plot.x + plot.w * t;
         block.items.extend(bands.iter().map(|[from, to]| Item::Line([x, *from, x, *to], Ink::Faint)));
