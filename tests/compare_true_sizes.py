@@ -9,7 +9,6 @@ matplotlib; attnviz draws its own. Both run once after another, each in a proces
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -97,15 +96,22 @@ def peer(folder, ids, out):
     print(drawn)
 
 
+BETWEEN = """import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print(end=f"\\n{resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}", flush=True)
+sys.exit(code)"""
+
+
 def run(line):
     """Seconds and the largest resident memory in MiB of a process; what it says on stdout."""
     started = time.time()
-    child = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
-    said = child.stdout.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    if status:
-        sys.exit(f"{line}: {status}")
-    return started, time.time() - started, usage.ru_maxrss / 1024, said
+    # A process is counted from what its parent had: a small one stands between.
+    asks = [sys.executable, "-c", BETWEEN, *map(str, line)]
+    child = subprocess.run(asks, capture_output=True, text=True)
+    if child.returncode:
+        sys.exit(f"{line}: {child.returncode} {child.stderr}")
+    said, memory = child.stdout.rsplit("\n", 1)
+    return started, time.time() - started, int(memory) / 1024, said
 
 
 def compare(program, name, folder, tokens, runs, exact):
