@@ -1,5 +1,19 @@
 //! What is asked of files of items instead of one prompt: minimal pairs, cloze items, labelled texts, suites about bias, pairs to patch.
 //! The same questions come from a command line, of several models, and from a record or a case of a suite, of one.
+//!
+//! ```
+//! use attnviz::findings::{Ready, probe::bias, survey::Survey};
+//! use attnviz::{checkpoint::{Checkpoint, Source}, format::Format, render::Fonts, session::Session};
+//!
+//! let session = Session::new(Checkpoint::open(&Source::Builtin)?)?;
+//! let options = bias::Options::default();
+//! let suite = options.read(&["tests/fixtures/bias/crows.csv".into()])?;
+//! let answers = vec![options.ask(&suite, &session, &|_, _| ())?]; // one a model
+//! let found = options.shown(&suite, answers, "")?;
+//! let json = Ready::new(&*found).bytes(Format::Json, None, &Fonts::bundled())?;
+//! # assert!(json.starts_with(b"{"));
+//! # Ok::<(), attnviz::Error>(())
+//! ```
 
 use super::patching::pairs as patched;
 use super::probe::{bias, cloze, linear, pairs};
