@@ -28,6 +28,19 @@ pub struct Pairs<'a> {
     pub about: About,
 }
 
+/// A narrower figure shows of two sentences where they part.
+const NARROW: u32 = 640;
+
+/// Two sentences from the last word on that both begin with.
+fn apart(both: &[String; 2]) -> [String; 2] {
+    let words = both.each_ref().map(|text| text.split_whitespace().collect::<Vec<_>>());
+    let same = words[0].iter().zip(&words[1]).take_while(|(a, b)| a == b).count();
+    match same {
+        0 | 1 => both.clone(),
+        _ => words.map(|words| format!("… {}", words[same - 1..].join(" "))),
+    }
+}
+
 impl<'a> Pairs<'a> {
     /// One or more models' answers; the first is what the others are compared with.
     ///
@@ -78,14 +91,16 @@ impl<'a> Pairs<'a> {
 
     fn worst_table(&self) -> Option<Panel> {
         let scores = &self.found.first()?.scores;
-        // The only paradigm is named above; its column would take the room of the words in which the sentences differ.
-        let several = self.suite.paradigms.len() > 1;
+        // A column of paradigms, and what both sentences begin with, would take the room of the words in which they differ.
+        let narrow = self.options.style.width.is_some_and(|width| width.whole() < NARROW);
+        let several = self.suite.paradigms.len() > 1 && !narrow;
         let row = |at: &usize| {
             let pair = &self.suite.pairs[*at];
             let [good, bad] = scores[*at].unwrap_or([f64::NAN; 2]);
             let gap = format!("{:.2}", good - bad).replace('-', "−");
             let paradigm = several.then(|| self.suite.paradigms[pair.paradigm].name.clone());
-            [gap, pair.texts[0].clone(), pair.texts[1].clone()].into_iter().chain(paradigm).collect()
+            let [good, bad] = if narrow { apart(&pair.texts) } else { pair.texts.clone() };
+            [gap, good, bad].into_iter().chain(paradigm).collect()
         };
         let rows: Vec<Vec<String>> = self.worst(SHOWN).iter().map(row).collect();
         let title = format!("The pairs that {} gets most wrong", self.found[0].model.title());
@@ -94,7 +109,10 @@ impl<'a> Pairs<'a> {
                 &title,
                 &["gap", "good", "bad", "paradigm"][..if several { 4 } else { 3 }],
                 &rows,
-                "gap: score of the good sentence − that of the bad one",
+                match narrow {
+                    false => "gap: score of the good sentence − that of the bad one",
+                    true => "gap: score of the good sentence − that of the bad one; …: words that both begin with",
+                },
             )
         })
     }
@@ -281,5 +299,18 @@ impl Findings for Pairs<'_> {
         let shares = [number("accuracy"), number("low"), number("high")];
         let against = [number("above_first"), number("above_low"), number("above_high")];
         Ok(Table { columns: named.into_iter().chain(shares).chain(against).collect(), rows })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_of_a_narrow_table_begin_with_the_last_word_that_they_share() {
+        let of = |a: &str, b: &str| apart(&[a.to_owned(), b.to_owned()]);
+        assert_eq!(of("The fox runs.", "The fox run."), ["… fox runs.", "… fox run."]);
+        assert_eq!(of("The fox runs.", "A fox runs."), ["The fox runs.", "A fox runs."]);
+        assert_eq!(of("The fox", "The fox ran"), ["… fox", "… fox ran"]);
     }
 }
