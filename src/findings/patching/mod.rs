@@ -3,13 +3,15 @@
 mod options;
 pub mod pairs;
 mod prompts;
+mod site;
 
 pub use options::{Options, Sites};
 pub(super) use prompts::{as_long, corrupt};
+use site::{OfSite, exact, exactly};
 
 use super::subject::{About, Subject};
 use super::{Analysis, Cost, Findings, Output, Reading, Style, refuse_parts};
-use crate::analysis::patching::{By, Cell, Direction, Metric, Pair, Question, Rule, Where, estimate};
+use crate::analysis::patching::{By, Direction, Metric, Pair, Question, Rule, Where, estimate};
 use crate::error::{Error, Result};
 use crate::export::table::{Cell as Field, number, text, whole};
 use crate::export::{Array, Data, Entry, Table};
@@ -61,24 +63,6 @@ impl Analysis for Options {
     }
 }
 
-/// The shares of some cells of a layer.
-fn shares(pair: &Pair, site: Where, layer: usize, cells: &[Cell]) -> Result<Vec<f64>> {
-    Ok(pair.patched(site, layer, cells)?.into_iter().map(|value| pair.share(value)).collect())
-}
-
-/// The share of every cell of a site, `[layer][cell]`, of two prompts that differ from a position on; `done` is called after each layer.
-fn exact(pair: &Pair, (site, by): (Where, By), layers: usize, first: usize, done: &dyn Fn()) -> Result<Vec<Vec<f64>>> {
-    let cells = pair.cells(site, by);
-    // Before the first difference a cell is what it was, bit for bit.
-    let same = if by == By::Position { first.min(cells.len()) } else { 0 };
-    let layer = |layer| {
-        let row = [vec![0.0; same], shares(pair, site, layer, &cells[same..])?].concat();
-        done();
-        Ok(row)
-    };
-    (0..layers).map(layer).collect()
-}
-
 /// What was found of one pair of prompts.
 struct Patched<'a> {
     options: &'a Options,
@@ -96,38 +80,6 @@ struct Patched<'a> {
     sites: Vec<OfSite>,
 }
 
-/// What was found at a site.
-struct OfSite {
-    site: Where,
-    by: By,
-    /// The share of every cell, `[layer][cell]`: exact, or estimated.
-    grid: Vec<Vec<f64>>,
-    /// Layer and cell of what was estimated and then patched, with the exact share.
-    confirmed: Vec<(usize, usize, f64)>,
-}
-
-impl OfSite {
-    /// Patches the cells whose estimates are the largest, of one site or of one of several; those of a layer go together.
-    fn confirm(&mut self, pair: &Pair, sites: usize) -> Result<()> {
-        let (order, cells) = (options::largest(&self.grid, sites), pair.cells(self.site, self.by));
-        let mut exact = Vec::new();
-        for layer in 0..self.grid.len() {
-            let own: Vec<usize> = order.iter().filter(|(at, _)| *at == layer).map(|(_, cell)| *cell).collect();
-            let wanted: Vec<Cell> = own.iter().map(|cell| cells[*cell]).collect();
-            let found = if own.is_empty() { Vec::new() } else { shares(pair, self.site, layer, &wanted)? };
-            exact.extend(own.into_iter().zip(found).map(|(cell, share)| ((layer, cell), share)));
-        }
-        let share = |place: &(usize, usize)| exact.iter().find(|(own, _)| own == place).map(|(_, share)| *share);
-        self.confirmed = order.iter().filter_map(|place| Some((place.0, place.1, share(place)?))).collect();
-        Ok(())
-    }
-
-    /// How far the estimates are off where they were confirmed.
-    fn off(&self) -> Vec<f64> {
-        self.confirmed.iter().map(|(layer, cell, exact)| (self.grid[*layer][*cell] - exact).abs()).collect()
-    }
-}
-
 impl<'a> Patched<'a> {
     fn find(options: &'a Options, subject: Subject<'a>) -> Result<Self> {
         let session = subject.session;
@@ -141,21 +93,25 @@ impl<'a> Patched<'a> {
         pair.differs()?;
         let (layers, sites) = (session.spec().layers, sites.into_iter().map(|site| (site, options.by(site))));
         let sites: Vec<(Where, By)> = sites.collect();
-        let of_site = |((site, by), grid)| OfSite { site, by, grid, confirmed: Vec::new() };
         let sites: Vec<OfSite> = if options.attribution {
             let count = sites.len();
             (subject.watch)(0, count);
             let grids = estimate(&pair, &sites, options.rule)?;
-            let confirmed = |known| {
-                let mut found: OfSite = of_site(known);
-                found.confirm(&pair, count)?;
+            let confirmed = |((site, by), grid): ((Where, By), Vec<Vec<f64>>)| {
+                let order = options::largest(&grid, count);
+                let shares = exactly(&pair, (site, by), &order)?;
+                let confirmed =
+                    order.into_iter().zip(shares).map(|((layer, cell), share)| (layer, cell, share)).collect();
                 (subject.watch)(1, 0);
-                Ok(found)
+                Ok(OfSite { site, by, grid, confirmed })
             };
             sites.into_iter().zip(grids).map(confirmed).collect::<Result<_>>()?
         } else {
             (subject.watch)(0, layers * sites.len());
-            let known = |site| Ok(of_site((site, exact(&pair, site, layers, first, &|| (subject.watch)(1, 0))?)));
+            let known = |(site, by)| {
+                let grid = exact(&pair, (site, by), layers, first, &|| (subject.watch)(1, 0))?;
+                Ok(OfSite { site, by, grid, confirmed: Vec::new() })
+            };
             sites.into_iter().map(known).collect::<Result<_>>()?
         };
         let [base, source] = pair.values();

@@ -6,7 +6,7 @@ mod suite;
 pub use shown::Pairs;
 pub use suite::{Item, Suite};
 
-use super::{exact, prompts, shares};
+use super::{exact, exactly, prompts};
 use crate::analysis::patching::{By, Direction, Metric, Pair, Question, Rule, Where, estimate};
 use crate::error::{Error, Result};
 use crate::findings::probe::rows::{Bad, Sample, none_read};
@@ -211,15 +211,13 @@ fn confirmed(
     }
     let order = super::options::largest(&mean, 1);
     let mut all: Vec<(usize, usize, Vec<f64>)> =
-        order.into_iter().map(|(layer, cell)| (layer, cell, Vec::new())).collect();
+        order.iter().map(|(layer, cell)| (*layer, *cell, Vec::new())).collect();
     watch(0, patched.len());
     for both in patched {
         let ids = [&both.clean.ids[..], &both.corrupt.ids[..]];
         let pair = Pair::new(session.model(), ids, both.question, &[options.site], options.direction)?;
-        let cells = pair.cells(options.site, options.by());
-        for (layer, cell, exact) in &mut all {
-            exact.extend(shares(&pair, options.site, *layer, &cells[*cell..=*cell])?);
-        }
+        let shares = exactly(&pair, (options.site, options.by()), &order)?;
+        all.iter_mut().zip(shares).for_each(|((.., exact), share)| exact.push(share));
         watch(1, 0);
     }
     Ok(all)
