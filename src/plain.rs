@@ -6,6 +6,7 @@
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 /// Opens a plain file to be read; a link is followed, as a name that a user gives may be one.
 ///
@@ -79,7 +80,7 @@ pub struct Stamp {
     #[cfg(unix)]
     file: (u64, u64),
     length: u64,
-    written: Option<std::time::SystemTime>,
+    written: Option<SystemTime>,
 }
 
 impl Stamp {
@@ -96,6 +97,26 @@ impl Stamp {
     /// Of what has this name; none where there is nothing.
     pub fn at(path: &Path) -> Option<Self> {
         fs::metadata(path).ok().map(|about| Self::of(&about))
+    }
+}
+
+/// What tells a file from any other, and from itself before anything about it was changed, in bytes: where it lies, how long it is, when it
+/// was written, and when the system last changed what it knows of it, which no program can set back. None of a file that was touched within
+/// `rest` of `now`, nor where the system does not say so much.
+pub fn lasting(about: &Metadata, now: SystemTime, rest: Duration) -> Option<Vec<u8>> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(about.ctime().max(about.mtime()).try_into().ok()?);
+        let of = [about.dev(), about.ino(), about.len()].map(u64::to_le_bytes);
+        let times = [about.mtime(), about.mtime_nsec(), about.ctime(), about.ctime_nsec()].map(i64::to_le_bytes);
+        let at_rest = now.duration_since(changed).is_ok_and(|since| since > rest);
+        at_rest.then(|| [of.as_flattened(), times.as_flattened()].concat())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (about, now, rest);
+        None
     }
 }
 

@@ -1,7 +1,7 @@
 //! A model ready to answer, with its tokenizer and identity: from a checkpoint, whose parts are read at the same time, or of one's own.
 
 use crate::checkpoint::identity::{self, Files};
-use crate::checkpoint::{Checkpoint, Source};
+use crate::checkpoint::{Checkpoint, Source, known};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::model::{Away, Backend, Family, Model, Spec};
@@ -56,8 +56,8 @@ pub fn family(checkpoint: &Checkpoint) -> Result<Family> {
 }
 
 impl Session {
-    /// Brings a checkpoint to life. One thread parses the tokenizer while others read the weights, hash them, which also brings them
-    /// into memory, and make ready what the tokenizer will need.
+    /// Brings a checkpoint to life. One thread parses the tokenizer while others bring the weights into memory, hash them unless that is
+    /// [known](known::hash), and make ready what the tokenizer will need.
     ///
     /// # Errors
     /// A config of no family here; weights that are missing, broken or of another model.
@@ -66,7 +66,10 @@ impl Session {
         let files = Files::of(&checkpoint);
         let place = checkpoint.place;
         let backend = Backend::of(place)?;
-        let load = || (family.load(&weights, &backend), weights.hash());
+        let load = || {
+            weights.populate();
+            (family.load(&weights, &backend), known::hash(&weights, known::folder().as_deref()))
+        };
         let rest = || {
             Tokenizer::warm();
             identity::beside(&checkpoint)

@@ -4,6 +4,7 @@ mod adapter;
 mod contents;
 pub mod hub;
 pub mod identity;
+pub mod known;
 mod printable;
 
 use crate::error::{Error, Result};

@@ -1,5 +1,6 @@
 //! The figure as PNG: its SVG, drawn by resvg.
 
+use rayon::prelude::*;
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::Tree;
 
@@ -14,6 +15,8 @@ use crate::record::NAME;
 
 /// The most pixels of a picture: each takes 4 bytes of memory.
 const MOST_PIXELS: f32 = 150e6;
+/// Pixels that one processor packs at a time.
+const TOGETHER: usize = 1 << 16;
 
 /// The figure as PNG, with its record as JSON in the text chunk `attnviz`. The same figure and fonts give the same bytes.
 ///
@@ -51,9 +54,10 @@ fn encode(pixmap: &Pixmap, figure: &Figure) -> Result<Vec<u8>> {
     let failed = |error: png::EncodingError| Error::failed(format!("cannot encode the PNG: {error}"));
     // The page is opaque, so the alpha channel says nothing.
     let mut rgb = vec![0; pixmap.data().len() / 4 * 3];
-    for (to, from) in rgb.chunks_exact_mut(3).zip(pixmap.data().chunks_exact(4)) {
-        to.copy_from_slice(&from[..3]);
-    }
+    let pixels = |(to, from): (&mut [u8], &[u8])| {
+        to.chunks_exact_mut(3).zip(from.chunks_exact(4)).for_each(|(to, from)| to.copy_from_slice(&from[..3]));
+    };
+    rgb.par_chunks_mut(3 * TOGETHER).zip(pixmap.data().par_chunks(4 * TOGETHER)).for_each(pixels);
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, pixmap.width(), pixmap.height());
     encoder.set_color(png::ColorType::Rgb);

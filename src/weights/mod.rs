@@ -55,6 +55,10 @@ impl Bytes {
     }
 }
 
+/// How many pages [`Weights::glance`] looks at, and their bytes.
+const PAGES: usize = 64;
+const PAGE: usize = 4096;
+
 /// Where one tensor lies.
 struct Entry {
     file: usize,
@@ -191,13 +195,30 @@ impl Weights {
         Ok(if held != Held::F32 && shape.len() < 2 { Param::of(param.values().into_owned(), shape) } else { param })
     }
 
-    /// The identity of the weights: XXH3-128 over the XXH3-128 of each 4 MiB piece of each file, in order.
-    ///
-    /// It runs at the speed of memory, and touching every page here saves the forward pass that wait.
+    /// Maps all pages, which saves the forward pass that wait.
+    pub fn populate(&self) {
+        self.files.iter().for_each(|(_, bytes)| bytes.populate());
+    }
+
+    /// The files that are read in place.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.mapped.iter().map(|(path, _)| path.as_path())
+    }
+
+    /// A hash of a few pages of each file, evenly spread: what other weights in the same place hardly have.
+    pub fn glance(&self) -> u128 {
+        let mut whole = Hasher::new();
+        for (_, bytes) in &self.files {
+            let step = (bytes.len() / PAGES).max(PAGE);
+            bytes.chunks(step).for_each(|piece| whole.update(&piece[..piece.len().min(PAGE)]));
+        }
+        whole.digest128()
+    }
+
+    /// The identity of the weights: XXH3-128 over the XXH3-128 of each 4 MiB piece of each file, in order, at the speed of memory.
     pub fn hash(&self) -> String {
         let mut whole = Hasher::new();
         for (_, bytes) in &self.files {
-            bytes.populate();
             let pieces: Vec<u128> = bytes.par_chunks(4 << 20).map(xxh3_128).collect();
             pieces.iter().for_each(|piece| whole.update(&piece.to_le_bytes()));
         }

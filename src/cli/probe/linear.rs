@@ -8,6 +8,7 @@ use crate::cli::output::{self, OutputArgs};
 use crate::cli::progress::Progress;
 use crate::cli::survey::SurveyCommand;
 use attnviz::analysis::linear::Pool;
+use attnviz::checkpoint::known;
 use attnviz::error::Result;
 use attnviz::findings::probe::linear::{self, Kept, Options, Probes};
 use attnviz::findings::survey::{AnySurvey, Survey};
@@ -87,7 +88,7 @@ impl LinearArgs {
         let folder = match &self.cache {
             Some(folder) if folder.as_os_str() == "none" => return None,
             Some(folder) => folder.clone(),
-            None => cache_folder()?.join("attnviz"),
+            None => known::folder()?,
         };
         Some(Kept::new(folder))
     }
@@ -127,10 +128,4 @@ impl SurveyCommand for LinearArgs {
     fn place(&self) -> Option<&'static str> {
         self.cache.is_some().then_some("where residuals are kept")
     }
-}
-
-/// `XDG_CACHE_HOME`, else `~/.cache`.
-fn cache_folder() -> Option<PathBuf> {
-    let named = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
-    named.or_else(|| Some(std::env::home_dir()?.join(".cache")))
 }
