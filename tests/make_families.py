@@ -6,6 +6,9 @@ Each folder holds config.json as a hub's would be, model.safetensors, and golden
 [layer, head, n, n], `hidden` [layer + 1, n, d] (the last one normed), `logits` [n, vocab], and `gradient` [n, d], that of the last
 position's largest log-probability with respect to the token embeddings as they enter the first block. Eager attention, in double
 precision where transformers does not go back to single. The folders whose names end in -words have the other fixtures' tokenizer.
+
+Sequence classifiers of the same families are in tests/fixtures/classifiers/: golden.safetensors has `ids`, `logits` [3], `padded` [3], those
+of the ids with two more, which are padding, and `gradient` [n, d], that of the largest class's log-probability.
 Made with Python 3.11, torch 2.15.0, transformers 5.24.0, safetensors 0.8.0, on a CPU.
 """
 import copy
@@ -16,7 +19,7 @@ import sys
 
 import torch
 from safetensors.torch import save_file
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
 FIXTURES = pathlib.Path(__file__).resolve().parent / "fixtures"
 FOLDER = FIXTURES / "families"
@@ -101,13 +104,29 @@ CASES.update({
                                           "attention_types": [[["local", "global"], 1]],
                                           "activation_function": "relu"}),
 })
+# All with the other fixtures' tokenizer, whose special token fills texts up.
+SORTS = {**WORDS, "pad_token_id": 299, "id2label": {0: "bad", 1: "so <b>so</b>", 2: "good"}}
+CLASSIFIERS = {
+    "llama": ("llama", "bf16", {**LLAMA, **SORTS}),
+    "mistral": ("mistral", "bf16", {**LLAMA, **SORTS, "sliding_window": 5}),
+    "qwen2": ("qwen2", "bf16", {**QWEN, **SORTS}),
+    "qwen3": ("qwen3", "f16", {**QWEN, **SORTS, "head_dim": 8}),
+    "olmo2": ("olmo2", "bf16", {**OLMO, **SORTS}),
+    "phi3": ("phi3", "bf16", {**LLAMA, **SORTS, "original_max_position_embeddings": 64}),
+    "neox": ("gpt_neox", "bf16", {**NEOX, **SORTS}),
+    "gemma": ("gemma", "bf16", {**GEMMA, **SORTS}),
+    # The cap is on next tokens only.
+    "gemma2": ("gemma2", "bf16", {**GEMMA, **SORTS, "sliding_window": 5, "final_logit_softcapping": 0.2}),
+    "gemma3": ("gemma3_text", "f32", {**GEMMA3, **SORTS}),
+    "neo": ("gpt_neo", "bf16", {**NEO, **SORTS}),
+}
 TYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 
 
-def make(seed, name, model_type, dtype, fields):
+def random(seed, classes, model_type, dtype, fields):
     torch.manual_seed(seed)
     config = AutoConfig.for_model(model_type, **json.loads(json.dumps(fields)))
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=torch.float32).eval()
+    model = classes.from_config(config, attn_implementation="eager", dtype=torch.float32).eval()
     with torch.no_grad():
         for key, weight in model.named_parameters():
             if "norm" in key or "ln_" in key:
@@ -118,6 +137,46 @@ def make(seed, name, model_type, dtype, fields):
                 # Large enough for attention that is not even.
                 weight.copy_((0.5 if weight.dim() > 1 else 0.3) * torch.randn_like(weight))
             weight.copy_(weight.to(TYPES[dtype]))
+    return model
+
+
+def entering(model):
+    """Where the embeddings that enter the first block will stand, once a prompt was read."""
+    entered = {}
+
+    def keep(_, __, out):
+        entered["embeddings"] = out.detach().requires_grad_()
+        return entered["embeddings"]
+
+    model.get_input_embeddings().register_forward_hook(keep)
+    return entered
+
+
+def single(x):
+    return x.detach().float().contiguous()
+
+
+def classify(seed, name, model_type, dtype, fields):
+    model = random(seed + 40, AutoModelForSequenceClassification, model_type, dtype, fields)
+    folder = FIXTURES / "classifiers" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    copy.deepcopy(model).to(TYPES[dtype]).save_pretrained(folder)
+    shutil.copy(FIXTURES / "base" / "tokenizer.json", folder)
+
+    model = model.double()
+    ids = torch.randint(3, fields["vocab_size"] - 1, (1, LENGTH))
+    padding = torch.full((1, 2), fields["pad_token_id"])
+    padded = model(input_ids=torch.cat([ids, padding], 1), use_cache=False).logits[0]
+    entered = entering(model)
+    logits = model(input_ids=ids, use_cache=False).logits[0]
+    (gradient,) = torch.autograd.grad(logits.log_softmax(-1).max(), entered["embeddings"])
+    save_file({"ids": ids[0], "logits": single(logits), "padded": single(padded), "gradient": single(gradient[0])},
+              folder / "golden.safetensors")
+    print(f"{type(model).__name__:35} logits {logits.tolist()}, gradient {gradient.norm():.3f}")
+
+
+def make(seed, name, model_type, dtype, fields):
+    model = random(seed, AutoModelForCausalLM, model_type, dtype, fields)
     folder = FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
     copy.deepcopy(model).to(TYPES[dtype]).save_pretrained(folder)
@@ -131,19 +190,10 @@ def make(seed, name, model_type, dtype, fields):
 
     model = model.double()
     ids = torch.randint(3, fields["vocab_size"] - 1, (1, LENGTH))
-    entered = {}
-
-    embed = model.get_input_embeddings()
-
-    def keep(_, __, out):
-        entered["embeddings"] = out.detach().requires_grad_()
-        return entered["embeddings"]
-
-    embed.register_forward_hook(keep)
+    entered = entering(model)
     out = model(input_ids=ids, output_attentions=True, output_hidden_states=True, use_cache=False)
     largest = out.logits[0, -1].log_softmax(-1).max()
     (gradient,) = torch.autograd.grad(largest, entered["embeddings"])
-    single = lambda x: x.detach().float().contiguous()
     save_file({"ids": ids[0], "attention": single(torch.cat(out.attentions)), "logits": single(out.logits[0]),
                "hidden": single(torch.cat(out.hidden_states)), "gradient": single(gradient[0])},
               folder / "golden.safetensors")
@@ -155,3 +205,6 @@ def make(seed, name, model_type, dtype, fields):
 for seed, (name, case) in enumerate(CASES.items()):
     if len(sys.argv) < 2 or name in sys.argv[1:]:
         make(seed, name, *case)
+for seed, (name, case) in enumerate(CLASSIFIERS.items()):
+    if len(sys.argv) < 2 or f"classifier-{name}" in sys.argv[1:]:
+        classify(seed, name, *case)

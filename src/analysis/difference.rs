@@ -52,7 +52,7 @@ impl Difference {
     }
 
     /// The size that all but about one in so many of the differences stay below, whatever their signs; equal numbers are no difference.
-    pub fn below(&self, one_in: u64) -> f32 {
+    pub fn below(&self, one_in: usize) -> f32 {
         const STEPS: usize = 4096;
         let most = self.most();
         let count = |map: &Map| {
@@ -65,9 +65,10 @@ impl Difference {
         let sum = |a: Vec<u64>, b: Vec<u64>| a.iter().zip(&b).map(|(a, b)| a + b).collect();
         let counts: Vec<u64> = self.maps.par_iter().map(count).reduce(|| vec![0; STEPS], sum);
         let (all, mut above) = (counts.iter().sum::<u64>(), 0);
+        let most_above = all / one_in as u64;
         let step = counts.iter().rposition(|count| {
             above += count;
-            above > all / one_in
+            above > most_above
         });
         step.map_or(most, |step| most * (step + 1) as f32 / STEPS as f32)
     }

@@ -35,7 +35,7 @@ pub fn scale(kind: ScaleKind, colormap: Option<Colormap>, maps: &[Map]) -> Scale
     let numbers = maps.iter().flat_map(|map| &map.values).copied().filter(|number| number.is_finite());
     let max = numbers.fold(0.0, f32::max);
     let max = if max > 0.0 { max } else { 1.0 };
-    Scale { kind, colormap: colormap.unwrap_or_default(), min: 0.0, max, unit: "attention".into(), shared: false }
+    Scale { kind, colormap: colormap.unwrap_or_default(), max, unit: "attention".into(), ..Scale::default() }
 }
 
 /// One map as a large labelled heatmap, several as a sheet of layers × heads, by their names.

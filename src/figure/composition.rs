@@ -1,6 +1,6 @@
 //! The figures of what the weights alone say of heads.
 
-use super::scale::decimals;
+use super::number::decimals;
 use super::{Column, Heatmap, Matrix, Panel, Scale, Sheet, SheetMap, Table};
 
 /// Pairs that are listed.

@@ -1,6 +1,6 @@
 //! A figure in words, for whoever cannot see it: what it is, and where its numbers are largest.
 
-use super::scale::number;
+use super::number::number;
 use super::{Figure, Matrix, Panel, SheetMap};
 
 /// How many of the strongest cells are named.

@@ -1,6 +1,6 @@
 //! The figures of `diff`: maps of what one run attends to more than another, the heads that changed most, and a table of other numbers.
 
-use super::scale::number;
+use super::number::number;
 use super::{Bars, Colormap, Column, Panel, Scale, ScaleKind, Table};
 use crate::analysis::alignment::{Alignment, Slot};
 use crate::analysis::difference::{Apart, Difference};
@@ -21,17 +21,15 @@ pub fn labels(alignment: &Alignment, a: &[String], b: &[String]) -> Vec<String> 
     alignment.slots.iter().map(label).collect()
 }
 
-/// Of the differences of several heads one in so many may be larger than the scale, should the largest be this much larger than all others:
-/// else nothing but it would be seen.
-pub const LARGER: u64 = 100;
-const MUCH_LARGER: f32 = 1.5;
+/// Of the differences of several heads one in so many may be beyond the scale.
+const BEYOND: usize = 100;
 
 /// A scale around 0 over the differences of all heads, whichever of them are drawn.
 pub fn scale(kind: ScaleKind, colormap: Option<Colormap>, found: &Difference) -> Scale {
     let most = found.most();
-    let usual = if found.heads.len() > 1 { found.below(LARGER) } else { most };
-    let signed = Scale::signed("attention, B − A", [if most > MUCH_LARGER * usual { usual } else { most }]);
-    Scale { kind, colormap: colormap.unwrap_or(signed.colormap), ..signed }
+    let usual = if found.heads.len() > 1 { found.below(BEYOND) } else { most };
+    let scale = Scale::signed("attention, B − A", [most]).but_for(BEYOND, [most, usual]);
+    Scale { kind, colormap: colormap.unwrap_or(scale.colormap), ..scale }
 }
 
 /// The heads that changed most, by their names.

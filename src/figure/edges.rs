@@ -1,6 +1,6 @@
 //! The figure of `patch --edges`: the circuit, and how faithful circuits of the best edges are.
 
-use super::scale::number;
+use super::number::number;
 use super::{Curves, Graph, GraphEdge, GraphNode, Panel, ScaleKind, Series};
 
 /// A circuit; an edge's weight is its effect, and its kind what it goes into.

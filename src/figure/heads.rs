@@ -1,6 +1,6 @@
 //! The figures of `heads`: an atlas of labels and the table of scores behind it.
 
-use super::scale::decimals;
+use super::number::decimals;
 use super::{Column, Heatmap, Matrix, Panel, Scale, Table};
 use crate::analysis::heads::{Head, LOCAL, Label, Score};
 use crate::named::Named;

@@ -1,13 +1,13 @@
 //! The figures of `lens`: every layer's prediction at every position, and the contributions to one logit.
 
-use super::scale::decimals;
+use super::number::decimals;
 use super::{Bars, Heatmap, Matrix, Panel, Scale};
 use crate::analysis::Parts;
 
 /// The most positions beside one another whose texts can be read; longer prompts continue below.
 const ACROSS: usize = 16;
-/// With more positions than this, predictions are colours only, on one map.
-const READ: usize = 96;
+/// Where they would need more lines than this, predictions are colours only, on one map.
+const LINES: usize = 6;
 
 /// The texts around and in the cells of a lens.
 pub struct Labels {
@@ -19,12 +19,13 @@ pub struct Labels {
     pub tops: Vec<String>,
 }
 
-/// Every layer's prediction at every position: `values` `[layer + 1, position]` are the colours.
-pub fn answers(values: Vec<f32>, labels: Labels, scale: Scale) -> Vec<Panel> {
+/// Every layer's prediction at every position: `values` `[layer + 1, position]` are the colours; `readable` is how many positions the page
+/// has room for beside one another.
+pub fn answers(values: Vec<f32>, labels: Labels, scale: Scale, readable: usize) -> Vec<Panel> {
     let (rows, n) = (labels.layers.len(), labels.tokens.len());
     // Lines of equal length, rather than a last one of two words.
-    let lines = if n <= READ { n.div_ceil(ACROSS) } else { 1 };
-    let across = n.div_ceil(lines.max(1)).max(1);
+    let lines = n.div_ceil(ACROSS.min(readable).max(1));
+    let across = n.div_ceil(if lines <= LINES { lines.max(1) } else { 1 }).max(1);
     let part = |first: usize| {
         let columns = first..(first + across).min(n);
         let cells = |row: usize| row * n + columns.start..row * n + columns.end;

@@ -18,6 +18,7 @@ pub mod linear;
 pub(crate) mod matrix;
 pub mod mix;
 mod nan;
+pub(crate) mod number;
 pub mod pairs;
 mod panel;
 pub mod patching;
@@ -34,7 +35,7 @@ use serde::{Deserialize, Serialize};
 pub use colormap::Colormap;
 pub use graph::{Graph, GraphEdge, GraphNode};
 pub use layout::panel_pixels;
-pub(crate) use layout::panel_pixels_zoomed;
+pub(crate) use layout::{panel_pixels_zoomed, readable_columns};
 pub use matrix::{Matrix, Pooling};
 pub use panel::{
     Bars, Column, Curves, Grid, Heatmap, IntervalRow, Intervals, Lines, Link, Links, Panel, Series, Sheet, SheetMap,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::scale::decimals;
+use super::number::decimals;
 use super::{Graph, Matrix, Scale, ScaleKind};
 
 /// One part of a figure.

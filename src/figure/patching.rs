@@ -1,7 +1,7 @@
 //! The figure of `patch`: the effect of every cell, and estimates beside what they are estimates of.
 
 use super::bias::round;
-use super::scale::decimals;
+use super::number::decimals;
 use super::{Column, Heatmap, IntervalRow, Intervals, Matrix, Panel, Scale, Table};
 
 /// With more columns than this, cells have no numbers.

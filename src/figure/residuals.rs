@@ -1,6 +1,6 @@
 //! The figure of how large the residual grows: its norms, and what stands out of them.
 
-use super::scale::number;
+use super::number::number;
 use super::{Column, Heatmap, Matrix, Panel, Scale, Table};
 use crate::analysis::residuals::{LARGEST, Residuals};
 

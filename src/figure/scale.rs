@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
+use super::number::{decimals, number};
 use super::{Colormap, Matrix, Pooling};
 use crate::named::Named;
 
@@ -29,6 +30,9 @@ impl Named for ScaleKind {
 /// A logarithmic scale without a positive minimum shows this many decades.
 const DECADES: i32 = 4;
 
+/// How much larger than nearly all other numbers the largest must be for a scale to end before it.
+const MUCH_LARGER: f32 = 1.5;
+
 /// From numbers to colours. A diverging colour map is symmetric around 0, whatever the bounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
@@ -45,6 +49,9 @@ pub struct Scale {
     /// Whether other figures have it as well: then its bounds stay, also where numbers share cells.
     #[serde(default)]
     pub shared: bool,
+    /// One in so many numbers, or cells where numbers share them, is beyond its ends; 0 where none is.
+    #[serde(default)]
+    pub beyond: usize,
 }
 
 impl Default for Scale {
@@ -56,6 +63,7 @@ impl Default for Scale {
             max: 1.0,
             unit: String::new(),
             shared: false,
+            beyond: 0,
         }
     }
 }
@@ -70,7 +78,7 @@ impl Scale {
     ) -> Self {
         let ranges = matrices.into_iter().filter_map(Matrix::range);
         let (min, max) = ranges.fold((0.0f32, 0.0f32), |(low, high), (a, b)| (low.min(a), high.max(b)));
-        Self { kind, colormap, min, max: if max > min { max } else { min + 1.0 }, unit: unit.into(), shared: false }
+        Self { kind, colormap, min, max: if max > min { max } else { min + 1.0 }, unit: unit.into(), ..Self::default() }
     }
 
     /// A diverging scale over signed scores: 0 in its middle, the largest of them, whatever its sign, at an end.
@@ -90,27 +98,66 @@ impl Scale {
         if any { signed } else { Self { colormap: Colormap::default(), min: 0.0, ..signed } }
     }
 
+    /// The same, ending where about one in so many of the numbers is larger, should the largest be much larger than all others: else
+    /// nothing but it would be seen. `sizes` gives the largest and the one that so few are larger than.
+    pub(crate) fn but_for(self, one_in: usize, [most, usual]: [f32; 2]) -> Self {
+        let cut = most > MUCH_LARGER * usual && usual > 0.0;
+        let end = if cut { usual } else { most };
+        let end = if end > 0.0 { end } else { 1.0 };
+        Self { min: -end, max: end, beyond: if cut { one_in } else { 0 }, ..self }
+    }
+
     /// How numbers that share a cell are pooled on it.
     pub fn pooling(&self) -> Pooling {
         if self.min < 0.0 { Pooling::Largest } else { Pooling::Mean }
     }
 
-    /// The scale of what is drawn of some maps: itself, or where each cell shows a mean of several numbers one up to the largest mean, which
-    /// is much less than the largest number. Its unit says that it is of means.
+    /// The scale of what is drawn of some maps: itself, or where each cell shows several numbers one of the cells. Of means it goes up to the
+    /// largest mean, which is much less than the largest number, and its unit says so; of the largest of several, one that few numbers are
+    /// beyond ends where as few cells are.
     pub(crate) fn drawn<'a>(
         &'a self,
         maps: impl IntoIterator<Item = &'a Matrix>,
         (tall, wide): (usize, usize),
         pooled: usize,
     ) -> Cow<'a, Self> {
-        if tall * wide * pooled.max(1) <= 1 || self.pooling() != Pooling::Mean {
+        if tall * wide * pooled.max(1) <= 1 {
             return Cow::Borrowed(self);
         }
+        match self.pooling() {
+            Pooling::Mean => Cow::Owned(self.of_means(maps, (tall, wide))),
+            Pooling::Largest if self.beyond > 0 => Cow::Owned(self.of_largest(maps, (tall, wide))),
+            Pooling::Largest => Cow::Borrowed(self),
+        }
+    }
+
+    fn of_means<'a>(&self, maps: impl IntoIterator<Item = &'a Matrix>, (tall, wide): (usize, usize)) -> Self {
         let largest = |map: &Matrix| map.pool_blocks((tall, wide), Pooling::Mean).range().map_or(0.0, |(_, most)| most);
         let most =
             if self.shared || tall * wide == 1 { 0.0 } else { maps.into_iter().map(largest).fold(0.0, f32::max) };
         let unit = if self.unit.is_empty() { String::new() } else { format!("mean {}", self.unit) };
-        Cow::Owned(Self { max: if most > self.min { most } else { self.max }, unit, ..self.clone() })
+        Self { max: if most > self.min { most } else { self.max }, unit, ..self.clone() }
+    }
+
+    fn of_largest<'a>(&self, maps: impl IntoIterator<Item = &'a Matrix>, (tall, wide): (usize, usize)) -> Self {
+        let pooled = maps.into_iter().map(|map| map.pool_blocks((tall, wide), Pooling::Largest));
+        let mut sizes: Vec<f32> = pooled.flat_map(|map| map.data).map(f32::abs).filter(|size| *size > 0.0).collect();
+        sizes.retain(|size| size.is_finite());
+        let Some(last) = sizes.len().checked_sub(1) else { return self.clone() };
+        let (_, usual, above) = sizes.select_nth_unstable_by(last - last / self.beyond, f32::total_cmp);
+        let most = above.iter().copied().fold(*usual, f32::max);
+        self.clone().but_for(self.beyond, [most, *usual])
+    }
+
+    /// What is said of cells that are so many numbers each, and of numbers beyond its ends.
+    pub(crate) fn said(&self, tall: usize, wide: usize) -> String {
+        let pooled = self.pooling().said(tall, wide);
+        if self.beyond == 0 {
+            return pooled;
+        }
+        let (what, end) = (if pooled.is_empty() { "differences" } else { "cells" }, number(self.max));
+        let end = format!("colours end at ±{end}: about 1 in {} of the {what} is larger", self.beyond);
+        if pooled.is_empty() { end } else { format!("{pooled}; {end}") }
     }
 
     /// Where a number stands between the map's beginning, 0, and its end, 1. `None` for NaN.
@@ -230,40 +277,6 @@ fn round_near(value: f32) -> f32 {
     (round.unwrap_or(1.0) * power).copysign(value)
 }
 
-/// A number with as many decimals as `largest` needs for so many digits: numbers of one column end under one another.
-pub(crate) fn decimals(value: f32, largest: f32, digits: i32) -> String {
-    if !value.is_finite() || !(1e-4..1e6).contains(&largest) {
-        return number(value);
-    }
-    let decimals = (digits - 1 - largest.log10().floor() as i32).max(0) as usize;
-    let text = format!("{value:.decimals$}");
-    let zero = text.bytes().all(|b| matches!(b, b'-' | b'0' | b'.'));
-    if zero { "0".into() } else { text.replace('-', "−") }
-}
-
-/// A number for a reader: three significant digits, no padding, a true minus sign.
-pub(crate) fn number(value: f32) -> String {
-    if !value.is_finite() {
-        return if value.is_nan() { "–".into() } else { if value > 0.0 { "∞" } else { "−∞" }.into() };
-    }
-    let size = value.abs();
-    let text = if size == 0.0 {
-        "0".into()
-    } else if !(1e-4..1e6).contains(&size) {
-        let text = format!("{value:.2e}");
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        format!("{}e{exponent}", trim(digits))
-    } else {
-        let decimals = (2 - size.log10().floor() as i32).max(0) as usize;
-        trim(&format!("{value:.decimals$}")).to_owned()
-    };
-    text.replace('-', "−")
-}
-
-fn trim(digits: &str) -> &str {
-    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -299,12 +312,35 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_in_the_middle_of_a_diverging_map() {
-        assert_eq!(scale(ScaleKind::Linear, Colormap::Balance, -1.0, 5.0).position(0.0), Some(0.5));
+    fn where_numbers_share_cells_a_scale_ends_where_few_of_the_cells_are_larger() {
+        // One number in 200 is 1, one cell of 10 × 10 in two holds one, and five cells of all hold a 9.
+        let value = |at: usize| {
+            if at % 40_000 == 7 {
+                9.0
+            } else if at % 200 == 7 {
+                -1.0
+            } else {
+                0.01
+            }
+        };
+        let map = Matrix::new(400, 400, (0..160_000).map(value).collect());
+        let scale = Scale::signed("", [9.0]).but_for(100, [9.0, 0.01]);
+        assert_eq!((scale.max, scale.beyond), (0.01, 100));
+        assert_eq!(
+            scale.drawn([&map], (1, 1), 1).said(1, 1),
+            "colours end at ±0.01: about 1 in 100 of the differences is larger"
+        );
+        let drawn = scale.drawn([&map], (10, 10), 1);
+        assert_eq!((drawn.min, drawn.max), (-1.0, 1.0));
+        let said = "each cell is the largest of 10 × 10; colours end at ±1: about 1 in 100 of the cells is larger";
+        assert_eq!(drawn.said(10, 10), said);
+        // Where no cell is much larger than the others, it ends at the largest.
+        let drawn = scale.drawn([&map], (400, 400), 1);
+        assert_eq!((drawn.max, drawn.said(400, 400)), (9.0, "each cell is the largest of 400 × 400".into()));
     }
 
     #[test]
-    fn numbers_are_short() {
-        assert_eq!([0.25, 1.0, 0.1234, 1234.5, -0.5, 1e-7].map(number), ["0.25", "1", "0.123", "1234", "−0.5", "1e−7"]);
+    fn zero_is_in_the_middle_of_a_diverging_map() {
+        assert_eq!(scale(ScaleKind::Linear, Colormap::Balance, -1.0, 5.0).position(0.0), Some(0.5));
     }
 }

@@ -198,7 +198,8 @@ impl Findings for LogitLens<'_> {
         let scale = self.scale(&shades);
         let mut lines = vec![self.subject.line(&self.what())];
         lines.extend(self.subject.next_line(&self.next));
-        self.options.style.figure(&self.subject, lines, answers(shades, labels, scale))
+        let style = &self.options.style;
+        style.figure(&self.subject, lines, answers(shades, labels, scale, style.readable_columns()))
     }
 
     fn data(&self, _: Option<usize>) -> Result<Data> {

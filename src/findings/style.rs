@@ -4,7 +4,7 @@ use super::font::FontFile;
 use super::length::Length;
 use super::subject::About;
 use crate::error::{Error, Result};
-use crate::figure::{Colormap, Figure, Panel, ScaleKind, Theme, panel_pixels_zoomed};
+use crate::figure::{Colormap, Figure, Panel, ScaleKind, Theme, panel_pixels_zoomed, readable_columns};
 use crate::render::Fonts;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
@@ -109,6 +109,11 @@ impl Style {
     pub(super) fn map_pixels(&self, across: usize, tokens: usize) -> usize {
         let pixels = panel_pixels_zoomed(across, tokens, self.width.map(Length::whole), true, self.zoom());
         (pixels.max(1) as f32 * self.detail()).ceil() as usize
+    }
+
+    /// How many cells with texts can be read beside one another.
+    pub(super) fn readable_columns(&self) -> usize {
+        readable_columns(self.width.map(Length::whole), self.zoom())
     }
 
     /// Pixels of a screen for each unit of layout, where texts have a size of their own.

@@ -10,9 +10,10 @@ pub(super) use fields::Fields;
 use tensors::Head;
 pub(super) use tensors::{Layout, Tensors};
 
+use super::labels::SCORE;
 use super::norm::Norm;
 use super::ops::{Linear, Weight, add, multiply};
-use super::{Activation as At, End, Model, Nonlinearity, Segments, Spec, Tap, visit_rows};
+use super::{Activation as At, Classes, End, Model, Nonlinearity, Segments, Spec, Tap, visit_rows};
 use crate::error::{Error, Result};
 use candle_core::{DType, Tensor};
 
@@ -66,6 +67,8 @@ pub(super) struct Decoder {
     pub norm: Norm,
     /// None where the architecture has no language-model head.
     pub head: Option<Linear>,
+    /// A sequence classifier's head, and its classes.
+    pub score: Option<(Linear, Classes)>,
     /// What logits are kept below.
     pub logit_cap: Option<f64>,
     pub architecture: Option<String>,
@@ -81,6 +84,8 @@ pub struct Whole {
     pub remarks: Vec<String>,
     tied: bool,
     architecture: Option<String>,
+    /// Of a sequence classifier, its classes.
+    classes: Option<Classes>,
 }
 
 impl Decoder {
@@ -96,11 +101,18 @@ impl Decoder {
         norm: Norm,
         block: impl Fn(usize) -> Result<Block>,
     ) -> Result<Self> {
-        let Whole { spec, remarks, tied, architecture } = whole;
+        let Whole { spec, remarks, tied, architecture, classes } = whole;
         let blocks = (0..spec.layers).map(block).collect::<Result<_>>()?;
         let shape = [spec.vocab, spec.d_model];
         let of = Head { architecture: architecture.as_deref(), tied: *tied, shape };
         let head = held.head(head, &embedding, of)?;
+        let score = match classes.as_ref().filter(|_| held.has(SCORE)) {
+            Some(classes) => {
+                let weight = held.weight(SCORE, &[classes.labels.len(), spec.d_model])?;
+                Some((Linear { weight, bias: None, transposed: true }, classes.clone()))
+            }
+            None => None,
+        };
         let remarks = [&remarks[..], &held.finish(spec.layers)?].concat();
         Ok(Self {
             spec: spec.clone(),
@@ -111,6 +123,7 @@ impl Decoder {
             blocks,
             norm,
             head,
+            score,
             logit_cap: None,
             architecture: architecture.clone(),
             remarks,
@@ -121,7 +134,10 @@ impl Decoder {
         let architecture = self.architecture.as_deref().unwrap_or("this model");
         self.head.as_ref().ok_or_else(|| {
             Error::usage(format!("{architecture} has no language-model head, and so no next tokens"))
-                .hint("its attention, heads and mix can be looked at; what explains a next token needs a ForCausalLM")
+                .hint(
+                    "its attention, heads and mix can be looked at, and with a score.weight a sequence classifier's saliency; what \
+                     explains a next token needs a ForCausalLM",
+                )
         })
     }
 }
@@ -141,6 +157,10 @@ impl Model for Decoder {
 
     fn branches(&self) -> bool {
         self.fused
+    }
+
+    fn classes(&self) -> Option<&Classes> {
+        self.score.as_ref().map(|(_, classes)| classes)
     }
 
     fn shows(&self, at: At) -> bool {
@@ -216,6 +236,13 @@ impl Model for Decoder {
 
     fn logit_cap(&self) -> Option<f64> {
         self.logit_cap
+    }
+
+    fn answer(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {
+        match &self.score {
+            Some((score, _)) => Ok(score.of_outputs(normed, ids)?), // no cap is on them
+            None => self.unembed(normed, ids),
+        }
     }
 
     fn unembed_uncapped(&self, normed: &Tensor, ids: Option<&[u32]>) -> Result<Tensor> {

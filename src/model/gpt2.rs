@@ -2,7 +2,6 @@
 
 mod config;
 mod fields;
-mod labels;
 mod layouts;
 mod names;
 
@@ -11,6 +10,7 @@ pub(super) use fields::{Meaning, meaning};
 pub(super) use names::{WRAPPERS, within};
 
 use super::attend::{causal_softmax, mix, pattern, scores};
+use super::labels::SCORE;
 use super::ops::{Backend, LayerNorm, Linear, Weight, add, double};
 use super::weighing::Weighing;
 use super::{
@@ -25,7 +25,6 @@ use names::Held;
 
 const WTE: &str = "wte.weight";
 const HEAD: &str = "lm_head.weight";
-const SCORE: &str = "score.weight";
 
 struct Block {
     ln_1: LayerNorm,

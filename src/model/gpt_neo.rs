@@ -44,7 +44,7 @@ impl GptNeoConfig {
         let mut config = Self {
             nonlinearity: fields.nonlinearity("activation_function", "gelu_new")?,
             eps: fields.eps("layer_norm_epsilon", 1e-5)?,
-            whole: fields.whole(&spec, true)?,
+            whole: fields.whole(&spec, true, None)?,
             windows: windows(&fields, layers)?,
         };
         config.whole.remarks = fields.finish(&["resid_dropout", "embed_dropout"])?;

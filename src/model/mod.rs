@@ -10,6 +10,7 @@ mod gemma;
 mod gpt2;
 mod gpt_neo;
 pub(crate) mod kernel;
+mod labels;
 mod llama;
 mod memory;
 mod neox;

@@ -45,7 +45,7 @@ impl NeoXConfig {
         let mut config = Self {
             nonlinearity: fields.nonlinearity("hidden_act", "gelu")?,
             eps: fields.eps("layer_norm_eps", 1e-5)?,
-            whole: fields.whole(&spec, false)?,
+            whole: fields.whole(&spec, false, None)?,
             rotary: Rotary::of(&fields, &usual, spec.d_head, spec.context)?,
             parallel: fields.or("use_parallel_residual", true)?,
             attention_bias: fields.or("attention_bias", true)?,

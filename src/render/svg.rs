@@ -25,6 +25,9 @@ use values::values;
 const FINE: f32 = 10.0;
 /// The widest sheet within a page, in pixels.
 const SCREEN: u32 = 1600;
+/// By how much another font's letters may be wider than ours: DejaVu's are, which is all that a small system may have.
+const WIDER: f32 = 1.12;
+const BOLDER: f32 = 1.22;
 /// How many colours a gradient names.
 pub(super) const STOPS: usize = 33;
 
@@ -64,7 +67,8 @@ pub(super) fn document(figure: &Figure, fonts: &Fonts, target: For) -> Result<St
 
 /// The same, laid out already.
 fn drawn(figure: &Figure, fonts: &Fonts, target: For, (detail, scene): (f32, Scene)) -> Result<String> {
-    let mut body = Body { theme: figure.theme, detail: detail * scene.zoom, ..Body::default() };
+    let page = (target != For::Pixels).then_some(scene.width);
+    let mut body = Body { theme: figure.theme, detail: detail * scene.zoom, page, ..Body::default() };
     body.draw(&scene, fonts, target)?;
 
     let [w, h] = match (target, stretch(figure, &scene)) {
@@ -113,6 +117,8 @@ fn metadata(figure: &Figure) -> Result<String> {
 struct Body {
     theme: Theme,
     detail: f32,
+    /// How wide the page is, for texts that must end on it; none for our own renderer, which has the fonts.
+    page: Option<f32>,
     fills: String,
     outlines: String,
     images: String,
@@ -235,7 +241,8 @@ impl Body {
     }
 
     /// One text that is anchored where its label is: a viewer that lacks a font, and draws another's wider letters, moves none away from
-    /// its cell. Parts in several fonts follow one another in it.
+    /// its cell. Only a text that such letters would push off the page has its length written down. Parts in several fonts follow one
+    /// another in it.
     fn label(&mut self, label: &Label, fonts: &Fonts) -> Result<()> {
         let runs = fonts.runs(&label.text, label.style);
         let [first, rest @ ..] = &runs[..] else { return Ok(()) };
@@ -265,9 +272,19 @@ impl Body {
         } else {
             ""
         };
+        let wider = label.width * if label.style.bold { BOLDER } else { WIDER };
+        // Joined letters, such as Arabic ones, stay as they are.
+        let ours = rest.is_empty() && first.family == "Inter";
+        let leaves = ours && label.angle == 0.0 && label.anchor == Anchor::Start;
+        let length = match self.page {
+            Some(page) if leaves && label.x + wider > page => {
+                format!(" textLength=\"{}\" lengthAdjust=\"spacingAndGlyphs\"", fine(label.width))
+            }
+            _ => String::new(),
+        };
         write!(
             self.labels,
-            "<text x=\"{x}\" y=\"{y}\"{anchor} font-family=\"{}\" font-size=\"{}\"{} fill=\"#{r:02x}{g:02x}{b:02x}\"{turn}{keep}>{}",
+            "<text x=\"{x}\" y=\"{y}\"{anchor}{length} font-family=\"{}\" font-size=\"{}\"{} fill=\"#{r:02x}{g:02x}{b:02x}\"{turn}{keep}>{}",
             stack(first.family),
             fine(label.style.size),
             if label.style.bold { " font-weight=\"600\"" } else { "" },

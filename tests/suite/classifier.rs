@@ -1,15 +1,17 @@
 //! A sequence classifier's saliency explains a class: with captum's numbers, right gradients, and the class by its name everywhere.
 //!
-//! The fixture is written by `tests/make_classifier_golden.py`.
+//! The fixture is written by `tests/make_classifier_golden.py`, those of other families by `tests/make_families.py`.
 
 use crate::support::checkpoint::Copy;
 use crate::support::shell::{Ran, Shell};
-use crate::support::{apart, central_differences, fixtures, golden, gradient, ids, numbers};
+use crate::support::{apart, central_differences, distance, fixtures, golden, gradient, ids, numbers, size};
 use attnviz::Named;
 use attnviz::analysis::attribution::{Baseline, Evaluator, Method, Request, attribute};
 use attnviz::analysis::{Objective, Of};
-use attnviz::checkpoint::Source;
-use attnviz::model::{Backend, Gpt2, Model, Odds};
+use attnviz::checkpoint::{Checkpoint, Source};
+use attnviz::model::{Backend, Gpt2, Model, NoTap, Odds};
+use attnviz::session::family;
+use attnviz::trace::forward;
 use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -80,6 +82,97 @@ fn gradients_are_what_central_differences_measure() {
             assert!(off <= 1e-4, "{odds:?}, {of:?}, foil {foil}: {off:.1e}");
         }
     }
+}
+
+/// Each family's classifier: its name, what transformers computes, and its ids.
+fn each() -> impl Iterator<Item = (String, HashMap<String, Tensor>, Vec<u32>)> {
+    let all = std::fs::read_dir(fixtures().join("classifiers")).unwrap().map(|entry| entry.unwrap().path());
+    all.map(|folder| {
+        let golden = golden(&folder.join("golden.safetensors"));
+        let ids = ids(&golden);
+        (folder.file_name().unwrap().to_str().unwrap().to_owned(), golden, ids)
+    })
+}
+
+#[test]
+fn every_familys_classifier_gives_the_logits_and_gradients_of_transformers() {
+    let exact = Backend::Composite(DType::F64, Device::Cpu);
+    let mut count = 0;
+    for (name, golden, ids) in each() {
+        let checkpoint = Checkpoint::open(&Source::Directory(fixtures().join("classifiers").join(&name))).unwrap();
+        let (logits, largest) = (&golden["logits"], numbers(&golden["logits"]));
+        let class = (0..3).max_by(|a, b| largest[*a].total_cmp(&largest[*b])).unwrap() as u32;
+        for (backend, tolerance) in [(Backend::Fused, 1e-4), (exact.clone(), 1e-5)] {
+            let model = family(&checkpoint).unwrap().load(&checkpoint.weights().unwrap(), &backend).unwrap();
+            let classes = model.classes().unwrap();
+            assert_eq!(
+                (&classes.labels[1][..], classes.odds, classes.padding),
+                ("so <b>so</b>", Odds::OneOf, Some(299))
+            );
+            let padded = [&ids[..], &[299, 299]].concat();
+            let position = classes.position(&padded);
+            assert_eq!(position, ids.len() - 1);
+            let resid = forward(&*model, &[&padded], &mut NoTap).unwrap().narrow(0, position, 1).unwrap();
+            let found = model.answer(&model.final_norm(&resid).unwrap(), None).unwrap().squeeze(0).unwrap();
+            for what in ["logits", "padded"] {
+                let off = distance(&found, &golden[what]) / size(logits);
+                assert!(off <= 1e-5, "{name}, {backend:?}: {what} are off by {off:.1e}");
+            }
+            assert!(!model.has_logits() && model.unembed(&resid, None).is_err(), "{name}");
+            let objective = Objective { position, target: class, foil: None, of: Of::LogProb };
+            let evaluator = Evaluator::new(&*model, &ids, objective, Baseline::Zero, QUIET).unwrap();
+            let off = apart(&gradient(&evaluator), &numbers(&golden["gradient"]));
+            assert!(off < tolerance, "{name}, {backend:?}: the gradient is {off:.1e} from PyTorch");
+        }
+        count += 1;
+    }
+    assert_eq!(count, 11);
+}
+
+#[test]
+fn every_familys_classifier_is_asked_by_name_from_the_command_line() {
+    for (name, golden, ids) in each() {
+        let copy = Copy::of(&format!("classifiers/{name}"));
+        let ids = ids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        let own = found(&copy, &["--ids", &ids]);
+        let logits = numbers(&golden["logits"]);
+        let softmax = |class: usize| logits[class].exp() / logits.iter().map(|x| x.exp()).sum::<f64>();
+        assert!((own["p_target"].as_f64().unwrap() - softmax(own["target"].as_u64().unwrap() as usize)).abs() < 1e-5);
+        let asked = found(&copy, &["--ids", &ids, "--target", "good", "--foil", "bad", "--method", "gradient"]);
+        assert_eq!([&asked["target_label"], &asked["foil_label"]], [&json!("good"), &json!("bad")], "{name}");
+        copy.asks(&["attention", TEXT, "-o", "a.png", "-q"]).ok();
+        let (message, _) = copy.asks(&["lens", TEXT, "-o", "a.png", "-q"]).fails(2);
+        assert!(message.contains("ForSequenceClassification has no language-model head"), "{name}: {message}");
+    }
+}
+
+#[test]
+fn what_a_config_leaves_out_of_a_classifier_is_what_transformers_takes() {
+    let of = |name: &str, set: &dyn Fn(&mut Value)| {
+        let copy = Copy::of(&format!("classifiers/{name}")).json("config.json", |config| set(config));
+        let checkpoint = Checkpoint::open(&Source::Directory(copy.path(""))).unwrap();
+        let family = family(&checkpoint).unwrap();
+        family.load(&checkpoint.weights().unwrap(), &Backend::Fused).unwrap().classes().unwrap().padding
+    };
+    let left_out = |config: &mut Value| drop(config.as_object_mut().unwrap().remove("pad_token_id"));
+    let defaults = [
+        ("llama", None),
+        ("qwen2", None),
+        ("neox", None),
+        ("gemma", Some(0)),
+        ("olmo2", Some(1)),
+        ("phi3", Some(32000)),
+    ];
+    for (name, padding) in defaults {
+        assert_eq!(of(name, &left_out), padding, "{name}");
+        assert_eq!(of(name, &|config| config["pad_token_id"] = Value::Null), None, "{name}");
+    }
+    Copy::of("classifiers/llama")
+        .json("config.json", |config| config["id2label"] = json!({"1": "a"}))
+        .refused(&["id2label"]);
+    let score = Copy::of("classifiers/neox").json("config.json", |config| config["problem_type"] = json!("regression"));
+    let (message, _) = saliency(&score, &[TEXT, "--of", "prob", "-q"]).fails(2);
+    assert!(message.contains("scores"), "{message}");
 }
 
 fn classifier() -> Copy {

@@ -163,6 +163,30 @@ fn a_prompt_is_the_same_alone_in_a_batch_and_continued_from_its_past() {
 }
 
 #[test]
+fn prompts_that_share_their_beginnings_are_the_same_as_each_by_itself() {
+    for (name, _, ids) in each() {
+        let model = load(&name, &Backend::Fused);
+        assert!(model.branches(), "{name}");
+        // The second leaves the first after five tokens, the third leaves the second after seven, and the fourth shares nothing.
+        let second = [&ids[..5], &[6, 13, 2, 17]].concat();
+        let third = [&second[..7], &[9, 4, 11, 5, 8]].concat();
+        let rows = [&ids[..], &second[5..], &third[7..], &ids[3..]].concat();
+        let own = [(None, ids.len()), (Some(4), 4), (Some(ids.len() + 1), 5), (None, ids.len() - 3)];
+        let segments = Segments::branching(own);
+        let resid = model.start(&model.embed(&rows).unwrap(), &segments).unwrap();
+        let together = model.final_norm(&model.blocks(resid, &segments, &mut NoTap).unwrap()).unwrap();
+        let mut start = 0;
+        for (whole, (_, len)) in [&ids[..], &second, &third, &ids[3..]].into_iter().zip(own) {
+            let alone = model.final_norm(&forward(&*model, &[whole], &mut NoTap).unwrap()).unwrap();
+            let alone = alone.narrow(0, whole.len() - len, len).unwrap();
+            let off = distance(&together.narrow(0, start, len).unwrap(), &alone) / size(&alone);
+            assert!(off < 1e-5, "{name}: the rows from {start} are {off:.1e} off");
+            start += len;
+        }
+    }
+}
+
+#[test]
 fn a_logit_is_the_sum_of_its_parts() {
     for (name, _, ids) in each() {
         let model = load(&name, &Backend::Fused);

@@ -41,14 +41,37 @@ fn an_svg_is_well_formed_whatever_the_labels_hold() {
 }
 
 #[test]
-fn every_text_is_anchored_at_its_cell_and_none_is_stretched() {
+fn every_text_is_anchored_at_its_cell_and_none_there_is_stretched() {
     let text = svg(&hostile_figure(), &Fonts::bundled()).unwrap();
     let document = usvg::roxmltree::Document::parse(&text).unwrap();
     let texts: Vec<_> = document.descendants().filter(|node| node.has_tag_name("text")).collect();
     let anchored = |how: &str| texts.iter().filter(|node| node.attribute("text-anchor") == Some(how)).count();
     assert!(texts.len() > 40 && anchored("middle") > 0 && anchored("end") > 10, "{}", texts.len());
     // Joined letters, such as Arabic ones, stay joined.
-    assert!(!text.contains("textLength") && !text.contains("letter-spacing"));
+    let held: Vec<_> = texts.iter().filter(|node| node.has_attribute("textLength")).collect();
+    let joins = |c: char| ('\u{590}'..'\u{2000}').contains(&c);
+    assert!(!text.contains("letter-spacing"));
+    assert!(!held.iter().any(|node| node.text().is_none_or(|text| text.contains(joins))), "{held:?}");
+    assert!(held.iter().all(|node| node.attribute("text-anchor").is_none()), "{held:?}");
+}
+
+#[test]
+fn only_a_text_that_wider_letters_would_push_off_the_page_has_a_length() {
+    let drawn = |title: &str| {
+        let figure = Figure { title: title.into(), width: None, ..heatmap(&words(8)) };
+        svg(&figure, &Fonts::bundled()).unwrap()
+    };
+    assert!(!drawn("short").contains("textLength"));
+    let text = drawn(&"many words that take more than a line ".repeat(9));
+    let document = usvg::roxmltree::Document::parse(&text).unwrap();
+    let number = |node: &usvg::roxmltree::Node, name: &str| node.attribute(name).unwrap().parse::<f32>().unwrap();
+    let held: Vec<_> = document.descendants().filter(|node| node.has_attribute("textLength")).collect();
+    let page: f32 = document.root_element().attribute("viewBox").unwrap().split(' ').nth(2).unwrap().parse().unwrap();
+    assert!(
+        !held.is_empty() && held.iter().all(|node| number(node, "x") + number(node, "textLength") < page),
+        "{text}"
+    );
+    assert!(held.iter().all(|node| node.attribute("text-anchor").is_none()));
 }
 
 #[test]

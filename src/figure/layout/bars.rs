@@ -2,7 +2,7 @@
 
 use super::text::{Line, put_lines, wrap};
 use super::{Anchor, Block, Item, Rect, Room, Style, Typeface};
-use crate::figure::scale::number;
+use crate::figure::number::number;
 use crate::figure::{Bars, Ink};
 
 const TITLE: Style = Style::bold(12.0);

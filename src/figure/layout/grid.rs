@@ -12,8 +12,6 @@ const TITLE: Style = Style::regular(10.0);
 /// Room for the row titles and their caption, and for those of the columns.
 const LEFT: f32 = 40.0;
 const TOP: f32 = 36.0;
-/// Room for the colour bar beside the maps, its gap included.
-const LEGEND: f32 = 78.0;
 /// The widths of all maps together where nobody asks for one: as wide as looks good, and as more tokens make it.
 const NATURAL: f32 = 1172.0;
 const MOST: f32 = 3000.0;
@@ -67,7 +65,7 @@ struct Around {
 
 impl Around {
     fn new(width: Option<f32>) -> Self {
-        Self { left: LEFT, top: TOP, right: if legend::is_beside(width) { LEGEND } else { 2.0 }, below: 0.0 }
+        Self { left: LEFT, top: TOP, right: if legend::is_beside(width) { legend::BESIDE } else { 2.0 }, below: 0.0 }
     }
 }
 
@@ -135,8 +133,7 @@ impl<'a, 'f> Plan<'a, 'f> {
         let natural = room.w.is_none() && room.h.is_none();
         let limit = natural.then(|| share(MOST, cols).0);
         let mut around = Around::new(room.w);
-        let longest =
-            [grid.said(), grid.scale.pooling().said(100, 100), marks::unsigned(&grid.cells, &grid.scale, 0.0)];
+        let longest = [grid.said(), grid.scale.said(100, 100), marks::unsigned(&grid.cells, &grid.scale, 0.0)];
         around.below = marks::notes_height(face, &longest, &grid.hatched, room.w.unwrap_or(NATURAL));
         around.below += if legend::is_beside(room.w) { 0.0 } else { legend::FLAT + 8.0 };
         let sized = |around: &Around, head: f32| {
@@ -172,7 +169,7 @@ impl<'a, 'f> Plan<'a, 'f> {
         plan.scale = grid.scale.drawn(&grid.cells, (block, block), grid.pooled);
         let block = block * grid.pooled.max(1);
         let unsigned = marks::unsigned(&grid.cells, &plan.scale, plan.side / tokens as f32);
-        plan.notes = vec![grid.said(), grid.scale.pooling().said(block, block), unsigned];
+        plan.notes = vec![grid.said(), plan.scale.said(block, block), unsigned];
         plan
     }
 
@@ -240,7 +237,7 @@ impl<'a, 'f> Plan<'a, 'f> {
         (block.w, block.h) = (block.w.max(self.around.left + w), block.h.max(below));
         let wide = room.w.map_or(w.max(LARGEST), |w| w - self.around.left);
         let h = bottom.y + self.side - self.around.top - self.head;
-        let limit = if room.w.is_some() { LEGEND - legend::GAP } else { 100.0 };
+        let limit = if room.w.is_some() { legend::BESIDE - legend::GAP } else { 100.0 };
         let beside = legend::is_beside(room.w).then(|| legend::legend(&self.scale, face, h, limit));
         // Where its numbers are too wide to stand beside the maps, it lies under them.
         let beside = beside.filter(|bar| !bar.cut);

@@ -2,7 +2,7 @@
 
 use super::labels::{self, Rows};
 use super::text::{Line, wrap};
-use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, legend, marks};
+use super::{Anchor, Block, Item, Rect, Room, Style, Typeface, columns, legend, marks};
 use crate::figure::matrix::block as pool_block;
 use crate::figure::{Heatmap, Ink, Scale};
 use std::borrow::Cow;
@@ -41,6 +41,20 @@ const LARGEST_CELL: f32 = 56.0;
 /// The largest cell in a given size: a map of two tokens should not fill the page.
 const GIVEN_CELL: f32 = 120.0;
 
+/// What stands beside the columns of a map with short names for its rows, its colour bar not included.
+const BESIDE: f32 = 116.0;
+
+/// How many columns of cells with texts can be read beside one another on a page of that width; where texts have a size of their own, a
+/// unit is `zoom` pixels.
+pub(crate) fn readable_columns(width: Option<u32>, zoom: Option<f32>) -> usize {
+    let zoom = zoom.unwrap_or_else(|| columns::zoom(width, None));
+    let (_, Some(inner), _) = columns::columns(width.map(|width| width as f32 / zoom), false) else {
+        return usize::MAX;
+    };
+    let bar = if legend::is_beside(Some(inner)) { legend::BESIDE } else { 0.0 };
+    ((inner - BESIDE - bar) / NARROWEST).max(1.0) as usize
+}
+
 pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, alike: Alike) -> Block<'a> {
     let (rows, cols) = (map.values.rows, map.values.cols);
     let mut block = Block::default();
@@ -60,7 +74,8 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
     let bar = |scale: &Cow<'a, Scale>, h: f32| legend::legend(scale, face, h, room_for_legend - legend::GAP);
     let right = |scale: &Cow<'a, Scale>| if beside { legend::GAP + bar(scale, 400.0).w } else { 2.0 };
     let notes_wide = room.w.unwrap_or(NATURAL);
-    let pooling = if rows.max(cols) < LEAST_POOLED { String::new() } else { map.scale.pooling().said(100, 100) };
+    let most = if rows.max(cols) < LEAST_POOLED { 1 } else { 100 };
+    let pooling = map.scale.said(most, most);
     let has_labels = map.cell_labels.iter().any(|text| !text.is_empty());
     // A map without texts continues none that has them, and has its own number of columns.
     let alike = if has_labels { alike } else { Alike::default() };
@@ -140,7 +155,7 @@ pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, ali
         block.items.push(Item::Label(text.at(title_left, base, Anchor::Start, Ink::Strong)));
     }
     let unsigned = if has_texts { String::new() } else { marks::unsigned([&map.values], &scale, cw.min(ch)) };
-    let notes = [map.scale.pooling().said(pooled(rows, h), pooled(cols, w)), lost, unsigned];
+    let notes = [scale.said(pooled(rows, h), pooled(cols, w)), lost, unsigned];
     let y = block.h.max(below + deepest);
     let x = if room.w.is_some_and(|width| width < left + 2.0 * WIDEST) { 0.0 } else { left };
     if notes.iter().any(|note| !note.is_empty()) || !map.hatched.is_empty() {

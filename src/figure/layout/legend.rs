@@ -2,7 +2,7 @@
 
 use super::text::{Line, wrap};
 use super::{Anchor, Block, Item, Rect, Style, Typeface};
-use crate::figure::scale::number;
+use crate::figure::number::number;
 use crate::figure::{Ink, Scale};
 use std::borrow::Cow;
 
@@ -10,6 +10,8 @@ const BAR: f32 = 9.0;
 const TICK: f32 = 4.0;
 /// From a map to its colour bar.
 pub(super) const GAP: f32 = 22.0;
+/// Room for a colour bar beside maps that leave it no more, the gap included.
+pub(super) const BESIDE: f32 = 78.0;
 const TEXT: Style = Style::regular(10.0);
 
 /// A page narrower than this has its colour bars under the maps.

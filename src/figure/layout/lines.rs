@@ -55,6 +55,9 @@ pub(super) fn lines<'a>(chart: &Lines, face: &dyn Typeface, room: Room) -> Block
     }
     rows.put(&mut block, x0, y0);
     cols.put_right(&mut block, x1, top);
+    // Lines of several heads between the same tokens lie beside one another.
+    let (many, low) = (chart.series.len() as f32, pitches.0.min(pitches.1));
+    let lane = |series: usize| (series as f32 - (many - 1.0) / 2.0) * (THICK.1 + 0.5).min(low * 0.8 / many);
     let all = chart.series.iter().enumerate().flat_map(|(i, one)| one.links.iter().map(move |link| (i, link)));
     let mut all: Vec<_> = all.filter(|(_, link)| link.from < left && link.to < right).collect();
     // The strongest lie on top.
@@ -64,7 +67,7 @@ pub(super) fn lines<'a>(chart: &Lines, face: &dyn Typeface, room: Room) -> Block
         if t < PALEST {
             continue;
         }
-        let y = |from: f32, at: usize, pitch: f32| from + (at as f32 + 0.5) * pitch;
+        let y = |from: f32, at: usize, pitch: f32| from + (at as f32 + 0.5) * pitch + lane(series);
         block.items.push(Item::Curve {
             points: vec![(x0, y(y0, link.from, pitches.0)), (x1, y(top, link.to, pitches.1))],
             ink: Ink::Faded(series as u8, (t * 255.0) as u8),

@@ -16,10 +16,10 @@ const LEAST: f32 = 150.0;
 const LARGEST: f32 = 300.0;
 const LARGEST_CELL: f32 = 40.0;
 const GAP: f32 = 16.0;
-/// Cells smaller than this have no labels.
-const LABELLED: f32 = 9.0;
+/// Maps smaller than this have no labels, unless each of their cells has room for its own.
+const LABELLED: f32 = 120.0;
+const LABELLED_CELL: f32 = 9.0;
 const WIDEST: f32 = 90.0;
-const LEGEND: f32 = 78.0;
 /// A map that is smaller than this cannot be read.
 const READABLE: f32 = 24.0;
 /// A map of no more rows and columns is never pooled.
@@ -39,14 +39,15 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
     let caption = |text: &str| if text.is_empty() { 0.0 } else { AXIS.line() + 4.0 };
     let (axis_left, axis_below) = (caption(&sheet.row_axis), caption(&sheet.col_axis));
     let head = NAME.line() + 3.0;
-    let right = if beside { LEGEND } else { 2.0 };
+    let right = if beside { legend::BESIDE } else { 2.0 };
     let widest = WIDEST.min(width * 0.16);
     let gutter = |labels: &[String], n: usize| labels::rough_gutter(face, labels, n, widest);
     let (left, below) = (gutter(&sheet.row_labels, rows), gutter(&sheet.col_labels, cols));
 
     // As many side by side as give the largest maps, or, with a width to spare, as stand well together.
     let count = sheet.maps.len();
-    let longest = if rows.max(cols) > MOST_UNPOOLED { sheet.scale.pooling().said(100, 100) } else { String::new() };
+    let most = if rows.max(cols) > MOST_UNPOOLED { 100 } else { 1 };
+    let longest = sheet.scale.said(most, most);
     let values = || sheet.maps.iter().map(|map| &map.values);
     let longest = [longest, marks::unsigned(values(), &sheet.scale, 0.0)];
     let notes =
@@ -69,7 +70,8 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
         let down = count.div_ceil(choices.end().to_owned().min(4.max((width / LARGEST) as usize)));
         count.div_ceil(down.max(1))
     };
-    let labelled = fit(best(left, below), left, below) >= LABELLED;
+    let cell = fit(best(left, below), left, below);
+    let labelled = cell >= LABELLED_CELL || cell * rows.max(cols) as f32 >= LABELLED;
     let (left, below) = if labelled { (left, below) } else { (0.0, 0.0) };
     let across = best(left, below);
     let cell = fit(across, left, below).max(2.0 / rows.max(cols) as f32);
@@ -126,13 +128,13 @@ pub(super) fn sheet<'a>(sheet: &'a Sheet, face: &dyn Typeface, room: Room) -> Bl
         block.items.push(Item::Label(line.at(x0 + w / 2.0, base, Anchor::Middle, Ink::Soft)));
         block.h = base + AXIS.size * 0.3;
     }
-    let notes = [sheet.scale.pooling().said(blocks.0, blocks.1), marks::unsigned(values(), &scale, cell)];
+    let notes = [scale.said(blocks.0, blocks.1), marks::unsigned(values(), &scale, cell)];
     if notes.iter().any(|note| !note.is_empty()) || !sheet.hatched.is_empty() {
         let y = block.h;
         marks::put_notes(&mut block, face, (x0, y), &notes, &sheet.hatched, width - x0);
     }
     if beside {
-        let bar = legend::legend(&scale, face, h.max(80.0), LEGEND - legend::GAP);
+        let bar = legend::legend(&scale, face, h.max(80.0), legend::BESIDE - legend::GAP);
         block.put(edge + legend::GAP, y0, bar);
     } else {
         let y = block.h + 10.0;

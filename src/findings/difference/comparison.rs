@@ -191,11 +191,6 @@ impl ComparedAttention {
         (map.cols - map.rows + change.at.0, change.at.1)
     }
 
-    /// Where the colours end, where some differences are larger.
-    pub(super) fn ends_at(&self) -> Option<f32> {
-        (self.difference.most() > self.scale.max).then_some(self.scale.max)
-    }
-
     /// Whether hardly any of what differs would be seen on a linear scale.
     pub(super) fn is_faint(&self) -> bool {
         *self.faint.get_or_init(|| {

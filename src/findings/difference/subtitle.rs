@@ -4,7 +4,6 @@ use super::comparison::{ComparedAttention, Comparison};
 use super::words::{excerpts, short};
 use crate::checkpoint::identity;
 use crate::figure::ScaleKind;
-use crate::figure::difference::LARGER;
 use crate::text;
 
 impl Comparison<'_> {
@@ -27,9 +26,6 @@ impl Comparison<'_> {
                 Some(format!("{many} rows keep less than 5 % without the first token, and are counted but not drawn"))
             }
         }));
-        if let Some(end) = self.attention.as_ref().and_then(ComparedAttention::ends_at) {
-            lines.push(format!("colours end at ±{}: about 1 in {LARGER} of the differences is larger", short(end)));
-        }
         if self.is_faint() {
             lines.push("most differences are small beside it".into());
         }

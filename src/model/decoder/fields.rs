@@ -4,6 +4,7 @@ use super::Whole;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::model::gpt2::{Meaning, meaning};
+use crate::model::labels::{classes, is_classifier};
 use crate::model::{Nonlinearity, Spec};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -23,6 +24,7 @@ pub(in crate::model) struct Fields {
     pub family: &'static str,
     all: Map<String, Value>,
     read: RefCell<BTreeSet<String>>,
+    assumed: RefCell<Vec<String>>,
 }
 
 impl Fields {
@@ -35,14 +37,18 @@ impl Fields {
             Error::failed(format!("{origin} is not a {family} config: {e}"))
                 .hint(format!("it should be the config.json of a {family} checkpoint"))
         })?;
-        let fields = Self { origin: origin.to_owned(), family, all, read: RefCell::default() };
+        let fields = Self::of(origin.to_owned(), family, all);
         fields.mark("model_type");
         Ok(fields)
     }
 
+    fn of(origin: String, family: &'static str, all: Map<String, Value>) -> Self {
+        Self { origin, family, all, read: RefCell::default(), assumed: RefCell::default() }
+    }
+
     /// No fields, of the same config.
     pub fn empty(of: &Fields) -> Self {
-        Self { origin: of.origin.clone(), family: of.family, all: Map::new(), read: RefCell::default() }
+        Self::of(of.origin.clone(), of.family, Map::new())
     }
 
     /// Whether there are none.
@@ -97,7 +103,7 @@ impl Fields {
     pub fn object(&self, name: &str) -> Result<Option<Fields>> {
         let all: Option<Map<String, Value>> = self.get(name)?;
         let origin = format!("{}: {name}", self.origin);
-        Ok(all.map(|all| Fields { origin, family: self.family, all, read: RefCell::default() }))
+        Ok(all.map(|all| Self::of(origin, self.family, all)))
     }
 
     /// A dimension.
@@ -211,13 +217,22 @@ impl Fields {
         Ok(self.get::<Vec<String>>("architectures")?.and_then(|all| all.into_iter().next()))
     }
 
-    /// What is said of the model as a whole, with these sizes; whether it is tied where the config is silent. Nothing is assumed so far.
+    /// What is said of the model as a whole, with these sizes; where the config is silent, whether it is tied, and the token that fills texts
+    /// up. Nothing is assumed so far.
     ///
     /// # Errors
-    /// As [`Self::get`].
-    pub fn whole(&self, spec: &Spec, tied: bool) -> Result<Whole> {
+    /// As [`Self::get`], and a classifier's classes that cannot be read.
+    pub fn whole(&self, spec: &Spec, tied: bool, padding: Option<u32>) -> Result<Whole> {
         let (tied, architecture) = (self.or("tie_word_embeddings", tied)?, self.architecture()?);
-        Ok(Whole { spec: spec.clone(), remarks: Vec::new(), tied, architecture })
+        let classes = match architecture.as_deref() {
+            Some(class) if is_classifier(class) => {
+                let (classes, assumed) = classes(&self.all, &self.origin, padding)?;
+                self.assumed.borrow_mut().extend(assumed);
+                Some(classes)
+            }
+            _ => None,
+        };
+        Ok(Whole { spec: spec.clone(), remarks: Vec::new(), tied, architecture, classes })
     }
 
     /// That the value of a field is not what can be computed.
@@ -252,7 +267,7 @@ impl Fields {
             elsewhere || name.starts_with('_') || without_effect.contains(&name) || COMMON.contains(&name)
         };
         let unknown: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).filter(|name| !known(name)).collect();
-        let (origin, family, mut remarks) = (&self.origin, self.family, Vec::new());
+        let (origin, family, mut remarks) = (&self.origin, self.family, self.assumed.take());
         if !unknown.is_empty() {
             let unknown = unknown.join(", ");
             remarks

@@ -80,7 +80,7 @@ impl GemmaConfig {
         let mut config = Self {
             nonlinearity,
             eps: fields.eps("rms_norm_eps", 1e-6)?,
-            whole: fields.whole(&spec, true)?,
+            whole: fields.whole(&spec, true, Some(0))?,
             scale: width.sqrt().recip(),
             score_cap,
             logit_cap: cap("final_logit_softcapping", Some(30.0))?,

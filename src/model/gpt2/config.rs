@@ -1,9 +1,9 @@
 //! `config.json` of a GPT-2: every field that changes the numbers is honoured or refused by name.
 
 use super::fields::{refused, unknown};
-use super::labels::{CLASSIFIER, classes};
 use crate::error::{Error, Result};
 use crate::json;
+use crate::model::labels::classes;
 use crate::model::{Classes, Nonlinearity, Spec};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -69,7 +69,7 @@ impl Gpt2Config {
         let mut remarks = remarks(origin, &all, architecture.as_deref());
         let classes = match architecture.as_deref() {
             Some(CLASSIFIER) => {
-                let (classes, assumed) = classes(&all, origin)?;
+                let (classes, assumed) = classes(&all, origin, None)?;
                 remarks.extend(assumed);
                 Some(classes)
             }
@@ -199,6 +199,8 @@ impl Default for Fields {
     }
 }
 
+/// The class of transformers whose logits are of the whole text.
+pub(super) const CLASSIFIER: &str = "GPT2ForSequenceClassification";
 /// transformers' classes that have a GPT-2's blocks.
 const CLASSES: [&str; 6] = [
     "GPT2LMHeadModel",

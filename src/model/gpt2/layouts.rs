@@ -1,6 +1,6 @@
 //! What weights are that are no GPT-2's: an adapter, or another program's, by the names that give each away.
 
-use super::labels::CLASSIFIER;
+use super::config::CLASSIFIER;
 use crate::error::{Error, Result};
 use crate::weights::Weights;
 

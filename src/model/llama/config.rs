@@ -69,7 +69,7 @@ impl LlamaConfig {
             family,
             nonlinearity: fields.nonlinearity("hidden_act", "silu")?,
             eps: fields.eps("rms_norm_eps", eps)?,
-            whole: fields.whole(&spec, false)?,
+            whole: fields.whole(&spec, false, kind.padding())?,
             rotary: Rotary::of(&fields, &usual, spec.d_head, spec.context)?,
             windows: kind.windows(&fields, spec.layers)?,
             qkv_bias: attention_bias || kind == Kind::Qwen2,
@@ -89,6 +89,15 @@ impl LlamaConfig {
 }
 
 impl Kind {
+    /// The token that fills texts up, where the config names none.
+    fn padding(self) -> Option<u32> {
+        match self {
+            Self::Phi3 => Some(32000),
+            Self::Olmo2 => Some(1),
+            _ => None,
+        }
+    }
+
     /// The sizes of the model, with transformers' defaults.
     fn spec(self, fields: &Fields) -> Result<Spec> {
         let [d, d_mlp, layers, heads, vocab, context] = match self {

@@ -1,6 +1,6 @@
 use super::Page;
 use super::text::{columns, fit, pad};
-use crate::figure::scale::number;
+use crate::figure::number::number;
 use crate::figure::{Bars, Ink};
 
 /// The most columns of a bar.

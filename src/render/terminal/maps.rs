@@ -47,7 +47,7 @@ impl Page {
         }
         let axes = axes(&map.row_axis, &map.col_axis);
         self.legend(&scale, left, &axes);
-        self.lines(&map.scale.pooling().said(block, block), Ink::Soft);
+        self.lines(&scale.said(block, block), Ink::Soft);
         self.hatched(&map.hatched);
     }
 
@@ -119,7 +119,7 @@ impl Page {
         self.legend(&scale, left, &remark);
         self.lines(&grid.said(), Ink::Soft);
         let block = size.block * grid.pooled.max(1);
-        self.lines(&grid.scale.pooling().said(block, block), Ink::Soft);
+        self.lines(&scale.said(block, block), Ink::Soft);
         self.hatched(&grid.hatched);
     }
 
@@ -146,7 +146,7 @@ impl Page {
             self.row_of_maps(&refs, &scale, ("", 0), size, slot);
         }
         self.legend(&scale, 0, &axes(&sheet.row_axis, &sheet.col_axis));
-        self.lines(&sheet.scale.pooling().said(size.block, size.block), Ink::Soft);
+        self.lines(&scale.said(size.block, size.block), Ink::Soft);
         self.hatched(&sheet.hatched);
     }
 

@@ -14,7 +14,7 @@ mod text;
 use pen::{Cell, Pen, Tone};
 use text::{columns, fit, wrap};
 
-use crate::figure::scale::number;
+use crate::figure::number::number;
 use crate::figure::{Figure, Ink, Panel, Scale, Theme};
 use crate::render::visible;
 

@@ -3,7 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::figure::scale::number;
+use crate::figure::number::number;
 use crate::render::visible;
 
 /// How many columns a text takes.

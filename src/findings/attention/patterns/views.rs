@@ -3,7 +3,7 @@
 use super::Patterns;
 use crate::analysis::attention::Map;
 use crate::error::{Error, Result};
-use crate::figure::scale::number;
+use crate::figure::number::number;
 use crate::figure::{Lines, Link, Links, Matrix, Panel, Scale, Strip, StripRow};
 use crate::findings::attention::shape::{Shape, place};
 use crate::findings::subject::percent;

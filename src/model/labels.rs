@@ -1,20 +1,30 @@
 //! What a sequence classifier's `config.json` says of its classes.
 
+use super::{Classes, Odds};
 use crate::error::{Error, Result};
-use crate::model::{Classes, Odds};
 use crate::text;
 use serde_json::{Map, Value};
 
-/// The class of transformers whose logits are of the whole text.
-pub(super) const CLASSIFIER: &str = "GPT2ForSequenceClassification";
+/// The matrix that makes the logits of classes.
+pub(super) const SCORE: &str = "score.weight";
 /// More classes than anybody trains.
 const MOST: u64 = 1 << 20;
 
-/// The classes by `id2label`, else as many as `num_labels` says, else two; and what was assumed of them.
+/// Whether a class of transformers has logits of whole texts.
+pub(super) fn is_classifier(architecture: &str) -> bool {
+    architecture.ends_with("ForSequenceClassification")
+}
+
+/// The classes by `id2label`, else as many as `num_labels` says, else two; and what was assumed of them. `padding` is the token that fills
+/// texts up where the config names none.
 ///
 /// # Errors
 /// Fields that name no classes, or name them in a way that transformers does not read.
-pub(super) fn classes(config: &Map<String, Value>, origin: &str) -> Result<(Classes, Option<String>)> {
+pub(super) fn classes(
+    config: &Map<String, Value>,
+    origin: &str,
+    padding: Option<u32>,
+) -> Result<(Classes, Option<String>)> {
     let refuse = |field: &str, why: &str| {
         let value = config.get(field).unwrap_or(&Value::Null);
         Error::failed(format!("{origin}: {field} is {value}: {why}"))
@@ -50,7 +60,10 @@ pub(super) fn classes(config: &Map<String, Value>, origin: &str) -> Result<(Clas
         Some(Some("regression")) => (Odds::Score, None),
         Some(_) => return Err(refuse("problem_type", "it is none of transformers', or not for one class")),
     };
-    let padding = config.get("pad_token_id").and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok());
+    let padding = match config.get("pad_token_id") {
+        None => padding,
+        Some(id) => id.as_u64().and_then(|id| u32::try_from(id).ok()),
+    };
     Ok((Classes { labels, odds, padding }, remark))
 }
 
@@ -60,7 +73,7 @@ mod tests {
     use serde_json::json;
 
     fn of(config: Value) -> Result<(Classes, Option<String>)> {
-        classes(config.as_object().unwrap(), "config.json")
+        classes(config.as_object().unwrap(), "config.json", None)
     }
 
     #[test]
