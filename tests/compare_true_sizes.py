@@ -4,7 +4,8 @@
 
 Writes checkpoints with the configs of Pythia-160M (f16), Qwen2.5-0.5B and Llama-3.2-1B (bf16): about 4 GB in all, removed at the end
 unless --folder says where they stay. transformers computes in f32, eager, from the same file, and draws the sheet of all heads with
-matplotlib; attnviz draws its own. Both run once after another, each in a process of its own: seconds are from start to end. With --exact both are also compared with transformers in double precision.
+matplotlib; attnviz draws its own. Both run once after another, each in a process of its own: seconds are from start to end. With --exact both are also compared with transformers in double precision. Weights of
+queries and keys are multiplied by --sharpness (3 unless given), so that attention is as uneven as trained models' or more.
 """
 
 import argparse
@@ -35,7 +36,7 @@ MODELS = {
 }  # fmt: skip
 
 
-def write(name, folder):
+def write(name, folder, sharpness):
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -45,7 +46,7 @@ def write(name, folder):
     with torch.no_grad():
         for key, weight in model.named_parameters():
             if any(part in key for part in ("q_proj.weight", "k_proj.weight", "query_key_value.weight")):
-                weight *= 3  # attention that is not even
+                weight *= sharpness  # attention that is not even
     model.save_pretrained(folder)
     tokenizer = json.loads((Path(__file__).parent / "fixtures/base/tokenizer.json").read_text())
     vocab = tokenizer["model"]["vocab"]
@@ -150,13 +151,14 @@ def main():
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--folder")
     parser.add_argument("--exact", action="store_true")
+    parser.add_argument("--sharpness", type=float, default=3)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as own:
         for name in asked.models.split(","):
             folder = Path(asked.folder or own) / name
             if not (folder / "model.safetensors").exists():
                 folder.mkdir(parents=True, exist_ok=True)
-                write(name, folder)
+                write(name, folder, asked.sharpness)
             compare(asked.program, name, folder, [int(count) for count in asked.tokens.split(",")], asked.runs, asked.exact)
 
 

@@ -8,6 +8,7 @@ use super::progress::Progress;
 use attnviz::error::Result;
 use attnviz::findings::{Asked, Cost, Subject, find};
 use attnviz::prompt::Prompt;
+use attnviz::weights::Weights;
 
 /// A command that looks at one prompt, as typed.
 pub trait PromptCommand {
@@ -68,7 +69,11 @@ pub fn run(command: &dyn PromptCommand, name: &str, line: &str) -> Result<()> {
     let found = found?;
     doubts.iter().for_each(output::advise);
     laps.lap("computed");
-    deliver(&*found, &destinations, &analysis.style().fonts()?, output.quiet)?;
+    let fonts = analysis.style().fonts()?;
+    std::thread::scope(|scope| {
+        scope.spawn(|| session.weights().map(Weights::rest));
+        deliver(&*found, &destinations, &fonts, output.quiet)
+    })?;
     laps.lap("written");
     found.verdict()
 }

@@ -34,11 +34,46 @@ impl Cells {
         Self { rows, cols, levels }
     }
 
-    /// Rectangles of one colour each, as wide as they can be.
-    pub fn rects(&self, place: Rect, palette: &[[u8; 3]]) -> Vec<(Rect, [u8; 3])> {
+    /// What may lie under all others: the commonest level, and the corners around all cells that are drawn, in cells; where these are a run
+    /// in each of adjacent rows, and each run meets the next. Programs that soften edges show a seam between shapes that meet, and what is
+    /// under them.
+    pub fn ground(&self) -> Option<(usize, Vec<(usize, usize)>)> {
+        let mut counts = [0usize; colormap::LEVELS];
+        let mut rows: Vec<(usize, usize, usize)> = Vec::new(); // row, first column, end
+        for (level, row, col, len) in self.runs().filter(|(level, ..)| *level != usize::from(NOTHING)) {
+            counts[level] += len;
+            match rows.last_mut() {
+                Some(last) if last.0 == row && last.2 == col => last.2 += len,
+                Some(last) if last.0 == row || last.0 + 1 != row => return None,
+                _ => rows.push((row, col, col + len)),
+            }
+        }
+        let meet =
+            |(above, below): (&(usize, usize, usize), &(usize, usize, usize))| above.1 < below.2 && below.1 < above.2;
+        if rows.is_empty() || !rows.iter().zip(&rows[1..]).all(meet) {
+            return None;
+        }
+        let right = rows.iter().flat_map(|(row, _, end)| [(*end, *row), (*end, row + 1)]);
+        let left = rows.iter().rev().flat_map(|(row, first, _)| [(*first, row + 1), (*first, *row)]);
+        let mut corners: Vec<(usize, usize)> = Vec::new();
+        for corner in right.chain(left) {
+            let straight = |of: fn(&(usize, usize)) -> usize| {
+                corners.iter().rev().take(2).filter(|c| of(c) == of(&corner)).count() == 2
+            };
+            if straight(|c| c.0) || straight(|c| c.1) {
+                corners.pop();
+            }
+            corners.push(corner);
+        }
+        let level = (0..counts.len()).max_by_key(|level| counts[*level])?;
+        Some((level, corners))
+    }
+
+    /// Rectangles of one colour each, as wide as they can be, but for those of the level that lies under them.
+    pub fn rects(&self, place: Rect, palette: &[[u8; 3]], ground: Option<usize>) -> Vec<(Rect, [u8; 3])> {
         let (cw, ch) = (place.w / self.cols.max(1) as f32, place.h / self.rows.max(1) as f32);
         let mut rects = Vec::new();
-        for (level, row, col, len) in self.runs() {
+        for (level, row, col, len) in self.runs().filter(|(level, ..)| Some(*level) != ground) {
             if let Some(colour) = palette.get(level) {
                 let (x, y) = (place.x + col as f32 * cw, place.y + row as f32 * ch);
                 rects.push((Rect { x, y, w: len as f32 * cw, h: ch }, *colour));
@@ -101,5 +136,45 @@ impl Cells {
         writer.write_image_data(&pixels).map_err(failed)?;
         writer.finish().map_err(failed)?;
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_under_a_map_covers_its_cells_and_nothing_else() {
+        let of = |rows: usize, cols: usize, data: Vec<f32>| {
+            let cells = Cells::new(&Matrix::new(rows, cols, data), &Scale::default(), (rows, cols));
+            let drawn = (0..rows).flat_map(|row| (0..cols).map(move |col| (row, col)));
+            let count = drawn.filter(|(row, col)| cells.is_drawn(*row, *col)).count();
+            (cells.ground(), count)
+        };
+        // Twice the area within corners.
+        let area = |corners: &[(usize, usize)]| {
+            let next = corners.iter().cycle().skip(1);
+            corners.iter().zip(next).map(|(a, b)| (a.0 * b.1) as i64 - (b.0 * a.1) as i64).sum::<i64>().abs()
+        };
+        let causal = |n: usize| (0..n * n).map(|at| if at % n > at / n { f32::NAN } else { 0.1 }).collect::<Vec<_>>();
+        for (rows, cols, data, corners) in [
+            (1, 1, vec![0.0], 4),
+            (3, 4, vec![0.5; 12], 4),
+            (5, 5, causal(5), 12),
+            (2, 3, vec![f32::NAN, 0.2, 0.2, 0.2, 0.2, f32::NAN], 8),
+            (3, 1, vec![f32::NAN, 0.2, 0.4], 4),
+        ] {
+            let (ground, count) = of(rows, cols, data);
+            let (_, found) = ground.unwrap();
+            assert_eq!((area(&found), found.len()), (2 * count as i64, corners), "{rows} × {cols}: {found:?}");
+        }
+        let hole = vec![0.1, f32::NAN, 0.1];
+        let apart = vec![0.1, f32::NAN, f32::NAN, 0.1];
+        let gap = vec![0.1, f32::NAN, 0.1];
+        for (rows, cols, data) in [(1, 3, hole), (2, 2, apart), (3, 1, gap), (1, 1, vec![f32::NAN]), (0, 0, vec![])] {
+            assert_eq!(of(rows, cols, data).0, None, "{rows} × {cols}");
+        }
+        let (ground, _) = of(1, 4, vec![1.0, 0.0, 1.0, 1.0]);
+        assert_eq!(ground.unwrap().0, colormap::level(1.0));
     }
 }

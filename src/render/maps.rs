@@ -54,17 +54,19 @@ impl<'a> Map<'a> {
         Some(Self { place: *place, cells: Cells::new(matrix, scale, (most(place.h), most(place.w))), scale })
     }
 
-    /// The outlines of all cells of each colour, in units of cells.
+    /// The outlines of all cells of each colour, in units of cells; first that of the colour which lies under all others.
     fn outlines(&self, theme: Theme) -> Vec<([u8; 3], String)> {
-        let palette = self.scale.colormap.palette(theme);
+        let (palette, ground) = (self.scale.colormap.palette(theme), self.cells.ground());
         let mut all: Vec<String> = vec![String::new(); palette.len()];
-        for (level, row, col, len) in self.cells.runs() {
+        let under = ground.as_ref().map(|(level, _)| *level);
+        for (level, row, col, len) in self.cells.runs().filter(|(level, ..)| Some(*level) != under) {
             if let Some(outline) = all.get_mut(level) {
                 let _ = write!(outline, "M{col} {row}h{len}v1H{col}z"); // a text has room
             }
         }
+        let under = ground.and_then(|(level, corners)| Some((*palette.get(level)?, around(&corners))));
         let seen = palette.iter().copied().zip(all).filter(|(_, outline)| !outline.is_empty());
-        seen.collect()
+        under.into_iter().chain(seen).collect()
     }
 
     /// Writes its outlines as a group whose unit is a cell.
@@ -111,6 +113,15 @@ impl<'a> Map<'a> {
         out.push_str("/>\n");
         Ok(())
     }
+}
+
+/// A path around corners that lie along one another, beginning at a corner that is right of, or over, the next.
+fn around(corners: &[(usize, usize)]) -> String {
+    let mut path = corners.first().map_or(String::new(), |(x, y)| format!("M{x} {y}"));
+    for (from, to) in corners.iter().zip(corners.iter().skip(1)) {
+        let _ = if from.1 == to.1 { write!(path, "H{}", to.0) } else { write!(path, "V{}", to.1) };
+    }
+    path + "z"
 }
 
 /// How the maps of a scene are written.

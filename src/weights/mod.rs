@@ -55,6 +55,17 @@ impl Bytes {
     }
 }
 
+impl Bytes {
+    /// Takes all pages out of this process; what is read again comes again from the file.
+    fn rest(&self) {
+        #[cfg(target_os = "linux")]
+        if let Bytes::Mapped(map) = self {
+            // SAFETY: the map is of a file and nobody writes to it, so that its pages hold the same when they come back.
+            let _ = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+        }
+    }
+}
+
 /// How many pages [`Weights::glance`] looks at, and their bytes.
 const PAGES: usize = 64;
 const PAGE: usize = 4096;
@@ -198,6 +209,11 @@ impl Weights {
     /// Maps all pages, which saves the forward pass that wait.
     pub fn populate(&self) {
         self.files.iter().for_each(|(_, bytes)| bytes.populate());
+    }
+
+    /// Takes all pages out of this process, for when nothing more is computed: at its end the system would, while somebody waits.
+    pub fn rest(&self) {
+        self.files.iter().for_each(|(_, bytes)| bytes.rest());
     }
 
     /// The files that are read in place.
