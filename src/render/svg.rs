@@ -1,6 +1,7 @@
 //! The figure as SVG. plotters draws the shapes; texts, images, gradients and metadata are written here, since plotters can
 //! neither fix a text's length nor embed an image that is valid.
 
+mod label;
 mod values;
 
 use std::fmt::Write as _;
@@ -8,12 +9,12 @@ use std::fmt::Write as _;
 use plotters::backend::{DrawingBackend, SVGBackend};
 use plotters::style::{RGBColor, ShapeStyle};
 
-use super::fonts::{Fonts, glyphs};
+use super::fonts::Fonts;
 use super::maps::{For, Map, Way, way};
 use super::page::{scene, sides, stretch};
 use crate::error::{Error, Result};
 use crate::export::record::json;
-use crate::figure::layout::{Anchor, Item, Label, Rect, Scene};
+use crate::figure::layout::{Item, Rect, Scene};
 use crate::figure::{Figure, Ink, Panel, Scale, Theme};
 use crate::named::Named;
 use crate::record::NAME;
@@ -25,9 +26,6 @@ use values::values;
 const FINE: f32 = 10.0;
 /// The widest sheet within a page, in pixels.
 const SCREEN: u32 = 1600;
-/// By how much another font's letters may be wider than ours: DejaVu's are, which is all that a small system may have.
-const WIDER: f32 = 1.12;
-const BOLDER: f32 = 1.22;
 /// How many colours a gradient names.
 pub(super) const STOPS: usize = 33;
 
@@ -245,63 +243,6 @@ impl Body {
         )?;
         Ok(())
     }
-
-    /// One text that is anchored where its label is: a viewer that lacks a font, and draws another's wider letters, moves none away from
-    /// its cell. Only a text that such letters would push off the page has its length written down. Parts in several fonts follow one
-    /// another in it.
-    fn label(&mut self, label: &Label, fonts: &Fonts) -> Result<()> {
-        let runs = fonts.runs(&label.text, label.style);
-        let [first, rest @ ..] = &runs[..] else { return Ok(()) };
-        let [r, g, b] = self.theme.ink(label.ink);
-        let (x, y) = (fine(label.x), fine(label.y));
-        let turn =
-            if label.angle == 0.0 { String::new() } else { format!(" transform=\"rotate({} {x} {y})\"", label.angle) };
-        if fonts.has_given() {
-            // Whoever opens the file lacks that font.
-            let outline = glyphs::outline(label, fonts);
-            let turn = if label.angle == 0.0 { String::new() } else { format!(" rotate({})", label.angle) };
-            writeln!(
-                self.labels,
-                "<path aria-label=\"{}\" transform=\"translate({x} {y}){turn}\" fill=\"#{r:02x}{g:02x}{b:02x}\" d=\"{outline}\"/>",
-                xml(&label.text),
-            )?;
-            return Ok(());
-        }
-        let anchor = match label.anchor {
-            Anchor::Start => "",
-            Anchor::Middle => " text-anchor=\"middle\"",
-            Anchor::End => " text-anchor=\"end\"",
-        };
-        let text = &label.text;
-        let keep = if text.starts_with(' ') || text.ends_with(' ') || text.contains("  ") || !rest.is_empty() {
-            " xml:space=\"preserve\""
-        } else {
-            ""
-        };
-        let wider = label.width * if label.style.bold { BOLDER } else { WIDER };
-        // Joined letters, such as Arabic ones, stay as they are.
-        let ours = rest.is_empty() && first.family == "Inter";
-        let leaves = ours && label.angle == 0.0 && label.anchor == Anchor::Start;
-        let length = match self.page {
-            Some(page) if leaves && label.x + wider > page => {
-                format!(" textLength=\"{}\" lengthAdjust=\"spacingAndGlyphs\"", fine(label.width))
-            }
-            _ => String::new(),
-        };
-        write!(
-            self.labels,
-            "<text x=\"{x}\" y=\"{y}\"{anchor}{length} font-family=\"{}\" font-size=\"{}\"{} fill=\"#{r:02x}{g:02x}{b:02x}\"{turn}{keep}>{}",
-            stack(first.family),
-            fine(label.style.size),
-            if label.style.bold { " font-weight=\"600\"" } else { "" },
-            xml(first.text),
-        )?;
-        for run in rest {
-            write!(self.labels, "<tspan font-family=\"{}\">{}</tspan>", stack(run.family), xml(run.text))?;
-        }
-        self.labels.push_str("</text>\n");
-        Ok(())
-    }
 }
 
 /// How thick the lines of a hatching are.
@@ -318,15 +259,6 @@ pub(super) fn hatching(Rect { x, y, w, h }: Rect) -> impl Iterator<Item = [f32; 
         (right > left).then_some([left, across - left, right, across - right])
     };
     all.filter_map(line)
-}
-
-/// A font family with what a viewer that lacks it falls back to.
-fn stack(family: &str) -> String {
-    match family {
-        "Inter" => "Inter,'Helvetica Neue',Arial,sans-serif".to_owned(),
-        // Quotes and backslashes would end the name.
-        other => format!("'{}',sans-serif", xml(&other.replace(['\'', '\\'], ""))),
-    }
 }
 
 fn fill(backend: &mut SVGBackend, rect: Rect, [r, g, b]: [u8; 3]) -> Result<()> {

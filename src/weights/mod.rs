@@ -1,7 +1,7 @@
 //! Files of safetensors or of PyTorch as weights, read in place: mapped, checked, never copied unless they are misaligned or
 //! of double precision.
-#![allow(unsafe_code)] // mapping a file
 
+mod bytes;
 mod fingerprint;
 pub mod nanogpt;
 mod param;
@@ -13,8 +13,8 @@ pub use param::{Numbers, Param};
 
 use crate::error::{Error, Result};
 use crate::hash::{Hasher, xxh3_128};
-use crate::plain::{self, Stamp};
-use crate::system;
+use crate::plain::Stamp;
+use bytes::Bytes;
 use param::{Held, narrowed};
 use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors};
@@ -24,47 +24,6 @@ use std::sync::Arc;
 
 #[cfg(target_endian = "big")]
 compile_error!("weights are read in place and are little-endian");
-
-/// The bytes of one file.
-enum Bytes {
-    Mapped(memmap2::Mmap),
-    Embedded(&'static [u8]),
-    /// What could not be read in place, as numbers: so that it lies as they must.
-    Copied(Vec<f32>),
-}
-
-impl std::ops::Deref for Bytes {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        match self {
-            Bytes::Mapped(map) => map,
-            Bytes::Embedded(bytes) => bytes,
-            Bytes::Copied(words) => bytemuck::cast_slice(words),
-        }
-    }
-}
-
-impl Bytes {
-    /// Maps all pages at once rather than one fault at a time. Not when the file is opened: what its header promises is checked
-    /// first, and a mistyped flag is noticed sooner than half a gigabyte is read.
-    fn populate(&self) {
-        #[cfg(target_os = "linux")]
-        if let Bytes::Mapped(map) = self {
-            let _ = map.advise(memmap2::Advice::PopulateRead); // Linux before 5.14 cannot, and goes fault by fault
-        }
-    }
-}
-
-impl Bytes {
-    /// Takes all pages out of this process; what is read again comes again from the file.
-    fn rest(&self) {
-        #[cfg(target_os = "linux")]
-        if let Bytes::Mapped(map) = self {
-            // SAFETY: the map is of a file and nobody writes to it, so that its pages hold the same when they come back.
-            let _ = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
-        }
-    }
-}
 
 /// How many pages [`Weights::glance`] looks at, and their bytes.
 const PAGES: usize = 64;
@@ -115,7 +74,7 @@ impl Weights {
         let (mut files, mut mapped) = (Vec::new(), Vec::new());
         for path in paths.iter().map(AsRef::as_ref) {
             mapped.push((path.to_path_buf(), Stamp::at(path)));
-            files.push(map(path)?);
+            files.push(Bytes::map(path)?);
         }
         Ok(Self { mapped, ..Self::index(files)? })
     }
@@ -278,20 +237,6 @@ impl Weights {
             }
         }
     }
-}
-
-/// A file's name and its bytes, mapped.
-fn map(path: &Path) -> Result<(String, Bytes)> {
-    let name = path.display().to_string();
-    let broken = |e: std::io::Error| {
-        Error::failed(format!("cannot read {name}: {e}")).hint("check that the file exists and can be read")
-    };
-    let file = plain::open(path).map_err(broken)?;
-    // SAFETY: the map is read-only and private; a file that another process shortens while it is mapped ends this
-    // process (SIGBUS, of which `system::tell_of_cut_files` tells) as it would any program that maps weights, and can write to nothing.
-    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(broken)?;
-    system::mapped(&map, path);
-    Ok((name, Bytes::Mapped(map)))
 }
 
 /// The tensors of a file of safetensors.

@@ -1,6 +1,7 @@
 //! What nanoGPT's training program saves beside the weights: its model's sizes, which stand for a `config.json`.
 
-use super::{map, torch};
+use super::bytes::Bytes;
+use super::torch;
 use crate::error::Result;
 use candle_core::pickle::Object;
 use serde_json::{Map, Value, json};
@@ -18,7 +19,7 @@ pub const ASSUMED: &str = "there is no config.json: the sizes are those of its m
 /// # Errors
 /// A file that cannot be read. What is no file of `torch.save` has no `model_args`: [`super::Weights::open`] says what it is.
 pub fn config(path: &Path) -> Result<Option<Vec<u8>>> {
-    let (_, bytes) = map(path)?;
+    let (_, bytes) = Bytes::map(path)?;
     Ok(torch::whole(&bytes)
         .ok()
         .and_then(|(root, _)| Some(of(torch::get(&root, "model_args")?)?.to_string().into_bytes())))
