@@ -8,7 +8,8 @@ pub(super) const CELLS: &str = "data-cells";
 /// Cells of a map: it is pooled to the pixels of its panel.
 const MOST_CELLS: usize = 1 << 25;
 
-/// The cells of a group of outlines, white where nothing is drawn.
+/// The cells of a group of outlines, white where nothing is drawn. What was drawn last is on top; a run that reaches under the next row is
+/// of its own row.
 pub(super) fn cells(group: &Node, size: &str) -> Result<Pixels, String> {
     let broken = || "a map in it is broken".to_owned();
     let (rows, cols) = size.split_once(' ').ok_or_else(broken)?;

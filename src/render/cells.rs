@@ -34,52 +34,38 @@ impl Cells {
         Self { rows, cols, levels }
     }
 
-    /// What may lie under all others: the commonest level, and the corners around all cells that are drawn, in cells; where these are a run
-    /// in each of adjacent rows, and each run meets the next. Programs that soften edges show a seam between shapes that meet, and what is
-    /// under them.
-    pub fn ground(&self) -> Option<(usize, Vec<(usize, usize)>)> {
-        let mut counts = [0usize; colormap::LEVELS];
-        let mut rows: Vec<(usize, usize, usize)> = Vec::new(); // row, first column, end
+    /// What lies under all cells: the commonest level, and the runs of all cells that are drawn: their row, their first column, how many they
+    /// are, and how many rows high they are drawn. Programs that soften edges show what is under the seams between shapes: so each run
+    /// reaches under the next row, where that covers it.
+    pub fn ground(&self) -> Option<(usize, Vec<[usize; 4]>)> {
+        let (mut counts, mut runs) = ([0usize; colormap::LEVELS], Vec::<[usize; 4]>::new());
         for (level, row, col, len) in self.runs().filter(|(level, ..)| *level != usize::from(NOTHING)) {
             counts[level] += len;
-            match rows.last_mut() {
-                Some(last) if last.0 == row && last.2 == col => last.2 += len,
-                Some(last) if last.0 == row || last.0 + 1 != row => return None,
-                _ => rows.push((row, col, col + len)),
+            match runs.last_mut() {
+                Some([of, first, many, _]) if *of == row && *first + *many == col => *many += len,
+                _ => runs.push([row, col, len, 1]),
             }
         }
-        let meet =
-            |(above, below): (&(usize, usize, usize), &(usize, usize, usize))| above.1 < below.2 && below.1 < above.2;
-        if rows.is_empty() || !rows.iter().zip(&rows[1..]).all(meet) {
-            return None;
+        for [row, col, len, high] in &mut runs {
+            *high += usize::from((*col..*col + *len).all(|col| self.is_drawn(*row + 1, col)));
         }
-        let right = rows.iter().flat_map(|(row, _, end)| [(*end, *row), (*end, row + 1)]);
-        let left = rows.iter().rev().flat_map(|(row, first, _)| [(*first, row + 1), (*first, *row)]);
-        let mut corners: Vec<(usize, usize)> = Vec::new();
-        for corner in right.chain(left) {
-            let straight = |of: fn(&(usize, usize)) -> usize| {
-                corners.iter().rev().take(2).filter(|c| of(c) == of(&corner)).count() == 2
-            };
-            if straight(|c| c.0) || straight(|c| c.1) {
-                corners.pop();
-            }
-            corners.push(corner);
-        }
-        let level = (0..counts.len()).max_by_key(|level| counts[*level])?;
-        Some((level, corners))
+        let level = (0..counts.len()).rev().max_by_key(|level| counts[*level]).filter(|_| !runs.is_empty())?;
+        Some((level, runs))
     }
 
-    /// Rectangles of one colour each, as wide as they can be, but for those of the level that lies under them.
-    pub fn rects(&self, place: Rect, palette: &[[u8; 3]], ground: Option<usize>) -> Vec<(Rect, [u8; 3])> {
+    /// Rectangles of one colour each, as wide as they can be, the [ground](Self::ground) under them.
+    pub fn rects(&self, place: Rect, palette: &[[u8; 3]], ground: bool) -> Vec<(Rect, [u8; 3])> {
         let (cw, ch) = (place.w / self.cols.max(1) as f32, place.h / self.rows.max(1) as f32);
-        let mut rects = Vec::new();
-        for (level, row, col, len) in self.runs().filter(|(level, ..)| Some(*level) != ground) {
-            if let Some(colour) = palette.get(level) {
-                let (x, y) = (place.x + col as f32 * cw, place.y + row as f32 * ch);
-                rects.push((Rect { x, y, w: len as f32 * cw, h: ch }, *colour));
-            }
-        }
-        rects
+        let rect = |[row, col, len, high]: [usize; 4]| {
+            let (x, y) = (place.x + col as f32 * cw, place.y + row as f32 * ch);
+            Rect { x, y, w: len as f32 * cw, h: high as f32 * ch }
+        };
+        let ground = if ground { self.ground() } else { None };
+        let under = ground.as_ref().map(|(level, _)| *level);
+        let ground = ground.into_iter().flat_map(|(level, runs)| runs.into_iter().map(move |run| (level, run)));
+        let others = self.runs().filter(|(level, ..)| Some(*level) != under);
+        let others = others.map(|(level, row, col, len)| (level, [row, col, len, 1]));
+        ground.chain(others).filter_map(|(level, run)| Some((rect(run), *palette.get(level)?))).collect()
     }
 
     /// Runs of equal cells in a row: their level, their row, their first column and how many they are.
@@ -144,37 +130,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lies_under_a_map_covers_its_cells_and_nothing_else() {
-        let of = |rows: usize, cols: usize, data: Vec<f32>| {
+    fn what_lies_under_a_map_is_where_its_cells_are_and_nowhere_else() {
+        const NAN: f32 = f32::NAN;
+        let causal: Vec<f32> = (0..25).map(|at| if at % 5 > at / 5 { NAN } else { 0.1 }).collect();
+        let band = vec![NAN, 0.2, 0.2, 0.2, 0.2, NAN];
+        let hole = vec![0.1, NAN, 0.1, 0.1, 0.1, NAN, NAN, 0.1, 0.1];
+        for (rows, cols, data) in [(1, 1, vec![0.0]), (3, 4, vec![0.5; 12]), (5, 5, causal), (2, 3, band), (3, 3, hole)]
+        {
             let cells = Cells::new(&Matrix::new(rows, cols, data), &Scale::default(), (rows, cols));
-            let drawn = (0..rows).flat_map(|row| (0..cols).map(move |col| (row, col)));
-            let count = drawn.filter(|(row, col)| cells.is_drawn(*row, *col)).count();
-            (cells.ground(), count)
-        };
-        // Twice the area within corners.
-        let area = |corners: &[(usize, usize)]| {
-            let next = corners.iter().cycle().skip(1);
-            corners.iter().zip(next).map(|(a, b)| (a.0 * b.1) as i64 - (b.0 * a.1) as i64).sum::<i64>().abs()
-        };
-        let causal = |n: usize| (0..n * n).map(|at| if at % n > at / n { f32::NAN } else { 0.1 }).collect::<Vec<_>>();
-        for (rows, cols, data, corners) in [
-            (1, 1, vec![0.0], 4),
-            (3, 4, vec![0.5; 12], 4),
-            (5, 5, causal(5), 12),
-            (2, 3, vec![f32::NAN, 0.2, 0.2, 0.2, 0.2, f32::NAN], 8),
-            (3, 1, vec![f32::NAN, 0.2, 0.4], 4),
-        ] {
-            let (ground, count) = of(rows, cols, data);
-            let (_, found) = ground.unwrap();
-            assert_eq!((area(&found), found.len()), (2 * count as i64, corners), "{rows} × {cols}: {found:?}");
+            let (mut covered, mut own) = (vec![false; rows * cols], vec![false; rows * cols]);
+            for [row, col, len, high] in cells.ground().unwrap().1 {
+                own[row * cols + col..][..len].fill(true);
+                (row..row + high).for_each(|row| covered[row * cols + col..][..len].fill(true));
+            }
+            let drawn: Vec<bool> = (0..rows * cols).map(|at| cells.is_drawn(at / cols, at % cols)).collect();
+            assert_eq!((&covered, &own), (&drawn, &drawn), "{rows} × {cols}");
         }
-        let hole = vec![0.1, f32::NAN, 0.1];
-        let apart = vec![0.1, f32::NAN, f32::NAN, 0.1];
-        let gap = vec![0.1, f32::NAN, 0.1];
-        for (rows, cols, data) in [(1, 3, hole), (2, 2, apart), (3, 1, gap), (1, 1, vec![f32::NAN]), (0, 0, vec![])] {
-            assert_eq!(of(rows, cols, data).0, None, "{rows} × {cols}");
-        }
-        let (ground, _) = of(1, 4, vec![1.0, 0.0, 1.0, 1.0]);
-        assert_eq!(ground.unwrap().0, colormap::level(1.0));
+        let of = |data: Vec<f32>| Cells::new(&Matrix::new(1, data.len(), data), &Scale::default(), (1, 9));
+        assert_eq!(of(vec![1.0, 0.0, 1.0, 1.0]).ground(), Some((colormap::level(1.0), vec![[0, 0, 4, 1]])));
+        assert_eq!((of(vec![NAN]).ground(), of(vec![]).ground()), (None, None));
     }
 }

@@ -54,7 +54,7 @@ impl<'a> Map<'a> {
         Some(Self { place: *place, cells: Cells::new(matrix, scale, (most(place.h), most(place.w))), scale })
     }
 
-    /// The outlines of all cells of each colour, in units of cells; first that of the colour which lies under all others.
+    /// The outlines of all cells of each colour, in units of cells; first of what lies under them.
     fn outlines(&self, theme: Theme) -> Vec<([u8; 3], String)> {
         let (palette, ground) = (self.scale.colormap.palette(theme), self.cells.ground());
         let mut all: Vec<String> = vec![String::new(); palette.len()];
@@ -64,7 +64,8 @@ impl<'a> Map<'a> {
                 let _ = write!(outline, "M{col} {row}h{len}v1H{col}z"); // a text has room
             }
         }
-        let under = ground.and_then(|(level, corners)| Some((*palette.get(level)?, around(&corners))));
+        let run = |[row, col, len, high]: [usize; 4]| format!("M{col} {row}h{len}v{high}H{col}z");
+        let under = ground.and_then(|(level, runs)| Some((*palette.get(level)?, runs.into_iter().map(run).collect())));
         let seen = palette.iter().copied().zip(all).filter(|(_, outline)| !outline.is_empty());
         under.into_iter().chain(seen).collect()
     }
@@ -113,15 +114,6 @@ impl<'a> Map<'a> {
         out.push_str("/>\n");
         Ok(())
     }
-}
-
-/// A path around corners that lie along one another, beginning at a corner that is right of, or over, the next.
-fn around(corners: &[(usize, usize)]) -> String {
-    let mut path = corners.first().map_or(String::new(), |(x, y)| format!("M{x} {y}"));
-    for (from, to) in corners.iter().zip(corners.iter().skip(1)) {
-        let _ = if from.1 == to.1 { write!(path, "H{}", to.0) } else { write!(path, "V{}", to.1) };
-    }
-    path + "z"
 }
 
 /// How the maps of a scene are written.

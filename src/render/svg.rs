@@ -169,12 +169,7 @@ impl Body {
                     match way {
                         Way::Rects => {
                             let palette = map.scale.colormap.palette(self.theme);
-                            let ground = if target == For::Pixels { None } else { map.cells.ground() };
-                            let under = ground.as_ref().map(|(level, _)| *level);
-                            if let Some((level, corners)) = ground {
-                                around(&mut fill_backend, map, &corners, palette[level])?;
-                            }
-                            for (rect, colour) in map.cells.rects(map.place, palette, under) {
+                            for (rect, colour) in map.cells.rects(map.place, palette, target != For::Pixels) {
                                 fill(&mut fill_backend, rect, colour)?;
                             }
                         }
@@ -267,15 +262,6 @@ fn fill(backend: &mut SVGBackend, rect: Rect, [r, g, b]: [u8; 3]) -> Result<()> 
     backend
         .draw_rect(from, to, &style, true)
         .map_err(|error| Error::failed(format!("cannot draw a rectangle: {error}")))
-}
-
-/// What lies under a map's cells.
-fn around(backend: &mut SVGBackend, map: &Map, corners: &[(usize, usize)], [r, g, b]: [u8; 3]) -> Result<()> {
-    let style = ShapeStyle { color: RGBColor(r, g, b).into(), filled: true, stroke_width: 0 };
-    let Rect { x, y, w, h } = map.place;
-    let (cw, ch) = (w / map.cells.cols as f32, h / map.cells.rows as f32);
-    let points = corners.iter().map(|(col, row)| integer((x + *col as f32 * cw, y + *row as f32 * ch)));
-    backend.fill_polygon(points, &style).map_err(|error| Error::failed(format!("cannot draw a polygon: {error}")))
 }
 
 fn line(backend: &mut SVGBackend, points: &[(f32, f32)], [r, g, b]: [u8; 3]) -> Result<()> {
