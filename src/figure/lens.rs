@@ -80,3 +80,28 @@ pub fn direct(parts: &Parts, heads: usize, scale: Scale) -> Vec<Panel> {
     };
     vec![Panel::Heatmap(map), Panel::Bars(bars)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lens_has_as_many_lines_as_let_its_texts_be_read_or_one_where_these_are_too_many() {
+        let columns = |n: usize, readable: usize| -> Vec<usize> {
+            let text = |n: usize| vec![String::from("a"); n];
+            let labels = Labels { layers: text(3), tokens: text(n), tops: text(3 * n) };
+            let panels = answers(vec![0.5; 3 * n], labels, Scale::default(), readable);
+            let columns = panels.iter().map(|panel| match panel {
+                Panel::Heatmap(map) => (map.values.rows, map.values.cols),
+                other => panic!("{other:?}"),
+            });
+            columns.map(|(rows, cols)| (cols, assert_eq!(rows, 3)).0).collect()
+        };
+        assert_eq!(columns(60, usize::MAX), [15; 4]);
+        assert_eq!(columns(60, 10), [10; 6]);
+        assert_eq!(columns(60, 7), [60]);
+        assert_eq!(columns(97, usize::MAX), [97]);
+        assert_eq!(columns(3, 0), [1; 3]);
+        assert_eq!(columns(13, 7), [7, 6]);
+    }
+}

@@ -614,3 +614,25 @@ fn a_few_large_differences_do_not_make_all_others_pale_and_the_figure_says_where
     assert!(svg(&shell.text("d.svg")).shows(said), "{:?}", svg(&shell.text("d.svg")).texts);
     assert!(!svg(&shell.text("d.svg")).shows("most differences are small"));
 }
+
+#[test]
+fn where_a_small_figure_pools_differences_its_colours_end_where_few_of_its_cells_are_larger() {
+    let shell = Shell::new();
+    let text = |fox: &str| {
+        format!("The {fox} met the crow by the well. {}", "She sang a song to the moon, who did not care. ".repeat(16))
+    };
+    let [a, b] = [text("fox"), text("dog")];
+    let end = |width: &str| {
+        differs(shell.run(&["diff", &a, &b, "-m", "builtin", "-q", "--width", width, "-o", "d.svg"]));
+        let shown = svg(&shell.text("d.svg")).texts.join(" ");
+        let note = shown.split("colours end at ±").nth(1).unwrap_or_else(|| panic!("{shown}")).to_owned();
+        let (end, rest) = note.split_once(':').unwrap();
+        (end.replace('−', "-").parse::<f32>().unwrap(), rest.to_owned())
+    };
+    let (wide, said) = end("3000");
+    assert!(said.contains("1 in 100 of the differences is larger"), "{said}");
+    let (narrow, said) = end("250");
+    assert!(said.contains("1 in 100 of the cells is larger"), "{said}");
+    // The largest of many is larger than most of them.
+    assert!(narrow > 2.0 * wide, "{narrow} and {wide}");
+}

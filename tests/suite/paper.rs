@@ -253,3 +253,14 @@ fn an_svg_says_what_it_shows_and_each_cell_its_number() {
     let long = svg(&shell, &[]);
     assert!(!long.contains("data-values") || long.len() < 2_000_000);
 }
+
+#[test]
+fn picked_maps_of_a_long_text_say_which_tokens_stand_where() {
+    let shell = Shell::new();
+    let text = "The fox met the crow by the well and sang a song to the moon, who did not care. ".repeat(4);
+    shell.ok(&["attention", &text, "-m", "builtin", "--heads", "4.1,0.2,1.3", "-q", "-o", "a.svg"]);
+    let drawn = texts(&shell.text("a.svg"));
+    let labels = |at: &str| drawn.iter().filter(|text| text.starts_with(at)).count();
+    // Left of the first map and under all three.
+    assert!(labels("20 ") == 4 && labels("0 The") == 4, "{drawn:?}");
+}
