@@ -103,6 +103,10 @@ CASES.update({
     "neo-odd-heads": ("gpt_neo", "bf16", {**NEO, "hidden_size": 21, "num_heads": 3, "window_size": 3,
                                           "attention_types": [[["local", "global"], 1]],
                                           "activation_function": "relu"}),
+    "neo-one-head": ("gpt_neo", "f16", {**NEO, "num_heads": 1, "window_size": 2, "layer_norm_epsilon": 1e-3,
+                                        "activation_function": "gelu"}),
+    "neo-deep": ("gpt_neo", "bf16", {**NEO, "num_layers": 5, "num_heads": 8, "intermediate_size": 20, "tie_word_embeddings": False,
+                                     "attention_types": [[["local"], 2], [["global", "local", "global"], 1]]}),
 })
 # All with the other fixtures' tokenizer, whose special token fills texts up.
 SORTS = {**WORDS, "pad_token_id": 299, "id2label": {0: "bad", 1: "so <b>so</b>", 2: "good"}}
