@@ -1,5 +1,6 @@
 //! The figures of `lens`: every layer's prediction at every position, and the contributions to one logit.
 
+use super::layout::NARROWEST;
 use super::number::decimals;
 use super::{Bars, Heatmap, Matrix, Panel, Scale};
 use crate::analysis::Parts;
@@ -8,6 +9,9 @@ use crate::analysis::Parts;
 const ACROSS: usize = 16;
 /// Where they would need more lines than this, predictions are colours only, on one map.
 const LINES: usize = 6;
+/// About how wide a letter of the smallest text in a cell is, and what is beside a text.
+const LETTER: f32 = 5.6;
+const BESIDE: f32 = 6.0;
 
 /// The texts around and in the cells of a lens.
 pub struct Labels {
@@ -19,13 +23,11 @@ pub struct Labels {
     pub tops: Vec<String>,
 }
 
-/// Every layer's prediction at every position: `values` `[layer + 1, position]` are the colours; `readable` is how many positions the page
-/// has room for beside one another.
-pub fn answers(values: Vec<f32>, labels: Labels, scale: Scale, readable: usize) -> Vec<Panel> {
+/// Every layer's prediction at every position: `values` `[layer + 1, position]` are the colours; `room` is how wide all positions beside one
+/// another are where the page has a width.
+pub fn answers(values: Vec<f32>, labels: Labels, scale: Scale, room: Option<f32>) -> Vec<Panel> {
     let (rows, n) = (labels.layers.len(), labels.tokens.len());
-    // Lines of equal length, rather than a last one of two words.
-    let lines = n.div_ceil(ACROSS.min(readable).max(1));
-    let across = n.div_ceil(if lines <= LINES { lines.max(1) } else { 1 }).max(1);
+    let across = across(n, &labels.tops, room);
     let part = |first: usize| {
         let columns = first..(first + across).min(n);
         let cells = |row: usize| row * n + columns.start..row * n + columns.end;
@@ -42,6 +44,23 @@ pub fn answers(values: Vec<f32>, labels: Labels, scale: Scale, readable: usize) 
         })
     };
     (0..n).step_by(across).map(part).collect()
+}
+
+/// How many positions stand beside one another: as many as show most of the texts whole; where these need too many lines, as few as can be
+/// read at all, and all of them where even that is too many.
+fn across(n: usize, tops: &[String], room: Option<f32>) -> usize {
+    let mut letters: Vec<usize> = tops.iter().map(|text| text.chars().count()).collect();
+    letters.sort_unstable();
+    let most = letters.get(letters.len() * 9 / 10).map_or(1, |most| *most);
+    let whole = (most as f32 * LETTER + BESIDE).max(NARROWEST);
+    let fits = |cell: f32| room.map_or(ACROSS, |room| (room / cell) as usize).clamp(1, ACROSS);
+    let lines = match n.div_ceil(fits(whole)) {
+        lines if lines <= LINES => lines,
+        _ if n.div_ceil(fits(NARROWEST)) <= LINES => LINES,
+        _ => 1,
+    };
+    // Lines of equal length, rather than a last one of two words.
+    n.div_ceil(lines.max(1)).max(1)
 }
 
 /// A direct logit attribution: a map of the heads, and bars for everything else.
@@ -87,21 +106,24 @@ mod tests {
 
     #[test]
     fn a_lens_has_as_many_lines_as_let_its_texts_be_read_or_one_where_these_are_too_many() {
-        let columns = |n: usize, readable: usize| -> Vec<usize> {
-            let text = |n: usize| vec![String::from("a"); n];
-            let labels = Labels { layers: text(3), tokens: text(n), tops: text(3 * n) };
-            let panels = answers(vec![0.5; 3 * n], labels, Scale::default(), readable);
+        let columns = |n: usize, top: &str, room: Option<f32>| -> Vec<usize> {
+            let text = |text: &str, n: usize| vec![String::from(text); n];
+            let labels = Labels { layers: text("layer", 3), tokens: text("a", n), tops: text(top, 3 * n) };
+            let panels = answers(vec![0.5; 3 * n], labels, Scale::default(), room);
             let columns = panels.iter().map(|panel| match panel {
                 Panel::Heatmap(map) => (map.values.rows, map.values.cols),
                 other => panic!("{other:?}"),
             });
             columns.map(|(rows, cols)| (cols, assert_eq!(rows, 3)).0).collect()
         };
-        assert_eq!(columns(60, usize::MAX), [15; 4]);
-        assert_eq!(columns(60, 10), [10; 6]);
-        assert_eq!(columns(60, 7), [60]);
-        assert_eq!(columns(97, usize::MAX), [97]);
-        assert_eq!(columns(3, 0), [1; 3]);
-        assert_eq!(columns(13, 7), [7, 6]);
+        assert_eq!(columns(60, "answer", None), [15; 4]);
+        assert_eq!(columns(97, "answer", None), [97]);
+        // Ten cells of two letters, or five of seven.
+        assert_eq!(columns(60, "it", Some(229.0)), [10; 6]);
+        assert_eq!(columns(13, "answers", Some(229.0)), [5, 5, 3]);
+        // Seven letters would need twelve lines; cut, six are enough.
+        assert_eq!(columns(60, "answers", Some(229.0)), [10; 6]);
+        assert_eq!(columns(61, "it", Some(229.0)), [61]);
+        assert_eq!(columns(3, "it", Some(0.0)), [1; 3]);
     }
 }

@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 pub use colormap::Colormap;
 pub use graph::{Graph, GraphEdge, GraphNode};
 pub use layout::panel_pixels;
-pub(crate) use layout::{panel_pixels_zoomed, readable_columns};
+pub(crate) use layout::{panel_pixels_zoomed, room_for_texts};
 pub use matrix::{Matrix, Pooling};
 pub use panel::{
     Bars, Column, Curves, Grid, Heatmap, IntervalRow, Intervals, Lines, Link, Links, Panel, Series, Sheet, SheetMap,

@@ -199,7 +199,7 @@ impl Findings for LogitLens<'_> {
         let mut lines = vec![self.subject.line(&self.what())];
         lines.extend(self.subject.next_line(&self.next));
         let style = &self.options.style;
-        style.figure(&self.subject, lines, answers(shades, labels, scale, style.readable_columns()))
+        style.figure(&self.subject, lines, answers(shades, labels, scale, style.room_for_texts()))
     }
 
     fn data(&self, _: Option<usize>) -> Result<Data> {

@@ -4,7 +4,7 @@ use super::font::FontFile;
 use super::length::Length;
 use super::subject::About;
 use crate::error::{Error, Result};
-use crate::figure::{Colormap, Figure, Panel, ScaleKind, Theme, panel_pixels_zoomed, readable_columns};
+use crate::figure::{Colormap, Figure, Panel, ScaleKind, Theme, panel_pixels_zoomed, room_for_texts};
 use crate::render::Fonts;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
@@ -111,9 +111,9 @@ impl Style {
         (pixels.max(1) as f32 * self.detail()).ceil() as usize
     }
 
-    /// How many cells with texts can be read beside one another.
-    pub(super) fn readable_columns(&self) -> usize {
-        readable_columns(self.width.map(Length::whole), self.zoom())
+    /// How wide cells with texts are beside one another, where a width is asked for.
+    pub(super) fn room_for_texts(&self) -> Option<f32> {
+        room_for_texts(self.width.map(Length::whole), self.zoom())
     }
 
     /// Pixels of a screen for each unit of layout, where texts have a size of their own.

@@ -24,8 +24,10 @@ const LARGEST_CELL: f32 = 48.0;
 const LONGER: f32 = 6.0;
 /// A map that is smaller than this cannot be read.
 const READABLE: f32 = 16.0;
-/// A cell that is higher and wider than this has its token at the sheet's edge, no wider than so much.
+/// A cell that is higher and wider than this has its token at the sheet's edge, no wider than so much; of smaller cells some have, where
+/// maps are as large as this.
 const LABELLED: f32 = 12.0;
+const LABELLED_MAP: f32 = 120.0;
 const WIDEST: f32 = 64.0;
 /// Above a map whose corner is no place for its name.
 const HEAD: f32 = 14.0;
@@ -151,14 +153,17 @@ impl<'a, 'f> Plan<'a, 'f> {
             plan.names = plan.fitting_names();
         }
         let gutter = |labels: &[String], n: usize| labels::rough_gutter(face, labels, n, WIDEST);
-        let wanted =
-            plan.side / tokens as f32 >= LABELLED && (!grid.row_labels.is_empty() || !grid.col_labels.is_empty());
+        let labelled = |side: f32| side / tokens as f32 >= LABELLED || side >= LABELLED_MAP;
+        let has_labels = grid.pooled <= 1 && (!grid.row_labels.is_empty() || !grid.col_labels.is_empty());
+        let wanted = labelled(plan.side) && has_labels;
         if wanted {
             plan.around.left += gutter(&grid.row_labels, tokens);
             plan.around.below += gutter(&grid.col_labels, tokens);
             let (slot, gap) = slot((rows, cols), room, &plan.around, plan.head);
-            let side = if tokens as f32 * LARGEST_CELL <= slot { plan.side } else { self::side(tokens, slot, None) };
-            plan.labelled = side / tokens as f32 >= LABELLED;
+            // Where nobody asks for a size, the page grows by labels that only some of many small cells have.
+            let stays = tokens as f32 * LARGEST_CELL <= slot || natural && plan.side / (tokens as f32) < LABELLED;
+            let side = if stays { plan.side } else { self::side(tokens, slot, None) };
+            plan.labelled = labelled(side);
             if plan.labelled {
                 (plan.side, plan.gap) = (side, gap);
             } else {

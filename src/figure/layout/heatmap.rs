@@ -13,7 +13,7 @@ const AXIS: Style = Style::regular(11.0);
 /// The texts in cells: their size, and the width of a cell that is too narrow for any.
 const LARGEST_CELL_TEXT: f32 = 11.5;
 const SMALLEST_CELL_TEXT: f32 = 9.4;
-const NARROWEST: f32 = 22.0;
+pub(crate) const NARROWEST: f32 = 22.0;
 const LOWEST: f32 = 11.0;
 /// Where nobody asks for a size, a cell with a text is at least this wide and this high, and at most so wide.
 const LEAST_CELL: (f32, f32) = (38.0, 25.0);
@@ -44,15 +44,13 @@ const GIVEN_CELL: f32 = 120.0;
 /// What stands beside the columns of a map with short names for its rows, its colour bar not included.
 const BESIDE: f32 = 116.0;
 
-/// How many columns of cells with texts can be read beside one another on a page of that width; where texts have a size of their own, a
-/// unit is `zoom` pixels.
-pub(crate) fn readable_columns(width: Option<u32>, zoom: Option<f32>) -> usize {
+/// How wide the columns of a map with texts are together on a page of that width, in units of `zoom` pixels where texts have a size of their
+/// own; none where nobody asks for a width.
+pub(crate) fn room_for_texts(width: Option<u32>, zoom: Option<f32>) -> Option<f32> {
     let zoom = zoom.unwrap_or_else(|| columns::zoom(width, None));
-    let (_, Some(inner), _) = columns::columns(width.map(|width| width as f32 / zoom), false) else {
-        return usize::MAX;
-    };
-    let bar = if legend::is_beside(Some(inner)) { legend::BESIDE } else { 0.0 };
-    ((inner - BESIDE - bar) / NARROWEST).max(1.0) as usize
+    let (_, inner, _) = columns::columns(width.map(|width| width as f32 / zoom), false);
+    let bar = if legend::is_beside(inner) { legend::BESIDE } else { 0.0 };
+    inner.map(|inner| inner - BESIDE - bar)
 }
 
 pub(super) fn heatmap<'a>(map: &'a Heatmap, face: &dyn Typeface, room: Room, alike: Alike) -> Block<'a> {

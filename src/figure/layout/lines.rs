@@ -45,7 +45,8 @@ pub(super) fn lines<'a>(chart: &Lines, face: &dyn Typeface, room: Room) -> Block
     let pitches = (pitch, tall / right as f32);
     let rows = Rows::new(face, &chart.left, (first, left), pitches.0, widest);
     let cols = Rows::new(face, &chart.right, (0, right), pitches.1, widest);
-    let (x0, x1) = (rows.gutter(), width - cols.gutter());
+    let named = |text: &str| Line::fit(face, text, AXIS, widest.max(40.0)).width + 7.0;
+    let (x0, x1) = (rows.gutter().max(named(&chart.left_axis)), width - cols.gutter().max(named(&chart.right_axis)));
     block.cut |= x1 - x0 < LEAST || tall < most;
     let y0 = top + if same { first as f32 * pitches.0 } else { 0.0 };
     for (text, x, anchor) in [(&chart.left_axis, x0, Anchor::End), (&chart.right_axis, x1, Anchor::Start)] {

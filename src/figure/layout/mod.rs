@@ -24,7 +24,7 @@ use std::borrow::Cow;
 pub(crate) use curves::{axes as curve_axes, inks as curve_inks};
 pub use grid::panel_pixels;
 pub(crate) use grid::panel_pixels_zoomed;
-pub(crate) use heatmap::readable_columns;
+pub(crate) use heatmap::{NARROWEST, room_for_texts};
 pub use page::{layout, least};
 
 /// What a layout must know about the font.
