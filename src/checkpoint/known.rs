@@ -1,5 +1,5 @@
-//! Hashes of weights that were computed before, by which files they are of: hashing half a gigabyte takes longer than the whole of a short
-//! prompt. A file is taken for the one that was hashed where the system says that nothing about it changed since, and a glance at its bytes
+//! Hashes of weights that were computed before, by which files they are of: a file of half a gigabyte is hashed in the time that a short
+//! prompt is drawn in. A file is taken for the one that was hashed where the system says that nothing about it changed since, and a glance at its bytes
 //! agrees.
 
 use crate::export::write_own_bytes;
