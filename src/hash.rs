@@ -12,7 +12,10 @@ pub fn xxh3_128(bytes: &[u8]) -> u128 {
     XxHash3_128::oneshot(bytes)
 }
 
-/// The same as files hold it: 32 digits.
+/// How many digits files hold a hash of 128 bits in.
+pub const DIGITS: usize = 32;
+
+/// The same as files hold it.
 pub fn digits(hash: u128) -> String {
     format!("{hash:032x}")
 }

@@ -1,9 +1,9 @@
-//! Hashes of weights that were computed before, by which files they are of: a file of half a gigabyte is hashed in the time that a short
-//! prompt is drawn in. A file is taken for the one that was hashed where the system says that nothing about it changed since, and a glance at its bytes
+//! Hashes of weights that were computed before, by which files they are of: hashing half a gigabyte is a part of the time that a short prompt
+//! takes. A file is taken for the one that was hashed where the system says that nothing about it changed since, and a glance at its bytes
 //! agrees.
 
 use crate::export::write_own_bytes;
-use crate::hash::{Hasher, digits};
+use crate::hash::{DIGITS, Hasher, digits};
 use crate::plain;
 use crate::weights::Weights;
 use std::fs;
@@ -16,9 +16,8 @@ const LEAST: u64 = 16 << 20;
 const REST: Duration = Duration::from_secs(10);
 /// The most lines that are kept, the newest first.
 const MOST: usize = 256;
-/// What the file begins with, and the length of each line after it: two hashes and what stands between them.
+/// What the file begins with; each line after it is a key and a hash.
 const HEAD: &str = "attnviz weights 1";
-const DIGITS: usize = 32;
 
 /// The folder that attnviz keeps things in: `attnviz` in `XDG_CACHE_HOME`, else in `~/.cache`; none for a user without a home.
 pub fn folder() -> Option<PathBuf> {

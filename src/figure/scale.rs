@@ -99,7 +99,7 @@ impl Scale {
     }
 
     /// The same, ending where about one in so many of the numbers is larger, should the largest be much larger than all others: else
-    /// nothing but it would be seen. `sizes` gives the largest and the one that so few are larger than.
+    /// nothing but it would be seen. `most` is the largest, whatever its sign, and `usual` the one that so few are larger than.
     pub(crate) fn but_for(self, one_in: usize, [most, usual]: [f32; 2]) -> Self {
         let cut = most > MUCH_LARGER * usual && usual > 0.0;
         let end = if cut { usual } else { most };
@@ -141,8 +141,8 @@ impl Scale {
 
     fn of_largest<'a>(&self, maps: impl IntoIterator<Item = &'a Matrix>, (tall, wide): (usize, usize)) -> Self {
         let pooled = maps.into_iter().map(|map| map.pool_blocks((tall, wide), Pooling::Largest));
-        let mut sizes: Vec<f32> = pooled.flat_map(|map| map.data).map(f32::abs).filter(|size| *size > 0.0).collect();
-        sizes.retain(|size| size.is_finite());
+        let sizes = pooled.flat_map(|map| map.data).map(f32::abs);
+        let mut sizes: Vec<f32> = sizes.filter(|size| *size > 0.0 && size.is_finite()).collect();
         let Some(last) = sizes.len().checked_sub(1) else { return self.clone() };
         let (_, usual, above) = sizes.select_nth_unstable_by(last - last / self.beyond, f32::total_cmp);
         let most = above.iter().copied().fold(*usual, f32::max);

@@ -3,7 +3,7 @@
 use crate::analysis::linear::{Pool, Reading};
 use crate::error::{Error, Result};
 use crate::export::write_own;
-use crate::hash::{Hasher, digits};
+use crate::hash::{DIGITS, Hasher, digits};
 use crate::plain;
 use crate::session::Session;
 use crate::text::bytes;
@@ -16,7 +16,6 @@ use std::time::SystemTime;
 const MOST: u64 = 4 << 30;
 /// What a file begins with, before the hash of its numbers.
 const HEAD: &str = "attnviz residuals 1\n";
-const DIGITS: usize = 32;
 /// Numbers that are written or read together.
 const STEP: usize = 1 << 16;
 
