@@ -8,6 +8,7 @@ use tokenizers::{AddedToken, ModelWrapper, PostProcessorWrapper};
 use super::parts::{Parts, check_ids};
 use super::pieces::extra_tokens;
 use super::settings::Settings;
+use super::vocabulary::{Engine, Vocabulary};
 
 /// How a class builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ const NAMES: [(&str, Class); 20] = [
 
 /// A tokenizer, and which of its tokens have a role.
 pub(super) struct Made {
-    pub(super) tokenizer: tokenizers::Tokenizer,
+    pub(super) tokenizer: Engine,
     /// Roles, such as `bos_token`, and the texts of their tokens.
     pub(super) roles: Vec<(String, String)>,
 }
@@ -105,13 +106,13 @@ impl Class {
 
     /// Whether it can build on a vocabulary of this kind.
     pub(super) fn suits(self, parts: &Parts) -> bool {
-        match (self, &parts.model) {
-            (Self::AsWritten, _) | (Self::Bert, ModelWrapper::WordPiece(_)) | (Self::T5, ModelWrapper::Unigram(_)) => {
-                true
-            }
-            (Self::Gpt2 | Self::NeoX | Self::Roberta | Self::Qwen2, ModelWrapper::BPE(_)) => parts.is_byte_level(),
-            (Self::Llama | Self::Gemma, ModelWrapper::BPE(_)) => !parts.is_byte_level(),
-            _ => false,
+        let is_pairs = parts.model.pairs().is_some();
+        match self {
+            Self::AsWritten => true,
+            Self::Bert => matches!(parts.model, Vocabulary::Whole(ModelWrapper::WordPiece(_))),
+            Self::T5 => matches!(parts.model, Vocabulary::Whole(ModelWrapper::Unigram(_))),
+            Self::Gpt2 | Self::NeoX | Self::Roberta | Self::Qwen2 => is_pairs && parts.is_byte_level(),
+            Self::Llama | Self::Gemma => is_pairs && !parts.is_byte_level(),
         }
     }
 
@@ -220,24 +221,24 @@ impl Class {
     }
 
     /// A class knows its own settings of the vocabulary's model.
-    fn rebuild_model(self, model: &mut ModelWrapper, unknown: Option<&str>) -> Result<(), String> {
+    fn rebuild_model(self, model: &mut Vocabulary, unknown: Option<&str>) -> Result<(), String> {
+        if let Some(pairs) = model.pairs_mut() {
+            let falls_back = matches!(self, Self::Llama | Self::Gemma);
+            (pairs.fuse_unk, pairs.byte_fallback, pairs.ignore_merges) = (falls_back, falls_back, false);
+            let unknown = unknown.filter(|_| self == Self::Gemma).map(str::to_owned);
+            (pairs.dropout, pairs.unk_token) = (None, unknown);
+            (pairs.continuing_subword_prefix, pairs.end_of_word_suffix) = (None, None);
+        }
         match model {
-            ModelWrapper::BPE(pairs) => {
-                let falls_back = matches!(self, Self::Llama | Self::Gemma);
-                (pairs.fuse_unk, pairs.byte_fallback, pairs.ignore_merges) = (falls_back, falls_back, false);
-                let unknown = unknown.filter(|_| self == Self::Gemma).map(str::to_owned);
-                (pairs.dropout, pairs.unk_token) = (None, unknown);
-                (pairs.continuing_subword_prefix, pairs.end_of_word_suffix) = (None, None);
-            }
-            ModelWrapper::WordPiece(pieces) => {
+            Vocabulary::Whole(ModelWrapper::WordPiece(pieces)) => {
                 pieces.unk_token = unknown.unwrap_or("None").to_owned();
                 (pieces.continuing_subword_prefix, pieces.max_input_chars_per_word) = ("##".into(), 100);
             }
-            ModelWrapper::Unigram(pieces) => {
+            Vocabulary::Whole(ModelWrapper::Unigram(pieces)) => {
                 let pieces = pieces.iter().cloned().collect();
                 *model = Unigram::from(pieces, Some(2), false).map_err(|error| error.to_string())?.into();
             }
-            ModelWrapper::WordLevel(_) => (),
+            _ => (),
         }
         Ok(())
     }
@@ -260,11 +261,7 @@ fn added(parts: &Parts, settings: &Settings, named: &[(String, AddedToken)], ext
 }
 
 /// What puts a token before and one behind each text.
-fn template(
-    tokenizer: &tokenizers::Tokenizer,
-    front: Option<&str>,
-    behind: Option<&str>,
-) -> Result<PostProcessorWrapper, String> {
+fn template(tokenizer: &Engine, front: Option<&str>, behind: Option<&str>) -> Result<PostProcessorWrapper, String> {
     let special = |token: Option<&str>| token.map(|token| json!({"SpecialToken": {"id": token, "type_id": 0}}));
     let sequence = |name: &str| Some(json!({"Sequence": {"id": name, "type_id": 0}}));
     let row = |names: &[&str]| -> Vec<Value> {

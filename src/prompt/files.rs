@@ -3,14 +3,16 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::Value;
-use tokenizers::models::bpe::{Merges, Vocab};
+use tokenizers::PreTokenizerWrapper;
+use tokenizers::models::bpe::Vocab;
 use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::{ModelWrapper, PreTokenizerWrapper};
 
 use super::chat::CHAT;
 use super::class::{Class, Made};
+use super::listed::Listed;
 use super::parts::Parts;
 use super::settings::Settings;
+use super::vocabulary::{Engine, Vocabulary};
 use super::{pieces, quick};
 use crate::error::Result;
 
@@ -58,12 +60,12 @@ pub(super) enum Failed {
 
 /// A vocabulary.
 struct Source {
-    vocabulary: Vocabulary,
+    vocabulary: Held,
     origin: &'static str,
 }
 
 /// A vocabulary as its file holds it.
-enum Vocabulary {
+enum Held {
     /// With everything around it: `tokenizer.json`.
     Whole(Parts),
     /// Only what a class puts something around; the class that this file is of.
@@ -79,7 +81,7 @@ pub(super) fn load(read: Read, said: Option<&str>, model_type: Option<&str>) -> 
     let (config, map, added) = (get(CONFIG)?, get("special_tokens_map.json")?, get("added_tokens.json")?);
     let Source { vocabulary, origin } = source(read)?.ok_or(Failed::Missing)?;
     let listed = match &vocabulary {
-        Vocabulary::Whole(parts) => Some(&parts.added_tokens[..]),
+        Held::Whole(parts) => Some(&parts.added_tokens[..]),
         _ => None,
     };
     let has_file = listed.is_some();
@@ -94,10 +96,10 @@ pub(super) fn load(read: Read, said: Option<&str>, model_type: Option<&str>) -> 
     let (class, mut remarks) = class(&vocabulary, origin, name.as_deref(), said).map_err(broken)?;
     let failed = |reason| Failed::Broken(origin, reason);
     let mut parts = match vocabulary {
-        Vocabulary::Whole(parts) | Vocabulary::Bare(parts, _) => parts,
-        Vocabulary::Pieces(model) => settings.take_pieces(&model, class).map_err(failed)?,
+        Held::Whole(parts) | Held::Bare(parts, _) => parts,
+        Held::Pieces(model) => settings.take_pieces(&model, class).map_err(failed)?,
     };
-    if let ModelWrapper::BPE(pairs) = &mut parts.model
+    if let Some(pairs) = parts.model.pairs_mut()
         && let Some(dropout) = pairs.dropout.take().filter(|dropout| *dropout > 0.0 && class == Class::AsWritten)
     {
         remarks
@@ -114,20 +116,20 @@ pub(super) fn load(read: Read, said: Option<&str>, model_type: Option<&str>) -> 
 
 /// The class that builds the tokenizer, and what is to be said of the choice; `name` is what the files call it.
 fn class(
-    vocabulary: &Vocabulary,
+    vocabulary: &Held,
     origin: &str,
     name: Option<&str>,
     said: Class,
 ) -> std::result::Result<(Class, Vec<String>), String> {
     let implied = match vocabulary {
-        Vocabulary::Whole(parts) if said.suits(parts) => return Ok((said, Vec::new())),
-        Vocabulary::Whole(_) => Class::AsWritten,
-        Vocabulary::Bare(_, implied) if said.reads_as(*implied) => return Ok((said, Vec::new())),
-        Vocabulary::Bare(_, implied) => *implied,
-        Vocabulary::Pieces(_) if matches!(said, Class::T5 | Class::Llama) => return Ok((said, Vec::new())),
-        Vocabulary::Pieces(_) => Class::AsWritten,
+        Held::Whole(parts) if said.suits(parts) => return Ok((said, Vec::new())),
+        Held::Whole(_) => Class::AsWritten,
+        Held::Bare(_, implied) if said.reads_as(*implied) => return Ok((said, Vec::new())),
+        Held::Bare(_, implied) => *implied,
+        Held::Pieces(_) if matches!(said, Class::T5 | Class::Llama) => return Ok((said, Vec::new())),
+        Held::Pieces(_) => Class::AsWritten,
     };
-    let is_whole = matches!(vocabulary, Vocabulary::Whole(_));
+    let is_whole = matches!(vocabulary, Held::Whole(_));
     let remark = match name {
         // transformers would build on it all the same, of what the class then takes for its vocabulary.
         Some(name) if is_whole => format!("{origin} does not hold what a {name} is; it is read as it is written"),
@@ -145,23 +147,23 @@ fn class(
 /// The vocabulary of the files that are there; none without one.
 fn source(read: Read) -> Outcome<Option<Source>> {
     let get = |name: &'static str| read(name).map_err(Failed::Unread);
-    let found = |origin, vocabulary: std::result::Result<Vocabulary, String>| match vocabulary {
+    let found = |origin, vocabulary: std::result::Result<Held, String>| match vocabulary {
         Ok(vocabulary) => Ok(Some(Source { vocabulary, origin })),
         Err(reason) => Err(Failed::Broken(origin, reason)),
     };
     if let Some(json) = get("tokenizer.json")? {
-        return found("tokenizer.json", whole(&json).map(Vocabulary::Whole));
+        return found("tokenizer.json", whole(&json).map(Held::Whole));
     }
     if let Some(vocab) = get("vocab.json")? {
         let merges = get("merges.txt")?.ok_or_else(|| Failed::Broken("vocab.json", "merges.txt is missing".into()))?;
-        return found("vocab.json", pairs(&vocab, &merges).map(|parts| Vocabulary::Bare(parts, Class::Gpt2)));
+        return found("vocab.json", pairs(&vocab, &merges).map(|parts| Held::Bare(parts, Class::Gpt2)));
     }
     if let Some(vocab) = get("vocab.txt")? {
-        return found("vocab.txt", words(&vocab).map(|parts| Vocabulary::Bare(parts, Class::Bert)));
+        return found("vocab.txt", words(&vocab).map(|parts| Held::Bare(parts, Class::Bert)));
     }
     for origin in PIECES {
         if let Some(model) = get(origin)? {
-            return found(origin, pieces::read(&model).map(Vocabulary::Pieces));
+            return found(origin, pieces::read(&model).map(Held::Pieces));
         }
     }
     Ok(None)
@@ -174,11 +176,11 @@ pub(super) fn whole(json: &[u8]) -> std::result::Result<Parts, String> {
 
 /// Byte-pair encoding of a `vocab.json` and a `merges.txt`.
 fn pairs(vocab: &[u8], merges: &[u8]) -> std::result::Result<Parts, String> {
-    let vocab = quick::vocab(vocab).map_err(|error| format!("vocabulary: {error}"))?;
-    Parts::of_pairs(vocab, read_merges(merges)?)
+    let tokens = serde_json::from_slice(vocab).map_err(|error| format!("vocabulary: {error}"))?;
+    Listed::new(tokens, read_merges(merges)?.into_iter()).map(|listed| Parts::of(Vocabulary::Listed(listed)))
 }
 
-fn read_merges(bytes: &[u8]) -> std::result::Result<Merges, String> {
+fn read_merges(bytes: &[u8]) -> std::result::Result<Vec<(&str, &str)>, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| format!("merges: {error}"))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !(line.is_empty() || line.starts_with("#version")));
     let pairs = lines.map(|(at, line)| {
@@ -214,7 +216,7 @@ impl Shape {
     }
 
     /// What the tokenizer has no longer.
-    fn unused(&self, tokenizer: &tokenizers::Tokenizer) -> Vec<&'static str> {
+    fn unused(&self, tokenizer: &Engine) -> Vec<&'static str> {
         let has = tokenizer.get_added_vocabulary().get_vocab();
         let all = [
             ("normalizer", json(&tokenizer.get_normalizer()) == self.normalizer),
@@ -230,11 +232,8 @@ fn json(part: &impl Serialize) -> Value {
     serde_json::to_value(part).unwrap_or_default()
 }
 
-fn options(model: &ModelWrapper) -> [bool; 3] {
-    match model {
-        ModelWrapper::BPE(pairs) => [pairs.ignore_merges, pairs.fuse_unk, pairs.byte_fallback],
-        _ => [false; 3],
-    }
+fn options(model: &Vocabulary) -> [bool; 3] {
+    model.pairs().map_or([false; 3], |pairs| [pairs.ignore_merges, pairs.fuse_unk, pairs.byte_fallback])
 }
 
 /// Without what changes offsets only.

@@ -4,6 +4,7 @@ mod class;
 mod files;
 mod foreign;
 mod label;
+mod listed;
 mod long;
 mod parts;
 mod pieces;
@@ -12,6 +13,7 @@ mod roles;
 mod settings;
 mod spelling;
 mod tokenizer;
+mod vocabulary;
 mod words;
 
 pub use chat::CHAT;

@@ -1,16 +1,15 @@
 //! The parts that a tokenizer is put together from, whatever files they came from.
 use serde::Deserialize;
-use tokenizers::models::bpe::{BPE, Merges, Vocab};
-use tokenizers::{
-    AddedToken, DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
-};
+use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper};
+
+use super::vocabulary::{Engine, Vocabulary};
 
 /// What a `tokenizer.json` holds, as far as it decides which ids a text becomes.
 #[derive(Deserialize)]
 pub(super) struct Parts {
     #[serde(default)]
     pub(super) version: Option<String>,
-    pub(super) model: ModelWrapper,
+    pub(super) model: Vocabulary,
     #[serde(default)]
     pub(super) normalizer: Option<NormalizerWrapper>,
     #[serde(default)]
@@ -33,7 +32,7 @@ pub(super) struct Added {
 
 impl Parts {
     /// A vocabulary, and nothing around it.
-    pub(super) fn of(model: impl Into<ModelWrapper>) -> Self {
+    pub(super) fn of(model: impl Into<Vocabulary>) -> Self {
         let model = model.into();
         Self {
             version: None,
@@ -46,12 +45,6 @@ impl Parts {
         }
     }
 
-    /// Byte-pair encoding.
-    pub(super) fn of_pairs(vocab: Vocab, merges: Merges) -> Result<Self, String> {
-        let model = BPE::builder().vocab_and_merges(vocab, merges).build().map_err(|error| error.to_string())?;
-        Ok(Self::of(model))
-    }
-
     /// Those of a `tokenizer.json`.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let parts: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
@@ -62,9 +55,9 @@ impl Parts {
     }
 
     /// The tokenizer with these tokens added to it, in their order, and the ids of those that say theirs checked.
-    pub(super) fn assemble(self, added: &[AddedToken]) -> Result<tokenizers::Tokenizer, String> {
+    pub(super) fn assemble(self, added: &[AddedToken]) -> Result<Engine, String> {
         let text = |error: tokenizers::Error| error.to_string();
-        let mut tokenizer = tokenizers::Tokenizer::new(self.model);
+        let mut tokenizer = Engine::new(self.model);
         tokenizer.with_normalizer(self.normalizer).map_err(text)?;
         tokenizer.with_pre_tokenizer(self.pre_tokenizer).with_decoder(self.decoder);
         tokenizer.with_post_processor(self.post_processor);
@@ -107,7 +100,7 @@ fn growth_of_one(normalizer: &NormalizerWrapper) -> f64 {
 
 /// An added token that is listed with one id and gets another would be read as a token that the model never saw for it.
 pub(super) fn check_ids<'a>(
-    tokenizer: &tokenizers::Tokenizer,
+    tokenizer: &Engine,
     listed: impl Iterator<Item = (u32, &'a AddedToken)>,
 ) -> Result<(), String> {
     for (id, AddedToken { content, .. }) in listed {

@@ -1,105 +1,85 @@
-//! A fast reader of `tokenizer.json` files of GPT-2's shape; any other file is left to the `tokenizers` crate, which
-//! first copies the whole file into a tree of values.
+//! A fast reader of files of byte-pair encoding; any other file is left to the `tokenizers` crate, which first copies the whole file into a
+//! tree of values.
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Unexpected, Visitor};
-use tokenizers::models::bpe::Vocab;
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper};
 
+use super::listed::{Listed, Tokens};
 use super::parts::{Added, Parts};
+use super::vocabulary::Vocabulary;
 
-/// What GPT-2's file has, and nothing else: an unknown field may change what the tokenizer does.
+/// What such a file has, and nothing else: an unknown field may change what the tokenizer does.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct File<'a> {
     version: Option<String>,
     #[serde(rename = "truncation")]
     _truncation: Option<IgnoredAny>,
     #[serde(rename = "padding")]
     _padding: Option<IgnoredAny>,
     added_tokens: Vec<Added>,
-    normalizer: Option<IgnoredAny>,
-    pre_tokenizer: Level,
-    post_processor: Option<Level>,
-    decoder: Level,
-    model: Model,
+    normalizer: Option<NormalizerWrapper>,
+    pre_tokenizer: Option<PreTokenizerWrapper>,
+    post_processor: Option<PostProcessorWrapper>,
+    decoder: Option<DecoderWrapper>,
+    #[serde(borrow)]
+    model: Model<'a>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Level {
-    r#type: String,
-    add_prefix_space: bool,
-    trim_offsets: bool,
-    use_regex: Option<bool>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Model {
-    r#type: String,
+struct Model<'a> {
+    r#type: Option<String>,
     dropout: Option<IgnoredAny>,
-    unk_token: Option<IgnoredAny>,
-    continuing_subword_prefix: Option<IgnoredAny>,
-    end_of_word_suffix: Option<IgnoredAny>,
+    unk_token: Option<String>,
+    continuing_subword_prefix: Option<String>,
+    end_of_word_suffix: Option<String>,
     fuse_unk: Option<bool>,
     byte_fallback: Option<bool>,
     ignore_merges: Option<bool>,
-    vocab: Vocab,
-    merges: Vec<Merge>,
+    vocab: Tokens,
+    #[serde(borrow)]
+    merges: Vec<Merge<'a>>,
 }
 
-/// The parts of a file of GPT-2's shape, none for any other file, right or wrong.
+/// The parts of a file of byte-pair encoding, none for any other file, right or wrong.
 pub(super) fn read(bytes: &[u8]) -> Option<Parts> {
     let File { version, added_tokens, normalizer, pre_tokenizer, post_processor, decoder, model, .. } =
         serde_json::from_slice(bytes).ok()?;
-    let levels = [Some(&pre_tokenizer), post_processor.as_ref(), Some(&decoder)];
-    let options = [&model.dropout, &model.unk_token, &model.continuing_subword_prefix, &model.end_of_word_suffix];
-    let switches = [model.fuse_unk, model.byte_fallback, model.ignore_merges];
-    let plain = version.is_none_or(|version| version == "1.0")
-        && normalizer.is_none()
-        && levels.into_iter().flatten().all(|level| level.r#type == "ByteLevel")
-        && model.r#type == "BPE"
-        && options.iter().all(|option| option.is_none())
-        && !switches.contains(&Some(true));
-    if !plain {
+    let marks = [&model.continuing_subword_prefix, &model.end_of_word_suffix];
+    let is_plain = version.is_none_or(|version| version == "1.0")
+        && model.r#type.is_none_or(|kind| kind == "BPE")
+        && model.dropout.is_none()
+        && marks.into_iter().flatten().all(String::is_empty);
+    if !is_plain {
         return None;
     }
-    let merges = model.merges.into_iter().map(|Merge(pair)| pair).collect();
-    let parts = Parts::of_pairs(model.vocab, merges).ok()?;
-    let level = |level: Level| ByteLevel::from(level);
-    Some(Parts {
-        pre_tokenizer: Some(level(pre_tokenizer).into()),
-        decoder: Some(level(decoder).into()),
-        post_processor: post_processor.map(|after| level(after).into()),
-        added_tokens,
-        ..parts
-    })
-}
-
-impl From<Level> for ByteLevel {
-    fn from(level: Level) -> Self {
-        Self::new(level.add_prefix_space, level.trim_offsets, level.use_regex.unwrap_or(true))
-    }
-}
-
-/// The tokens of a `{token: id}` file.
-pub(super) fn vocab(bytes: &[u8]) -> serde_json::Result<Vocab> {
-    serde_json::from_slice(bytes)
+    let mut listed = Listed::new(model.vocab, model.merges.into_iter().map(|Merge(pair)| pair)).ok()?;
+    listed.settings.unk_token = model.unk_token;
+    listed.settings.fuse_unk = model.fuse_unk.unwrap_or_default();
+    listed.settings.byte_fallback = model.byte_fallback.unwrap_or_default();
+    listed.settings.ignore_merges = model.ignore_merges.unwrap_or_default();
+    let parts = Parts::of(Vocabulary::Listed(listed));
+    Some(Parts { normalizer, pre_tokenizer, post_processor, decoder, added_tokens, ..parts })
 }
 
 /// The two halves of a merge, `Ġt he`.
-pub(super) fn pair(line: &str) -> Option<(String, String)> {
-    let (left, right) = line.split_once(' ')?;
-    (!right.contains(' ')).then(|| (left.to_owned(), right.to_owned()))
+pub(super) fn pair(line: &str) -> Option<(&str, &str)> {
+    line.split_once(' ').filter(|(_, right)| !right.contains(' '))
 }
 
-/// One merge, written `"Ġt he"` or `["Ġt", "he"]`.
-struct Merge((String, String));
+/// A text, where it lies if nothing in it is escaped.
+#[derive(Deserialize)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
-impl<'de> Deserialize<'de> for Merge {
+/// One merge, written `"Ġt he"` or `["Ġt", "he"]`.
+struct Merge<'a>((Cow<'a, str>, Cow<'a, str>));
+
+impl<'de: 'a, 'a> Deserialize<'de> for Merge<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(MergeVisitor)
     }
@@ -108,17 +88,24 @@ impl<'de> Deserialize<'de> for Merge {
 struct MergeVisitor;
 
 impl<'de> Visitor<'de> for MergeVisitor {
-    type Value = Merge;
+    type Value = Merge<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("two tokens")
     }
 
-    fn visit_str<E: Error>(self, line: &str) -> Result<Merge, E> {
-        pair(line).map(Merge).ok_or_else(|| E::invalid_value(Unexpected::Str(line), &self))
+    fn visit_borrowed_str<E: Error>(self, line: &'de str) -> Result<Merge<'de>, E> {
+        let pair = pair(line).map(|(left, right)| Merge((left.into(), right.into())));
+        pair.ok_or_else(|| E::invalid_value(Unexpected::Str(line), &self))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Merge, A::Error> {
-        Deserialize::deserialize(SeqAccessDeserializer::new(seq)).map(Merge)
+    fn visit_str<E: Error>(self, line: &str) -> Result<Merge<'de>, E> {
+        let pair = pair(line).map(|(left, right)| Merge((left.to_owned().into(), right.to_owned().into())));
+        pair.ok_or_else(|| E::invalid_value(Unexpected::Str(line), &self))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Merge<'de>, A::Error> {
+        let (Text(left), Text(right)) = Deserialize::deserialize(SeqAccessDeserializer::new(seq))?;
+        Ok(Merge((left, right)))
     }
 }

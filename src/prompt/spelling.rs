@@ -4,6 +4,7 @@ use serde_json::Value;
 use tokenizers::{DecoderWrapper, ModelWrapper, PreTokenizerWrapper};
 
 use super::label::decode_bpe;
+use super::vocabulary::Vocabulary;
 
 /// How a vocabulary writes its tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +30,7 @@ impl Spelling {
     pub(super) fn of(
         decoder: Option<&DecoderWrapper>,
         before: Option<&PreTokenizerWrapper>,
-        model: &ModelWrapper,
+        model: &Vocabulary,
     ) -> Self {
         let mut spelling = Self::default();
         let parts = match decoder {
@@ -66,15 +67,17 @@ impl Spelling {
     }
 
     /// Without a decoder, a model's own marks.
-    fn take_model(&mut self, model: &ModelWrapper) {
+    fn take_model(&mut self, model: &Vocabulary) {
         match model {
-            ModelWrapper::WordPiece(pieces) => self.inside = Some(pieces.continuing_subword_prefix.clone()),
-            ModelWrapper::BPE(pairs) => {
-                (self.inside, self.end) = (pairs.continuing_subword_prefix.clone(), pairs.end_of_word_suffix.clone());
-                self.byte_fallback = pairs.byte_fallback;
+            Vocabulary::Whole(ModelWrapper::WordPiece(pieces)) => {
+                self.inside = Some(pieces.continuing_subword_prefix.clone());
             }
-            ModelWrapper::Unigram(_) => self.byte_fallback = true,
-            ModelWrapper::WordLevel(_) => (),
+            Vocabulary::Whole(ModelWrapper::Unigram(_)) => self.byte_fallback = true,
+            _ => (),
+        }
+        if let Some(pairs) = model.pairs() {
+            (self.inside, self.end) = (pairs.continuing_subword_prefix.clone(), pairs.end_of_word_suffix.clone());
+            self.byte_fallback = pairs.byte_fallback;
         }
         self.inside.take_if(|mark| mark.is_empty());
         self.end.take_if(|mark| mark.is_empty());

@@ -14,6 +14,7 @@ use super::files::{self, Failed, Loaded, Read};
 use super::parts::growth;
 use super::settings::Settings;
 use super::spelling::Spelling;
+use super::vocabulary::Engine;
 use crate::error::{Error, Result};
 
 /// The longest normalized text, in bytes: the crate keeps sixteen times as much beside it.
@@ -27,7 +28,7 @@ pub struct Tokenizer {
 }
 
 struct Inner {
-    tokenizer: tokenizers::Tokenizer,
+    tokenizer: Engine,
     origin: String,
     spelling: Spelling,
     bos: Option<u32>,
