@@ -1,8 +1,6 @@
 //! Vector registers, and what depends on how many there are and how wide they are: the shapes of tiles.
 #![allow(unsafe_code)] // intrinsics; each block says why it is sound
 
-#[cfg(feature = "avx512")]
-use super::CHUNK;
 use super::number::Number;
 use super::tile::{LINE, Tile};
 use half::{bf16, f16};
@@ -139,7 +137,7 @@ register! {
 
 #[cfg(feature = "avx512")]
 register! {
-    __m512: 16 lanes, 14 rows, blocks of 392, in place to 48 by CHUNK,
+    __m512: 16 lanes, 14 rows, blocks of 392, in place to 48 by 16,
     "avx512f,avx512vl,fma,f16c",
     _mm512_setzero_ps _mm512_loadu_ps sixteen_of_f16 sixteen_of_bf16 _mm512_storeu_ps _mm512_set1_ps _mm512_add_ps _mm512_fmadd_ps,
     few [(3, 8), (6, 4)],

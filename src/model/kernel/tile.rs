@@ -12,6 +12,8 @@ use rayon::prelude::*;
 pub const DEPTH: usize = 4 * CHUNK;
 /// Strips packed together: memory streams longer runs of a row better.
 const GROUP: usize = 4;
+/// Up to so many rows a product waits for memory more than for the processor.
+const LONG: usize = 24;
 /// Numbers in a line of the cache.
 pub const LINE: usize = 16;
 /// Numbers in the largest packed tile of any width: 14 rows of two vectors of 16.
@@ -24,8 +26,10 @@ const WIDEST: usize = 14 * 32;
 pub unsafe fn multiply<V: Register, T: Number>(out: Out, x: View, w: View<T>, threads: bool) {
     let strip = 2 * V::LANES;
     let work = x.rows * x.cols * w.cols;
-    // Below this a task costs more to hand over than to do.
-    let tasks = if threads { (work / 100_000).clamp(1, 4 * rayon::current_num_threads()) } else { 1 };
+    // Below this a task costs more to hand over than to do. More tasks than threads even out what one of them does besides, but
+    // the memory that few rows wait for is read fastest in long runs.
+    let shares = x.rows.div_ceil(LONG).min(4);
+    let tasks = if threads { (work / 100_000).clamp(1, shares * rayon::current_num_threads()) } else { 1 };
     let width = w.cols.div_ceil(tasks).next_multiple_of(strip);
     let in_place = T::plain(w).filter(|w| w.col_stride == 1 && x.rows <= V::IN_PLACE);
     let panels = if in_place.is_some() && w.cols.is_multiple_of(strip) {
@@ -56,7 +60,7 @@ pub unsafe fn multiply<V: Register, T: Number>(out: Out, x: View, w: View<T>, th
 /// waits in a buffer meanwhile.
 unsafe fn read_in_place<V: Register>(out: Out, x: View, w: View, first: usize, last: usize) {
     let width = last - first;
-    let chains = Scratch::new(if V::RUN < CHUNK { x.rows * width } else { 0 });
+    let chains = Scratch::new(x.rows * width);
     for k in (0..x.cols).step_by(V::RUN) {
         let depth = V::RUN.min(x.cols - k);
         let mut col = first;
@@ -67,7 +71,6 @@ unsafe fn read_in_place<V: Register>(out: Out, x: View, w: View, first: usize, l
             // As many weights as the first-level cache keeps until the next rows of x need them.
             let cols = (strip * CHUNK / V::RUN).min((last - col) / strip * strip);
             for (top, rows) in tiles(x.rows, most) {
-                let ahead = if V::RUN < CHUNK { V::RUN * w.row_stride } else { strip };
                 // SAFETY: these rows, columns and terms exist; `chains` holds x.rows × width.
                 unsafe {
                     let tile = Tile {
@@ -77,7 +80,7 @@ unsafe fn read_in_place<V: Register>(out: Out, x: View, w: View, first: usize, l
                         xs: x.row_stride,
                         w: w.data.as_ptr().add(k * w.row_stride + col),
                         ws: w.row_stride,
-                        ahead: if top == 0 { ahead } else { 0 },
+                        ahead: if top == 0 { V::RUN * w.row_stride } else { 0 },
                         c: out.data.add(top * out.stride + col),
                         cs: out.stride,
                         from: From::at(out, k, col),
