@@ -72,6 +72,31 @@ impl Error {
 
 impl From<candle_core::Error> for Error {
     fn from(error: candle_core::Error) -> Self {
-        Self::failed(format!("tensor computation failed: {error}"))
+        use candle_core::Error::{Cuda, Metal, WithBacktrace};
+        let mut plain = &error;
+        while let WithBacktrace { inner, .. } = plain {
+            plain = inner;
+        }
+        match plain {
+            // No number of the model is to blame.
+            Cuda(_) | Metal(_) => Self::failed(format!("the device failed: {plain}"))
+                .hint("its driver must be as new as the toolkit that attnviz was built with, and its memory large enough; or compute on the CPU")
+                .option("device"),
+            _ => Self::failed(format!("tensor computation failed: {plain}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_device_is_named_and_no_weight_is_blamed() {
+        let error = Error::from(candle_core::Error::Cuda("an old driver".into()).bt());
+        assert!(error.message.contains("an old driver") && error.message.lines().count() == 1, "{}", error.message);
+        assert!(error.hint.is_some_and(|hint| hint.contains("driver")) && error.option == Some("device"));
+        let other = Error::from(candle_core::Error::Msg("a shape".into()).bt());
+        assert_eq!((&other.message[..], other.hint), ("tensor computation failed: a shape", None));
     }
 }
