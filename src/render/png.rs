@@ -1,7 +1,7 @@
 //! The figure as PNG: its SVG, drawn by resvg.
 
 use rayon::prelude::*;
-use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::tiny_skia::{Color, Pixmap, PixmapMut, Transform};
 use resvg::usvg::Tree;
 
 use super::fonts::Fonts;
@@ -15,6 +15,8 @@ use crate::record::NAME;
 
 /// The most pixels of a picture: each takes 4 bytes of memory.
 const MOST_PIXELS: f32 = 150e6;
+/// Rows of pixels that one processor draws at a time: as many everywhere, so that the pixels are the same everywhere.
+const BAND: usize = 512;
 /// Pixels that one processor packs at a time.
 const TOGETHER: usize = 1 << 16;
 
@@ -45,8 +47,15 @@ pub fn pixels(svg: &str, fonts: &Fonts, detail: f32, theme: Theme) -> Result<Pix
     }
     let mut pixmap = Pixmap::new(w.max(1.0) as u32, h.max(1.0) as u32).ok_or_else(too_large)?;
     let [r, g, b] = theme.ink(Ink::Paper);
-    pixmap.fill(resvg::tiny_skia::Color::from_rgba8(r, g, b, 255));
-    resvg::render(&tree, Transform::from_scale(detail, detail), &mut pixmap.as_mut());
+    let (paper, width) = (Color::from_rgba8(r, g, b, 255), pixmap.width());
+    let draw = |(band, rows): (usize, &mut [u8])| {
+        let high = rows.len() as u32 / width / 4;
+        let Some(mut part) = PixmapMut::from_bytes(rows, width, high) else { return }; // whole rows always are one
+        part.fill(paper);
+        let down = Transform::from_scale(detail, detail).post_translate(0.0, -((band * BAND) as f32));
+        resvg::render(&tree, down, &mut part);
+    };
+    pixmap.data_mut().par_chunks_mut(4 * width as usize * BAND).enumerate().for_each(draw);
     Ok(pixmap)
 }
 
