@@ -1,4 +1,4 @@
-//! Hugging Face tokenizers, loaded quickly where they have GPT-2's shape, and never a panic.
+//! Hugging Face tokenizers as the `tokenizers` crate has them, and never a panic.
 use std::cell::Cell;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,7 +1,7 @@
 //! The figure as PNG: its SVG, drawn by resvg.
 
 use rayon::prelude::*;
-use resvg::tiny_skia::{Color, Pixmap, PixmapMut, Transform};
+use resvg::tiny_skia::{Color, Pixmap, Transform};
 use resvg::usvg::Tree;
 
 use super::fonts::Fonts;
@@ -17,6 +17,8 @@ use crate::record::NAME;
 const MOST_PIXELS: f32 = 150e6;
 /// Rows of pixels that one processor draws at a time: as many everywhere, so that the pixels are the same everywhere.
 const BAND: usize = 512;
+/// Rows that are drawn above and below a band and not kept: where a line is cut it ends, and what is cut of a letter is rounded otherwise.
+const BEYOND: usize = 32;
 /// Pixels that one processor packs at a time.
 const TOGETHER: usize = 1 << 16;
 
@@ -47,15 +49,19 @@ pub fn pixels(svg: &str, fonts: &Fonts, detail: f32, theme: Theme) -> Result<Pix
     }
     let mut pixmap = Pixmap::new(w.max(1.0) as u32, h.max(1.0) as u32).ok_or_else(too_large)?;
     let [r, g, b] = theme.ink(Ink::Paper);
-    let (paper, width) = (Color::from_rgba8(r, g, b, 255), pixmap.width());
+    let (paper, width, height) = (Color::from_rgba8(r, g, b, 255), pixmap.width(), pixmap.height() as usize);
+    let row = 4 * width as usize;
     let draw = |(band, rows): (usize, &mut [u8])| {
-        let high = rows.len() as u32 / width / 4;
-        let Some(mut part) = PixmapMut::from_bytes(rows, width, high) else { return }; // whole rows always are one
+        let (top, high) = (band * BAND, rows.len() / row);
+        let (from, to) = (top.saturating_sub(BEYOND), (top + high + BEYOND).min(height));
+        let mut part = Pixmap::new(width, (to - from) as u32).ok_or_else(too_large)?;
         part.fill(paper);
-        let down = Transform::from_scale(detail, detail).post_translate(0.0, -((band * BAND) as f32));
-        resvg::render(&tree, down, &mut part);
+        let down = Transform::from_scale(detail, detail).post_translate(0.0, -(from as f32));
+        resvg::render(&tree, down, &mut part.as_mut());
+        rows.copy_from_slice(&part.data()[(top - from) * row..][..rows.len()]);
+        Ok(())
     };
-    pixmap.data_mut().par_chunks_mut(4 * width as usize * BAND).enumerate().for_each(draw);
+    pixmap.data_mut().par_chunks_mut(row * BAND).enumerate().try_for_each(draw)?;
     Ok(pixmap)
 }
 
