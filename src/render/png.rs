@@ -51,7 +51,7 @@ pub fn pixels(svg: &str, fonts: &Fonts, detail: f32, theme: Theme) -> Result<Pix
     let [r, g, b] = theme.ink(Ink::Paper);
     let (paper, width, height) = (Color::from_rgba8(r, g, b, 255), pixmap.width(), pixmap.height() as usize);
     let row = 4 * width as usize;
-    let draw = |(band, rows): (usize, &mut [u8])| {
+    let draw = |(band, rows): (usize, &mut [u8])| -> Result<()> {
         let (top, high) = (band * BAND, rows.len() / row);
         let (from, to) = (top.saturating_sub(BEYOND), (top + high + BEYOND).min(height));
         let mut part = Pixmap::new(width, (to - from) as u32).ok_or_else(too_large)?;
