@@ -33,7 +33,8 @@ struct File<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Model<'a> {
-    r#type: Option<String>,
+    #[serde(default = "byte_pairs")]
+    r#type: String,
     dropout: Option<IgnoredAny>,
     unk_token: Option<String>,
     continuing_subword_prefix: Option<String>,
@@ -46,13 +47,20 @@ struct Model<'a> {
     merges: Vec<Merge<'a>>,
 }
 
+/// How a file calls byte-pair encoding, unless it is old and calls it nothing.
+const BYTE_PAIRS: &str = "BPE";
+
+fn byte_pairs() -> String {
+    BYTE_PAIRS.into()
+}
+
 /// The parts of a file of byte-pair encoding, none for any other file, right or wrong.
 pub(super) fn read(bytes: &[u8]) -> Option<Parts> {
     let File { version, added_tokens, normalizer, pre_tokenizer, post_processor, decoder, model, .. } =
         serde_json::from_slice(bytes).ok()?;
     let marks = [&model.continuing_subword_prefix, &model.end_of_word_suffix];
     let is_plain = version.is_none_or(|version| version == "1.0")
-        && model.r#type.is_none_or(|kind| kind == "BPE")
+        && model.r#type == BYTE_PAIRS
         && model.dropout.is_none()
         && marks.into_iter().flatten().all(String::is_empty);
     if !is_plain {
@@ -107,5 +115,31 @@ impl<'de> Visitor<'de> for MergeVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Merge<'de>, A::Error> {
         let (Text(left), Text(right)) = Deserialize::deserialize(SeqAccessDeserializer::new(seq))?;
         Ok(Merge((left, right)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_another_or_of_no_known_kind_is_left_to_the_crate() {
+        let whole =
+            r#"{"added_tokens": [], "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}}"#;
+        assert!(read(whole.as_bytes()).is_some());
+        assert!(read(whole.replace(r#""type": "BPE", "#, "").as_bytes()).is_some(), "old files say no type");
+        for (there, instead) in [
+            (r#""BPE""#, "null"),
+            (r#""BPE""#, r#""WordPiece""#),
+            ("a b", "a c"),
+            ("a b", "a b c"),
+            (r#""merges""#, r#""dropout": 0.5, "merges""#),
+            (r#""merges""#, r#""end_of_word_suffix": "</w>", "merges""#),
+            (r#""merges""#, r#""new": 1, "merges""#),
+            (r#""ab": 2"#, r#""ab": -2"#),
+        ] {
+            let other = whole.replace(there, instead);
+            assert!(other != whole && read(other.as_bytes()).is_none(), "{other}");
+        }
     }
 }
