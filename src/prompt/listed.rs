@@ -21,7 +21,7 @@ const PER_PIECE: usize = 200;
 const NONE: u32 = u32::MAX;
 
 /// Tokens and their ids; the texts lie in one.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Tokens {
     text: String,
     /// Where each ends, and its id.
@@ -48,6 +48,10 @@ impl Tokens {
 
     fn at(&self, index: u32) -> &str {
         of(&self.text, &self.all, index)
+    }
+
+    fn id(&self, index: u32) -> u32 {
+        self.all[index as usize].1
     }
 
     fn index(&self, token: &str) -> Option<u32> {
@@ -110,7 +114,7 @@ struct Lists {
 #[derive(Clone)]
 pub(super) struct Listed {
     lists: Arc<Lists>,
-    /// Its settings; it has no tokens.
+    /// Its settings, made before the first text is read; it has no tokens.
     pub(super) settings: BPE,
 }
 
@@ -132,7 +136,7 @@ impl Listed {
             makes[made] = all.len() as u32 - 1;
         }
         let mut by_id: Vec<u32> = (0..tokens.all.len() as u32).collect();
-        by_id.sort_by_key(|index| tokens.all[*index as usize].1);
+        by_id.sort_by_key(|index| tokens.id(*index));
         let longest = by_id.iter().map(|index| tokens.at(*index).len()).max().unwrap_or_default();
         let (steps, whole) = (AtomicUsize::new(0), OnceLock::new());
         let lists = Lists { tokens, merges: all, makes, by_id, longest, steps, whole };
@@ -146,12 +150,12 @@ impl Listed {
 
     pub(super) fn id(&self, token: &str) -> Option<u32> {
         let tokens = &self.lists.tokens;
-        tokens.index(token).map(|index| tokens.all[index as usize].1)
+        tokens.index(token).map(|index| tokens.id(index))
     }
 
     pub(super) fn token(&self, id: u32) -> Option<&str> {
         let Lists { tokens, by_id, .. } = &*self.lists;
-        let at = by_id.binary_search_by_key(&id, |index| tokens.all[*index as usize].1).ok()?;
+        let at = by_id.binary_search_by_key(&id, |index| tokens.id(*index)).ok()?;
         Some(tokens.at(by_id[at]))
     }
 
@@ -217,7 +221,7 @@ impl Listed {
     ) -> tokenizers::Result<BPE> {
         let tokens = &self.lists.tokens;
         let vocab: tokenizers::models::bpe::Vocab =
-            of.map(|index| (tokens.at(index).to_owned(), tokens.all[index as usize].1)).collect();
+            of.map(|index| (tokens.at(index).to_owned(), tokens.id(index))).collect();
         let pair = |at: u32| self.lists.merges[at as usize].parts.map(|index| tokens.at(index).to_owned());
         let merges = merges.map(pair).map(|[left, right]| (left, right)).collect();
         let mut built = BPE::builder().vocab_and_merges(vocab, merges).cache_capacity(kept).build()?;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::hash::Hasher;
 
-use super::tokenizer::Encoded;
+use super::encoded::Encoded;
 use super::{Prompt, Tokenizer, put, unknown_tokens};
 use crate::encoding::{START, mark, not_utf8};
 use crate::error::{Error, Result};

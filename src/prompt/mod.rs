@@ -1,6 +1,7 @@
 //! What the model is given: token ids, how each token is shown, and which tokens make a word.
 mod chat;
 mod class;
+mod encoded;
 mod files;
 mod foreign;
 mod label;
@@ -25,8 +26,8 @@ pub use words::{Word, WordRule};
 
 use crate::error::{Error, Result};
 use crate::named::Named;
+use encoded::Encoded;
 use serde::{Deserialize, Serialize};
-use tokenizer::Encoded;
 
 /// One token of a prompt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use tokenizers::{Encoding, PreTokenizedString, PreTokenizer};
 use super::Token;
 use super::chat::{Chat, Turn};
 use super::class::{Class, Made};
+use super::encoded::Encoded;
 use super::files::{self, Failed, Loaded, Read};
 use super::parts::growth;
 use super::settings::Settings;
@@ -35,22 +36,6 @@ struct Inner {
     chat: Chat,
     /// How many bytes of a text one may become before it is split.
     growth: f64,
-}
-
-/// What a text was turned into.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Encoded {
-    pub(super) ids: Vec<u32>,
-    /// Whether the text has a blank before a token that no token has, `[token]`.
-    pub(super) gaps: Vec<bool>,
-    /// How many tokens the tokenizer put in front of the text.
-    pub(super) front: usize,
-    /// How many it put behind.
-    pub(super) behind: usize,
-    /// How many characters of the text are in no token. (Which ones, the crate's offsets do not tell where it drops some.)
-    pub(super) lost: usize,
-    /// How many tokens stand for something that the tokenizer does not know.
-    pub(super) unknown: Option<(usize, u32)>,
 }
 
 impl Tokenizer {
@@ -266,9 +251,7 @@ impl Inner {
         }
         Some((self.tokenizer.id_to_token(id)?, false))
     }
-}
 
-impl Inner {
     /// Refuses a text of which a normalizer could make more than memory holds.
     fn check(&self, text: &str) -> Result<()> {
         if text.len() as f64 * self.growth <= MOST_NORMALIZED {
@@ -301,25 +284,6 @@ impl Inner {
         let id = *encoding.get_ids().last()?;
         let (token, _) = self.token(id)?;
         (!token.contains(OLD_PERSIAN) && super::spelling::byte(&token).is_none()).then_some(id)
-    }
-}
-
-impl Encoded {
-    fn of(text: &str, encoding: &Encoding) -> Self {
-        let (offsets, put) = (encoding.get_offsets(), encoding.get_special_tokens_mask());
-        let count = put.len();
-        let front = put.iter().take_while(|mask| **mask == 1).count();
-        let behind = put[front..].iter().rev().take_while(|mask| **mask == 1).count();
-        let (mut gaps, mut lost, mut end) = (vec![false; count], 0, 0);
-        let between = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
-        for (at, (from, to)) in offsets.iter().enumerate().take(count - behind).skip(front) {
-            let gap = between(end, *from);
-            gaps[at] = gap.contains(char::is_whitespace);
-            lost += gap.chars().filter(|c| !c.is_whitespace()).count();
-            end = end.max(*to);
-        }
-        lost += between(end, text.len()).chars().filter(|c| !c.is_whitespace()).count();
-        Self { ids: encoding.get_ids().to_vec(), gaps, front, behind, lost, unknown: None }
     }
 }
 

@@ -13,7 +13,7 @@ pub const DEPTH: usize = 4 * CHUNK;
 /// Strips packed together: memory streams longer runs of a row better.
 const GROUP: usize = 4;
 /// Up to so many rows a product waits for memory more than for the processor.
-const LONG: usize = 24;
+const FEW_ROWS: usize = 24;
 /// Numbers in a line of the cache.
 pub const LINE: usize = 16;
 /// Numbers in the largest packed tile of any width: 14 rows of two vectors of 16.
@@ -28,7 +28,7 @@ pub unsafe fn multiply<V: Register, T: Number>(out: Out, x: View, w: View<T>, th
     let work = x.rows * x.cols * w.cols;
     // Below this a task costs more to hand over than to do. More tasks than threads even out what one of them does besides, but
     // the memory that few rows wait for is read fastest in long runs.
-    let shares = x.rows.div_ceil(LONG).min(4);
+    let shares = x.rows.div_ceil(FEW_ROWS).min(4);
     let tasks = if threads { (work / 100_000).clamp(1, shares * rayon::current_num_threads()) } else { 1 };
     let width = w.cols.div_ceil(tasks).next_multiple_of(strip);
     let in_place = T::plain(w).filter(|w| w.col_stride == 1 && x.rows <= V::IN_PLACE);
