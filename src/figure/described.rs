@@ -1,7 +1,8 @@
 //! A figure in words, for whoever cannot see it: what it is, and where its numbers are largest.
 
 use super::number::number;
-use super::{Figure, Matrix, Panel, SheetMap};
+use super::{Figure, Matrix, Panel};
+use std::borrow::Cow;
 
 /// How many of the strongest cells are named.
 const STRONGEST: usize = 3;
@@ -10,20 +11,30 @@ const STRONGEST: usize = 3;
 pub(crate) struct Map<'a> {
     /// Which of several it is; empty for the only one.
     name: String,
-    rows: &'a [String],
-    cols: &'a [String],
+    rows: Cow<'a, [String]>,
+    cols: Cow<'a, [String]>,
     pub(crate) values: &'a Matrix,
 }
 
-impl Map<'_> {
+impl<'a> Map<'a> {
+    fn new(name: &str, rows: &'a [String], cols: &'a [String], values: &'a Matrix) -> Self {
+        Self { name: name.to_owned(), rows: rows.into(), cols: cols.into(), values }
+    }
+
+    /// The same with its names written otherwise, each once however many cells it names.
+    pub(crate) fn named(&self, write: impl Fn(&str) -> String) -> Self {
+        let all = |labels: &[String]| labels.iter().map(|label| write(label)).collect();
+        Self { name: write(&self.name), rows: all(&self.rows), cols: all(&self.cols), values: self.values }
+    }
+
     /// One cell with its number, such as `·fox → The: 0.42`; nothing for what is not there, and where no label is a cell's own.
     pub(crate) fn cell(&self, row: usize, col: usize) -> Option<String> {
         let value = self.values.at(row, col);
         if (self.rows.len(), self.cols.len()) != (self.values.rows, self.values.cols) || !value.is_finite() {
             return None;
         }
-        let of = if self.name.is_empty() { String::new() } else { format!("{}: ", self.name) };
-        Some(format!("{of}{} → {}: {}", self.rows[row], self.cols[col], number(value)))
+        let (of, colon) = (&self.name, if self.name.is_empty() { "" } else { ": " });
+        Some(format!("{of}{colon}{} → {}: {}", self.rows[row], self.cols[col], number(value)))
     }
 
     /// The cells of rows that hold a choice, with the size of their numbers.
@@ -42,20 +53,19 @@ impl Figure {
         for panel in &self.panels {
             match panel {
                 Panel::Heatmap(map) => {
-                    let (name, rows, cols) = (map.title.clone(), &map.row_labels[..], &map.col_labels[..]);
-                    all.push(Map { name, rows, cols, values: &map.values });
+                    all.push(Map::new(&map.title, &map.row_labels, &map.col_labels, &map.values));
                 }
                 Panel::Sheet(sheet) => {
-                    let (rows, cols) = (&sheet.row_labels[..], &sheet.col_labels[..]);
-                    let of = |map: &'_ SheetMap| map.name.clone();
-                    all.extend(sheet.maps.iter().map(|map| Map { name: of(map), rows, cols, values: &map.values }));
+                    let (rows, cols) = (&sheet.row_labels, &sheet.col_labels);
+                    all.extend(sheet.maps.iter().map(|map| Map::new(&map.name, rows, cols, &map.values)));
                 }
                 Panel::Grid(grid) => {
-                    let (rows, cols) = (&grid.row_labels[..], &grid.col_labels[..]);
-                    let titles =
-                        grid.row_titles.iter().flat_map(|row| grid.col_titles.iter().map(move |col| (row, col)));
-                    let map = |((row, col), values)| Map { name: format!("{row}, {col}"), rows, cols, values };
-                    all.extend(titles.zip(&grid.cells).map(map));
+                    let titles = grid
+                        .row_titles
+                        .iter()
+                        .flat_map(|row| grid.col_titles.iter().map(move |col| format!("{row}, {col}")));
+                    let (rows, cols) = (&grid.row_labels, &grid.col_labels);
+                    all.extend(titles.zip(&grid.cells).map(|(title, values)| Map::new(&title, rows, cols, values)));
                 }
                 _ => {}
             }

@@ -1,6 +1,7 @@
 //! The bundled fonts, the system's where they are wanted, and how wide a text is in them.
 
 pub(super) mod glyphs;
+mod shaper;
 mod system;
 
 pub use glyphs::check_font;
@@ -9,14 +10,16 @@ pub(super) use glyphs::{Face, Glyph};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use harfrust::{FontRef, ShaperData};
+use harfrust::FontRef;
 use resvg::usvg;
 use skrifa::MetadataProvider;
+use skrifa::charmap::Charmap;
 use unicode_segmentation::UnicodeSegmentation;
 use usvg::fontdb::{self, Database, ID};
 
 use super::text::{Spaced, is_hidden, visible};
 use crate::figure::layout::{Style, Typeface};
+use shaper::Shaper;
 use system::System;
 
 /// The bundled fonts: family and file.
@@ -45,8 +48,8 @@ pub struct Fonts {
 }
 
 struct Bundled {
-    font: FontRef<'static>,
-    shaper: ShaperData,
+    letters: Charmap<'static>,
+    shaper: Shaper<'static>,
     id: ID,
 }
 
@@ -84,7 +87,7 @@ impl Fonts {
         let bundled = BUNDLED.iter().filter_map(|(_, bytes)| {
             let font = FontRef::new(bytes).ok()?;
             let id = *database.load_font_source(fontdb::Source::Binary(Arc::new(*bytes))).first()?;
-            Some(Bundled { shaper: ShaperData::new(&font), font, id })
+            Some(Bundled { letters: font.charmap(), shaper: Shaper::new(font), id })
         });
         let bundled = bundled.collect();
         Self { given: None, bundled, database: Arc::new(database), system, widths: Mutex::default() }
@@ -205,7 +208,7 @@ impl Fonts {
     }
 
     fn has(&self, face: usize, c: char) -> bool {
-        self.bundled.get(face).is_some_and(|face| face.font.charmap().map(c).is_some())
+        self.bundled.get(face).is_some_and(|face| face.letters.map(c).is_some())
     }
 
     fn family(&self, face: Face) -> &str {
@@ -223,12 +226,9 @@ impl Fonts {
     /// The width of a text in ems.
     fn advance(&self, text: &str, face: Face) -> f32 {
         match face {
-            Face::Bundled(face) => self.bundled.get(face).map_or(0.0, |face| shaped(&face.font, &face.shaper, text)),
+            Face::Bundled(face) => self.bundled.get(face).map_or(0.0, |face| face.shaper.width(text)),
             other => {
-                let width = |data: &[u8], index| {
-                    let font = FontRef::from_index(data, index).ok()?;
-                    Some(shaped(&font, &ShaperData::new(&font), text))
-                };
+                let width = |data: &[u8], index| Some(Shaper::new(FontRef::from_index(data, index).ok()?).width(text));
                 self.with_file(other, width).flatten().unwrap_or(0.0)
             }
         }
@@ -282,12 +282,6 @@ impl Given {
         let look = || FontRef::new(&self.bytes).is_ok_and(|font| font.charmap().map(c).is_some());
         *known.entry(c).or_insert_with(look)
     }
-}
-
-/// The width of a text in ems, with the shaping that resvg does.
-fn shaped(font: &FontRef, data: &ShaperData, text: &str) -> f32 {
-    let (glyphs, units) = glyphs::shape(font, data, text);
-    glyphs.glyph_positions().iter().map(|p| p.x_advance as f32).sum::<f32>() / units
 }
 
 #[cfg(test)]

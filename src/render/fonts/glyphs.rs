@@ -1,8 +1,8 @@
 //! A text as the glyphs that draw it, for whoever embeds or outlines them.
 
-use super::{BUNDLED, Fonts};
+use super::{BUNDLED, Fonts, Shaper};
 use crate::figure::layout::{Label, Style};
-use harfrust::{FontRef, GlyphBuffer, ShapeOptions, ShaperData, UnicodeBuffer};
+use harfrust::FontRef;
 use skrifa::instance::{LocationRef, Size};
 use skrifa::outline::{DrawSettings, OutlinePen};
 use skrifa::string::StringId;
@@ -156,27 +156,14 @@ impl Fonts {
 
     fn shaped(&self, text: &str, face: Face) -> Option<Vec<Glyph>> {
         if let Face::Bundled(face) = face {
-            return self.bundled.get(face).map(|face| glyphs(&face.font, &face.shaper, text));
+            return self.bundled.get(face).map(|face| glyphs(&face.shaper, text));
         }
-        self.with_file(face, |bytes, index| {
-            let font = FontRef::from_index(bytes, index).ok()?;
-            Some(glyphs(&font, &ShaperData::new(&font), text))
-        })?
+        self.with_file(face, |bytes, index| Some(glyphs(&Shaper::new(FontRef::from_index(bytes, index).ok()?), text)))?
     }
 }
 
-/// A text shaped as resvg does it, and how many units an em has.
-pub(super) fn shape(font: &FontRef, data: &ShaperData, text: &str) -> (GlyphBuffer, f32) {
-    let shaper = data.shaper(font).build();
-    let mut buffer = UnicodeBuffer::new();
-    buffer.push_str(text);
-    buffer.guess_segment_properties();
-    let units = shaper.units_per_em().max(1) as f32;
-    (shaper.shape(buffer, ShapeOptions::new()), units)
-}
-
-fn glyphs(font: &FontRef, data: &ShaperData, text: &str) -> Vec<Glyph> {
-    let (shaped, units) = shape(font, data, text);
+fn glyphs(shaper: &Shaper, text: &str) -> Vec<Glyph> {
+    let (shaped, units) = shaper.shape(text);
     let infos = shaped.glyph_infos();
     let mut starts: Vec<usize> = infos.iter().map(|info| info.cluster as usize).chain([text.len()]).collect();
     starts.sort_unstable();

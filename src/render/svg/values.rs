@@ -22,6 +22,7 @@ pub(super) fn values(out: &mut String, figure: &Figure, scene: &Scene) -> Result
     for item in &scene.items {
         let Item::Cells(Rect { x, y, w, h }, matrix, _) = item else { continue };
         let Some(map) = maps.iter().find(|map| std::ptr::eq(map.values, *matrix)) else { continue };
+        let map = map.named(|name| xml(&crate::render::visible(name)));
         let (across, down) = (fine(*w) / matrix.cols.max(1) as f32, fine(*h) / matrix.rows.max(1) as f32);
         writeln!(
             out,
@@ -31,11 +32,7 @@ pub(super) fn values(out: &mut String, figure: &Figure, scene: &Scene) -> Result
         )?;
         for (row, col) in (0..matrix.rows).flat_map(|row| (0..matrix.cols).map(move |col| (row, col))) {
             if let Some(said) = map.cell(row, col) {
-                writeln!(
-                    out,
-                    "<path d=\"M{col} {row}h1v1h-1z\"><title>{}</title></path>",
-                    xml(&crate::render::visible(&said))
-                )?;
+                writeln!(out, "<path d=\"M{col} {row}h1v1h-1z\"><title>{said}</title></path>")?;
             }
         }
         out.push_str("</g>\n");
