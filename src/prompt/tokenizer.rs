@@ -129,13 +129,7 @@ impl Tokenizer {
     fn encoding(&self, text: &str, special: bool) -> Result<(&Inner, Encoding)> {
         let inner = self.inner.as_ref().map_err(Clone::clone)?;
         inner.check(text)?;
-        let encode = || inner.tokenizer.encode(text, special).map_err(|error| error.to_string());
-        let encoding = quietly(encode).and_then(|encoding| encoding).map_err(|error| {
-            Error::failed(format!("{}: the text cannot be tokenized: {error}", inner.origin))
-                .hint("give the prompt as ids, or the model a tokenizer that suits it")
-                .option("ids")
-        })?;
-        Ok((inner, encoding))
+        Ok((inner, inner.encoding(|| inner.tokenizer.encode(text, special))?))
     }
 
     /// The same with all that is known of it; `special` lets the tokenizer put its own tokens around it.
@@ -172,11 +166,7 @@ impl Tokenizer {
         }
         let mut letters = inner.tokenizer.clone();
         letters.set_encode_special_tokens(true);
-        let own =
-            quietly(|| letters.encode_fast(&turn.whole[turn.own.clone()], false).map_err(|error| error.to_string()));
-        let own = own
-            .and_then(|own| own)
-            .map_err(|error| Error::failed(format!("{}: the text cannot be tokenized: {error}", inner.origin)))?;
+        let own = inner.encoding(|| letters.encode_fast(&turn.whole[turn.own.clone()], false))?;
         let ids = [
             self.encode(&turn.whole[..turn.own.start])?,
             own.get_ids().to_vec(),
@@ -250,6 +240,15 @@ impl Inner {
             return Some((added.content.clone(), true));
         }
         Some((self.tokenizer.id_to_token(id)?, false))
+    }
+
+    /// What an encoder of its tokens makes of a text.
+    fn encoding(&self, encode: impl FnOnce() -> tokenizers::Result<Encoding>) -> Result<Encoding> {
+        quietly(|| encode().map_err(|error| error.to_string())).and_then(|encoding| encoding).map_err(|error| {
+            Error::failed(format!("{}: the text cannot be tokenized: {error}", self.origin))
+                .hint("give the prompt as ids, or the model a tokenizer that suits it")
+                .option("ids")
+        })
     }
 
     /// Refuses a text of which a normalizer could make more than memory holds.
