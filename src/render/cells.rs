@@ -85,6 +85,11 @@ impl Cells {
         })
     }
 
+    /// The level of a cell; that of one that is not drawn is in no palette.
+    pub fn level(&self, row: usize, col: usize) -> usize {
+        usize::from(self.levels[row * self.cols + col])
+    }
+
     /// Whether a cell is drawn.
     pub fn is_drawn(&self, row: usize, col: usize) -> bool {
         col < self.cols && self.levels.get(row * self.cols + col).is_some_and(|level| *level != NOTHING)

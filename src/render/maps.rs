@@ -1,6 +1,7 @@
 //! How the maps of a picture are written: as shapes, which every program draws sharp and an editor can take apart, or as images.
 
 use super::cells::Cells;
+use super::painted::Painted;
 use crate::error::Result;
 use crate::figure::layout::{Item, Rect, Scene};
 use crate::figure::{Scale, Theme};
@@ -24,7 +25,7 @@ pub(super) enum For {
     File,
     /// A browser, which knows the newer name of what an image shows and needs no other.
     Page,
-    /// Our own renderer, which draws an image's pixels as they are, sooner than shapes.
+    /// Our own renderer, which paints them itself.
     Pixels,
 }
 
@@ -37,6 +38,8 @@ pub(super) enum Way {
     Outlines,
     /// An image, so many pixels a cell.
     Images(u32),
+    /// Not at all: they are [`Painted`].
+    Painted,
 }
 
 /// A map with its place and its colours.
@@ -68,6 +71,11 @@ impl<'a> Map<'a> {
         let under = ground.and_then(|(level, runs)| Some((*palette.get(level)?, runs.into_iter().map(run).collect())));
         let seen = palette.iter().copied().zip(all).filter(|(_, outline)| !outline.is_empty());
         under.into_iter().chain(seen).collect()
+    }
+
+    /// To be painted.
+    pub(super) fn painted(self, theme: Theme) -> Painted {
+        Painted { place: self.place, cells: self.cells, palette: self.scale.colormap.palette(theme) }
     }
 
     /// Writes its outlines as a group whose unit is a cell.
@@ -122,7 +130,7 @@ pub(super) fn way(scene: &Scene, maps: &[Map], target: For, theme: Theme) -> Way
         return Way::Rects;
     }
     if target == For::Pixels {
-        return Way::Images(1);
+        return Way::Painted;
     }
     let length = |map: &Map| map.outlines(theme).iter().map(|(_, outline)| outline.len()).sum::<usize>();
     if maps.iter().try_fold(LONGEST, |left, map| left.checked_sub(length(map))).is_some() {

@@ -4,6 +4,7 @@ mod cells;
 mod fonts;
 mod maps;
 mod page;
+mod painted;
 mod pdf;
 mod png;
 mod svg;

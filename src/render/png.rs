@@ -5,9 +5,9 @@ use resvg::tiny_skia::{Color, Pixmap, Transform};
 use resvg::usvg::Tree;
 
 use super::fonts::Fonts;
-use super::maps::For;
 use super::page::detail;
-use super::svg::document;
+use super::painted::Painted;
+use super::svg::drawing;
 use crate::error::{Error, Result};
 use crate::export::record::json;
 use crate::figure::{Figure, Ink, Theme};
@@ -27,7 +27,8 @@ const TOGETHER: usize = 1 << 16;
 /// # Errors
 /// A width, height or resolution out of bounds, or more than 150 million pixels.
 pub fn png(figure: &Figure, fonts: &Fonts) -> Result<Vec<u8>> {
-    let pixmap = pixels(&document(figure, fonts, For::Pixels)?, fonts, detail(figure)?, figure.theme)?;
+    let (svg, maps) = drawing(figure, fonts)?;
+    let pixmap = painted(&maps, &svg, fonts, detail(figure)?, figure.theme)?;
     encode(&pixmap, figure)
 }
 
@@ -36,6 +37,11 @@ pub fn png(figure: &Figure, fonts: &Fonts) -> Result<Vec<u8>> {
 /// # Errors
 /// A text that is no SVG, or more than 150 million pixels.
 pub fn pixels(svg: &str, fonts: &Fonts, detail: f32, theme: Theme) -> Result<Pixmap> {
+    painted(&[], svg, fonts, detail, theme)
+}
+
+/// The same over maps.
+fn painted(maps: &[Painted], svg: &str, fonts: &Fonts, detail: f32, theme: Theme) -> Result<Pixmap> {
     let tree = Tree::from_str(svg, &fonts.options())
         .map_err(|error| Error::failed(format!("cannot read our SVG: {error}")))?;
     let (w, h) = ((tree.size().width() * detail).round(), (tree.size().height() * detail).round());
@@ -56,6 +62,7 @@ pub fn pixels(svg: &str, fonts: &Fonts, detail: f32, theme: Theme) -> Result<Pix
         let (from, to) = (top.saturating_sub(BEYOND), (top + high + BEYOND).min(height));
         let mut part = Pixmap::new(width, (to - from) as u32).ok_or_else(too_large)?;
         part.fill(paper);
+        maps.iter().for_each(|map| map.paint(part.data_mut(), width as usize, from..to, detail));
         let down = Transform::from_scale(detail, detail).post_translate(0.0, -(from as f32));
         resvg::render(&tree, down, &mut part.as_mut());
         rows.copy_from_slice(&part.data()[(top - from) * row..][..rows.len()]);

@@ -12,15 +12,13 @@ use plotters::style::{RGBColor, ShapeStyle};
 use super::fonts::Fonts;
 use super::maps::{For, Map, Way, way};
 use super::page::{scene, sides, stretch};
+use super::painted::Painted;
 use crate::error::{Error, Result};
-use crate::export::record::json;
 use crate::figure::layout::{Item, Rect, Scene};
 use crate::figure::{Figure, Ink, Panel, Scale, Theme};
 use crate::named::Named;
-use crate::record::NAME;
-use crate::text::xml;
 pub(crate) use values::VALUES;
-use values::values;
+use values::{said, values};
 
 /// plotters' coordinates are integers: the drawing is this many times larger than the page.
 const FINE: f32 = 10.0;
@@ -55,16 +53,22 @@ pub(crate) fn svg_in_page(figure: &Figure, fonts: &Fonts) -> Result<String> {
     {
         return Ok(narrow);
     }
-    drawn(figure, fonts, For::Page, own)
+    Ok(drawn(figure, fonts, For::Page, own)?.0)
 }
 
-/// The same for a file, a page, or our own renderer.
-pub(super) fn document(figure: &Figure, fonts: &Fonts, target: For) -> Result<String> {
-    drawn(figure, fonts, target, scene(figure, fonts)?)
+/// The same for a file or a page.
+fn document(figure: &Figure, fonts: &Fonts, target: For) -> Result<String> {
+    Ok(drawn(figure, fonts, target, scene(figure, fonts)?)?.0)
+}
+
+/// The same for our own renderer: what is seen but the paper, and the maps that are painted on it first. Nothing that is drawn lies under
+/// a map.
+pub(super) fn drawing(figure: &Figure, fonts: &Fonts) -> Result<(String, Vec<Painted>)> {
+    drawn(figure, fonts, For::Pixels, scene(figure, fonts)?)
 }
 
 /// The same, laid out already.
-fn drawn(figure: &Figure, fonts: &Fonts, target: For, (detail, scene): (f32, Scene)) -> Result<String> {
+fn drawn(figure: &Figure, fonts: &Fonts, target: For, (detail, scene): (f32, Scene)) -> Result<(String, Vec<Painted>)> {
     let page = (target != For::Pixels).then_some(scene.width);
     let mut body = Body { theme: figure.theme, detail: detail * scene.zoom, page, ..Body::default() };
     body.draw(&scene, fonts, target)?;
@@ -77,22 +81,20 @@ fn drawn(figure: &Figure, fonts: &Fonts, target: For, (detail, scene): (f32, Sce
     };
     let (fine_w, fine_h) = (fine(scene.width), fine(scene.height));
     let mut out = String::with_capacity(body.len() + 1024);
-    write!(
+    let xlink = if body.images.contains(" xlink:") { " xmlns:xlink=\"http://www.w3.org/1999/xlink\"" } else { "" };
+    writeln!(
         out,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\"{} width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {fine_w} {fine_h}\" role=\"img\" \
-         aria-labelledby=\"title desc\">\n<title id=\"title\">{}</title>\n<desc id=\"desc\">{}</desc>\n{}{}",
-        if body.images.contains(" xlink:") { " xmlns:xlink=\"http://www.w3.org/1999/xlink\"" } else { "" },
-        xml(&super::visible(if figure.title.is_empty() {
-            figure.subtitle.first().map_or(NAME, |line| line)
-        } else {
-            &figure.title
-        })),
-        xml(&super::visible(&figure.described())),
-        metadata(figure)?,
-        body.gradients,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\"{xlink} width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {fine_w} {fine_h}\" role=\"img\" \
+         aria-labelledby=\"title desc\">",
     )?;
-    let [r, g, b] = figure.theme.ink(Ink::Paper);
-    writeln!(out, "<rect width=\"{fine_w}\" height=\"{fine_h}\" fill=\"#{r:02x}{g:02x}{b:02x}\"/>")?;
+    if target != For::Pixels {
+        said(&mut out, figure)?;
+    }
+    out.push_str(&body.gradients);
+    if target != For::Pixels {
+        let [r, g, b] = figure.theme.ink(Ink::Paper);
+        writeln!(out, "<rect width=\"{fine_w}\" height=\"{fine_h}\" fill=\"#{r:02x}{g:02x}{b:02x}\"/>")?;
+    }
     // Cells meet exactly, which antialiasing would spoil with seams.
     writeln!(out, "<g shape-rendering=\"crispEdges\">\n{}{}</g>", body.fills, body.outlines)?;
     writeln!(out, "{}{}{}", body.images, body.lines, body.curves)?;
@@ -101,13 +103,13 @@ fn drawn(figure: &Figure, fonts: &Fonts, target: For, (detail, scene): (f32, Sce
         values(&mut out, figure, &scene)?;
     }
     out.push_str("</svg>\n");
-    Ok(out)
-}
-
-/// The record as an element of its own; nothing where there is none.
-fn metadata(figure: &Figure) -> Result<String> {
-    let Some(record) = &figure.record else { return Ok(String::new()) };
-    Ok(format!("<metadata id=\"{NAME}\">{}</metadata>\n", xml(&json(record)?)))
+    // As a viewer fits a `viewBox` into its page.
+    let by = (w as f32 / fine_w).min(h as f32 / fine_h);
+    let (left, top) = ((w as f32 - fine_w * by) / 2.0, (h as f32 - fine_h * by) / 2.0);
+    for Painted { place: Rect { x, y, w, h }, .. } in &mut body.painted {
+        (*x, *y, *w, *h) = (left + fine(*x) * by, top + fine(*y) * by, fine(*w) * by, fine(*h) * by);
+    }
+    Ok((out, body.painted))
 }
 
 /// The parts of the document, drawn one kind after the other: fills, images, lines, curves, labels.
@@ -125,6 +127,7 @@ struct Body {
     labels: String,
     gradients: String,
     ramps: Vec<String>,
+    painted: Vec<Painted>,
 }
 
 impl Body {
@@ -144,7 +147,7 @@ impl Body {
         let mut fill_backend = SVGBackend::with_string(&mut fills, size);
         let mut line_backend = SVGBackend::with_string(&mut lines, size);
         let maps: Vec<Map> = scene.items.iter().filter_map(|item| Map::of(item, self.detail)).collect();
-        let (way, mut maps) = (way(scene, &maps, target, self.theme), maps.iter());
+        let (way, mut maps) = (way(scene, &maps, target, self.theme), maps.into_iter());
         for item in &scene.items {
             match item {
                 Item::Fill(rect, _) if rect.w <= 0.0 || rect.h <= 0.0 => {}
@@ -175,6 +178,7 @@ impl Body {
                         }
                         Way::Outlines => map.write_outlines(&mut self.outlines, self.theme, fine)?,
                         Way::Images(pixels) => map.write_image(&mut self.images, self.theme, (target, pixels), fine)?,
+                        Way::Painted => self.painted.push(map.painted(self.theme)),
                     }
                 }
                 Item::Ramp(rect, scale) => self.ramp(*rect, scale)?,

@@ -142,6 +142,21 @@ fn a_png_is_its_svg_drawn() {
 }
 
 #[test]
+fn maps_that_are_painted_are_where_the_svg_draws_them() {
+    let fonts = Fonts::bundled();
+    // At these resolutions no edge is in the middle of a pixel, where either side may have it.
+    for (tokens, width, dpi) in [(60, None, 96.0), (60, Some(700), 199.0), (75, Some(431), 131.0)] {
+        let figure = Figure { dpi, width, ..heatmap(&words(tokens)) };
+        let drawn = pixels(&svg(&figure, &fonts).unwrap(), &fonts, dpi / 96.0, figure.theme).unwrap();
+        let (info, data, _) = decode(&png(&figure, &fonts).unwrap());
+        assert_eq!((info.width, info.height), (drawn.width(), drawn.height()));
+        let pairs = drawn.data().chunks_exact(4).zip(data.chunks_exact(3));
+        let other = pairs.filter(|(drawn, painted)| drawn[..3] != **painted).count();
+        assert!(other * 1000 < drawn.pixels().len(), "{tokens} tokens at {dpi} dpi: {other} pixels are others");
+    }
+}
+
+#[test]
 fn the_same_figure_gives_the_same_bytes_on_any_number_of_threads() {
     use rayon::prelude::*;
     let fonts = Fonts::bundled();

@@ -1,9 +1,12 @@
-//! The numbers of cells, where a reader points.
+//! What is said and not seen: title, description and record, and the numbers of cells where a reader points.
 
 use super::fine;
 use crate::error::Result;
+use crate::export::record::json;
 use crate::figure::Figure;
 use crate::figure::layout::{Item, Rect, Scene};
+use crate::record::NAME;
+use crate::render::visible;
 use crate::text::xml;
 use std::fmt::Write as _;
 
@@ -11,6 +14,18 @@ use std::fmt::Write as _;
 const MOST_VALUES: usize = 2000;
 /// The attribute of a group that shows nothing and says the numbers of cells.
 pub(crate) const VALUES: &str = "data-values";
+
+/// What readers are told: title, description and the record, where there is one.
+pub(super) fn said(out: &mut String, figure: &Figure) -> Result<()> {
+    let first = figure.subtitle.first().map_or(NAME, |line| line);
+    let title = xml(&visible(if figure.title.is_empty() { first } else { &figure.title }));
+    let desc = xml(&visible(&figure.described()));
+    write!(out, "<title id=\"title\">{title}</title>\n<desc id=\"desc\">{desc}</desc>\n")?;
+    if let Some(record) = &figure.record {
+        writeln!(out, "<metadata id=\"{NAME}\">{}</metadata>", xml(&json(record)?))?;
+    }
+    Ok(())
+}
 
 /// Over each cell nothing that can be seen, but that says its number where a reader points.
 pub(super) fn values(out: &mut String, figure: &Figure, scene: &Scene) -> Result<()> {
@@ -22,7 +37,7 @@ pub(super) fn values(out: &mut String, figure: &Figure, scene: &Scene) -> Result
     for item in &scene.items {
         let Item::Cells(Rect { x, y, w, h }, matrix, _) = item else { continue };
         let Some(map) = maps.iter().find(|map| std::ptr::eq(map.values, *matrix)) else { continue };
-        let map = map.named(|name| xml(&crate::render::visible(name)));
+        let map = map.named(|name| xml(&visible(name)));
         let (across, down) = (fine(*w) / matrix.cols.max(1) as f32, fine(*h) / matrix.rows.max(1) as f32);
         writeln!(
             out,
