@@ -53,17 +53,16 @@ impl Cells {
         Some((level, runs))
     }
 
-    /// Rectangles of one colour each, as wide as they can be. `soft` is for programs that soften edges: the [ground](Self::ground) lies under
-    /// them, and each reaches under the next row, which covers it.
-    pub fn rects(&self, place: Rect, palette: &[[u8; 3]], soft: bool) -> Vec<(Rect, [u8; 3])> {
+    /// Rectangles of one colour each, as wide as they can be. For programs that soften edges the [ground](Self::ground) lies under them, and
+    /// each reaches under the next row, which covers it.
+    pub fn rects(&self, place: Rect, palette: &[[u8; 3]]) -> Vec<(Rect, [u8; 3])> {
         let (cw, ch) = (place.w / self.cols.max(1) as f32, place.h / self.rows.max(1) as f32);
         let rect = |[row, col, len, high]: [usize; 4]| {
             let (x, y) = (place.x + col as f32 * cw, place.y + row as f32 * ch);
             Rect { x, y, w: len as f32 * cw, h: high as f32 * ch }
         };
-        let ground = if soft { self.ground() } else { None };
-        let ground = ground.into_iter().flat_map(|(level, runs)| runs.into_iter().map(move |run| (level, run)));
-        let high = |row: usize, col: usize, len: usize| 1 + usize::from(soft && self.covers(row + 1, col, len));
+        let ground = self.ground().into_iter().flat_map(|(level, runs)| runs.into_iter().map(move |run| (level, run)));
+        let high = |row, col, len| 1 + usize::from(self.covers(row + 1, col, len));
         let runs = self.runs().map(|(level, row, col, len)| (level, [row, col, len, high(row, col, len)]));
         ground.chain(runs).filter_map(|(level, run)| Some((rect(run), *palette.get(level)?))).collect()
     }

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use std::fmt::Write as _;
 
-/// With more cells than this a picture's maps are no rectangles of their own: a thousand cost a PNG 3 ms.
+/// With more cells than this a picture's maps are no rectangles of their own.
 const MOST_RECTS: usize = 1000;
 /// The longest outlines of all maps of a file together, in bytes. Beyond, they are images.
 const LONGEST: usize = 2 << 20;
@@ -126,11 +126,11 @@ impl<'a> Map<'a> {
 
 /// How the maps of a scene are written.
 pub(super) fn way(scene: &Scene, maps: &[Map], target: For, theme: Theme) -> Way {
-    if scene.items.iter().map(cell_count).sum::<usize>() <= MOST_RECTS {
-        return Way::Rects;
-    }
     if target == For::Pixels {
         return Way::Painted;
+    }
+    if scene.items.iter().map(cell_count).sum::<usize>() <= MOST_RECTS {
+        return Way::Rects;
     }
     let length = |map: &Map| map.outlines(theme).iter().map(|(_, outline)| outline.len()).sum::<usize>();
     if maps.iter().try_fold(LONGEST, |left, map| left.checked_sub(length(map))).is_some() {

@@ -172,7 +172,7 @@ impl Body {
                     match way {
                         Way::Rects => {
                             let palette = map.scale.colormap.palette(self.theme);
-                            for (rect, colour) in map.cells.rects(map.place, palette, target != For::Pixels) {
+                            for (rect, colour) in map.cells.rects(map.place, palette) {
                                 fill(&mut fill_backend, rect, colour)?;
                             }
                         }

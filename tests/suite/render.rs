@@ -131,7 +131,7 @@ fn top(label: &Label) -> f32 {
 #[test]
 fn a_png_is_its_svg_drawn() {
     let fonts = Fonts::bundled();
-    for dpi in [96.0, 200.0] {
+    for dpi in [96.0, 199.0] {
         let figure = Figure { dpi, ..with_bars(heatmap(&words(11)), &words(5)) };
         let drawn = pixels(&svg(&figure, &fonts).unwrap(), &fonts, dpi / 96.0, figure.theme).unwrap();
         let (info, data, _) = decode(&png(&figure, &fonts).unwrap());
