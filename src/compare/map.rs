@@ -1,6 +1,6 @@
 //! A map that is drawn as outlines in units of cells: the colours of its cells, whatever runs they are drawn in.
 
-use super::pixels::Pixels;
+use crate::render::Pixels;
 use resvg::usvg::roxmltree::Node;
 
 /// The attribute that holds how many rows and columns a map has.

@@ -1,7 +1,8 @@
 //! Two SVG documents, element by element: places and sizes as numbers, colours as colours, embedded images as pixels.
 
-use super::pixels::{Pixels, apart, compare};
+use super::pixels::{apart, compare};
 use super::{Closeness, Tolerance, quote};
+use crate::render::Pixels;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use resvg::usvg::roxmltree::{Document, Node, ParsingOptions};

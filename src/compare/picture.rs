@@ -1,10 +1,10 @@
 //! Two pictures and what differs between them, side by side: expected | difference | actual.
 
 use super::markup::{EMBEDDED, image, parse};
-use super::pixels::{MOST_PIXELS, Pixels, apart};
+use super::pixels::{MOST_PIXELS, apart};
 use super::{Colours, Format};
 use crate::figure::Theme;
-use crate::render::{Fonts, pixels};
+use crate::render::{Fonts, Pixels, pixels};
 use resvg::usvg::roxmltree::Node;
 
 /// Around and between the pictures, in pixels.
@@ -108,9 +108,7 @@ fn drawn(svg: &[u8], most: u64, fonts: &Fonts) -> Result<Pixels, String> {
         return Err(format!("it has an element {:?} as attnviz writes none", node.tag_name().name()));
     }
     let text = std::str::from_utf8(svg).map_err(|_| "it is no text".to_owned())?;
-    let pixmap = pixels(text, fonts, 1.0, Theme::Light).map_err(|error| error.message)?;
-    let rgb = pixmap.data().chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
-    Ok(Pixels { width: pixmap.width() as usize, height: pixmap.height() as usize, rgb })
+    pixels(text, fonts, 1.0, Theme::Light).map_err(|error| error.message)
 }
 
 /// What is equal in faint grey, what is not in a strong colour, with a frame around it so that a single pixel is found.
@@ -176,9 +174,7 @@ impl Page {
         }
         svg += "</svg>";
         let band = pixels(&svg, fonts, 1.0, Theme::Light).map_err(|error| error.message)?;
-        for (to, from) in self.0.rgb.chunks_exact_mut(3).zip(band.data().chunks_exact(4)) {
-            to.copy_from_slice(&from[..3]);
-        }
+        self.0.rgb[..band.rgb.len()].copy_from_slice(&band.rgb);
         Ok(())
     }
 

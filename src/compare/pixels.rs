@@ -1,21 +1,15 @@
 //! Two PNG files, pixel by pixel.
 
 use super::Colours;
+use crate::render::Pixels;
 use std::io::Cursor;
 
 /// Pixels of a picture that are compared: `attnviz` draws no more.
 pub(super) const MOST_PIXELS: u64 = 150_000_000;
 
-/// Pixels as red, green and blue, row by row; where the file has transparency, on white.
-pub(super) struct Pixels {
-    pub width: usize,
-    pub height: usize,
-    pub rgb: Vec<u8>,
-}
-
 impl Pixels {
-    /// Reads a PNG of no more than so many pixels.
-    pub fn read(bytes: &[u8], most: u64) -> Result<Self, String> {
+    /// Reads a PNG of no more than so many pixels; where the file has transparency, on white.
+    pub(super) fn read(bytes: &[u8], most: u64) -> Result<Self, String> {
         let broken = |e: png::DecodingError| format!("it is a broken PNG ({e})");
         let mut decoder = png::Decoder::new(Cursor::new(bytes));
         decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
@@ -50,7 +44,7 @@ impl Pixels {
     }
 
     /// A pixel; nothing outside.
-    pub fn at(&self, x: usize, y: usize) -> Option<[u8; 3]> {
+    pub(super) fn at(&self, x: usize, y: usize) -> Option<[u8; 3]> {
         let start = 3 * (y * self.width + x);
         (x < self.width && y < self.height).then(|| [self.rgb[start], self.rgb[start + 1], self.rgb[start + 2]])
     }

@@ -13,7 +13,7 @@ mod text;
 
 pub use fonts::{Fonts, check_font};
 pub use pdf::pdf;
-pub use png::{pixels, png};
+pub use png::{Pixels, pixels, png};
 pub(crate) use svg::VALUES;
 pub use svg::svg;
 pub(crate) use svg::svg_in_page;

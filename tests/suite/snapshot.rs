@@ -213,7 +213,7 @@ fn one_colour_and_one_label_are_reported_as_exactly_that() {
     let drawn = |name: &str| {
         let fonts = Fonts::bundled();
         let pixels = attnviz::render::pixels(&shell.text(name), &fonts, 1.0, attnviz::figure::Theme::Light).unwrap();
-        pixels.data().chunks_exact(4).map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect::<Vec<_>>()
+        pixels.rgb.as_chunks::<3>().0.to_vec()
     };
     assert!(expected != actual && expected == drawn("old.svg") && actual == drawn("new.svg"));
     // What differs is where the word stands, and marked nowhere else.
