@@ -1,4 +1,4 @@
-//! A map of many cells in pixels. As shapes or an image of the SVG that the rest is drawn from it would take longer than all the rest.
+//! A map in pixels. As shapes or as an image of the SVG that the rest is drawn from, maps would take longer than all the rest.
 
 use super::cells::Cells;
 use crate::figure::layout::Rect;
