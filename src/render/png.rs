@@ -1,4 +1,4 @@
-//! The figure as PNG: its SVG, drawn by resvg.
+//! The figure as PNG: its maps are painted, and resvg draws the rest over them from an SVG.
 
 use rayon::prelude::*;
 use resvg::tiny_skia::{Color, Pixmap, Transform};
