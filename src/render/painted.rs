@@ -17,8 +17,8 @@ impl Painted {
     /// lies in; cells that are not drawn leave it as it is.
     pub fn paint(&self, picture: &mut [u8], width: usize, rows: Range<usize>, detail: f32) {
         let Rect { x, y, w, h } = self.place;
-        let across = middles(x * detail, w * detail, self.cells.cols, &(0..width));
-        let down = middles(y * detail, h * detail, self.cells.rows, &rows);
+        let across = pixels(x * detail, w * detail, self.cells.cols, &(0..width));
+        let down = pixels(y * detail, h * detail, self.cells.rows, &rows);
         let (left, mut before) = (4 * across.start, None);
         for (at, row) in (down.start..).zip(&down.cells) {
             let start = (at - rows.start) * 4 * width + left;
@@ -38,18 +38,20 @@ impl Painted {
     }
 }
 
-/// The pixels along one side of a map: the first, and which cell the middle of each lies in.
+/// The pixels along one side of a map: the first, and which cell each belongs to.
 struct Side {
     start: usize,
     cells: Vec<usize>,
 }
 
-fn middles(start: f32, length: f32, count: usize, within: &Range<usize>) -> Side {
-    let (start, length) = (f64::from(start), f64::from(length));
-    let pixel = |edge: f64| ((edge - 0.5).ceil().max(0.0) as usize).clamp(within.start, within.end);
-    let cell = |pixel: usize| ((pixel as f64 + 0.5 - start) / length * count as f64) as usize;
-    let (first, last) = (pixel(start), pixel(start + length));
-    Side { start: first, cells: (first..last).map(|pixel| cell(pixel).min(count.saturating_sub(1))).collect() }
+fn pixels(start: f32, length: f32, count: usize, within: &Range<usize>) -> Side {
+    // As resvg draws a rectangle: a middle within a 64th of an edge is not beyond it.
+    let first = |cell: usize| {
+        let edge = start + length * cell as f32 / count.max(1) as f32;
+        (((edge * 64.0).round() / 64.0 + 0.5).floor().max(0.0) as usize).clamp(within.start, within.end)
+    };
+    let cells = (0..count).flat_map(|cell| std::iter::repeat_n(cell, first(cell + 1) - first(cell))).collect();
+    Side { start: first(0), cells }
 }
 
 #[cfg(test)]
