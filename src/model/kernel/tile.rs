@@ -16,6 +16,8 @@ const GROUP: usize = 4;
 const FEW_ROWS: usize = 24;
 /// Numbers in a line of the cache.
 pub const LINE: usize = 16;
+/// Terms of a sum that are added without looking whether it ends.
+const TERMS: usize = 4;
 /// Numbers in the largest packed tile of any width: 14 rows of two vectors of 16.
 const WIDEST: usize = 14 * 32;
 
@@ -162,16 +164,17 @@ pub struct Tile {
     ends: bool,
 }
 
-/// A statement for each row below `$count`, written out: where a compiler leaves a loop, sums lie in memory instead of registers.
+/// A statement for each number below `$count`, written out: where a compiler leaves a loop, as it does when it optimises the whole
+/// program at once, sums lie in memory instead of registers.
 macro_rules! each {
-    ($count:ident, $row:ident => $do:expr) => {
-        each!(@ $count, $row, $do, 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    ($count:ident, $at:ident => $do:expr) => {
+        each!(@ $count, $at, $do, 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
     };
-    (@ $count:ident, $row:ident, $do:expr, $($number:literal)*) => {
-        $(if $number < $count {
-            let $row: usize = $number;
+    (@ $count:ident, $at:ident, $do:expr, $($number:literal)*) => {
+        {$(if $number < $count {
+            let $at: usize = $number;
             $do
-        })*
+        })*}
     };
 }
 
@@ -201,7 +204,7 @@ impl Tile {
     /// The tile lies inside its matrices, its columns are whole strips, and the processor has V's instructions.
     #[inline(always)]
     pub unsafe fn run<V: Register, const R: usize, const N: usize, const PACKED: bool>(&self) {
-        const { assert!(R <= 14, "more rows than are written out") };
+        const { assert!(R <= 14 && N <= 14, "more than is written out") };
         // SAFETY: the caller's promise; a prefetch outside touches nothing.
         unsafe {
             for col in (0..self.cols).step_by(N * V::LANES) {
@@ -214,30 +217,28 @@ impl Tile {
                 for first in (0..self.depth).step_by(CHUNK) {
                     let mut sum = [[V::zero(); N]; R];
                     if !PACKED && !self.begins {
-                        each!(R, r => for (v, sum) in sum[r].iter_mut().enumerate() {
-                            *sum = V::load(at(self.chains, self.chain_stride, r, v));
-                        });
+                        each!(R, r => each!(N, v => sum[r][v] = V::load(at(self.chains, self.chain_stride, r, v))));
                     }
                     let (mut k, end) = (first, (first + CHUNK).min(self.depth));
-                    while k + 4 <= end {
-                        (k..k + 4).for_each(|k| self.term::<V, R, N, PACKED>(&mut sum, col, k));
-                        k += 4;
+                    while k + TERMS <= end {
+                        each!(TERMS, i => self.term::<V, R, N, PACKED>(&mut sum, col, k + i));
+                        k += TERMS;
                     }
                     (k..end).for_each(|k| self.term::<V, R, N, PACKED>(&mut sum, col, k));
                     let from = if first > 0 { From::Sum } else { self.from };
-                    each!(R, r => for (v, sum) in sum[r].iter().enumerate() {
-                        if !PACKED && !self.ends {
-                            sum.store(at(self.chains, self.chain_stride, r, v));
-                            continue;
-                        }
+                    if !PACKED && !self.ends {
+                        each!(R, r => each!(N, v => sum[r][v].store(at(self.chains, self.chain_stride, r, v))));
+                        continue;
+                    }
+                    each!(R, r => each!(N, v => {
                         let c = at(self.c, self.cs, r, v);
                         let before = match from {
                             From::Zero => V::zero(),
                             From::Bias(bias) => V::load(bias.add(col + v * V::LANES)),
                             From::Sum => V::load(c),
                         };
-                        before.add(*sum).store(c);
-                    });
+                        before.add(sum[r][v]).store(c);
+                    }));
                 }
             }
         }
@@ -255,17 +256,15 @@ impl Tile {
         unsafe {
             let w = self.w.add(if PACKED { k * N * V::LANES } else { k * self.ws + col });
             let mut weight = [V::zero(); N];
-            for (v, weight) in weight.iter_mut().enumerate() {
-                *weight = V::load(w.add(v * V::LANES));
+            each!(N, v => {
+                weight[v] = V::load(w.add(v * V::LANES));
                 if !PACKED && self.ahead > 0 && (v * V::LANES).is_multiple_of(LINE) {
                     V::prefetch(w.wrapping_add(v * V::LANES + self.ahead));
                 }
-            }
+            });
             each!(R, r => {
                 let x = V::splat(*self.x.add(if PACKED { k * R + r } else { r * self.xs + k }));
-                for (sum, weight) in sum[r].iter_mut().zip(&weight) {
-                    *sum = x.mul_add(*weight, *sum);
-                }
+                each!(N, v => sum[r][v] = x.mul_add(weight[v], sum[r][v]));
             });
         }
     }
