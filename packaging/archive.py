@@ -32,7 +32,7 @@ def contents(wheel: Path) -> tuple[str, dict[str, bytes]]:
                     files[folder + name.split(part)[1]] = packed.read(name)
     program = next((name for name in files if name in ("attnviz", "attnviz.exe")), None)
     if program is None:
-        sys.exit(f"error: {wheel} holds no program\nhint: make it with maturin build --release")
+        sys.exit(f"error: {wheel} holds no program\nhint: make it with maturin build --profile dist")
     for name in ["README.md", "CHANGELOG.md"]:
         files[name] = (TREE / name).read_bytes()
     with tempfile.TemporaryDirectory() as folder:
